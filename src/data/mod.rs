@@ -1,0 +1,1 @@
+//! Catalogues and images in, cutouts, masks, stretch and splits; catalogues out.

@@ -1,0 +1,1 @@
+//! Training, inference, the mixture, metrics, the self test and the benchmark.

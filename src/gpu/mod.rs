@@ -1,0 +1,1 @@
+//! wgpu: adapter, kernels and bindings, buffers, replay of a plan.

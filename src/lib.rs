@@ -1,0 +1,19 @@
+//! lensgpu: Einstein radii with error bars that can be trusted, by deep ensembles on any GPU.
+//!
+//! How data flows, and where it is:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`data`] | catalogues and images in, cutouts, masks, stretch, splits; catalogues out |
+//! | [`net`] | the network as data, where each parameter lies, initialisation, model file |
+//! | [`plan`] | a step and an inference pass as a list of operations: start reading here |
+//! | [`gpu`] | wgpu: adapter, kernels and bindings, buffers, replay of a plan |
+//! | [`ensemble`] | training, inference, the mixture, metrics, the self test, the benchmark |
+//! | [`report`] | plots |
+
+pub mod data;
+pub mod ensemble;
+pub mod gpu;
+pub mod net;
+pub mod plan;
+pub mod report;

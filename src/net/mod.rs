@@ -1,0 +1,1 @@
+//! The network as data, where each parameter lies, initialisation, model file.

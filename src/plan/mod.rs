@@ -1,0 +1,1 @@
+//! A step and an inference pass as a list of operations.
