@@ -1,1 +1,138 @@
-//! A step and an inference pass as a list of operations.
+//! A step and an inference pass as a list of operations, built once and replayed. Start reading here.
+//!
+//! A [`Plan`] names tensors and lists operations in the order in which they run; it knows nothing of wgpu. A device
+//! lowers an operation: the GPU to one or a few passes ([`crate::gpu`]), the f64 reference of the tests to a plain
+//! function. Every tensor's first axis is the member, and an operation works on all members at once; nothing in a plan
+//! depends on how many there are.
+
+mod build;
+mod op;
+
+pub use build::Training;
+pub use op::*;
+
+/// A tensor of the plan, by its place in [`Plan::tensors`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorId(pub usize);
+
+/// One buffer: `len` 32-bit values for each member, or for all of them together where `shared`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    pub name: String,
+    pub len: usize,
+    pub shared: bool,
+}
+
+/// The operations of a training step or an inference pass, and the tensors they work on.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub tensors: Vec<Tensor>,
+    pub ops: Vec<Op>,
+    /// The tensors that the world outside the plan fills and reads.
+    pub io: Io,
+    /// Images of each member in a step, or images of an inference pass.
+    pub batch: usize,
+}
+
+/// Tensors that a plan shares with the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Io {
+    /// Trainable values, [`crate::net::Layout::params`].
+    pub params: TensorId,
+    /// Running statistics, [`crate::net::Layout::stats`].
+    pub stats: TensorId,
+    /// Network input (B,H,W,C): each member's mini-batch, or in inference one batch shared by all.
+    pub x: TensorId,
+    /// (B,2): mean and variance in scaled labels.
+    pub prediction: TensorId,
+    /// What only training has.
+    pub train: Option<TrainIo>,
+}
+
+/// Tensors of a training plan.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainIo {
+    /// (N,H,W,C) network-ready images, shared.
+    pub pool: TensorId,
+    /// (N) scaled labels, shared.
+    pub pool_labels: TensorId,
+    /// (steps, B) each member's draws for an epoch: image number, with the flip in the top bits ([`Gather`]).
+    pub draws: TensorId,
+    /// (steps) learning rate of each step of the epoch, shared.
+    pub schedule: TensorId,
+    /// (B) labels of the mini-batch.
+    pub y: TensorId,
+    /// (1) loss of each pass of the step: plain, and adversarial where it is on.
+    pub loss: [TensorId; 2],
+    pub grads: TensorId,
+    /// Running statistics as they will be if the step is taken.
+    pub stats_next: TensorId,
+    /// Gradient of the input and the perturbed input, where the adversary asks for them.
+    pub adversary: Option<Adversary>,
+    /// Adam's first and second moments.
+    pub adam_m: TensorId,
+    pub adam_v: TensorId,
+    /// Last good weights, statistics and moments, to which a member returns after several skipped steps.
+    pub good: TensorId,
+    /// [`state`]: counters of a member.
+    pub state: TensorId,
+    /// (steps, [`LOG_WIDTH`]) what happened in each step of the epoch.
+    pub log: TensorId,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Adversary {
+    pub grad_x: TensorId,
+    pub x: TensorId,
+}
+
+/// How large a training plan's tables are.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Images in the pool.
+    pub pool: usize,
+    /// Steps whose draws, learning rates and log the device holds.
+    pub steps: usize,
+}
+
+/// Words of a member's `state` tensor, u32 or the bits of an f32.
+pub mod state {
+    /// Steps since the tables were filled: which row of `draws` and `schedule` is next.
+    pub const CURSOR: usize = 0;
+    /// Optimiser steps taken.
+    pub const TAKEN: usize = 1;
+    /// Steps skipped in a row, in all, and returns to the last good weights.
+    pub const SKIPPED_IN_A_ROW: usize = 2;
+    pub const SKIPPED: usize = 3;
+    pub const RESTORED: usize = 4;
+    /// Optimiser steps since the last good weights were kept.
+    pub const SINCE_GOOD: usize = 5;
+    /// What the update pass does: [`super::state`]'s `APPLY`, `SKIP` or `RESTORE`, and whether it keeps the result.
+    pub const VERDICT: usize = 6;
+    /// 1 for a member whose training has ended (early stopping).
+    pub const FROZEN: usize = 7;
+    /// f32: the factor on the learning rate, 1 until the member had to return to good weights.
+    pub const RATE_FACTOR: usize = 8;
+    /// f32: 1 - beta1^t and 1 - beta2^t.
+    pub const BIAS1: usize = 9;
+    pub const BIAS2: usize = 10;
+    /// f32: the factor that clips this step's gradient.
+    pub const CLIP: usize = 11;
+    /// f32: Adam's step size for this step.
+    pub const STEP_SIZE: usize = 12;
+    pub const WORDS: usize = 16;
+}
+
+/// f32 values a step in the `log` tensor: loss, gradient norm before clipping, verdict, learning rate.
+pub const LOG_WIDTH: usize = 4;
+
+impl Plan {
+    pub fn tensor(&self, id: TensorId) -> &Tensor {
+        &self.tensors[id.0]
+    }
+
+    /// The tensor of that name.
+    pub fn find(&self, name: &str) -> Option<TensorId> {
+        self.tensors.iter().position(|t| t.name == name).map(TensorId)
+    }
+}

@@ -1,0 +1,120 @@
+//! Where each parameter lies in a member's row: all trainable values in one row, all running statistics in another.
+
+use super::{Layer, Network};
+use anyhow::Result;
+
+/// One named tensor of a member, as in the recordings: `conv1.kernel` (kh, kw, in, out), `norm1.gamma` (C), ...
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// First value in the member's row of [`Layout::params`] or [`Layout::stats`].
+    pub offset: usize,
+}
+
+impl Parameter {
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The rows of a member. Strides are multiples of 4, so that every row starts on a vec4.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// What the optimiser moves: kernels, biases, gamma, beta.
+    pub params: Vec<Parameter>,
+    /// Batch norm's running statistics.
+    pub stats: Vec<Parameter>,
+    /// Length of a member's row of trainable values, padding included.
+    pub param_stride: usize,
+    /// Length of a member's row of running statistics, padding included.
+    pub stat_stride: usize,
+}
+
+impl Layout {
+    /// # Errors
+    /// Those of [`Network::shapes`].
+    pub fn new(network: &Network) -> Result<Layout> {
+        let mut params = Row::default();
+        let mut stats = Row::default();
+        for (layer, shape) in network.layers.iter().zip(network.shapes()?) {
+            match layer {
+                Layer::Conv { name, filters, kernel, .. } => {
+                    params.push(name, "kernel", vec![*kernel, *kernel, shape.c, *filters]);
+                    params.push(name, "bias", vec![*filters]);
+                }
+                Layer::Dense { name, units, .. } => {
+                    params.push(name, "kernel", vec![shape.c, *units]);
+                    params.push(name, "bias", vec![*units]);
+                }
+                Layer::Norm { name } => {
+                    params.push(name, "gamma", vec![shape.c]);
+                    params.push(name, "beta", vec![shape.c]);
+                    stats.push(name, "moving_mean", vec![shape.c]);
+                    stats.push(name, "moving_variance", vec![shape.c]);
+                }
+                Layer::Heads(heads) => {
+                    for head in [&heads.mean, &heads.var] {
+                        params.push(head, "kernel", vec![shape.c, 1]);
+                        params.push(head, "bias", vec![1]);
+                    }
+                }
+                Layer::Maxpool { .. } | Layer::Flatten => {}
+            }
+        }
+        // A network without batch norm still gets a row of statistics, so that no buffer is empty.
+        let (param_stride, stat_stride) = (params.end.next_multiple_of(4), stats.end.next_multiple_of(4).max(4));
+        Ok(Layout { params: params.tensors, stats: stats.tensors, param_stride, stat_stride })
+    }
+
+    /// The trainable tensor `layer.part`.
+    pub fn param(&self, layer: &str, part: &str) -> &Parameter {
+        find(&self.params, layer, part)
+    }
+
+    /// The running statistic `layer.part`.
+    pub fn stat(&self, layer: &str, part: &str) -> &Parameter {
+        find(&self.stats, layer, part)
+    }
+
+    /// Values of a member, running statistics included, padding not.
+    pub fn values(&self) -> usize {
+        self.params.iter().chain(&self.stats).map(Parameter::len).sum()
+    }
+}
+
+fn find<'a>(tensors: &'a [Parameter], layer: &str, part: &str) -> &'a Parameter {
+    let name = format!("{layer}.{part}");
+    tensors.iter().find(|p| p.name == name).expect("every layer of a network has its tensors in the layout")
+}
+
+#[derive(Default)]
+struct Row {
+    tensors: Vec<Parameter>,
+    end: usize,
+}
+
+impl Row {
+    fn push(&mut self, layer: &str, part: &str, shape: Vec<usize>) {
+        let offset = self.end.next_multiple_of(4);
+        self.end = offset + shape.iter().product::<usize>();
+        self.tensors.push(Parameter { name: format!("{layer}.{part}"), shape, offset });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vanilla_has_140402_values_a_member() {
+        let layout = Layout::new(&Network::vanilla(&[55, 55, 3]).unwrap()).unwrap();
+        assert_eq!(layout.values(), 140_402);
+        assert_eq!(layout.param("dense1", "kernel").shape, [1936, 64]);
+        assert!(layout.params.iter().all(|p| p.offset % 4 == 0));
+    }
+}

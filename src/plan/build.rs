@@ -1,0 +1,517 @@
+//! From a network to the operations of a training step or an inference pass.
+
+use super::*;
+use crate::net::{Activation, Layer, Layout, MeanActivation, Network, Shape};
+use anyhow::Result;
+
+/// Batch norm as Keras has it by default, and as in the recordings.
+const NORM_EPSILON: f32 = 1e-3;
+const NORM_MOMENTUM: f32 = 0.99;
+
+/// What the optimiser of a training plan does.
+#[derive(Clone, Copy, Debug)]
+pub struct Training {
+    pub batch: usize,
+    pub capacity: Capacity,
+    pub beta1: f32,
+    pub beta2: f32,
+    pub epsilon: f32,
+    /// Largest norm of a member's gradient; infinite for none.
+    pub clip: f32,
+    /// Adversarial training: epsilon of the fast gradient sign method.
+    pub adversarial: Option<f32>,
+}
+
+impl Training {
+    /// Adam as Keras has it, clip at a global norm of 5 a member.
+    pub fn new(batch: usize, capacity: Capacity) -> Training {
+        Training { batch, capacity, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, clip: 5.0, adversarial: None }
+    }
+}
+
+/// Steps that fail in a row before a member returns to its last good weights, and how often those are kept.
+const PATIENCE: u32 = 5;
+const KEEP_EVERY: u32 = 25;
+
+impl Plan {
+    /// The operations of one training step.
+    ///
+    /// # Errors
+    /// Those of [`Network::shapes`].
+    pub fn training(network: &Network, layout: &Layout, training: &Training) -> Result<Plan> {
+        let mut b = Builder::new(network, layout, training.batch)?;
+        let (image, capacity) = (network.input_shape(), training.capacity);
+        let (p, s) = (layout.param_stride, layout.stat_stride);
+        let mut adversary = training.adversarial.map(|_| Adversary { grad_x: TensorId(0), x: TensorId(0) });
+
+        let pool = b.shared("pool", capacity.pool * image.len());
+        let pool_labels = b.shared("pool_labels", capacity.pool);
+        let draws = b.tensor("draws", capacity.steps * training.batch);
+        let schedule = b.shared("schedule", capacity.steps);
+        let x = b.tensor("x", training.batch * image.len());
+        let y = b.tensor("y", training.batch);
+        let loss = ["loss", "adversarial_loss"].map(|name| b.tensor(name, 1));
+        let grads = b.tensor("grads", p);
+        let stats_next = b.tensor("stats_next", s);
+        let adam_m = b.tensor("adam_m", p);
+        let adam_v = b.tensor("adam_v", p);
+        let good = b.tensor("good", p + s);
+        let state = b.tensor("state", state::WORDS);
+        let log = b.tensor("log", capacity.steps * LOG_WIDTH);
+
+        let gather = Gather {
+            batch: training.batch,
+            h: image.h,
+            w: image.w,
+            c: image.c,
+            pool,
+            pool_labels,
+            draws,
+            state,
+            x,
+            y,
+        };
+        b.ops.push(Op::Gather(gather));
+        let (before, accumulate) = (b.stats, false);
+        let mode = Mode::Train { before, next: stats_next, y, loss: loss[0], grads, accumulate };
+        let prediction = b.pass(x, &mode, adversary.as_mut().map(|a| &mut a.grad_x));
+        if let (Some(adversary), Some(epsilon)) = (&mut adversary, training.adversarial) {
+            adversary.x = b.tensor("adversarial_x", training.batch * image.len());
+            let len = training.batch * image.len();
+            b.ops.push(Op::Fgsm(Fgsm { len, epsilon, x, dx: adversary.grad_x, out: adversary.x }));
+            let mode =
+                Mode::Train { before: stats_next, next: stats_next, y, loss: loss[1], grads, accumulate: true };
+            b.pass(adversary.x, &mode, None);
+        }
+        b.ops.push(Op::Adam(Adam {
+            param_stride: p,
+            stat_stride: s,
+            beta1: training.beta1,
+            beta2: training.beta2,
+            epsilon: training.epsilon,
+            clip: training.clip,
+            patience: PATIENCE,
+            keep_every: KEEP_EVERY,
+            params: b.params,
+            stats: b.stats,
+            stats_next,
+            grads,
+            adam_m,
+            adam_v,
+            good,
+            loss: loss[0],
+            second_loss: training.adversarial.map(|_| loss[1]),
+            schedule,
+            state,
+            log,
+        }));
+        let train = TrainIo {
+            pool,
+            pool_labels,
+            draws,
+            schedule,
+            y,
+            loss,
+            grads,
+            stats_next,
+            adversary,
+            adam_m,
+            adam_v,
+            good,
+            state,
+            log,
+        };
+        Ok(b.finish(x, prediction, Some(train)))
+    }
+
+    /// The operations of an inference pass over `batch` images that all members share.
+    ///
+    /// # Errors
+    /// Those of [`Network::shapes`].
+    pub fn inference(network: &Network, layout: &Layout, batch: usize) -> Result<Plan> {
+        let mut b = Builder::new(network, layout, batch)?;
+        let x = b.shared("x", batch * network.input_shape().len());
+        let prediction = b.pass(x, &Mode::Infer, None);
+        Ok(b.finish(x, prediction, None))
+    }
+}
+
+/// What a forward pass is for.
+enum Mode {
+    Infer,
+    Train { before: TensorId, next: TensorId, y: TensorId, loss: TensorId, grads: TensorId, accumulate: bool },
+}
+
+/// One layer of a forward pass, with the tensors that its backward pass needs.
+enum Done<'a> {
+    Conv { name: &'a str, shape: ConvShape, x: Value },
+    /// A norm and the pooling behind it, if any.
+    Norm { name: &'a str, shape: PoolShape, x: Value, batch_stats: Option<TensorId> },
+    Pool { name: String, shape: PoolShape, x: Value },
+    Dense { name: &'a str, shape: DenseShape, x: Value },
+    Heads { x: Value, inputs: usize, draw: Option<TensorId> },
+}
+
+/// A tensor on its way through the network, and whether it came straight out of a ReLU.
+#[derive(Clone, Copy)]
+struct Value {
+    tensor: TensorId,
+    relu: bool,
+}
+
+struct Builder<'a> {
+    network: &'a Network,
+    layout: &'a Layout,
+    shapes: Vec<Shape>,
+    batch: usize,
+    tensors: Vec<Tensor>,
+    ops: Vec<Op>,
+    params: TensorId,
+    stats: TensorId,
+}
+
+impl<'a> Builder<'a> {
+    fn new(network: &'a Network, layout: &'a Layout, batch: usize) -> Result<Builder<'a>> {
+        let shapes = network.shapes()?;
+        let (params, stats) = (TensorId(0), TensorId(1));
+        let mut b = Builder { network, layout, shapes, batch, tensors: vec![], ops: vec![], params, stats };
+        b.tensor("params", layout.param_stride);
+        b.tensor("stats", layout.stat_stride);
+        Ok(b)
+    }
+
+    fn finish(self, x: TensorId, prediction: TensorId, train: Option<TrainIo>) -> Plan {
+        let io = Io { params: self.params, stats: self.stats, x, prediction, train };
+        Plan { tensors: self.tensors, ops: self.ops, io, batch: self.batch }
+    }
+
+    /// The tensor of that name; made at its first use. The adversarial pass uses the plain pass's tensors again.
+    fn tensor(&mut self, name: &str, len: usize) -> TensorId {
+        self.add(name, len, false)
+    }
+
+    fn shared(&mut self, name: &str, len: usize) -> TensorId {
+        self.add(name, len, true)
+    }
+
+    fn add(&mut self, name: &str, len: usize, shared: bool) -> TensorId {
+        if let Some(i) = self.tensors.iter().position(|t| t.name == name) {
+            debug_assert_eq!((self.tensors[i].len, self.tensors[i].shared), (len, shared));
+            return TensorId(i);
+        }
+        self.tensors.push(Tensor { name: name.into(), len, shared });
+        TensorId(self.tensors.len() - 1)
+    }
+
+    fn param(&self, layer: &str, part: &str) -> Slice {
+        Slice { tensor: self.params, offset: self.layout.param(layer, part).offset }
+    }
+
+    fn grad(&self, grads: TensorId, layer: &str, part: &str) -> Slice {
+        Slice { tensor: grads, offset: self.layout.param(layer, part).offset }
+    }
+
+    /// Forward over x, and in training backward again; returns the prediction. `grad_x` asks for the input's gradient.
+    fn pass(&mut self, x: TensorId, mode: &Mode, grad_x: Option<&mut TensorId>) -> TensorId {
+        let (done, prediction) = self.forward(x, mode);
+        if let Mode::Train { grads, accumulate, .. } = *mode {
+            self.backward(&done, grads, accumulate, grad_x);
+        }
+        prediction
+    }
+
+    fn forward(&mut self, x: TensorId, mode: &Mode) -> (Vec<Done<'a>>, TensorId) {
+        let network = self.network;
+        let batch = self.batch;
+        let mut value = Value { tensor: x, relu: false };
+        let mut done = Vec::new();
+        let mut layers = network.layers.iter().enumerate().peekable();
+        while let Some((i, layer)) = layers.next() {
+            let shape = self.shapes[i];
+            match layer {
+                Layer::Conv { name, filters, kernel, activation } => {
+                    let conv = ConvShape {
+                        batch,
+                        in_h: shape.h,
+                        in_w: shape.w,
+                        in_c: shape.c,
+                        kernel_h: *kernel,
+                        kernel_w: *kernel,
+                        out_c: *filters,
+                    };
+                    let out = self.tensor(&format!("{name}.out"), batch * conv.out_h() * conv.out_w() * conv.out_c);
+                    let relu = *activation == Activation::Relu;
+                    self.ops.push(Op::ConvForward(ConvForward {
+                        layer: name.clone(),
+                        shape: conv,
+                        x: value.tensor,
+                        kernel: self.param(name, "kernel"),
+                        bias: self.param(name, "bias"),
+                        relu,
+                        out,
+                    }));
+                    done.push(Done::Conv { name, shape: conv, x: value });
+                    value = Value { tensor: out, relu };
+                }
+                Layer::Norm { name } => {
+                    // A pooling right behind the norm is part of it: the norm's own output is never stored.
+                    let pool = match layers.peek() {
+                        Some((_, Layer::Maxpool { size })) => {
+                            layers.next();
+                            *size
+                        }
+                        _ => 1,
+                    };
+                    let shape = PoolShape { batch, h: shape.h, w: shape.w, c: shape.c, pool };
+                    let (source, batch_stats) = self.norm_source(name, &shape, value.tensor, mode);
+                    let out = self.tensor(&format!("{name}.out"), batch * shape.out_h() * shape.out_w() * shape.c);
+                    self.ops.push(Op::NormForward(NormForward {
+                        layer: name.clone(),
+                        shape,
+                        epsilon: NORM_EPSILON,
+                        x: value.tensor,
+                        source,
+                        gamma: self.param(name, "gamma"),
+                        beta: self.param(name, "beta"),
+                        out,
+                    }));
+                    done.push(Done::Norm { name, shape, x: value, batch_stats });
+                    value = Value { tensor: out, relu: false };
+                }
+                Layer::Maxpool { size } => {
+                    let name = format!("pool{}", i + 1);
+                    let shape = PoolShape { batch, h: shape.h, w: shape.w, c: shape.c, pool: *size };
+                    let out = self.tensor(&format!("{name}.out"), batch * shape.out_h() * shape.out_w() * shape.c);
+                    let x = value.tensor;
+                    self.ops.push(Op::PoolForward(PoolForward { layer: name.clone(), shape, x, out }));
+                    // The largest value of a window is positive just where the pooled value is: the ReLU's gate is
+                    // applied on the way back through the pooling.
+                    done.push(Done::Pool { name, shape, x: value });
+                    value = Value { tensor: out, relu: false };
+                }
+                Layer::Flatten => {}
+                Layer::Dense { name, units, activation } => {
+                    let dense = DenseShape { batch, inputs: shape.c, outputs: *units };
+                    let out = self.tensor(&format!("{name}.out"), batch * units);
+                    let relu = *activation == Activation::Relu;
+                    self.ops.push(Op::DenseForward(DenseForward {
+                        layer: name.clone(),
+                        shape: dense,
+                        x: value.tensor,
+                        kernel: self.param(name, "kernel"),
+                        bias: self.param(name, "bias"),
+                        relu,
+                        out,
+                    }));
+                    done.push(Done::Dense { name, shape: dense, x: value });
+                    value = Value { tensor: out, relu };
+                }
+                Layer::Heads(heads) => {
+                    let raw = self.tensor("heads.raw", batch * 2);
+                    let prediction = self.tensor("prediction", batch * 2);
+                    let abs_mean = heads.mean_activation == MeanActivation::Abs;
+                    self.ops.push(Op::HeadsForward(HeadsForward {
+                        batch,
+                        inputs: shape.c,
+                        abs_mean,
+                        var_floor: heads.var_floor,
+                        x: value.tensor,
+                        mean_kernel: self.param(&heads.mean, "kernel"),
+                        mean_bias: self.param(&heads.mean, "bias"),
+                        var_kernel: self.param(&heads.var, "kernel"),
+                        var_bias: self.param(&heads.var, "bias"),
+                        raw,
+                        prediction,
+                    }));
+                    let draw = match *mode {
+                        Mode::Infer => None,
+                        Mode::Train { y, loss, .. } => {
+                            let draw = self.tensor("heads.draw", batch * 2);
+                            self.ops.push(Op::HeadsLoss(HeadsLoss { batch, abs_mean, raw, prediction, y, draw, loss }));
+                            Some(draw)
+                        }
+                    };
+                    done.push(Done::Heads { x: value, inputs: shape.c, draw });
+                    return (done, prediction);
+                }
+            }
+        }
+        unreachable!("a checked network ends with its heads")
+    }
+
+    fn norm_source(
+        &mut self,
+        name: &str,
+        shape: &PoolShape,
+        x: TensorId,
+        mode: &Mode,
+    ) -> (StatsSource, Option<TensorId>) {
+        let mean_offset = self.layout.stat(name, "moving_mean").offset;
+        let variance_offset = self.layout.stat(name, "moving_variance").offset;
+        match *mode {
+            Mode::Infer => (StatsSource::Running { stats: self.stats, mean_offset, variance_offset }, None),
+            Mode::Train { before, next, .. } => {
+                let batch_stats = self.tensor(&format!("{name}.batch_stats"), 2 * shape.c);
+                self.ops.push(Op::NormStats(NormStats {
+                    layer: name.into(),
+                    rows: shape.rows(),
+                    channels: shape.c,
+                    momentum: NORM_MOMENTUM,
+                    x,
+                    batch_stats,
+                    before,
+                    next,
+                    mean_offset,
+                    variance_offset,
+                }));
+                (StatsSource::Batch(batch_stats), Some(batch_stats))
+            }
+        }
+    }
+
+    fn backward(&mut self, done: &[Done], grads: TensorId, accumulate: bool, grad_x: Option<&mut TensorId>) {
+        let heads = self.network.heads();
+        let batch = self.batch;
+        // The gradient at the output of the layer at hand.
+        let mut dout = TensorId(usize::MAX);
+        let wants_input = grad_x.is_some();
+        for (i, layer) in done.iter().enumerate().rev() {
+            // The input's own gradient is computed only where the adversary asks for it.
+            let wanted = i > 0 || wants_input;
+            match layer {
+                Done::Heads { x, inputs, draw } => {
+                    let draw = draw.expect("a training pass has a loss");
+                    self.ops.push(Op::HeadsGradWeight(HeadsGradWeight {
+                        batch,
+                        inputs: *inputs,
+                        x: x.tensor,
+                        draw,
+                        mean_kernel_grad: self.grad(grads, &heads.mean, "kernel"),
+                        mean_bias_grad: self.grad(grads, &heads.mean, "bias"),
+                        var_kernel_grad: self.grad(grads, &heads.var, "kernel"),
+                        var_bias_grad: self.grad(grads, &heads.var, "bias"),
+                        accumulate,
+                    }));
+                    if wanted {
+                        let dx = self.grad_of(x.tensor);
+                        self.ops.push(Op::HeadsGradInput(HeadsGradInput {
+                            batch,
+                            inputs: *inputs,
+                            draw,
+                            mean_kernel: self.param(&heads.mean, "kernel"),
+                            var_kernel: self.param(&heads.var, "kernel"),
+                            x: x.tensor,
+                            gate: x.relu,
+                            dx,
+                        }));
+                        dout = dx;
+                    }
+                }
+                Done::Dense { name, shape, x } => {
+                    self.ops.push(Op::DenseGradWeight(DenseGradWeight {
+                        layer: (*name).into(),
+                        shape: *shape,
+                        x: x.tensor,
+                        dout,
+                        kernel_grad: self.grad(grads, name, "kernel"),
+                        bias_grad: self.grad(grads, name, "bias"),
+                        accumulate,
+                    }));
+                    if wanted {
+                        let dx = self.grad_of(x.tensor);
+                        self.ops.push(Op::DenseGradInput(DenseGradInput {
+                            layer: (*name).into(),
+                            shape: *shape,
+                            dout,
+                            kernel: self.param(name, "kernel"),
+                            x: x.tensor,
+                            gate: x.relu,
+                            dx,
+                        }));
+                        dout = dx;
+                    }
+                }
+                Done::Norm { name, shape, x, batch_stats } => {
+                    let batch_stats = batch_stats.expect("a training pass has batch statistics");
+                    let gamma = self.param(name, "gamma");
+                    let sums = self.tensor(&format!("{name}.grad_sums"), 2 * shape.c);
+                    self.ops.push(Op::NormGradParam(NormGradParam {
+                        layer: (*name).into(),
+                        shape: *shape,
+                        epsilon: NORM_EPSILON,
+                        x: x.tensor,
+                        batch_stats,
+                        gamma,
+                        dout,
+                        sums,
+                        gamma_grad: self.grad(grads, name, "gamma"),
+                        beta_grad: self.grad(grads, name, "beta"),
+                        accumulate,
+                    }));
+                    if wanted {
+                        let dx = self.grad_of(x.tensor);
+                        self.ops.push(Op::NormGradInput(NormGradInput {
+                            layer: (*name).into(),
+                            shape: *shape,
+                            epsilon: NORM_EPSILON,
+                            x: x.tensor,
+                            batch_stats,
+                            gamma,
+                            dout,
+                            sums,
+                            gate: x.relu,
+                            dx,
+                        }));
+                        dout = dx;
+                    }
+                }
+                Done::Pool { name, shape, x } => {
+                    if wanted {
+                        let dx = self.grad_of(x.tensor);
+                        self.ops.push(Op::PoolGradInput(PoolGradInput {
+                            layer: name.clone(),
+                            shape: *shape,
+                            x: x.tensor,
+                            dout,
+                            gate: x.relu,
+                            dx,
+                        }));
+                        dout = dx;
+                    }
+                }
+                Done::Conv { name, shape, x } => {
+                    self.ops.push(Op::ConvGradWeight(ConvGradWeight {
+                        layer: (*name).into(),
+                        shape: *shape,
+                        x: x.tensor,
+                        dout,
+                        kernel_grad: self.grad(grads, name, "kernel"),
+                        bias_grad: self.grad(grads, name, "bias"),
+                        accumulate,
+                    }));
+                    if wanted {
+                        let dx = self.grad_of(x.tensor);
+                        self.ops.push(Op::ConvGradInput(ConvGradInput {
+                            layer: (*name).into(),
+                            shape: *shape,
+                            dout,
+                            kernel: self.param(name, "kernel"),
+                            x: x.tensor,
+                            gate: x.relu,
+                            dx,
+                        }));
+                        dout = dx;
+                    }
+                }
+            }
+        }
+        if let Some(grad_x) = grad_x {
+            *grad_x = dout;
+        }
+    }
+
+    fn grad_of(&mut self, tensor: TensorId) -> TensorId {
+        let Tensor { name, len, .. } = self.tensors[tensor.0].clone();
+        self.tensor(&format!("{name}.grad"), len)
+    }
+}
