@@ -1,1 +1,38 @@
 //! Catalogues and images in, cutouts, masks, stretch and splits; catalogues out.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`source`] | a folder and its catalogue, opened: start reading here |
+//! | `layout` | a survey's folder, files by a name pattern, or a `.npy` stack |
+//! | [`preset`] | known surveys as data |
+//! | [`select`] | which rows are used, which are dropped and why; labels |
+//! | `fits`, `hdus`, `wcs`, `npy`, `pattern`, [`catalogue`] | one file format each |
+//! | [`cutout`] | one object's pixels: crop, mask |
+//! | [`reader`] | many cutouts in parallel, all at once or as a stream |
+//! | [`audit`] | what a user should know about the images |
+//! | [`stretch`], [`sky`] | raw flux to network input; what is usual for sky and noise |
+//! | [`split`] | training, validation and held-out rows |
+
+pub mod audit;
+pub mod catalogue;
+pub mod cutout;
+mod fits;
+mod hdus;
+mod layout;
+mod npy;
+mod pattern;
+pub mod preset;
+pub mod reader;
+pub mod select;
+pub mod sky;
+pub mod source;
+pub mod split;
+pub mod stretch;
+mod wcs;
+
+pub use catalogue::Catalogue;
+pub use cutout::Cutout;
+pub use preset::Preset;
+pub use select::DropReport;
+pub use source::{Source, SourceOptions};
+pub use stretch::Stretch;

@@ -1,0 +1,229 @@
+//! One object's image: cropped, cleaned, its masked pixels known.
+
+use anyhow::{Result, bail};
+
+/// What the Lens Finding Challenge writes into pixels that were masked. Only images stored as floats have it: in counts,
+/// 100 is a value like any other.
+pub const MASK_VALUE: f64 = 100.0;
+
+/// One object's image, H x W x C with the channel fastest, and what is known about the object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cutout {
+    pub id: String,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    /// Flux times `flux_scale`, always finite; masked pixels are 0.
+    pub pixels: Vec<f32>,
+    /// True where a pixel had no value: exactly [`MASK_VALUE`], NaN, infinite, BLANK, or beyond the range of f32.
+    pub mask: Vec<bool>,
+    /// Share of true in `mask`.
+    pub masked_fraction: f64,
+    /// The label, arcsec; only where it was asked for.
+    pub theta_e: Option<f64>,
+    /// Right ascension and declination, degrees: from the catalogue, else from the header.
+    pub ra: Option<f64>,
+    pub dec: Option<f64>,
+    /// Arcsec a pixel, from the header.
+    pub pixel_scale: Option<f64>,
+    /// Two bands with exactly the same pixels.
+    pub repeated_bands: Option<(usize, usize)>,
+}
+
+/// One band of an image in memory: pixel (y, x) is `values[offset + step * (y * width + x)]`.
+pub(super) struct Plane<'a> {
+    pub values: &'a [f64],
+    pub offset: usize,
+    pub step: usize,
+    pub width: usize,
+    pub height: usize,
+    pub integer: bool,
+}
+
+impl Cutout {
+    /// An image without pixels yet; `shape` is height, width, channels.
+    pub(super) fn blank(id: String, shape: [usize; 3]) -> Self {
+        let [height, width, channels] = shape;
+        let n = height * width * channels;
+        Cutout {
+            id,
+            height,
+            width,
+            channels,
+            pixels: vec![0.0; n],
+            mask: vec![false; n],
+            masked_fraction: 0.0,
+            theta_e: None,
+            ra: None,
+            dec: None,
+            pixel_scale: None,
+            repeated_bands: None,
+        }
+    }
+
+    /// Copies the centre of a plane into a band, at offset floor((N - n) / 2) on each axis.
+    pub(super) fn fill_band(&mut self, band: usize, plane: &Plane, flux_scale: f64) -> Result<()> {
+        if plane.height < self.height || plane.width < self.width {
+            bail!(
+                "the image is {} x {} pixels, smaller than the {} x {} that are used; give a smaller --crop when training",
+                plane.width,
+                plane.height,
+                self.width,
+                self.height
+            );
+        }
+        let (top, left) = ((plane.height - self.height) / 2, (plane.width - self.width) / 2);
+        for y in 0..self.height {
+            for x in 0..self.width {
+                let value = plane.values[plane.offset + plane.step * ((top + y) * plane.width + left + x)];
+                let flux = (value * flux_scale) as f32;
+                let masked = !flux.is_finite() || (value == MASK_VALUE && !plane.integer);
+                let at = (y * self.width + x) * self.channels + band;
+                self.mask[at] = masked;
+                self.pixels[at] = if masked { 0.0 } else { flux };
+            }
+        }
+        Ok(())
+    }
+
+    /// Works out what depends on all bands.
+    pub(super) fn finish(mut self) -> Self {
+        self.masked_fraction = self.mask.iter().filter(|&&m| m).count() as f64 / self.mask.len().max(1) as f64;
+        self.repeated_bands = (0..self.channels)
+            .flat_map(|second| (0..second).map(move |first| (first, second)))
+            .find(|&(first, second)| self.same_bands(first, second));
+        self
+    }
+
+    /// Bands that are constant repeat nothing: they are dead, which the stretch reports.
+    fn same_bands(&self, first: usize, second: usize) -> bool {
+        let mut pixels = self.pixels.chunks_exact(self.channels);
+        pixels.all(|p| p[first] == p[second]) && self.band(first).any(|(flux, _)| flux != self.pixels[first])
+    }
+
+    /// Flux and mask of one band, row by row.
+    pub fn band(&self, band: usize) -> impl Iterator<Item = (f32, bool)> {
+        let pixels = self.pixels.iter().skip(band).step_by(self.channels).copied();
+        pixels.zip(self.mask.iter().skip(band).step_by(self.channels).copied())
+    }
+
+    /// Unmasked flux of one band in the outer [`BORDER`] rows and columns: sky, as far as an image has any.
+    pub fn border(&self, band: usize) -> impl Iterator<Item = f64> {
+        let (height, width) = (self.height, self.width);
+        self.band(band).enumerate().filter_map(move |(at, (flux, masked))| {
+            let (y, x) = (at / width, at % width);
+            let inner = (BORDER..height.saturating_sub(BORDER)).contains(&y)
+                && (BORDER..width.saturating_sub(BORDER)).contains(&x);
+            (!inner && !masked).then_some(flux as f64)
+        })
+    }
+}
+
+/// Rows and columns at each edge that are taken as sky.
+pub const BORDER: usize = 4;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) fn cutout(shape: [usize; 3], pixels: &[f32]) -> Cutout {
+        let [height, width, channels] = shape;
+        let values: Vec<f64> = pixels.iter().map(|&p| p as f64).collect();
+        let mut cutout = Cutout::blank("x".into(), shape);
+        for band in 0..channels {
+            let plane = Plane {
+                values: &values,
+                offset: band,
+                step: channels,
+                width,
+                height,
+                integer: false,
+            };
+            cutout.fill_band(band, &plane, 1.0).unwrap();
+        }
+        cutout.finish()
+    }
+
+    fn centre(n: usize, crop: usize) -> Vec<f32> {
+        let values: Vec<f64> = (0..n * n).map(|i| i as f64 + 1000.0).collect();
+        let mut cutout = Cutout::blank("x".into(), [crop, crop, 1]);
+        let plane = Plane {
+            values: &values,
+            offset: 0,
+            step: 1,
+            width: n,
+            height: n,
+            integer: false,
+        };
+        cutout.fill_band(0, &plane, 1.0).unwrap();
+        cutout.pixels
+    }
+
+    #[test]
+    fn the_crop_is_the_centre_its_offset_rounded_down() {
+        assert_eq!(
+            centre(5, 3),
+            [1006., 1007., 1008., 1011., 1012., 1013., 1016., 1017., 1018.]
+        );
+        assert_eq!(centre(4, 1), [1005.0]);
+        assert_eq!(centre(4, 2), [1005., 1006., 1009., 1010.]);
+        assert_eq!(centre(5, 2), [1006., 1007., 1011., 1012.]);
+        let plane = Plane {
+            values: &[0.0; 6],
+            offset: 0,
+            step: 1,
+            width: 3,
+            height: 2,
+            integer: false,
+        };
+        let error = Cutout::blank("x".into(), [3, 3, 1])
+            .fill_band(0, &plane, 1.0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("3 x 2") && error.contains("3 x 3") && error.contains("--crop"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_has_no_value_is_masked_and_what_only_looks_odd_is_not() {
+        let values = [100.0, f64::NAN, f64::INFINITY, 1e300, 1e30, 1e-12, 100.0001, -3.0];
+        let mut floats = Cutout::blank("x".into(), [1, 8, 1]);
+        let mut plane = Plane {
+            values: &values,
+            offset: 0,
+            step: 1,
+            width: 8,
+            height: 1,
+            integer: false,
+        };
+        floats.fill_band(0, &plane, 1.0).unwrap();
+        let floats = floats.finish();
+        assert_eq!(floats.mask, [true, true, true, true, false, false, false, false]);
+        assert_eq!(floats.pixels, [0.0, 0.0, 0.0, 0.0, 1e30, 1e-12, 100.0001, -3.0]);
+        assert_eq!(floats.masked_fraction, 0.5);
+
+        plane.integer = true;
+        let mut counts = Cutout::blank("x".into(), [1, 8, 1]);
+        counts.fill_band(0, &plane, 1e9).unwrap();
+        assert!(!counts.mask[0], "100 counts are a value");
+        assert_eq!(counts.pixels[0], 1e11);
+        assert!(counts.mask[4], "1e39 is beyond f32");
+    }
+
+    #[test]
+    fn a_repeated_band_is_seen_and_two_dead_ones_are_not_repeats() {
+        let repeated = cutout([1, 3, 3], &[1., 5., 1., 2., 5., 2., 3., 5., 3.]);
+        assert_eq!(repeated.repeated_bands, Some((0, 2)));
+        assert_eq!(cutout([1, 2, 2], &[5., 5., 5., 5.]).repeated_bands, None);
+    }
+
+    #[test]
+    fn the_border_is_four_pixels_wide_without_the_masked_ones() {
+        let mut pixels = vec![1.0f32; 100];
+        pixels[0] = f32::NAN;
+        assert_eq!(cutout([10, 10, 1], &pixels).border(0).count(), 95);
+        assert_eq!(cutout([5, 20, 1], &pixels).border(0).count(), 99);
+    }
+}

@@ -1,0 +1,134 @@
+//! File-name patterns: `{id}_{band}.fits`, `{band}/{id}.fits`, `{id}/{band}.fits`, `{id}.fits`.
+
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+const ID: &str = "{id}";
+const BAND: &str = "{band}";
+
+/// A file's place below a folder, with `{id}` for the object's id.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pattern(String);
+
+impl Pattern {
+    /// The pattern of each band, or one pattern where the text has no `{band}` (all bands in one file).
+    pub fn parse(text: &str, bands: Option<&[String]>) -> Result<Vec<Pattern>> {
+        if !text.contains(ID) {
+            bail!("the file-name pattern '{text}' has no {ID}; write for instance '{ID}_{BAND}.fits'");
+        }
+        if text.split('/').any(|part| part.matches(ID).count() > 1) {
+            bail!("the file-name pattern '{text}' has {ID} twice in one name");
+        }
+        if !text.contains(BAND) {
+            return Ok(vec![Pattern(text.to_owned())]);
+        }
+        match bands {
+            Some(bands) if !bands.is_empty() => {
+                Ok(bands.iter().map(|band| Pattern(text.replace(BAND, band))).collect())
+            }
+            _ => bail!(
+                "the file-name pattern '{text}' has {BAND}, but no bands are named: add for instance --bands g,r,i"
+            ),
+        }
+    }
+
+    pub fn file(&self, root: &Path, id: &str) -> PathBuf {
+        root.join(self.0.replace(ID, id))
+    }
+
+    /// Ids of all the files there are; none where a folder is missing.
+    pub fn ids(&self, root: &Path) -> Result<HashSet<String>> {
+        let (folder, name) = self.split();
+        let folder = root.join(folder);
+        let (prefix, rest) = name.split_once(ID).unwrap_or((name, ""));
+        let (suffix, below) = rest.split_once('/').unwrap_or((rest, ""));
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(HashSet::new()),
+            Err(e) => return Err(e).with_context(|| format!("cannot list the folder {}", folder.display())),
+        };
+        let mut ids = HashSet::new();
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot list the folder {}", folder.display()))?;
+            let name = entry.file_name();
+            let id = name
+                .to_str()
+                .and_then(|n| n.strip_prefix(prefix))
+                .and_then(|n| n.strip_suffix(suffix));
+            if let Some(id) = id.filter(|id| !id.is_empty())
+                && (below.is_empty() || self.file(root, id).is_file())
+            {
+                ids.insert(id.to_owned());
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The folders that do not depend on the id, and what follows.
+    fn split(&self) -> (&str, &str) {
+        let before = self.0.find(ID).unwrap_or(0);
+        match self.0[..before].rfind('/') {
+            Some(slash) => (&self.0[..slash], &self.0[slash + 1..]),
+            None => ("", &self.0),
+        }
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(root: &Path, name: &str) {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+
+    fn sorted(ids: HashSet<String>) -> Vec<String> {
+        let mut ids: Vec<_> = ids.into_iter().collect();
+        ids.sort();
+        ids
+    }
+
+    #[test]
+    fn ids_are_found_wherever_the_pattern_puts_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let bands = ["g".to_owned(), "r".to_owned()];
+        for name in [
+            "a_g.fits",
+            "a_b_g.fits",
+            "a_r.fits",
+            "g/im-7.fits",
+            "9/g.fits",
+            "9/g.txt",
+            "8/r.fits",
+            "_g.fits",
+        ] {
+            touch(dir.path(), name);
+        }
+        let ids = |text| sorted(Pattern::parse(text, Some(&bands)).unwrap()[0].ids(dir.path()).unwrap());
+        assert_eq!(ids("{id}_{band}.fits"), ["a", "a_b"]);
+        assert_eq!(ids("{band}/im-{id}.fits"), ["7"]);
+        assert_eq!(ids("{id}/{band}.fits"), ["9"]);
+        assert!(ids("nowhere/{id}.fits").is_empty());
+        let both = Pattern::parse("{id}/{id}_{band}.fits", Some(&bands)).unwrap();
+        assert_eq!(both[1].file(Path::new("x"), "7"), Path::new("x/7/7_r.fits"));
+    }
+
+    #[test]
+    fn a_pattern_without_id_or_bands_is_refused() {
+        let error = |text, bands| Pattern::parse(text, bands).unwrap_err().to_string();
+        assert!(error("{band}.fits", None).contains("no {id}"));
+        assert!(error("{id}_{band}.fits", None).contains("--bands"));
+        assert!(error("{id}_{id}.fits", None).contains("twice"));
+    }
+}

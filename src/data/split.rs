@@ -1,0 +1,86 @@
+//! Which rows train, which choose the best weights, which are held out; by a seed, for ever the same.
+
+use anyhow::{Result, bail};
+use rand::Rng;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Indices in ascending order; the three parts share none and hold all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    pub train: Vec<usize>,
+    pub validation: Vec<usize>,
+    pub hold_out: Vec<usize>,
+}
+
+/// Splits `0..n`: first `hold_out` rows, then `fraction` of the rest (at least one of three or more) for validation.
+///
+/// The order is by random keys from ChaCha8, not by a library's shuffle, whose result may change between versions.
+pub fn split(n: usize, seed: u64, fraction: f64, hold_out: usize) -> Result<Split> {
+    if !(0.0..1.0).contains(&fraction) {
+        bail!("the share of rows for validation is {fraction}; it must be at least 0 and below 1");
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut order: Vec<(u64, usize)> = (0..n).map(|row| (rng.next_u64(), row)).collect();
+    order.sort_unstable();
+    let order: Vec<usize> = order.into_iter().map(|(_, row)| row).collect();
+
+    let rest = n.saturating_sub(hold_out);
+    let least = usize::from(fraction > 0.0 && rest >= 3);
+    let validation = ((rest as f64 * fraction).round() as usize).max(least);
+    let train = rest - validation;
+    if train < 2 {
+        bail!(
+            "{train} rows are left to train on, and at least 2 are needed: there are {n} rows, \
+             {hold_out} are to be held out and {validation} go to validation"
+        );
+    }
+    let part = |from: usize, count: usize| {
+        let mut rows = order[from..from + count].to_vec();
+        rows.sort_unstable();
+        rows
+    };
+    Ok(Split {
+        hold_out: part(0, hold_out),
+        validation: part(hold_out, validation),
+        train: part(hold_out + validation, train),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_hold_every_row_once_and_follow_the_seed() {
+        let parts = split(800, 7, 0.1, 100).unwrap();
+        assert_eq!(
+            (parts.train.len(), parts.validation.len(), parts.hold_out.len()),
+            (630, 70, 100)
+        );
+        let mut all = [parts.train.clone(), parts.validation.clone(), parts.hold_out.clone()].concat();
+        all.sort();
+        assert_eq!(all, (0..800).collect::<Vec<_>>());
+        assert_eq!(split(800, 7, 0.1, 100).unwrap(), parts);
+        assert_ne!(split(800, 8, 0.1, 100).unwrap().hold_out, parts.hold_out);
+        assert_eq!(
+            split(800, 7, 0.5, 100).unwrap().hold_out,
+            parts.hold_out,
+            "whatever the validation share"
+        );
+    }
+
+    #[test]
+    fn the_split_of_a_seed_never_changes() {
+        assert_eq!(split(10, 1, 0.2, 2).unwrap().hold_out, [1, 7]);
+    }
+
+    #[test]
+    fn fewer_than_two_training_rows_are_refused_with_the_numbers() {
+        assert_eq!(split(2, 0, 0.1, 0).unwrap().train.len(), 2);
+        assert_eq!(split(3, 0, 0.1, 0).unwrap().validation.len(), 1);
+        let error = split(100, 0, 0.1, 99).unwrap_err().to_string();
+        assert!(error.contains("100 rows") && error.contains("99"), "{error}");
+        assert!(split(1, 0, 0.0, 0).is_err() && split(5, 0, 0.1, 50).is_err() && split(5, 0, 1.0, 0).is_err());
+    }
+}
