@@ -77,7 +77,7 @@ pub fn masked(share: f64) -> i32 {
 
 /// Both in arcsec per pixel. A header without a scale is no reason for a flag: leave the call out.
 pub fn pixel_scale(header: f64, model: f64) -> i32 {
-    set(PIXEL_SCALE, !((header / model - 1.0).abs() <= 0.02))
+    set(PIXEL_SCALE, !(0.98..=1.02).contains(&(header / model)))
 }
 
 /// Sky level (median) and noise (1.4826 x median absolute deviation) of a band's border pixels over the training
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn image_flags() {
         assert_eq!((masked(0.2), masked(0.2001)), (0, MASKED));
-        assert_eq!((pixel_scale(0.2035, 0.2), pixel_scale(0.2, 0.2)), (0, 0));
+        assert_eq!((pixel_scale(0.2035, 0.2), pixel_scale(0.1965, 0.2)), (0, 0));
         assert_eq!(
             (
                 pixel_scale(0.205, 0.2),

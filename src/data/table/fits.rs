@@ -48,7 +48,7 @@ impl FitsTable {
             match cell {
                 Cell::F64(value) => self.spool.write_all(&value.to_be_bytes())?,
                 Cell::I32(value) => self.spool.write_all(&value.to_be_bytes())?,
-                Cell::Str(text) => self.push_text(i, &ascii(text))?,
+                Cell::Str(text) => self.push_text(i, &ascii(text, '?'))?,
                 Cell::Null => match column.kind {
                     Kind::Str => self.push_text(i, "")?,
                     Kind::F64 => self.spool.write_all(&f64::NAN.to_be_bytes())?,
@@ -103,14 +103,15 @@ impl FitsTable {
         let descriptors: Vec<_> = columns
             .iter()
             .zip(&self.widths)
-            .map(|(column, &byte_width)| {
+            .zip(names(columns))
+            .map(|((column, &byte_width), name)| {
                 let (col_type, repeat) = match column.kind {
                     Kind::Str => (BinaryColumnType::Ascii, byte_width),
                     Kind::F64 => (BinaryColumnType::Double, 1),
                     Kind::I32 => (BinaryColumnType::Int, 1),
                 };
                 BinaryColumnDescriptor {
-                    name: Some(ascii(&column.name)),
+                    name: Some(name),
                     repeat,
                     col_type,
                     byte_width,
@@ -123,7 +124,7 @@ impl FitsTable {
             let n = i + 1;
             for (key, text) in [("TUNIT", &column.unit), ("TCOMM", &column.description)] {
                 if !text.is_empty() {
-                    cards.push(Card::new(&format!("{key}{n}"), Value::String(ascii(text)))?);
+                    cards.push(Card::new(&format!("{key}{n}"), Value::String(ascii(text, '?')))?);
                 }
             }
             if self.has_null[i] {
@@ -134,9 +135,34 @@ impl FitsTable {
     }
 }
 
-/// FITS text is printable ASCII; anything else becomes a question mark.
-fn ascii(text: &str) -> String {
+/// Names as FITS takes them: what is not ASCII becomes an underscore, and a name that is then taken gets the number
+/// of its column.
+fn names(columns: &[Column]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(columns.len());
+    for (i, column) in columns.iter().enumerate() {
+        let mut name = ascii(&column.name, '_');
+        if names.iter().any(|n| n.eq_ignore_ascii_case(&name)) {
+            name += &format!("_{}", i + 1);
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// FITS text is printable ASCII; anything else becomes `substitute`.
+fn ascii(text: &str, substitute: char) -> String {
     text.chars()
-        .map(|c| if (' '..='~').contains(&c) { c } else { '?' })
+        .map(|c| if (' '..='~').contains(&c) { c } else { substitute })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ascii_and_differ() {
+        let columns = ["id", "θ_E", "φ_E", "naïve"].map(|n| Column::new(n, Kind::F64, "", ""));
+        assert_eq!(names(&columns), ["id", "__E", "__E_3", "na_ve"]);
+    }
 }
