@@ -12,12 +12,15 @@
 //! | [`audit`] | what a user should know about the images |
 //! | [`stretch`], [`sky`] | raw flux to network input; what is usual for sky and noise |
 //! | [`split`] | training, validation and held-out rows |
+//! | [`table`], [`infer_table`], [`flags`] | the catalogue that comes out |
 
 pub mod audit;
 pub mod catalogue;
 pub mod cutout;
 mod fits;
+pub mod flags;
 mod hdus;
+pub mod infer_table;
 mod layout;
 mod npy;
 mod pattern;
@@ -28,6 +31,7 @@ pub mod sky;
 pub mod source;
 pub mod split;
 pub mod stretch;
+pub mod table;
 mod wcs;
 
 pub use catalogue::Catalogue;

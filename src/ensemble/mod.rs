@@ -1,1 +1,4 @@
 //! Training, inference, the mixture, metrics, the self test and the benchmark.
+
+pub mod metrics;
+pub mod mixture;

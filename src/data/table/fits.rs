@@ -1,0 +1,168 @@
+//! A FITS binary table, written without holding it in memory.
+//!
+//! The width of a text column and the number of rows stand in the header, before the data, and are known only at
+//! the end. So rows go to an unnamed spool file first, texts with their lengths, and are copied with the final
+//! widths when the table is complete.
+
+use super::{Cell, Column, Kind};
+use anyhow::{Context, Result};
+use fitsio_pure::bintable::{BinaryColumnDescriptor, BinaryColumnType, build_binary_table_cards};
+use fitsio_pure::block::padded_byte_len;
+use fitsio_pure::header::{Card, serialize_header};
+use fitsio_pure::io::AtomicFile;
+use fitsio_pure::primary::build_primary_header;
+use fitsio_pure::value::Value;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::path::Path;
+
+/// What stands in an I32 column for a missing value; its TNULL.
+const NULL: i32 = i32::MIN;
+
+pub(super) struct FitsTable {
+    file: AtomicFile,
+    spool: BufWriter<File>,
+    /// Bytes a cell of each column takes in the table: for texts the longest so far, at least 1.
+    widths: Vec<usize>,
+    has_null: Vec<bool>,
+}
+
+impl FitsTable {
+    pub(super) fn new(file: AtomicFile, folder: &Path, columns: &[Column]) -> Result<FitsTable> {
+        let width = |column: &Column| match column.kind {
+            Kind::Str => 1,
+            Kind::F64 => 8,
+            Kind::I32 => 4,
+        };
+        Ok(FitsTable {
+            file,
+            spool: BufWriter::new(tempfile::tempfile_in(folder)?),
+            widths: columns.iter().map(width).collect(),
+            has_null: vec![false; columns.len()],
+        })
+    }
+
+    /// `row` is known to fit `columns`.
+    pub(super) fn push(&mut self, row: &[Cell], columns: &[Column]) -> Result<()> {
+        for (i, (cell, column)) in row.iter().zip(columns).enumerate() {
+            match cell {
+                Cell::F64(value) => self.spool.write_all(&value.to_be_bytes())?,
+                Cell::I32(value) => self.spool.write_all(&value.to_be_bytes())?,
+                Cell::Str(text) => self.push_text(i, &ascii(text, '?'))?,
+                Cell::Null => match column.kind {
+                    Kind::Str => self.push_text(i, "")?,
+                    Kind::F64 => self.spool.write_all(&f64::NAN.to_be_bytes())?,
+                    Kind::I32 => {
+                        self.has_null[i] = true;
+                        self.spool.write_all(&NULL.to_be_bytes())?;
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn push_text(&mut self, column: usize, text: &str) -> Result<()> {
+        self.widths[column] = self.widths[column].max(text.len());
+        self.spool
+            .write_all(&u32::try_from(text.len()).context("a text of over 4 GiB")?.to_be_bytes())?;
+        Ok(self.spool.write_all(text.as_bytes())?)
+    }
+
+    /// Writes headers and data; what remains is to commit the file.
+    pub(super) fn complete(mut self, columns: &[Column], rows: u64) -> Result<AtomicFile> {
+        let cards = self.cards(columns, rows as usize)?;
+        self.file
+            .write_all(&serialize_header(&build_primary_header(8, &[])?)?)?;
+        self.file.write_all(&serialize_header(&cards)?)?;
+
+        let mut spool = self.spool.into_inner().map_err(|e| e.into_error())?;
+        spool.rewind()?;
+        let mut spool = BufReader::new(spool);
+        let mut cell = Vec::new();
+        for _ in 0..rows {
+            for (column, &width) in columns.iter().zip(&self.widths) {
+                let mut filled = width;
+                if column.kind == Kind::Str {
+                    let mut length = [0; 4];
+                    spool.read_exact(&mut length)?;
+                    filled = u32::from_be_bytes(length) as usize;
+                }
+                cell.clear();
+                cell.resize(width, b' ');
+                spool.read_exact(&mut cell[..filled])?;
+                self.file.write_all(&cell)?;
+            }
+        }
+        let bytes = self.widths.iter().sum::<usize>() * rows as usize;
+        self.file.write_all(&vec![0; padded_byte_len(bytes) - bytes])?;
+        Ok(self.file)
+    }
+
+    fn cards(&self, columns: &[Column], rows: usize) -> Result<Vec<Card>> {
+        let descriptors: Vec<_> = columns
+            .iter()
+            .zip(&self.widths)
+            .zip(names(columns))
+            .map(|((column, &byte_width), name)| {
+                let (col_type, repeat) = match column.kind {
+                    Kind::Str => (BinaryColumnType::Ascii, byte_width),
+                    Kind::F64 => (BinaryColumnType::Double, 1),
+                    Kind::I32 => (BinaryColumnType::Int, 1),
+                };
+                BinaryColumnDescriptor {
+                    name: Some(name),
+                    repeat,
+                    col_type,
+                    byte_width,
+                    tdim: None,
+                }
+            })
+            .collect();
+        let mut cards = build_binary_table_cards(&descriptors, rows, 0)?;
+        for (i, column) in columns.iter().enumerate() {
+            let n = i + 1;
+            for (key, text) in [("TUNIT", &column.unit), ("TCOMM", &column.description)] {
+                if !text.is_empty() {
+                    cards.push(Card::new(&format!("{key}{n}"), Value::String(ascii(text, '?')))?);
+                }
+            }
+            if self.has_null[i] {
+                cards.push(Card::new(&format!("TNULL{n}"), Value::Integer(NULL.into()))?);
+            }
+        }
+        Ok(cards)
+    }
+}
+
+/// Names as FITS takes them: what is not ASCII becomes an underscore, and a name that is then taken gets the number
+/// of its column.
+fn names(columns: &[Column]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(columns.len());
+    for (i, column) in columns.iter().enumerate() {
+        let mut name = ascii(&column.name, '_');
+        if names.iter().any(|n| n.eq_ignore_ascii_case(&name)) {
+            name += &format!("_{}", i + 1);
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// FITS text is printable ASCII; anything else becomes `substitute`.
+fn ascii(text: &str, substitute: char) -> String {
+    text.chars()
+        .map(|c| if (' '..='~').contains(&c) { c } else { substitute })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ascii_and_differ() {
+        let columns = ["id", "θ_E", "φ_E", "naïve"].map(|n| Column::new(n, Kind::F64, "", ""));
+        assert_eq!(names(&columns), ["id", "__E", "__E_3", "na_ve"]);
+    }
+}
