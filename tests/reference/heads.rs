@@ -1,0 +1,83 @@
+use super::{Memory, gated};
+use lensgpu::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss};
+
+/// a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu = |a| or a; var = log(1 + exp(b)) + floor.
+pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
+    let (mut raw, mut prediction) = (vec![], vec![]);
+    for x in memory.row(op.x, m).chunks(op.inputs) {
+        let head = |kernel, bias| -> f64 {
+            let products = x.iter().zip(memory.part(kernel, op.inputs, m)).map(|(x, w)| x * w);
+            products.sum::<f64>() + memory.part(bias, 1, m)[0]
+        };
+        let a = head(op.mean_kernel, op.mean_bias);
+        let b = head(op.var_kernel, op.var_bias);
+        let mu = if op.abs_mean { a.abs() } else { a };
+        let var = b.max(0.0) + (-b.abs()).exp().ln_1p() + f64::from(op.var_floor);
+        raw.extend([a, b]);
+        prediction.extend([mu, var]);
+    }
+    memory.row_mut(op.raw, m).copy_from_slice(&raw);
+    memory.row_mut(op.prediction, m).copy_from_slice(&prediction);
+}
+
+/// loss = mean of log(var)/2 + (y - mu)^2 / (2 var); draw = [d loss/da, d loss/db].
+pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
+    let batch = op.batch as f64;
+    let (mut loss, mut draw) = (0.0, vec![]);
+    for image in 0..op.batch {
+        let [a, b] = [0, 1].map(|i| memory.row(op.raw, m)[2 * image + i]);
+        let [mu, var] = [0, 1].map(|i| memory.row(op.prediction, m)[2 * image + i]);
+        let y = memory.row(op.y, m)[image];
+        loss += (var.ln() / 2.0 + (y - mu).powi(2) / (2.0 * var)) / batch;
+        let dmu = (mu - y) / var / batch;
+        let dvar = (1.0 / (2.0 * var) - (y - mu).powi(2) / (2.0 * var * var)) / batch;
+        let dmu_da = if op.abs_mean { sign(a) } else { 1.0 };
+        draw.extend([dmu * dmu_da, dvar * sigmoid(b)]);
+    }
+    memory.row_mut(op.loss, m)[0] = loss;
+    memory.row_mut(op.draw, m).copy_from_slice(&draw);
+}
+
+/// dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i].
+pub fn grad_input(op: &HeadsGradInput, memory: &mut Memory, m: usize) {
+    let (x, draw) = (memory.row(op.x, m), memory.row(op.draw, m));
+    let mean_kernel = memory.part(op.mean_kernel, op.inputs, m);
+    let var_kernel = memory.part(op.var_kernel, op.inputs, m);
+    let mut dx = vec![0.0; x.len()];
+    for b in 0..op.batch {
+        for i in 0..op.inputs {
+            let value = draw[2 * b] * mean_kernel[i] + draw[2 * b + 1] * var_kernel[i];
+            dx[b * op.inputs + i] = gated(op.gate, x[b * op.inputs + i], value);
+        }
+    }
+    memory.row_mut(op.dx, m).copy_from_slice(&dx);
+}
+
+/// Sum over the batch of draw x, and of draw.
+pub fn grad_weight(op: &HeadsGradWeight, memory: &mut Memory, m: usize) {
+    let heads = [
+        (op.mean_kernel_grad, op.mean_bias_grad),
+        (op.var_kernel_grad, op.var_bias_grad),
+    ];
+    for (head, (kernel_grad, bias_grad)) in heads.into_iter().enumerate() {
+        let (x, draw) = (memory.row(op.x, m), memory.row(op.draw, m));
+        let (mut dkernel, mut dbias) = (vec![0.0; op.inputs], 0.0);
+        for b in 0..op.batch {
+            for i in 0..op.inputs {
+                dkernel[i] += draw[2 * b + head] * x[b * op.inputs + i];
+            }
+            dbias += draw[2 * b + head];
+        }
+        memory.put_grad(kernel_grad, &dkernel, op.accumulate, m);
+        memory.put_grad(bias_grad, &[dbias], op.accumulate, m);
+    }
+}
+
+/// Unlike `f64::signum`, 0 at 0: the derivative of |a|, as Keras has it.
+fn sign(a: f64) -> f64 {
+    if a == 0.0 { 0.0 } else { a.signum() }
+}
+
+fn sigmoid(b: f64) -> f64 {
+    1.0 / (1.0 + (-b).exp())
+}

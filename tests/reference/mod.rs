@@ -1,0 +1,139 @@
+//! The plain f64 reference: every operation of a plan as loops that read like its equation in `src/plan/op.rs`.
+//!
+//! Slow on purpose. `reference_golden.rs` proves it against recorded Keras steps and `reference_checks.rs` against
+//! finite differences; the kernels are then compared with it.
+
+// Each test binary takes the part it needs.
+#![allow(dead_code)]
+
+mod adam;
+pub mod compare;
+mod conv;
+mod dense;
+mod fgsm;
+mod gather;
+mod heads;
+mod norm;
+mod pool;
+pub mod recording;
+
+use lensgpu::plan::{Op, Plan, Slice, Tensor, TensorId, state};
+
+/// The values of a plan's tensors.
+///
+/// Everything is an f64, integers too: a draw or a counter is a u32, which an f64 holds exactly.
+#[derive(Clone)]
+pub struct Memory {
+    pub members: usize,
+    tensors: Vec<Tensor>,
+    /// By tensor: `members` rows, or one row where it is shared.
+    values: Vec<Vec<f64>>,
+}
+
+impl Memory {
+    /// All zero, except the learning rate's factor, which starts at 1.
+    pub fn new(plan: &Plan, members: usize) -> Memory {
+        let rows = |t: &Tensor| if t.shared { 1 } else { members };
+        let values = plan.tensors.iter().map(|t| vec![0.0; rows(t) * t.len]).collect();
+        let mut memory = Memory {
+            members,
+            tensors: plan.tensors.clone(),
+            values,
+        };
+        if let Some(train) = &plan.io.train {
+            for member in 0..members {
+                memory.row_mut(train.state, member)[state::RATE_FACTOR] = 1.0;
+            }
+        }
+        memory
+    }
+
+    /// All rows of a tensor, one after the other.
+    pub fn all(&self, tensor: TensorId) -> &[f64] {
+        &self.values[tensor.0]
+    }
+
+    pub fn set(&mut self, tensor: TensorId, values: &[f64]) {
+        self.values[tensor.0].copy_from_slice(values);
+    }
+
+    /// Takes a tensor as it lies in a device's buffer: 32-bit words that are f32 but for draws and counters.
+    pub fn set_words(&mut self, tensor: TensorId, words: &[u32]) {
+        let Tensor { ref name, len, .. } = self.tensors[tensor.0];
+        let decode = |(i, &word): (usize, &u32)| match name.as_str() {
+            "draws" => f64::from(word),
+            "state" if i % len < state::RATE_FACTOR => f64::from(word),
+            _ => f64::from(f32::from_bits(word)),
+        };
+        let values: Vec<f64> = words.iter().enumerate().map(decode).collect();
+        self.set(tensor, &values);
+    }
+
+    /// A member's row; of a shared tensor the one row there is.
+    pub fn row(&self, tensor: TensorId, member: usize) -> &[f64] {
+        let Tensor { len, shared, .. } = self.tensors[tensor.0];
+        let start = if shared { 0 } else { member * len };
+        &self.values[tensor.0][start..start + len]
+    }
+
+    pub fn row_mut(&mut self, tensor: TensorId, member: usize) -> &mut [f64] {
+        let Tensor { len, shared, .. } = self.tensors[tensor.0];
+        let start = if shared { 0 } else { member * len };
+        &mut self.values[tensor.0][start..start + len]
+    }
+
+    /// `len` values of a member's row of parameters.
+    fn part(&self, slice: Slice, len: usize, member: usize) -> &[f64] {
+        &self.row(slice.tensor, member)[slice.offset..slice.offset + len]
+    }
+
+    /// Writes the gradient of a parameter, or adds it to what is there.
+    fn put_grad(&mut self, slice: Slice, grad: &[f64], accumulate: bool, member: usize) {
+        let target = &mut self.row_mut(slice.tensor, member)[slice.offset..slice.offset + grad.len()];
+        for (target, grad) in target.iter_mut().zip(grad) {
+            *target = if accumulate { *target + grad } else { *grad };
+        }
+    }
+}
+
+/// Runs one operation for all members. No wildcard: an operation without a reference does not compile.
+pub fn run(op: &Op, memory: &mut Memory) {
+    for member in 0..memory.members {
+        match op {
+            Op::Gather(op) => gather::gather(op, memory, member),
+            Op::ConvForward(op) => conv::forward(op, memory, member),
+            Op::ConvGradInput(op) => conv::grad_input(op, memory, member),
+            Op::ConvGradWeight(op) => conv::grad_weight(op, memory, member),
+            Op::NormStats(op) => norm::stats(op, memory, member),
+            Op::NormForward(op) => norm::forward(op, memory, member),
+            Op::NormGradParam(op) => norm::grad_param(op, memory, member),
+            Op::NormGradInput(op) => norm::grad_input(op, memory, member),
+            Op::PoolForward(op) => pool::forward(op, memory, member),
+            Op::PoolGradInput(op) => pool::grad_input(op, memory, member),
+            Op::DenseForward(op) => dense::forward(op, memory, member),
+            Op::DenseGradInput(op) => dense::grad_input(op, memory, member),
+            Op::DenseGradWeight(op) => dense::grad_weight(op, memory, member),
+            Op::HeadsForward(op) => heads::forward(op, memory, member),
+            Op::HeadsLoss(op) => heads::loss(op, memory, member),
+            Op::HeadsGradInput(op) => heads::grad_input(op, memory, member),
+            Op::HeadsGradWeight(op) => heads::grad_weight(op, memory, member),
+            Op::Fgsm(op) => fgsm::fgsm(op, memory, member),
+            Op::Adam(op) => adam::adam(op, memory, member),
+        }
+    }
+}
+
+/// Where `index` lies in a row-major array of `shape`.
+fn at<const N: usize>(shape: [usize; N], index: [usize; N]) -> usize {
+    shape.iter().zip(index).fold(0, |place, (n, i)| place * n + i)
+}
+
+/// A NaN stays a NaN, so that nothing bad is hidden.
+fn relu(value: f64) -> f64 {
+    if value < 0.0 { 0.0 } else { value }
+}
+
+/// Passes a gradient on only where the ReLU that made x did, if one did.
+fn gated(gate: bool, x: f64, grad: f64) -> f64 {
+    if !gate || x > 0.0 { grad } else { 0.0 }
+}
