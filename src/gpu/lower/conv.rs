@@ -1,0 +1,276 @@
+//! Tiles, splits and grids of the convolution kernels; what the kernels do with them is in `shaders/conv.wgsl`.
+//!
+//! | | a thread | a workgroup |
+//! |---|---|---|
+//! | forward, input gradient | 8 pixels x 4 channels, fewer pixels where that fits the width better | up to 256 threads, 64 channels, 16 KiB |
+//! | weight gradient | a kernel row x 4 input channels x 4 output channels | 64 threads, no workgroup memory |
+
+use super::{AdapterClass, Lowering};
+use crate::gpu::{Constant, Pass};
+use crate::plan::{ConvForward, ConvGradInput, ConvGradWeight, ConvShape, Slice};
+
+/// Workgroup memory of every adapter (16 KiB), in vec4.
+const WORKGROUP_VEC4: usize = 1024;
+const MAX_THREADS: usize = 256;
+/// Workgroups a dimension of the grid may have.
+const MAX_GRID: usize = 65_535;
+
+/// out = act(x * kernel + bias).
+pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
+    let s = op.shape;
+    let image = Image { src: [s.in_h, s.in_w, s.in_c], dst: [s.out_h(), s.out_w(), s.out_c], pad: [0, 0] };
+    let params = cx.stride(op.kernel.tensor);
+    assert_eq!(op.kernel.tensor, op.bias.tensor, "a member's parameters lie in one row");
+    let (grid, mut constants) = image.tiled(s, cx.class);
+    constants.extend::<[(_, Constant); 10]>([
+        ("FORWARD", true.into()),
+        ("RELU", op.relu.into()),
+        ("GATE", false.into()),
+        ("SRC_STRIDE", cx.stride(op.x).into()),
+        ("DST_STRIDE", cx.stride(op.out).into()),
+        ("PARAM_STRIDE", params.into()),
+        ("KERNEL", op.kernel.offset.into()),
+        ("BIAS", op.bias.offset.into()),
+        ("OUT_C", s.out_c.into()),
+        ("VEC_PARAMS", vec4_rows(s.out_c, params, [op.kernel, op.bias]).into()),
+    ]);
+    vec![Pass { shader: "conv.wgsl", entry: "forward", constants, buffers: vec![op.x, op.kernel.tensor, op.out], grid }]
+}
+
+/// dx: a convolution of dout, padded by the kernel's size less one.
+pub fn grad_input(op: &ConvGradInput, cx: &mut Lowering) -> Vec<Pass> {
+    let s = op.shape;
+    let image = Image {
+        src: [s.out_h(), s.out_w(), s.out_c],
+        dst: [s.in_h, s.in_w, s.in_c],
+        pad: [s.kernel_h - 1, s.kernel_w - 1],
+    };
+    let params = cx.stride(op.kernel.tensor);
+    let (grid, mut constants) = image.tiled(s, cx.class);
+    constants.extend::<[(_, Constant); 9]>([
+        ("FORWARD", false.into()),
+        ("GATE", op.gate.into()),
+        ("SRC_STRIDE", cx.stride(op.dout).into()),
+        ("DST_STRIDE", cx.stride(op.dx).into()),
+        ("GATE_STRIDE", cx.stride(op.x).into()),
+        ("PARAM_STRIDE", params.into()),
+        ("KERNEL", op.kernel.offset.into()),
+        ("OUT_C", s.out_c.into()),
+        ("VEC_PARAMS", vec4_rows(s.out_c, params, [op.kernel]).into()),
+    ]);
+    let mut buffers = vec![op.dout, op.kernel.tensor, op.dx];
+    if op.gate {
+        buffers.push(op.x);
+    }
+    vec![Pass { shader: "conv.wgsl", entry: "grad_input", constants, buffers, grid }]
+}
+
+/// dkernel and dbias: partial sums of pieces of the batch, then their sum.
+pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
+    let s = op.shape;
+    assert_eq!(op.kernel_grad.tensor, op.bias_grad.tensor, "a member's gradients lie in one row");
+    let grads = cx.stride(op.kernel_grad.tensor);
+    let (in_blocks, out_blocks) = (s.in_c.div_ceil(4), s.out_c.div_ceil(4));
+    let split = Split::new(s, cx.class);
+    let items = (s.kernel_len() / s.out_c + 1) * out_blocks;
+    let partials = cx.scratch("partials", split.count * items * 4);
+
+    let threads = 64;
+    let weight_threads = split.count * s.kernel_h * (out_blocks / split.group) * in_blocks;
+    let grid = fold((weight_threads + split.count * out_blocks).div_ceil(threads));
+    let pieces = Pass {
+        shader: "conv.wgsl",
+        entry: "grad_weight",
+        constants: vec![
+            ("BATCH", s.batch.into()),
+            ("KERNEL_H", s.kernel_h.into()),
+            ("KERNEL_W", s.kernel_w.into()),
+            ("IN_C", s.in_c.into()),
+            ("OUT_H", s.out_h().into()),
+            ("OUT_W", s.out_w().into()),
+            ("OUT_C", s.out_c.into()),
+            ("X_STRIDE", cx.stride(op.x).into()),
+            ("DOUT_STRIDE", cx.stride(op.dout).into()),
+            ("SPLITS", split.count.into()),
+            ("ROWS", split.rows.into()),
+            ("GROUP", split.group.into()),
+            ("COLUMNS", split.columns.into()),
+            ("THREADS", threads.into()),
+            ("GRID_X", grid[0].into()),
+        ],
+        buffers: vec![op.x, op.dout, partials],
+        grid,
+    };
+    let grid = fold(items.div_ceil(8));
+    let sum = Pass {
+        shader: "conv.wgsl",
+        entry: "grad_weight_sum",
+        constants: vec![
+            ("SPLITS", split.count.into()),
+            ("KERNEL_LEN", s.kernel_len().into()),
+            ("OUT_C", s.out_c.into()),
+            ("GRAD_STRIDE", grads.into()),
+            ("KERNEL", op.kernel_grad.offset.into()),
+            ("BIAS", op.bias_grad.offset.into()),
+            ("VEC_GRADS", vec4_rows(s.out_c, grads, [op.kernel_grad, op.bias_grad]).into()),
+            ("ACCUMULATE", op.accumulate.into()),
+            ("GRID_X", grid[0].into()),
+        ],
+        buffers: vec![partials, op.kernel_grad.tensor],
+        grid,
+    };
+    vec![pieces, sum]
+}
+
+/// Whether rows of `channels` values, and all that lies before them, are whole vec4.
+fn vec4_rows<const N: usize>(channels: usize, stride: usize, slices: [Slice; N]) -> bool {
+    channels % 4 == 0 && stride % 4 == 0 && slices.iter().all(|slice| slice.offset % 4 == 0)
+}
+
+/// `workgroups` on two dimensions; up to a row more than asked for.
+fn fold(workgroups: usize) -> [u32; 2] {
+    let y = workgroups.div_ceil(MAX_GRID);
+    [workgroups.div_ceil(y), y].map(|n| n as u32)
+}
+
+/// What a convolution reads and writes, (H,W,C), and by how much it pads what it reads.
+struct Image {
+    src: [usize; 3],
+    dst: [usize; 3],
+    pad: [usize; 2],
+}
+
+impl Image {
+    /// Grid and constants of the tiled convolution from `src` to `dst`.
+    fn tiled(&self, s: ConvShape, class: AdapterClass) -> ([u32; 2], Vec<(&'static str, Constant)>) {
+        let (src, dst, tile) = (self.src, self.dst, Tile::new(self.src[2], self.dst, [s.kernel_h, s.kernel_w], class));
+        let row_tiles = dst[0].div_ceil(tile.rows);
+        let column_tiles = dst[1].div_ceil(tile.strips * tile.pixels);
+        let dst_tiles = dst[2].div_ceil(4 * tile.lanes * tile.group);
+        let tiles = s.batch * row_tiles * column_tiles * dst_tiles;
+        let grid = fold(tiles);
+        let constants = vec![
+            ("KERNEL_H", s.kernel_h.into()),
+            ("KERNEL_W", s.kernel_w.into()),
+            ("SRC_H", src[0].into()),
+            ("SRC_W", src[1].into()),
+            ("SRC_C", src[2].into()),
+            ("DST_H", dst[0].into()),
+            ("DST_W", dst[1].into()),
+            ("DST_C", dst[2].into()),
+            ("PAD_H", self.pad[0].into()),
+            ("PAD_W", self.pad[1].into()),
+            ("PIXELS", tile.pixels.into()),
+            ("GROUP", tile.group.into()),
+            ("LANES", tile.lanes.into()),
+            ("STRIPS", tile.strips.into()),
+            ("ROWS", tile.rows.into()),
+            ("CHUNK", tile.chunk.into()),
+            ("KERNEL_ROWS", tile.kernel_rows.into()),
+            ("ROW_TILES", row_tiles.into()),
+            ("COLUMN_TILES", column_tiles.into()),
+            ("DST_TILES", dst_tiles.into()),
+            ("TILES", tiles.into()),
+            ("GRID_X", grid[0].into()),
+        ];
+        (grid, constants)
+    }
+}
+
+/// The tile of a workgroup: rows x (strips x pixels) x (4 x lanes x group) channels, on lanes x strips x rows threads.
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    /// Of a thread, in a row.
+    pixels: usize,
+    /// Blocks of four channels of a thread.
+    group: usize,
+    lanes: usize,
+    strips: usize,
+    rows: usize,
+    /// Blocks of four src channels, and rows of the kernel, in workgroup memory at a time.
+    chunk: usize,
+    kernel_rows: usize,
+}
+
+impl Tile {
+    /// The tile with the least estimated time for each useful multiply-add.
+    fn new(src_c: usize, dst: [usize; 3], kernel: [usize; 2], class: AdapterClass) -> Tile {
+        let (src_blocks, dst_blocks) = (src_c.div_ceil(4), dst[2].div_ceil(4));
+        let group = if class == AdapterClass::Software && dst_blocks % 2 == 0 { 2 } else { 1 };
+        // At most 64 channels a workgroup, the same number in each.
+        let lanes = dst_blocks.div_ceil(dst_blocks.div_ceil(16)).div_ceil(group);
+        let pixels = (1..=8).rev().min_by_key(|&p| dst[1].div_ceil(p) * (p + 1)).expect("not empty");
+        let strips = dst[1].div_ceil(pixels);
+
+        let mut best: Option<(f64, Tile)> = None;
+        for strips in (1..=strips).filter(|n| lanes * n <= MAX_THREADS) {
+            for rows in (1..=dst[0]).take_while(|n| lanes * strips * n <= MAX_THREADS) {
+                for chunk in (1..=src_blocks.min(8)).filter(|n| src_blocks % n == 0) {
+                    for kernel_rows in 1..=kernel[0] {
+                        let tile = Tile { pixels, group, lanes, strips, rows, chunk, kernel_rows };
+                        if tile.memory(kernel) <= WORKGROUP_VEC4 {
+                            let cost = tile.cost(dst, kernel, class);
+                            if best.is_none_or(|(least, _)| cost < least) {
+                                best = Some((cost, tile));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        best.expect("a tile of one pixel a thread fits").1
+    }
+
+    /// Workgroup memory, in vec4.
+    fn memory(&self, kernel: [usize; 2]) -> usize {
+        let width = self.strips * self.pixels + kernel[1] - 1;
+        self.chunk * ((self.rows + kernel[0] - 1) * (width + width / self.pixels) + self.weights(kernel))
+    }
+
+    fn weights(&self, kernel: [usize; 2]) -> usize {
+        self.kernel_rows * kernel[1] * 4 * self.lanes * self.group
+    }
+
+    /// Time for each useful multiply-add, in those of a full tile: what lies outside the image, threads that fill no
+    /// whole subgroup, and the loads to workgroup memory, each worth about eight multiply-adds of a vec4.
+    fn cost(&self, dst: [usize; 3], kernel: [usize; 2], class: AdapterClass) -> f64 {
+        let subgroup = if class == AdapterClass::Gpu { 32 } else { 8 };
+        let threads = self.lanes * self.strips * self.rows;
+        let width = self.strips * self.pixels;
+        let covered = dst[0].next_multiple_of(self.rows) * dst[1].next_multiple_of(width);
+        let idle = threads.next_multiple_of(subgroup).max(2 * subgroup) as f64 / threads as f64;
+        let fma = threads * self.chunk * kernel[0] * kernel[1] * 4 * self.pixels * self.group;
+        let patch = self.chunk * (self.rows + kernel[0] - 1) * (width + kernel[1] - 1);
+        let stages = kernel[0].div_ceil(self.kernel_rows);
+        let loads = 8 * (patch + stages * self.chunk * self.weights(kernel)) + 16 * stages * threads;
+        covered as f64 / (dst[0] * dst[1]) as f64 * (idle + loads as f64 / fma as f64)
+    }
+}
+
+/// How the weight gradient's sum over the batch is cut into pieces, and what a thread holds.
+struct Split {
+    count: usize,
+    /// Image rows of a piece.
+    rows: usize,
+    group: usize,
+    /// Columns unrolled.
+    columns: usize,
+}
+
+impl Split {
+    /// Terms of one running sum: enough to pay for writing it out, few enough to keep its rounding small.
+    const TERMS: std::ops::RangeInclusive<usize> = 512..=4096;
+
+    fn new(s: ConvShape, class: AdapterClass) -> Split {
+        let out_blocks = s.out_c.div_ceil(4);
+        let group = if class == AdapterClass::Software && out_blocks % 2 == 0 { 2 } else { 1 };
+        // Threads a member that keep a device busy.
+        let busy = if class == AdapterClass::Gpu { 16_384 } else { 512 };
+        let pieces = busy / (s.kernel_h * (out_blocks / group) * s.in_c.div_ceil(4)).min(busy);
+        let rows = s.batch * s.out_h();
+        let terms = (rows * s.out_w() / pieces).clamp(*Split::TERMS.start(), *Split::TERMS.end());
+        let rows_each = (terms / s.out_w()).clamp(1, rows);
+        let count = rows.div_ceil(rows_each);
+        Split { count, rows: rows.div_ceil(count), group, columns: s.out_w().min(8) }
+    }
+}
