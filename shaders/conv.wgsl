@@ -11,14 +11,13 @@
 // Tiles and their meaning: src/gpu/lower/conv.rs.
 
 #entry forward grad_input
-// A workgroup computes ROWS x (STRIPS * PIXELS) pixels of 4 * BLOCKS channels of one image; a thread PIXELS pixels in a
-// row x GROUP blocks of channels. Of CHUNK blocks of src channels at a time, the patch that the tile sees and KERNEL_ROWS
+// A workgroup computes ROWS x (STRIPS * PIXELS) pixels of 4 * LANES channels of one image; a thread PIXELS pixels in a
+// row x 4 channels. Of CHUNK blocks of src channels at a time, the patch that the tile sees and KERNEL_ROWS
 // rows of the kernel are brought to workgroup memory; src values slide along the kernel's row in registers.
 #let SRC_BLOCKS = (SRC_C + 3) / 4
 #let DST_BLOCKS = (DST_C + 3) / 4
 // Src channels of a block that can be other than zero.
 #let USED = (SRC_C >= 4) * 4 + (SRC_C < 4) * SRC_C
-#let BLOCKS = LANES * GROUP
 #let THREADS = LANES * STRIPS * ROWS
 #let PATCH_H = ROWS + KERNEL_H - 1
 #let PATCH_W = STRIPS * PIXELS + KERNEL_W - 1
@@ -26,7 +25,7 @@
 #let SKEW = (PIXELS + 1) % 2
 #let PITCH = PATCH_W + SKEW * (PATCH_W / PIXELS)
 #let PATCH = CHUNK * PATCH_H * PATCH_W
-#let WEIGHTS = CHUNK * KERNEL_ROWS * KERNEL_W * 4 * BLOCKS
+#let WEIGHTS = CHUNK * KERNEL_ROWS * KERNEL_W * 4 * LANES
 
 #if SRC_C % 4 == 0
 alias Src = vec4<f32>;
@@ -141,7 +140,7 @@ fn convolve(group: vec3<u32>, thread: u32) {
     // The grid may be a few workgroups too large; those compute the last tile again and store nothing.
     let index = group.x + group.y * GRID_X;
     let tile = min(index, TILES - 1u);
-    let first_block = tile % DST_TILES * ${BLOCKS}u;
+    let first_block = tile % DST_TILES * LANES;
     let first_column = tile / DST_TILES % COLUMN_TILES * ${STRIPS * PIXELS}u;
     let first_row = tile / (DST_TILES * COLUMN_TILES) % ROW_TILES * ROWS;
     let image = tile / (DST_TILES * COLUMN_TILES * ROW_TILES);
@@ -151,9 +150,7 @@ fn convolve(group: vec3<u32>, thread: u32) {
     let row = thread / (LANES * STRIPS);
 
 #for p in 0..PIXELS
-#for g in 0..GROUP
-    var sum_${p}_$g = vec4<f32>();
-#endfor
+    var sum_$p = vec4<f32>();
 #endfor
 
     for (var chunk = 0u; chunk < ${SRC_BLOCKS}u; chunk += CHUNK) {
@@ -175,11 +172,11 @@ fn convolve(group: vec3<u32>, thread: u32) {
                 }
             }
             for (var k = thread; k < ${WEIGHTS}u; k += ${THREADS}u) {
-                let block = k % ${BLOCKS}u;
-                let v = k / ${4 * BLOCKS}u % KERNEL_W;
-                let u = k / ${4 * BLOCKS * KERNEL_W}u % KERNEL_ROWS;
-                let src_block = k / ${4 * BLOCKS * KERNEL_W * KERNEL_ROWS}u;
-                sh_kernel[k] = load_kernel(member, first_u + u, v, chunk + src_block, first_block + block, k / ${BLOCKS}u % 4u);
+                let block = k % LANES;
+                let v = k / ${4 * LANES}u % KERNEL_W;
+                let u = k / ${4 * LANES * KERNEL_W}u % KERNEL_ROWS;
+                let src_block = k / ${4 * LANES * KERNEL_W * KERNEL_ROWS}u;
+                sh_kernel[k] = load_kernel(member, first_u + u, v, chunk + src_block, first_block + block, k / LANES % 4u);
             }
             workgroupBarrier();
 
@@ -189,21 +186,19 @@ fn convolve(group: vec3<u32>, thread: u32) {
 #for q in 0..PIXELS + KERNEL_W - 1
                     let x_$q = sh_src[at + ${q + SKEW * (q / PIXELS)}u];
 #endfor
-                    let weights = (block * KERNEL_ROWS + u) * ${KERNEL_W * 4 * BLOCKS}u + lane;
+                    let weights = (block * KERNEL_ROWS + u) * ${KERNEL_W * 4 * LANES}u + lane;
 #for v in 0..KERNEL_W
-#for g in 0..GROUP
 #for k in 0..4
-                    let k_${v}_${g}_$k = sh_kernel[weights + ${(v * 4 + k) * BLOCKS + g * LANES}u];
+                    let k_${v}_$k = sh_kernel[weights + ${(v * 4 + k) * LANES}u];
 #endfor
 #for c in 0..USED
 #if FORWARD
-                    let w_${v}_${g}_$c = k_${v}_${g}_$c;
+                    let w_${v}_$c = k_${v}_$c;
 #else
-                    let w_${v}_${g}_$c = vec4<f32>(k_${v}_${g}_0[$c], k_${v}_${g}_1[$c], k_${v}_${g}_2[$c], k_${v}_${g}_3[$c]);
+                    let w_${v}_$c = vec4<f32>(k_${v}_0[$c], k_${v}_1[$c], k_${v}_2[$c], k_${v}_3[$c]);
 #endif
 #for p in 0..PIXELS
-                    sum_${p}_$g = fma(vec4<f32>(x_${p + v}[$c]), w_${v}_${g}_$c, sum_${p}_$g);
-#endfor
+                    sum_$p = fma(vec4<f32>(x_${p + v}[$c]), w_${v}_$c, sum_$p);
 #endfor
 #endfor
 #endfor
@@ -214,16 +209,11 @@ fn convolve(group: vec3<u32>, thread: u32) {
 
     let i = first_row + row;
     let j = first_column + strip * PIXELS;
-    if (index < TILES && i < DST_H) {
+    if (index < TILES && i < DST_H && first_block + lane < ${DST_BLOCKS}u) {
         let pixel = (image * DST_H + i) * DST_W + j;
-#for g in 0..GROUP
-        let block_$g = first_block + lane + ${g * LANES}u;
-        if (block_$g < ${DST_BLOCKS}u) {
 #for p in 0..PIXELS
-            if (j + ${p}u < DST_W) {
-                store(member, pixel + ${p}u, block_$g, sum_${p}_$g);
-            }
-#endfor
+        if (j + ${p}u < DST_W) {
+            store(member, pixel + ${p}u, first_block + lane, sum_$p);
         }
 #endfor
     }
@@ -243,14 +233,14 @@ fn grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 
 #entry grad_weight
 // The long sum over (b,i,j) is cut into SPLITS pieces of ROWS image rows; each leaves its partial sums, which
-// grad_weight_sum adds. A thread owns a kernel row x 4 input channels x GROUP blocks of output channels of a piece, all in
+// grad_weight_sum adds. A thread owns a kernel row x 4 input channels x 4 output channels of a piece, all in
 // registers, and slides along the image rows; there are also threads for the bias, one a piece and block. Neighbouring
 // threads read neighbouring channels of the same pixels, out of the first cache level: one load for some 40 multiply-adds.
 #let IN_BLOCKS = (IN_C + 3) / 4
 #let OUT_BLOCKS = (OUT_C + 3) / 4
 #let USED = (IN_C >= 4) * 4 + (IN_C < 4) * IN_C
 #let PIECE = (KERNEL_H * KERNEL_W * IN_C + 1) * OUT_BLOCKS
-#let WEIGHT_THREADS = SPLITS * KERNEL_H * (OUT_BLOCKS / GROUP) * IN_BLOCKS
+#let WEIGHT_THREADS = SPLITS * KERNEL_H * OUT_BLOCKS * IN_BLOCKS
 #let IN_W = OUT_W + KERNEL_W - 1
 
 #if IN_C % 4 == 0
@@ -301,15 +291,13 @@ fn load_dout(member: u32, pixel: u32, block: u32) -> vec4<f32> {
 
 fn weight_partials(member: u32, index: u32) {
     let in_block = index % ${IN_BLOCKS}u;
-    let out_block = index / ${IN_BLOCKS}u % ${OUT_BLOCKS / GROUP}u * GROUP;
-    let u = index / ${IN_BLOCKS * (OUT_BLOCKS / GROUP)}u % KERNEL_H;
-    let split = index / ${IN_BLOCKS * (OUT_BLOCKS / GROUP) * KERNEL_H}u;
+    let out_block = index / ${IN_BLOCKS}u % ${OUT_BLOCKS}u;
+    let u = index / ${IN_BLOCKS * OUT_BLOCKS}u % KERNEL_H;
+    let split = index / ${IN_BLOCKS * OUT_BLOCKS * KERNEL_H}u;
 
 #for v in 0..KERNEL_W
 #for c in 0..USED
-#for g in 0..GROUP
-    var sum_${v}_${c}_$g = vec4<f32>();
-#endfor
+    var sum_${v}_$c = vec4<f32>();
 #endfor
 #endfor
 
@@ -329,12 +317,10 @@ fn weight_partials(member: u32, index: u32) {
 #endfor
 #for p in 0..N
             let c_${p + KERNEL_W - 1} = load_x(member, x_row + j + ${p + KERNEL_W - 1}u, in_block);
-#for g in 0..GROUP
-            let d_${p}_$g = load_dout(member, dout_row + j + ${p}u, out_block + ${g}u);
+            let d_$p = load_dout(member, dout_row + j + ${p}u, out_block);
 #for v in 0..KERNEL_W
 #for c in 0..USED
-            sum_${v}_${c}_$g = fma(vec4<f32>(c_${p + v}[$c]), d_${p}_$g, sum_${v}_${c}_$g);
-#endfor
+            sum_${v}_$c = fma(vec4<f32>(c_${p + v}[$c]), d_$p, sum_${v}_$c);
 #endfor
 #endfor
 #endfor
@@ -350,10 +336,7 @@ fn weight_partials(member: u32, index: u32) {
 #for v in 0..KERNEL_W
 #for c in 0..USED
     if (in_block * 4u + ${c}u < IN_C) {
-        let row_${v}_$c = (u * KERNEL_W + ${v}u) * IN_C + in_block * 4u + ${c}u;
-#for g in 0..GROUP
-        partials[first + row_${v}_$c * ${OUT_BLOCKS}u + ${g}u] = sum_${v}_${c}_$g;
-#endfor
+        partials[first + ((u * KERNEL_W + ${v}u) * IN_C + in_block * 4u + ${c}u) * ${OUT_BLOCKS}u] = sum_${v}_$c;
     }
 #endfor
 #endfor

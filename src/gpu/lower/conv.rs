@@ -2,7 +2,7 @@
 //!
 //! | | a thread | a workgroup |
 //! |---|---|---|
-//! | forward, input gradient | 8 pixels x 4 channels, fewer pixels where that fits the width better | up to 256 threads, 64 channels, 16 KiB |
+//! | forward, input gradient | 8 pixels in a row x 4 channels, fewer pixels where that fits the width better | up to 256 threads, 64 channels, 16 KiB |
 //! | weight gradient | a kernel row x 4 input channels x 4 output channels | 64 threads, no workgroup memory |
 
 use super::{AdapterClass, Lowering};
@@ -12,6 +12,8 @@ use crate::plan::{ConvForward, ConvGradInput, ConvGradWeight, ConvShape, Slice};
 /// Workgroup memory of every adapter (16 KiB), in vec4.
 const WORKGROUP_VEC4: usize = 1024;
 const MAX_THREADS: usize = 256;
+/// The largest kernel whose tiles fit workgroup memory at any image width.
+pub const MAX_KERNEL: usize = 17;
 /// Workgroups a dimension of the grid may have.
 const MAX_GRID: usize = 65_535;
 
@@ -21,7 +23,7 @@ pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
     let image = Image { src: [s.in_h, s.in_w, s.in_c], dst: [s.out_h(), s.out_w(), s.out_c], pad: [0, 0] };
     let params = cx.stride(op.kernel.tensor);
     assert_eq!(op.kernel.tensor, op.bias.tensor, "a member's parameters lie in one row");
-    let (grid, mut constants) = image.tiled(s, cx.class);
+    let (grid, mut constants) = image.tiled(s);
     constants.extend::<[(_, Constant); 10]>([
         ("FORWARD", true.into()),
         ("RELU", op.relu.into()),
@@ -46,7 +48,7 @@ pub fn grad_input(op: &ConvGradInput, cx: &mut Lowering) -> Vec<Pass> {
         pad: [s.kernel_h - 1, s.kernel_w - 1],
     };
     let params = cx.stride(op.kernel.tensor);
-    let (grid, mut constants) = image.tiled(s, cx.class);
+    let (grid, mut constants) = image.tiled(s);
     constants.extend::<[(_, Constant); 9]>([
         ("FORWARD", false.into()),
         ("GATE", op.gate.into()),
@@ -76,7 +78,7 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
     let partials = cx.scratch("partials", split.count * items * 4);
 
     let threads = 64;
-    let weight_threads = split.count * s.kernel_h * (out_blocks / split.group) * in_blocks;
+    let weight_threads = split.count * s.kernel_h * out_blocks * in_blocks;
     let grid = fold((weight_threads + split.count * out_blocks).div_ceil(threads));
     let pieces = Pass {
         shader: "conv.wgsl",
@@ -93,8 +95,7 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
             ("DOUT_STRIDE", cx.stride(op.dout).into()),
             ("SPLITS", split.count.into()),
             ("ROWS", split.rows.into()),
-            ("GROUP", split.group.into()),
-            ("COLUMNS", split.columns.into()),
+            ("COLUMNS", s.out_w().min(4).into()),
             ("THREADS", threads.into()),
             ("GRID_X", grid[0].into()),
         ],
@@ -124,7 +125,7 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
 
 /// Whether rows of `channels` values, and all that lies before them, are whole vec4.
 fn vec4_rows<const N: usize>(channels: usize, stride: usize, slices: [Slice; N]) -> bool {
-    channels % 4 == 0 && stride % 4 == 0 && slices.iter().all(|slice| slice.offset % 4 == 0)
+    [channels, stride].into_iter().chain(slices.map(|slice| slice.offset)).all(|n| n.is_multiple_of(4))
 }
 
 /// `workgroups` on two dimensions; up to a row more than asked for.
@@ -142,11 +143,12 @@ struct Image {
 
 impl Image {
     /// Grid and constants of the tiled convolution from `src` to `dst`.
-    fn tiled(&self, s: ConvShape, class: AdapterClass) -> ([u32; 2], Vec<(&'static str, Constant)>) {
-        let (src, dst, tile) = (self.src, self.dst, Tile::new(self.src[2], self.dst, [s.kernel_h, s.kernel_w], class));
+    fn tiled(&self, s: ConvShape) -> ([u32; 2], Vec<(&'static str, Constant)>) {
+        let (src, dst) = (self.src, self.dst);
+        let tile = Tile::new(src[2], dst, [s.kernel_h, s.kernel_w]);
         let row_tiles = dst[0].div_ceil(tile.rows);
         let column_tiles = dst[1].div_ceil(tile.strips * tile.pixels);
-        let dst_tiles = dst[2].div_ceil(4 * tile.lanes * tile.group);
+        let dst_tiles = dst[2].div_ceil(4 * tile.lanes);
         let tiles = s.batch * row_tiles * column_tiles * dst_tiles;
         let grid = fold(tiles);
         let constants = vec![
@@ -161,7 +163,6 @@ impl Image {
             ("PAD_H", self.pad[0].into()),
             ("PAD_W", self.pad[1].into()),
             ("PIXELS", tile.pixels.into()),
-            ("GROUP", tile.group.into()),
             ("LANES", tile.lanes.into()),
             ("STRIPS", tile.strips.into()),
             ("ROWS", tile.rows.into()),
@@ -177,13 +178,11 @@ impl Image {
     }
 }
 
-/// The tile of a workgroup: rows x (strips x pixels) x (4 x lanes x group) channels, on lanes x strips x rows threads.
+/// The tile of a workgroup: rows x (strips x pixels) x (4 x lanes) channels, on lanes x strips x rows threads.
 #[derive(Clone, Copy, Debug)]
 struct Tile {
     /// Of a thread, in a row.
     pixels: usize,
-    /// Blocks of four channels of a thread.
-    group: usize,
     lanes: usize,
     strips: usize,
     rows: usize,
@@ -194,11 +193,12 @@ struct Tile {
 
 impl Tile {
     /// The tile with the least estimated time for each useful multiply-add.
-    fn new(src_c: usize, dst: [usize; 3], kernel: [usize; 2], class: AdapterClass) -> Tile {
+    fn new(src_c: usize, dst: [usize; 3], kernel: [usize; 2]) -> Tile {
+        assert!(kernel.iter().all(|&k| k <= MAX_KERNEL), "no tile fits a kernel larger than {MAX_KERNEL}");
         let (src_blocks, dst_blocks) = (src_c.div_ceil(4), dst[2].div_ceil(4));
-        let group = if class == AdapterClass::Software && dst_blocks % 2 == 0 { 2 } else { 1 };
-        // At most 64 channels a workgroup, the same number in each.
-        let lanes = dst_blocks.div_ceil(dst_blocks.div_ceil(16)).div_ceil(group);
+        // At most 64 channels a workgroup, the same number in each; fewer where a kernel row fills half of the memory.
+        let most = (WORKGROUP_VEC4 / 2 / (4 * kernel[1])).min(16);
+        let lanes = dst_blocks.div_ceil(dst_blocks.div_ceil(most));
         let pixels = (1..=8).rev().min_by_key(|&p| dst[1].div_ceil(p) * (p + 1)).expect("not empty");
         let strips = dst[1].div_ceil(pixels);
 
@@ -207,9 +207,9 @@ impl Tile {
             for rows in (1..=dst[0]).take_while(|n| lanes * strips * n <= MAX_THREADS) {
                 for chunk in (1..=src_blocks.min(8)).filter(|n| src_blocks % n == 0) {
                     for kernel_rows in 1..=kernel[0] {
-                        let tile = Tile { pixels, group, lanes, strips, rows, chunk, kernel_rows };
+                        let tile = Tile { pixels, lanes, strips, rows, chunk, kernel_rows };
                         if tile.memory(kernel) <= WORKGROUP_VEC4 {
-                            let cost = tile.cost(dst, kernel, class);
+                            let cost = tile.cost(dst, kernel);
                             if best.is_none_or(|(least, _)| cost < least) {
                                 best = Some((cost, tile));
                             }
@@ -218,28 +218,28 @@ impl Tile {
                 }
             }
         }
-        best.expect("a tile of one pixel a thread fits").1
+        best.expect("a tile fits, see the test").1
     }
 
     /// Workgroup memory, in vec4.
     fn memory(&self, kernel: [usize; 2]) -> usize {
         let width = self.strips * self.pixels + kernel[1] - 1;
-        self.chunk * ((self.rows + kernel[0] - 1) * (width + width / self.pixels) + self.weights(kernel))
+        let skew = if self.pixels.is_multiple_of(2) { width / self.pixels } else { 0 };
+        self.chunk * ((self.rows + kernel[0] - 1) * (width + skew) + self.weights(kernel))
     }
 
     fn weights(&self, kernel: [usize; 2]) -> usize {
-        self.kernel_rows * kernel[1] * 4 * self.lanes * self.group
+        self.kernel_rows * kernel[1] * 4 * self.lanes
     }
 
     /// Time for each useful multiply-add, in those of a full tile: what lies outside the image, threads that fill no
     /// whole subgroup, and the loads to workgroup memory, each worth about eight multiply-adds of a vec4.
-    fn cost(&self, dst: [usize; 3], kernel: [usize; 2], class: AdapterClass) -> f64 {
-        let subgroup = if class == AdapterClass::Gpu { 32 } else { 8 };
+    fn cost(&self, dst: [usize; 3], kernel: [usize; 2]) -> f64 {
         let threads = self.lanes * self.strips * self.rows;
         let width = self.strips * self.pixels;
         let covered = dst[0].next_multiple_of(self.rows) * dst[1].next_multiple_of(width);
-        let idle = threads.next_multiple_of(subgroup).max(2 * subgroup) as f64 / threads as f64;
-        let fma = threads * self.chunk * kernel[0] * kernel[1] * 4 * self.pixels * self.group;
+        let idle = threads.next_multiple_of(32).max(64) as f64 / threads as f64;
+        let fma = threads * self.chunk * kernel[0] * kernel[1] * 4 * self.pixels;
         let patch = self.chunk * (self.rows + kernel[0] - 1) * (width + kernel[1] - 1);
         let stages = kernel[0].div_ceil(self.kernel_rows);
         let loads = 8 * (patch + stages * self.chunk * self.weights(kernel)) + 16 * stages * threads;
@@ -247,30 +247,67 @@ impl Tile {
     }
 }
 
-/// How the weight gradient's sum over the batch is cut into pieces, and what a thread holds.
+/// How the weight gradient's sum over the batch is cut into pieces.
 struct Split {
     count: usize,
     /// Image rows of a piece.
     rows: usize,
-    group: usize,
-    /// Columns unrolled.
-    columns: usize,
 }
 
 impl Split {
-    /// Terms of one running sum: enough to pay for writing it out, few enough to keep its rounding small.
-    const TERMS: std::ops::RangeInclusive<usize> = 512..=4096;
+    /// Fewest terms of a running sum that pay for writing it out, and most that keep its rounding small.
+    const MIN_TERMS: usize = 512;
+    const MAX_TERMS: usize = 4096;
 
     fn new(s: ConvShape, class: AdapterClass) -> Split {
-        let out_blocks = s.out_c.div_ceil(4);
-        let group = if class == AdapterClass::Software && out_blocks % 2 == 0 { 2 } else { 1 };
         // Threads a member that keep a device busy.
         let busy = if class == AdapterClass::Gpu { 16_384 } else { 512 };
-        let pieces = busy / (s.kernel_h * (out_blocks / group) * s.in_c.div_ceil(4)).min(busy);
+        let threads = s.kernel_h * s.in_c.div_ceil(4) * s.out_c.div_ceil(4);
         let rows = s.batch * s.out_h();
-        let terms = (rows * s.out_w() / pieces).clamp(*Split::TERMS.start(), *Split::TERMS.end());
+        let terms = (rows * s.out_w() * threads / busy).clamp(Split::MIN_TERMS, Split::MAX_TERMS);
         let rows_each = (terms / s.out_w()).clamp(1, rows);
         let count = rows.div_ceil(rows_each);
-        Split { count, rows: rows.div_ceil(count), group, columns: s.out_w().min(8) }
+        Split { count, rows: rows.div_ceil(count) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_fit_every_adapter() {
+        for kernel in 1..=MAX_KERNEL {
+            for width in [1, 2, 7, 22, 41, 55, 101, 1000] {
+                for (src_c, dst_c) in [(1, 1), (3, 32), (32, 16), (33, 5), (128, 256)] {
+                    let tile = Tile::new(src_c, [width, width, dst_c], [kernel, kernel]);
+                    assert!(tile.memory([kernel, kernel]) <= WORKGROUP_VEC4, "{kernel} {width} {tile:?}");
+                    assert!(tile.lanes * tile.strips * tile.rows <= MAX_THREADS, "{kernel} {width} {tile:?}");
+                    assert_eq!(src_c.div_ceil(4) % tile.chunk, 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn grids_fold_without_gaps() {
+        for workgroups in [1, 65_535, 65_536, 1_000_000] {
+            let [x, y] = fold(workgroups).map(|n| n as usize);
+            assert!(x <= MAX_GRID && y <= MAX_GRID && x * y >= workgroups && x * y < workgroups + y);
+        }
+    }
+
+    #[test]
+    fn pieces_cover_the_batch() {
+        for (batch, size, channels) in [(1, 5, 1), (32, 55, 3), (32, 26, 32), (3, 9, 128), (64, 300, 3)] {
+            let (in_h, in_w) = (size, size);
+            let s = ConvShape { batch, in_h, in_w, in_c: channels, kernel_h: 3, kernel_w: 3, out_c: channels };
+            for class in [AdapterClass::Gpu, AdapterClass::Software] {
+                let split = Split::new(s, class);
+                assert!(split.count * split.rows >= batch * s.out_h());
+                assert!((split.count - 1) * split.rows < batch * s.out_h(), "an empty piece");
+                assert!(split.rows * s.out_w() <= Split::MAX_TERMS.max(s.out_w()));
+            }
+        }
     }
 }

@@ -1,0 +1,147 @@
+// The two heads, the loss and their gradients.
+//
+// heads_forward      x (M,B,F)          ->  raw (M,B,2): a, b;  prediction (M,B,2): mu, var
+// heads_loss         raw, prediction, y ->  draw (M,B,2): d loss/da, d loss/db;  loss (M)
+// heads_grad_input   draw               ->  dx (M,B,F); GATE: only where x > 0
+// heads_grad_weight  x, draw            ->  gradients of both kernels (F) and biases
+//
+// mu = |a| or a; var = softplus(b) + floor; loss = mean of log(var)/2 + (y - mu)^2 / (2 var)
+// (arXiv 1612.01474, eq. 1 without its constant).
+
+#entry heads_forward
+// A workgroup has an image.
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read_write> raw: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read_write> prediction: array<vec2<f32>>;
+
+var<workgroup> sh_sums: array<vec2<f32>, 64>;
+
+@compute @workgroup_size(64)
+fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let image = min(group.x + group.y * GRID_X, ${BATCH - 1}u);
+    let param = member * PARAM_STRIDE;
+    var sum = vec2<f32>();
+    for (var i = thread; i < INPUTS; i += 64u) {
+        sum += x[member * X_STRIDE + image * INPUTS + i] * vec2<f32>(params[param + MEAN_KERNEL + i], params[param + VAR_KERNEL + i]);
+    }
+    sh_sums[thread] = sum;
+    for (var half = 32u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (thread < half) {
+            sh_sums[thread] += sh_sums[thread + half];
+        }
+    }
+    if (thread == 0u) {
+        let value = sh_sums[0] + vec2<f32>(params[param + MEAN_BIAS], params[param + VAR_BIAS]);
+        raw[member * BATCH + image] = value;
+#if ABS_MEAN
+        let mu = abs(value.x);
+#else
+        let mu = value.x;
+#endif
+        // log(1 + exp(b)) itself is infinite from b = 88.73.
+        let softplus = max(value.y, 0.0) + log(1.0 + exp(-abs(value.y)));
+        prediction[member * BATCH + image] = vec2<f32>(mu, softplus + VAR_FLOOR);
+    }
+}
+
+#entry heads_loss
+// A workgroup has a member.
+@group(0) @binding(0) var<storage, read> raw: array<vec2<f32>>;
+@group(0) @binding(1) var<storage, read> prediction: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> draw: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read_write> loss: array<f32>;
+
+var<workgroup> sh_loss: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    var sum = 0.0;
+    for (var image = thread; image < BATCH; image += 64u) {
+        let at = member * BATCH + image;
+        let value = raw[at];
+        let mu = prediction[at].x;
+        let inverse = 1.0 / prediction[at].y;
+        let error = mu - y[at];
+        sum += 0.5 * (log(prediction[at].y) + error * error * inverse);
+        let d_mu = error * inverse;
+        let d_var = 0.5 * inverse * (1.0 - error * error * inverse);
+        let e = exp(-abs(value.y));
+        let sigmoid = select(e, 1.0, value.y >= 0.0) / (1.0 + e);
+#if ABS_MEAN
+        draw[at] = vec2<f32>(d_mu * sign(value.x), d_var * sigmoid) / f32(BATCH);
+#else
+        draw[at] = vec2<f32>(d_mu, d_var * sigmoid) / f32(BATCH);
+#endif
+    }
+    sh_loss[thread] = sum;
+    for (var half = 32u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (thread < half) {
+            sh_loss[thread] += sh_loss[thread + half];
+        }
+    }
+    if (thread == 0u) {
+        loss[member] = sh_loss[0] / f32(BATCH);
+    }
+}
+
+#entry heads_grad_input
+@group(0) @binding(0) var<storage, read> draw: array<vec2<f32>>;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+#if GATE
+@group(0) @binding(3) var<storage, read> x: array<f32>;
+#endif
+
+@compute @workgroup_size(64)
+fn heads_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let at = (group.x + group.y * GRID_X) * 64u + thread;
+    if (at < ${BATCH * INPUTS}u) {
+        let i = at % INPUTS;
+        let d = draw[member * BATCH + at / INPUTS];
+        let param = member * PARAM_STRIDE + i;
+        var value = d.x * params[param + MEAN_KERNEL] + d.y * params[param + VAR_KERNEL];
+#if GATE
+        value = select(0.0, value, x[member * X_STRIDE + at] > 0.0);
+#endif
+        dx[member * ${BATCH * INPUTS}u + at] = value;
+    }
+}
+
+#entry heads_grad_weight
+// A thread has an input of both kernels, or as input F the biases; the batch is summed in blocks of 16.
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> draw: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> grads: array<f32>;
+
+@compute @workgroup_size(64)
+fn heads_grad_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let i = (group.x + group.y * GRID_X) * 64u + thread;
+    if (i <= INPUTS) {
+        var sum = vec2<f32>();
+        for (var first = 0u; first < BATCH; first += 16u) {
+            var block = vec2<f32>();
+            for (var image = first; image < min(first + 16u, BATCH); image++) {
+                var value = 1.0;
+                if (i < INPUTS) {
+                    value = x[member * X_STRIDE + image * INPUTS + i];
+                }
+                block += value * draw[member * BATCH + image];
+            }
+            sum += block;
+        }
+        let to = member * GRAD_STRIDE + select(vec2<u32>(MEAN_BIAS, VAR_BIAS), vec2<u32>(MEAN_KERNEL + i, VAR_KERNEL + i), i < INPUTS);
+#if ACCUMULATE
+        sum += vec2<f32>(grads[to.x], grads[to.y]);
+#endif
+        grads[to.x] = sum.x;
+        grads[to.y] = sum.y;
+    }
+}

@@ -1,0 +1,390 @@
+// Batch norm, and the max pooling right behind it (POOL = 1 is none).
+//
+// norm_stats      x (M,B,H,W,C)         ->  partials of pieces of the rows: mean and M2 of each channel
+// norm_stats_sum  partials              ->  batch (M,2,C): mean, biased variance; next: running statistics
+// norm_forward    x, mean and variance  ->  out (M,B,OUT_H,OUT_W,C) = maxpool(gamma (x - mean) / sqrt(var + eps) + beta)
+// norm_grad_param x, dout               ->  partials of pieces: sum of dz, sum of dz xhat
+// norm_grad_sum   partials              ->  sums (M,2,C), and the gradients of beta and gamma
+// norm_grad_input x, dout, sums         ->  dx = gamma / sqrt(var + eps) (dz - (dbeta + xhat dgamma) / rows);
+//                                           GATE: only where x > 0
+//
+// dz, the gradient at the norm's own output, is dout at each window's maximum (of equal values the first in row-major
+// order), else 0. The norm's output is a x + b, so its maximum lies at the largest x where a > 0, at the smallest where
+// a < 0, and at the first where a = 0: the norm's output is never stored. A thread has LANE channels in hand.
+
+#import shared/channels
+
+#entry norm_stats norm_grad_param
+// A workgroup sums ROWS rows of up to LANES blocks of channels; TURNS = workgroup size / LANES rows at a time.
+#let TILES = (BLOCKS + LANES - 1) / LANES
+#let TURNS = 256 / LANES
+
+#entry norm_stats
+@group(0) @binding(0) var<storage, read> x: array<V>;
+// (M, PIECES, 2, BLOCKS).
+@group(0) @binding(1) var<storage, read_write> partials: array<V>;
+
+var<workgroup> sh_count: array<f32, 256>;
+var<workgroup> sh_mean: array<V, 256>;
+var<workgroup> sh_m2: array<V, 256>;
+
+@compute @workgroup_size(256)
+fn norm_stats(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let piece = (group.x + group.y * GRID_X) / ${TILES}u;
+    let block = (group.x + group.y * GRID_X) % ${TILES}u * LANES + thread % LANES;
+    let turn = thread / LANES;
+    let end = min((piece + 1u) * ROWS, ALL_ROWS);
+    var count = 0.0;
+    var mean = V(0.0);
+    var m2 = V(0.0);
+    if (turn < ${TURNS}u && block < ${BLOCKS}u) {
+        // Eight rows at a time: their own mean and M2 from registers, then merged (Chan et al. 1979).
+        for (var row = piece * ROWS + turn; row < end; row += ${8 * TURNS}u) {
+            let first = member * ${X_STRIDE / LANE}u + row * ${BLOCKS}u + block;
+#for k in 0..8
+            var x_$k = V(0.0);
+            let has_$k = row + ${k * TURNS}u < end;
+            if (has_$k) {
+                x_$k = x[first + ${k * TURNS * BLOCKS}u];
+            }
+#endfor
+            var n = 0.0;
+            var sum = V(0.0);
+#for k in 0..8
+            n += select(0.0, 1.0, has_$k);
+            sum += x_$k;
+#endfor
+            let centre = sum / n;
+            var squares = V(0.0);
+#for k in 0..8
+            let d_$k = select(V(0.0), x_$k - centre, has_$k);
+            squares += d_$k * d_$k;
+#endfor
+            let delta = centre - mean;
+            let all = count + n;
+            mean += delta * (n / all);
+            m2 += squares + delta * delta * (count * n / all);
+            count = all;
+        }
+    }
+    sh_count[thread] = count;
+    sh_mean[thread] = mean;
+    sh_m2[thread] = m2;
+    for (var half = TREE; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (turn < half && turn + half < ${TURNS}u) {
+            let other = thread + half * LANES;
+            let n = sh_count[other];
+            let all = sh_count[thread] + n;
+            if (n > 0.0) {
+                let delta = sh_mean[other] - sh_mean[thread];
+                sh_m2[thread] += sh_m2[other] + delta * delta * (sh_count[thread] * n / all);
+                sh_mean[thread] += delta * (n / all);
+                sh_count[thread] = all;
+            }
+        }
+    }
+    if (turn == 0u && block < ${BLOCKS}u && piece < PIECES) {
+        let at = (member * PIECES + piece) * ${2 * BLOCKS}u + block;
+        partials[at] = sh_mean[thread];
+        partials[at + ${BLOCKS}u] = sh_m2[thread];
+    }
+}
+
+#entry norm_stats_sum
+@group(0) @binding(0) var<storage, read> partials: array<V>;
+@group(0) @binding(1) var<storage, read_write> batch_stats: array<V>;
+#if FIRST
+@group(0) @binding(2) var<storage, read> before: array<f32>;
+@group(0) @binding(3) var<storage, read_write> next: array<f32>;
+#else
+@group(0) @binding(2) var<storage, read_write> next: array<f32>;
+#endif
+
+var<workgroup> sh_count: array<f32, 64>;
+var<workgroup> sh_mean: array<V, 64>;
+var<workgroup> sh_m2: array<V, 64>;
+
+fn running(at: u32, value: f32) {
+#if FIRST
+    next[at] = MOMENTUM * before[at] + (1.0 - MOMENTUM) * value;
+#else
+    next[at] = MOMENTUM * next[at] + (1.0 - MOMENTUM) * value;
+#endif
+}
+
+@compute @workgroup_size(64)
+fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let block = min(group.x + group.y * GRID_X, ${BLOCKS - 1}u);
+    var count = 0.0;
+    var mean = V(0.0);
+    var m2 = V(0.0);
+    for (var piece = thread; piece < PIECES; piece += 64u) {
+        let at = (member * PIECES + piece) * ${2 * BLOCKS}u + block;
+        let n = f32(min((piece + 1u) * ROWS, ALL_ROWS) - piece * ROWS);
+        let delta = partials[at] - mean;
+        let all = count + n;
+        mean += delta * (n / all);
+        m2 += partials[at + ${BLOCKS}u] + delta * delta * (count * n / all);
+        count = all;
+    }
+    sh_count[thread] = count;
+    sh_mean[thread] = mean;
+    sh_m2[thread] = m2;
+    for (var half = 32u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (thread < half) {
+            let n = sh_count[thread + half];
+            let all = sh_count[thread] + n;
+            if (n > 0.0) {
+                let delta = sh_mean[thread + half] - sh_mean[thread];
+                sh_m2[thread] += sh_m2[thread + half] + delta * delta * (sh_count[thread] * n / all);
+                sh_mean[thread] += delta * (n / all);
+                sh_count[thread] = all;
+            }
+        }
+    }
+    if (thread == 0u) {
+        mean = sh_mean[0];
+        let variance = sh_m2[0] / f32(ALL_ROWS);
+        batch_stats[member * ${2 * BLOCKS}u + block] = mean;
+        batch_stats[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] = variance;
+        let at = member * STAT_STRIDE + block * ${LANE}u;
+#if LANE == 4
+#for c in 0..4
+        running(at + MEAN + ${c}u, mean[$c]);
+        running(at + VARIANCE + ${c}u, variance[$c]);
+#endfor
+#else
+        running(at + MEAN, mean);
+        running(at + VARIANCE, variance);
+#endif
+    }
+}
+
+#entry norm_forward norm_grad_param norm_grad_input
+// Mean, 1 / sqrt(variance + epsilon), gamma and beta of the channels that a thread has in hand.
+struct Channel {
+    mean: V,
+    scale: V,
+    gamma: V,
+    beta: V,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> stats: array<f32>;
+@group(0) @binding(2) var<storage, read> params: array<f32>;
+
+fn channel(member: u32, block: u32) -> Channel {
+    let at = block * ${LANE}u;
+    let stat = member * STAT_STRIDE + at;
+    let param = member * PARAM_STRIDE + at;
+#if LANE == 4
+    let mean = V(stats[stat + MEAN], stats[stat + MEAN + 1u], stats[stat + MEAN + 2u], stats[stat + MEAN + 3u]);
+    let variance = V(stats[stat + VARIANCE], stats[stat + VARIANCE + 1u], stats[stat + VARIANCE + 2u], stats[stat + VARIANCE + 3u]);
+    let gamma = V(params[param + GAMMA], params[param + GAMMA + 1u], params[param + GAMMA + 2u], params[param + GAMMA + 3u]);
+    let beta = V(params[param + BETA], params[param + BETA + 1u], params[param + BETA + 2u], params[param + BETA + 3u]);
+#else
+    let mean = stats[stat + MEAN];
+    let variance = stats[stat + VARIANCE];
+    let gamma = params[param + GAMMA];
+    let beta = params[param + BETA];
+#endif
+    return Channel(mean, 1.0 / sqrt(variance + V(EPSILON)), gamma, beta);
+}
+
+// Of a window of x with its first value at `corner`: the value at which the norm is largest, and its number.
+struct Peak {
+    value: V,
+    place: Index,
+}
+
+fn peak(corner: u32, gamma: V) -> Peak {
+    var value = x[corner];
+    var place = Index(0u);
+    for (var k = 1u; k < ${POOL * POOL}u; k++) {
+        let other = x[corner + (k / POOL * W + k % POOL) * ${BLOCKS}u];
+        let better = (gamma > V(0.0)) & (other > value) | (gamma < V(0.0)) & (other < value);
+        value = select(value, other, better);
+        place = select(place, Index(k), better);
+    }
+    return Peak(value, place);
+}
+
+// The first value of window (image, oi, oj).
+fn corner_of(member: u32, image: u32, oi: u32, oj: u32, block: u32) -> u32 {
+    return member * ${X_STRIDE / LANE}u + ((image * H + oi * POOL) * W + oj * POOL) * ${BLOCKS}u + block;
+}
+
+#entry norm_forward
+// A thread: PER windows of the same channels, a workgroup's worth apart.
+@group(0) @binding(3) var<storage, read_write> out: array<V>;
+
+#let WINDOWS = BATCH * OUT_H * OUT_W
+#let TURNS = 256 / LANES
+#let TILES = (BLOCKS + LANES - 1) / LANES
+
+@compute @workgroup_size(256)
+fn norm_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let piece = (group.x + group.y * GRID_X) / ${TILES}u;
+    let block = (group.x + group.y * GRID_X) % ${TILES}u * LANES + thread % LANES;
+    let turn = thread / LANES;
+    if (turn < ${TURNS}u && block < ${BLOCKS}u) {
+        let c = channel(member, block);
+        for (var k = 0u; k < PER; k++) {
+            let window = (piece * PER + k) * ${TURNS}u + turn;
+            if (window < ${WINDOWS}u) {
+                let corner = corner_of(member, window / ${OUT_W * OUT_H}u, window / OUT_W % OUT_H, window % OUT_W, block);
+                let value = peak(corner, c.gamma).value;
+                out[member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + block] = (value - c.mean) * (c.scale * c.gamma) + c.beta;
+            }
+        }
+    }
+}
+
+#entry norm_grad_param
+@group(0) @binding(3) var<storage, read> dout: array<V>;
+// (M, PIECES, 2, BLOCKS).
+@group(0) @binding(4) var<storage, read_write> partials: array<V>;
+
+var<workgroup> sh_dz: array<V, 256>;
+var<workgroup> sh_dz_xhat: array<V, 256>;
+
+@compute @workgroup_size(256)
+fn norm_grad_param(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let piece = (group.x + group.y * GRID_X) / ${TILES}u;
+    let block = (group.x + group.y * GRID_X) % ${TILES}u * LANES + thread % LANES;
+    let turn = thread / LANES;
+    let end = min((piece + 1u) * ROWS, ALL_ROWS);
+    var dz_sum = V(0.0);
+    var dz_xhat_sum = V(0.0);
+    if (turn < ${TURNS}u && block < ${BLOCKS}u) {
+        let c = channel(member, block);
+        for (var window = piece * ROWS + turn; window < end; window += ${TURNS}u) {
+            let corner = corner_of(member, window / ${OUT_W * OUT_H}u, window / OUT_W % OUT_H, window % OUT_W, block);
+            let dz = dout[member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + block];
+            dz_sum += dz;
+            dz_xhat_sum += dz * ((peak(corner, c.gamma).value - c.mean) * c.scale);
+        }
+    }
+    sh_dz[thread] = dz_sum;
+    sh_dz_xhat[thread] = dz_xhat_sum;
+    for (var half = TREE; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (turn < half && turn + half < ${TURNS}u) {
+            sh_dz[thread] += sh_dz[thread + half * LANES];
+            sh_dz_xhat[thread] += sh_dz_xhat[thread + half * LANES];
+        }
+    }
+    if (turn == 0u && block < ${BLOCKS}u && piece < PIECES) {
+        let at = (member * PIECES + piece) * ${2 * BLOCKS}u + block;
+        partials[at] = sh_dz[thread];
+        partials[at + ${BLOCKS}u] = sh_dz_xhat[thread];
+    }
+}
+
+#entry norm_grad_sum
+@group(0) @binding(0) var<storage, read> partials: array<V>;
+@group(0) @binding(1) var<storage, read_write> sums: array<V>;
+@group(0) @binding(2) var<storage, read_write> grads: array<f32>;
+
+var<workgroup> sh_dz: array<V, 64>;
+var<workgroup> sh_dz_xhat: array<V, 64>;
+
+fn gradient(at: u32, value: f32) {
+#if ACCUMULATE
+    grads[at] += value;
+#else
+    grads[at] = value;
+#endif
+}
+
+@compute @workgroup_size(64)
+fn norm_grad_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let block = min(group.x + group.y * GRID_X, ${BLOCKS - 1}u);
+    var dz = V(0.0);
+    var dz_xhat = V(0.0);
+    for (var piece = thread; piece < PIECES; piece += 64u) {
+        let at = (member * PIECES + piece) * ${2 * BLOCKS}u + block;
+        dz += partials[at];
+        dz_xhat += partials[at + ${BLOCKS}u];
+    }
+    sh_dz[thread] = dz;
+    sh_dz_xhat[thread] = dz_xhat;
+    for (var half = 32u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (thread < half) {
+            sh_dz[thread] += sh_dz[thread + half];
+            sh_dz_xhat[thread] += sh_dz_xhat[thread + half];
+        }
+    }
+    if (thread == 0u && group.x + group.y * GRID_X < ${BLOCKS}u) {
+        dz = sh_dz[0];
+        dz_xhat = sh_dz_xhat[0];
+        sums[member * ${2 * BLOCKS}u + block] = dz;
+        sums[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] = dz_xhat;
+        let at = member * GRAD_STRIDE + block * ${LANE}u;
+#if LANE == 4
+#for c in 0..4
+        gradient(at + BETA + ${c}u, dz[$c]);
+        gradient(at + GAMMA + ${c}u, dz_xhat[$c]);
+#endfor
+#else
+        gradient(at + BETA, dz);
+        gradient(at + GAMMA, dz_xhat);
+#endif
+    }
+}
+
+#entry norm_grad_input
+// A thread has one window; those of the ragged rest have dz = 0, but a gradient through the statistics.
+@group(0) @binding(3) var<storage, read> dout: array<V>;
+@group(0) @binding(4) var<storage, read> sums: array<V>;
+@group(0) @binding(5) var<storage, read_write> dx: array<V>;
+
+#let WINDOWS_H = (H + POOL - 1) / POOL
+#let WINDOWS_W = (W + POOL - 1) / POOL
+
+@compute @workgroup_size(256)
+fn norm_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let at = (group.x + group.y * GRID_X) * 256u + thread;
+    if (at < ${BATCH * WINDOWS_H * WINDOWS_W * BLOCKS}u) {
+        let block = at % ${BLOCKS}u;
+        let window = at / ${BLOCKS}u;
+        let oj = window % ${WINDOWS_W}u;
+        let oi = window / ${WINDOWS_W}u % ${WINDOWS_H}u;
+        let image = window / ${WINDOWS_W * WINDOWS_H}u;
+        let corner = corner_of(member, image, oi, oj, block);
+        let to = member * ${DX_STRIDE / LANE}u + corner - member * ${X_STRIDE / LANE}u;
+
+        let c = channel(member, block);
+        let dbeta = sums[member * ${2 * BLOCKS}u + block] / f32(BATCH * H * W);
+        let dgamma = sums[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] / f32(BATCH * H * W);
+        var gradient = V(0.0);
+        // The number of no window's value.
+        var place = Index(${POOL * POOL}u);
+        if (oi < OUT_H && oj < OUT_W) {
+            gradient = dout[member * ${OUT_STRIDE / LANE}u + ((image * OUT_H + oi) * OUT_W + oj) * ${BLOCKS}u + block];
+            place = peak(corner, c.gamma).place;
+        }
+        for (var k = 0u; k < ${POOL * POOL}u; k++) {
+            if (oi * POOL + k / POOL < H && oj * POOL + k % POOL < W) {
+                let step = (k / POOL * W + k % POOL) * ${BLOCKS}u;
+                let value = x[corner + step];
+                let dz = select(V(0.0), gradient, place == Index(k));
+                let xhat = (value - c.mean) * c.scale;
+                var result = c.gamma * c.scale * (dz - (dbeta + xhat * dgamma));
+#if GATE
+                result = select(V(0.0), result, value > V(0.0));
+#endif
+                dx[to + step] = result;
+            }
+        }
+    }
+}
