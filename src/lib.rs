@@ -12,6 +12,7 @@
 //! | [`report`] | plots |
 
 pub mod data;
+pub mod device;
 pub mod ensemble;
 pub mod gpu;
 pub mod net;
