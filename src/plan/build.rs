@@ -6,7 +6,7 @@ use anyhow::Result;
 
 /// Batch norm as Keras has it by default, and as in the recordings.
 const NORM_EPSILON: f32 = 1e-3;
-const NORM_MOMENTUM: f32 = 0.99;
+pub const NORM_MOMENTUM: f32 = 0.99;
 
 /// What the optimiser of a training plan does.
 #[derive(Clone, Copy, Debug)]
