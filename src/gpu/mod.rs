@@ -5,4 +5,4 @@ mod pass;
 pub mod preprocess;
 
 pub use lower::{AdapterClass, Lowering, lower};
-pub use pass::{Constant, Pass};
+pub use pass::{Access, Binding, Constant, Pass};
