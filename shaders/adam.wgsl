@@ -31,7 +31,7 @@ var<workgroup> sh_broken: array<u32, 256>;
 @compute @workgroup_size(256)
 fn adam_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    let chunk = group.x;
+    let chunk = group.x + group.y * GRID_X;
     var broken = 0u;
     var largest = 0.0;
 #for k in 0..16
@@ -69,7 +69,7 @@ fn adam_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
             sh_sum[thread] += sh_sum[thread + half];
         }
     }
-    if (thread == 0u) {
+    if (thread == 0u && chunk < CHUNKS) {
         let at = (member * CHUNKS + chunk) * 3u;
         partials[at] = largest;
         partials[at + 1u] = sh_sum[0];
@@ -116,6 +116,12 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     total += second_loss[member];
 #endif
     broken |= !is_finite(total);
+    // Finite gradients too can be more than the second moment holds, unless they are clipped.
+#if CLIPPED
+    broken |= !is_finite(norm);
+#else
+    broken |= !is_finite(norm * norm);
+#endif
 
     let cursor = state[at + CURSOR];
     let rate = schedule[cursor] * real(at + RATE_FACTOR);

@@ -20,7 +20,9 @@ var<workgroup> sh_sums: array<vec2<f32>, 64>;
 @compute @workgroup_size(64)
 fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    let image = min(group.x + group.y * GRID_X, ${BATCH - 1}u);
+    // The grid may be a few workgroups too large; those compute the last image again and store nothing.
+    let index = group.x + group.y * GRID_X;
+    let image = min(index, ${BATCH - 1}u);
     let param = member * PARAM_STRIDE;
     var sum = vec2<f32>();
     for (var i = thread; i < INPUTS; i += 64u) {
@@ -33,7 +35,7 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
             sh_sums[thread] += sh_sums[thread + half];
         }
     }
-    if (thread == 0u) {
+    if (thread == 0u && index == image) {
         let value = sh_sums[0] + vec2<f32>(params[param + MEAN_BIAS], params[param + VAR_BIAS]);
         raw[member * BATCH + image] = value;
 #if ABS_MEAN
@@ -41,8 +43,8 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 #else
         let mu = value.x;
 #endif
-        // log(1 + exp(b)) itself is infinite from b = 88.73.
-        let softplus = max(value.y, 0.0) + log(1.0 + exp(-abs(value.y)));
+        // log(1 + exp(b)) itself is infinite from b = 88.73. Not max(), which may turn NaN into a number.
+        let softplus = select(value.y, 0.0, value.y <= 0.0) + log(1.0 + exp(-abs(value.y)));
         prediction[member * BATCH + image] = vec2<f32>(mu, softplus + VAR_FLOOR);
     }
 }

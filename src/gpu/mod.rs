@@ -19,4 +19,4 @@ mod ring;
 pub use adapter::{Adapter, Gpu, adapters};
 pub use engine::GpuEngine;
 pub use lower::{AdapterClass, Lowering, lower};
-pub use pass::{Constant, Pass};
+pub use pass::{Access, Binding, Constant, Pass};
