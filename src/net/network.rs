@@ -232,7 +232,8 @@ impl Network {
 }
 
 impl Layer {
-    fn names(&self) -> Vec<&str> {
+    /// The layers' names in front of their tensors; none for a layer without any.
+    pub fn names(&self) -> Vec<&str> {
         match self {
             Layer::Conv { name, .. } | Layer::Norm { name } | Layer::Dense { name, .. } => vec![name],
             Layer::Heads(heads) => vec![&heads.mean, &heads.var],
