@@ -111,9 +111,9 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
         sum += partials[from + 1u] * ratio * ratio;
     }
     let norm = scale * sqrt(sum);
-    var total = loss[member];
+    var total = loss[2u * member];
 #if TWO_LOSSES
-    total += second_loss[member];
+    total += second_loss[2u * member];
 #endif
     broken |= !is_finite(total);
     // Finite gradients too can be more than the second moment holds, unless they are clipped.
@@ -163,10 +163,11 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     }
     state[at + VERDICT] = verdict;
     let row = member * LOG_STRIDE + cursor * LOG_WIDTH;
-    log_rows[row] = total;
+    log_rows[row] = loss[2u * member];
     log_rows[row + 1u] = norm;
     log_rows[row + 2u] = f32(verdict);
     log_rows[row + 3u] = rate;
+    log_rows[row + 4u] = loss[2u * member + 1u];
     state[at + CURSOR] = cursor + 1u;
 }
 

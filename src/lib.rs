@@ -14,6 +14,7 @@
 //! | [`files`] | writing a file whole or not at all |
 
 pub mod cli;
+pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod ensemble;

@@ -1,6 +1,10 @@
 //! The command line, one file a subcommand: arguments in, one call of the library, text out.
 
+mod arguments;
+mod console;
+mod devices;
 mod info;
+mod train;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -15,13 +19,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Train(Box<train::Train>),
     Info(info::Info),
+    Devices(devices::Devices),
 }
 
 /// Runs the program. Exit code 0: done; 1: it failed, and says why; 2: the command line is not understood.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Train(args) => train::run(*args),
         Command::Info(args) => info::run(args),
+        Command::Devices(args) => devices::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,3 +2,5 @@
 
 pub mod metrics;
 pub mod mixture;
+pub mod predict;
+pub mod train;

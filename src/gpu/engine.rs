@@ -346,9 +346,9 @@ impl Wave {
                 .buffers
                 .iter()
                 .enumerate()
-                .map(|(i, id)| wgpu::BindGroupEntry {
+                .map(|(i, binding)| wgpu::BindGroupEntry {
                     binding: i as u32,
-                    resource: buffers[id.0].as_entire_binding(),
+                    resource: buffers[binding.tensor.0].as_entire_binding(),
                 })
                 .collect();
             gpu.guarded(&format!("kernel {} of {}", pass.entry, pass.shader), || {

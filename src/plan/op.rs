@@ -329,7 +329,7 @@ pub struct HeadsLoss {
     pub y: TensorId,
     /// (B,2).
     pub draw: TensorId,
-    /// (1).
+    /// (2): loss, mean of (mu - y)^2.
     pub loss: TensorId,
 }
 

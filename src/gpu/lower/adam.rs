@@ -2,7 +2,7 @@
 
 use super::{Lowering, fold};
 use crate::gpu::{Binding, Pass};
-use crate::plan::{Adam, LOG_WIDTH, state};
+use crate::plan::{Adam, log, state};
 
 /// Values that a workgroup of `adam_norm` looks at.
 const CHUNK: usize = 4096;
@@ -49,7 +49,7 @@ pub fn adam(op: &Adam, cx: &mut Lowering) -> Vec<Pass> {
         ("BETA1", op.beta1.into()),
         ("BETA2", op.beta2.into()),
         ("LOG_STRIDE", cx.stride(op.log).into()),
-        ("LOG_WIDTH", LOG_WIDTH.into()),
+        ("LOG_WIDTH", log::WIDTH.into()),
         ("TWO_LOSSES", op.second_loss.is_some().into()),
         ("CLIPPED", op.clip.is_finite().into()),
     ];
