@@ -7,6 +7,7 @@
 //! | [`data`] | catalogues and images in, cutouts, masks, stretch, splits; catalogues out |
 //! | [`net`] | the network as data, where each parameter lies, initialisation, model file |
 //! | [`plan`] | a step and an inference pass as a list of operations: start reading here |
+//! | [`cpu`] | the same operations on the processor, at native speed with nothing installed |
 //! | [`gpu`] | wgpu: adapter, kernels and bindings, buffers, replay of a plan |
 //! | [`ensemble`] | training, inference, the mixture, metrics, the self test, the benchmark |
 //! | [`report`] | plots |

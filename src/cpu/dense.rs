@@ -1,0 +1,122 @@
+//! Dense layers: a window of the product is an image's features.
+
+use super::memory::{Memory, Need, Scratch};
+use super::product::{Gradient, Weights, Windows, column_sums, pack, pack_from, packed_len, product, weight_gradient};
+use super::{Native, gate};
+use crate::plan::{DenseForward, DenseGradInput, DenseGradWeight};
+
+/// Images of a task.
+const IMAGES: usize = 16;
+/// Inputs of a weight gradient's task.
+const INPUTS: usize = 256;
+/// Images whose gradients are added up before they are added to those before them.
+const TERMS: usize = 256;
+
+impl Native for DenseForward {
+    fn need(&self, members: usize) -> Need {
+        Need { worker: 0, shared: members * packed_len(self.shape.inputs, self.shape.outputs) }
+    }
+
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let lanes = packed_len(s.inputs, s.outputs);
+        let packed = scratch.shared.lanes_mut().chunks_exact_mut(lanes).take(memory.members).enumerate();
+        scratch.workers.share(packed, |_, (m, packed)| {
+            pack(memory.part(self.kernel, s.inputs * s.outputs, m), s.outputs, packed);
+        });
+
+        let mut out = memory.take(self.out);
+        let packed = scratch.shared.lanes();
+        scratch.workers.share(out.pieces(IMAGES * s.outputs), |_, (m, number, out)| {
+            let x = &memory.row(self.x, m)[number * IMAGES * s.inputs..];
+            let weights = Weights {
+                packed: &packed[m * lanes..][..lanes],
+                columns: s.outputs,
+                skip: 0,
+                bias: memory.part(self.bias, s.outputs, m),
+                relu: self.relu,
+            };
+            product(x, features(out.len() / s.outputs, s.inputs), &weights, out);
+        });
+        memory.put(self.out, out);
+    }
+}
+
+impl Native for DenseGradInput {
+    fn need(&self, members: usize) -> Need {
+        Need { worker: 0, shared: members * packed_len(self.shape.outputs, self.shape.inputs) }
+    }
+
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let lanes = packed_len(s.outputs, s.inputs);
+        let packed = scratch.shared.lanes_mut().chunks_exact_mut(lanes).take(memory.members).enumerate();
+        scratch.workers.share(packed, |_, (m, packed)| {
+            let kernel = memory.part(self.kernel, s.inputs * s.outputs, m);
+            pack_from(s.outputs, s.inputs, packed, |o, i| kernel[i * s.outputs + o]);
+        });
+
+        let mut dx = memory.take(self.dx);
+        let packed = scratch.shared.lanes();
+        scratch.workers.share(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
+            let dout = &memory.row(self.dout, m)[number * IMAGES * s.outputs..];
+            let packed = &packed[m * lanes..][..lanes];
+            let weights = Weights { packed, columns: s.inputs, skip: 0, bias: &[], relu: false };
+            product(dout, features(dx.len() / s.inputs, s.outputs), &weights, dx);
+            if self.gate {
+                gate(dx, &memory.row(self.x, m)[number * IMAGES * s.inputs..]);
+            }
+        });
+        memory.put(self.dx, dx);
+    }
+}
+
+impl Native for DenseGradWeight {
+    fn need(&self, members: usize) -> Need {
+        Need { worker: 0, shared: members * packed_len(self.shape.batch, self.shape.outputs) }
+    }
+
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let lanes = packed_len(s.batch, s.outputs);
+        let mut grads = memory.take(self.kernel_grad.tensor);
+        // dout is packed by blocks of the batch.
+        let packed = scratch.shared.lanes_mut().chunks_exact_mut(lanes).zip(grads.rows_mut()).enumerate();
+        scratch.workers.share(packed, |_, (m, (packed, grads))| {
+            let bias_grad = &mut grads[self.bias_grad.offset..][..s.outputs];
+            if !self.accumulate {
+                bias_grad.fill(0.0);
+            }
+            let blocks = memory.row(self.dout, m).chunks(TERMS * s.outputs);
+            for (dout, packed) in blocks.zip(packed.chunks_mut(packed_len(TERMS, s.outputs))) {
+                pack(dout, s.outputs, packed);
+                column_sums(packed, s.outputs, bias_grad);
+            }
+        });
+
+        let packed = scratch.shared.lanes();
+        let tasks = grads.rows_mut().enumerate().flat_map(|(m, grads)| {
+            let kernel_grad = &mut grads[self.kernel_grad.offset..][..s.inputs * s.outputs];
+            kernel_grad.chunks_mut(INPUTS * s.outputs).enumerate().map(move |(number, grad)| (m, number, grad))
+        });
+        scratch.workers.share(tasks, |_, (m, number, grad)| {
+            if !self.accumulate {
+                grad.fill(0.0);
+            }
+            let blocks = packed[m * lanes..][..lanes].chunks(packed_len(TERMS, s.outputs));
+            for (block, packed) in blocks.enumerate() {
+                let x = &memory.row(self.x, m)[block * TERMS * s.inputs + number * INPUTS..];
+                let images = (s.batch - block * TERMS).min(TERMS);
+                let windows = Windows { len: grad.len() / s.outputs, ..features(images, s.inputs) };
+                let dout = Gradient { lines: 1, line_step: 0, packed, columns: s.outputs };
+                weight_gradient(x, windows, &dout, grad);
+            }
+        });
+        memory.put(self.kernel_grad.tensor, grads);
+    }
+}
+
+/// The windows of `count` images: each is all features of one.
+fn features(count: usize, len: usize) -> Windows {
+    Windows { count, step: len, rows: 1, row_step: 0, len }
+}

@@ -1,0 +1,114 @@
+//! The two heads, the loss and their gradients. A member's are so few that a task has all of them.
+
+use super::memory::{Memory, Scratch};
+use super::simd::{LANES, simd};
+use super::{Native, gate, put_grad};
+use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss};
+
+impl Native for HeadsForward {
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let (mut raw, mut prediction) = (memory.take(self.raw), memory.take(self.prediction));
+        let tasks = raw.rows_mut().zip(prediction.rows_mut()).enumerate();
+        scratch.workers.share(tasks, |_, (m, (raw, prediction))| {
+            let x = memory.row(self.x, m).chunks_exact(self.inputs);
+            let outputs = raw.chunks_exact_mut(2).zip(prediction.chunks_exact_mut(2));
+            for (x, (raw, prediction)) in x.zip(outputs) {
+                let a = dot(x, memory.part(self.mean_kernel, self.inputs, m)) + memory.part(self.mean_bias, 1, m)[0];
+                let b = dot(x, memory.part(self.var_kernel, self.inputs, m)) + memory.part(self.var_bias, 1, m)[0];
+                raw.copy_from_slice(&[a, b]);
+                // log(1 + exp(b)) itself is infinite from b = 88.73.
+                let softplus = super::relu(b) + (-b.abs()).exp().ln_1p();
+                let mu = if self.abs_mean { a.abs() } else { a };
+                prediction.copy_from_slice(&[mu, softplus + self.var_floor]);
+            }
+        });
+        memory.put(self.raw, raw);
+        memory.put(self.prediction, prediction);
+    }
+}
+
+simd! {
+    /// Sum of a b, in sixteen sums side by side.
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        let lanes = a.iter().zip(b).fold(S::splat(0.0), |sum, (a, b)| S::mul_add(S::load(a), S::load(b), sum));
+        let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+        S::store(lanes).iter().sum::<f32>() + rest
+    }
+}
+
+impl Native for HeadsLoss {
+    fn run(&self, memory: &mut Memory, _scratch: &mut Scratch) {
+        let (mut draw, mut loss) = (memory.take(self.draw), memory.take(self.loss));
+        let batch = self.batch as f32;
+        for (m, (draw, loss)) in draw.rows_mut().zip(loss.rows_mut()).enumerate() {
+            let outputs = memory.row(self.raw, m).chunks_exact(2).zip(memory.row(self.prediction, m).chunks_exact(2));
+            let (mut sum, mut squared_error) = (0.0, 0.0);
+            for ((draw, y), (raw, prediction)) in draw.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs) {
+                let (error, var) = (prediction[0] - y, prediction[1]);
+                sum += 0.5 * (var.ln() + error * error / var);
+                squared_error += error * error;
+                let d_mu = error / var;
+                let d_var = 0.5 / var * (1.0 - error * error / var);
+                let d_abs = if self.abs_mean { sign(raw[0]) } else { 1.0 };
+                draw.copy_from_slice(&[d_mu * d_abs / batch, d_var * sigmoid(raw[1]) / batch]);
+            }
+            loss.copy_from_slice(&[sum / batch, squared_error / batch]);
+        }
+        memory.put(self.draw, draw);
+        memory.put(self.loss, loss);
+    }
+}
+
+/// Unlike `f32::signum`, 0 at 0.
+fn sign(a: f32) -> f32 {
+    if a == 0.0 { 0.0 } else { a.signum() }
+}
+
+/// Nothing overflows on either side.
+fn sigmoid(b: f32) -> f32 {
+    let e = (-b.abs()).exp();
+    if b < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
+}
+
+impl Native for HeadsGradInput {
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let mut dx = memory.take(self.dx);
+        scratch.workers.share(dx.rows_mut().enumerate(), |_, (m, dx)| {
+            let [mean_kernel, var_kernel] =
+                [self.mean_kernel, self.var_kernel].map(|kernel| memory.part(kernel, self.inputs, m));
+            for (dx, draw) in dx.chunks_exact_mut(self.inputs).zip(memory.row(self.draw, m).chunks_exact(2)) {
+                for (dx, (mean, var)) in dx.iter_mut().zip(mean_kernel.iter().zip(var_kernel)) {
+                    *dx = draw[0] * mean + draw[1] * var;
+                }
+            }
+            if self.gate {
+                gate(dx, memory.row(self.x, m));
+            }
+        });
+        memory.put(self.dx, dx);
+    }
+}
+
+impl Native for HeadsGradWeight {
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let mut grads = memory.take(self.mean_kernel_grad.tensor);
+        let heads =
+            [(self.mean_kernel_grad, self.mean_bias_grad), (self.var_kernel_grad, self.var_bias_grad)];
+        scratch.workers.share(grads.rows_mut().enumerate(), |_, (m, grads)| {
+            let (x, draw) = (memory.row(self.x, m), memory.row(self.draw, m));
+            for (head, (kernel, bias)) in heads.into_iter().enumerate() {
+                let draw = || draw.iter().skip(head).step_by(2);
+                put_grad(&mut grads[bias.offset..][..1], &[draw().sum()], self.accumulate);
+                let kernel_grad = &mut grads[kernel.offset..][..self.inputs];
+                if !self.accumulate {
+                    kernel_grad.fill(0.0);
+                }
+                for (draw, x) in draw().zip(x.chunks_exact(self.inputs)) {
+                    kernel_grad.iter_mut().zip(x).for_each(|(grad, x)| *grad += draw * x);
+                }
+            }
+        });
+        memory.put(self.mean_kernel_grad.tensor, grads);
+    }
+}

@@ -1,0 +1,357 @@
+//! Batch norm, and the max pooling right behind it.
+//!
+//! The norm's output is never stored: it is largest at the largest x where gamma > 0, at the smallest where gamma < 0,
+//! and at the first where gamma = 0.
+
+use super::memory::{Memory, Need, Scratch};
+use super::pool::{Line, at, at_mut, by_channels, corner, images, peak, put_back};
+use super::simd::{LANES, simd};
+use super::{Native, put_grad};
+use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, StatsSource};
+
+/// Values of a task of the statistics, and of the blocks in it that have a mean of their own.
+const PIECE: usize = 65_536;
+const BLOCK: usize = 4096;
+/// Values that are summed side by side; several rows of them where there are few channels.
+const WIDTH: usize = 64;
+
+impl NormStats {
+    /// Rows side by side.
+    fn side(&self) -> usize {
+        (WIDTH / self.channels).max(1)
+    }
+
+    fn piece(&self) -> usize {
+        (PIECE / self.channels).clamp(1, self.rows)
+    }
+
+    fn pieces(&self) -> usize {
+        self.rows.div_ceil(self.piece())
+    }
+}
+
+impl Native for NormStats {
+    fn need(&self, members: usize) -> Need {
+        let width = self.side() * self.channels;
+        Need {
+            worker: (2 * width).div_ceil(LANES),
+            shared: (members * self.pieces() * 2 * self.channels).div_ceil(LANES),
+        }
+    }
+
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let (channels, piece) = (self.channels, self.piece());
+        let width = self.side() * channels;
+        let partials = &mut scratch.shared.floats_mut()[..memory.members * self.pieces() * 2 * channels];
+        let tasks = partials.chunks_exact_mut(2 * channels).enumerate();
+        scratch.workers.share(tasks, |scratch, (task, partial)| {
+            let (m, number) = (task / self.pieces(), task % self.pieces());
+            let rows = memory.row(self.x, m)[..self.rows * channels].chunks(piece * channels).nth(number);
+            partial.fill(0.0);
+            let block = (BLOCK / channels).max(1) * channels;
+            let mut count = 0.0;
+            for rows in rows.expect("as many pieces as tasks").chunks(block) {
+                let (sums, rest) = scratch.floats_mut().split_at_mut(width);
+                count = add_block(rows, count, sums, &mut rest[..width], partial);
+            }
+        });
+
+        let partials = scratch.shared.floats().chunks_exact(self.pieces() * 2 * channels);
+        let (mut batch_stats, mut next) = (memory.take(self.batch_stats), memory.take(self.next));
+        for (m, partials) in partials.take(memory.members).enumerate() {
+            let merged = batch_stats.row_mut(m);
+            merged.fill(0.0);
+            let mut count = 0.0;
+            for (number, partial) in partials.chunks_exact(2 * channels).enumerate() {
+                let n = (self.rows - number * piece).min(piece) as f32;
+                let (mean, m2) = partial.split_at(channels);
+                merge(merged, count, n, mean, m2);
+                count += n;
+            }
+            merged[channels..].iter_mut().for_each(|m2| *m2 /= count);
+            for (offset, batch) in [self.mean_offset, self.variance_offset].into_iter().zip(merged.chunks(channels)) {
+                // The second pass of a step goes on from where its first has come.
+                if self.before != self.next {
+                    next.row_mut(m)[offset..][..channels].copy_from_slice(&memory.row(self.before, m)[offset..][..channels]);
+                }
+                for (next, batch) in next.row_mut(m)[offset..].iter_mut().zip(batch) {
+                    *next = self.momentum * *next + (1.0 - self.momentum) * batch;
+                }
+            }
+        }
+        memory.put(self.batch_stats, batch_stats);
+        memory.put(self.next, next);
+    }
+}
+
+/// Merges mean and M2 of n rows into [mean; C], [M2; C] of `count` rows (Chan et al. 1979).
+#[inline(always)]
+fn merge(merged: &mut [f32], count: f32, n: f32, mean: &[f32], m2: &[f32]) {
+    let (to_mean, to_m2) = merged.split_at_mut(mean.len());
+    let all = count + n;
+    for c in 0..mean.len() {
+        let delta = mean[c] - to_mean[c];
+        to_mean[c] += delta * (n / all);
+        to_m2[c] += m2[c] + delta * delta * (count * n / all);
+    }
+}
+
+simd! {
+    /// Merges the rows of a block into [mean; C], [M2; C] of the `count` rows before; returns how many there are now.
+    fn add_block(rows: &[f32], count: f32, sums: &mut [f32], means: &mut [f32], merged: &mut [f32]) -> f32 {
+        let (width, channels) = (sums.len(), merged.len() / 2);
+        let n = (rows.len() / channels) as f32;
+        // In each of the rows side by side, then all of them together.
+        sums.fill(0.0);
+        for rows in rows.chunks(width) {
+            sums.iter_mut().zip(rows).for_each(|(sum, x)| *sum += x);
+        }
+        fold(sums, channels);
+        for means in means.chunks_exact_mut(channels) {
+            means.iter_mut().zip(&*sums).for_each(|(mean, sum)| *mean = sum / n);
+        }
+        sums.fill(0.0);
+        for rows in rows.chunks(width) {
+            for ((sum, x), mean) in sums.iter_mut().zip(rows).zip(&*means) {
+                *sum += (x - mean) * (x - mean);
+            }
+        }
+        fold(sums, channels);
+        merge(merged, count, n, &means[..channels], sums);
+        count + n
+    }
+}
+
+/// Adds all rows of sums to the first.
+#[inline(always)]
+fn fold(sums: &mut [f32], channels: usize) {
+    let (first, rest) = sums.split_at_mut(channels);
+    for row in rest.chunks_exact(channels) {
+        first.iter_mut().zip(row).for_each(|(sum, other)| *sum += other);
+    }
+}
+
+/// What the norm does to each channel: (C) each.
+#[derive(Clone, Copy)]
+struct Channels<'a> {
+    mean: &'a [f32],
+    /// 1 / sqrt(variance + epsilon)
+    scale: &'a [f32],
+    gamma: &'a [f32],
+    beta: &'a [f32],
+}
+
+impl<'a> Channels<'a> {
+    fn new(mean: &'a [f32], scale: &'a mut [f32], variance: &[f32], epsilon: f32) -> Channels<'a> {
+        scale.iter_mut().zip(variance).for_each(|(scale, variance)| *scale = 1.0 / (variance + epsilon).sqrt());
+        Channels { mean, scale, gamma: &[], beta: &[] }
+    }
+}
+
+/// 1 where the norm is largest at the largest x, -1 where at the smallest, 0 where everywhere.
+#[inline(always)]
+fn signs<const N: usize>(gamma: &[f32; N]) -> [f32; N] {
+    gamma.map(|gamma| f32::from(gamma > 0.0) - f32::from(gamma < 0.0))
+}
+
+impl Native for NormForward {
+    fn need(&self, _members: usize) -> Need {
+        Need { worker: self.shape.c.div_ceil(LANES), shared: 0 }
+    }
+
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let mut out = memory.take(self.out);
+        scratch.workers.share(out.pieces(images(&s) * s.out_h() * s.out_w() * s.c), |scratch, (m, number, out)| {
+            let (mean, variance) = match self.source {
+                StatsSource::Batch(batch) => memory.row(batch, m).split_at(s.c),
+                StatsSource::Running { stats, mean_offset, variance_offset } => {
+                    let stats = memory.row(stats, m);
+                    (&stats[mean_offset..][..s.c], &stats[variance_offset..][..s.c])
+                }
+            };
+            let channels = Channels {
+                gamma: memory.part(self.gamma, s.c, m),
+                beta: memory.part(self.beta, s.c, m),
+                ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
+            };
+            forward(s, channels, &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..], out);
+        });
+        memory.put(self.out, out);
+    }
+}
+
+simd! {
+    /// x (images,H,W,C) to out (images,Ho,Wo,C).
+    fn forward(s: PoolShape, channels: Channels, x: &[f32], out: &mut [f32]) {
+        for (line, out) in out.chunks_exact_mut(s.out_w() * s.c).enumerate() {
+            let x = &x[corner(&s, line)..];
+            by_channels!(s.c, forward_line(&s, channels, x, out));
+        }
+    }
+}
+
+#[inline(always)]
+fn forward_line<const N: usize>(c: usize, s: &PoolShape, channels: Channels, x: &[f32], out: &mut [f32]) {
+    let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
+    let (gamma, beta): (&[f32; N], &[f32; N]) = (at(channels.gamma, c), at(channels.beta, c));
+    let sign = signs(gamma);
+    for j in 0..s.out_w() {
+        let (value, _) = peak(s, &x[j * s.pool * s.c + c..], sign);
+        let out: &mut [f32; N] = at_mut(out, j * s.c + c);
+        for l in 0..N {
+            out[l] = (value[l] - mean[l]) * (scale[l] * gamma[l]) + beta[l];
+        }
+    }
+}
+
+impl NormGradParam {
+    fn pieces(&self) -> usize {
+        self.shape.batch.div_ceil(images(&self.shape))
+    }
+}
+
+impl Native for NormGradParam {
+    fn need(&self, members: usize) -> Need {
+        let c = self.shape.c;
+        Need { worker: c.div_ceil(LANES), shared: (members * self.pieces() * 2 * c).div_ceil(LANES) }
+    }
+
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let image = s.out_h() * s.out_w() * s.c;
+        let partials = &mut scratch.shared.floats_mut()[..memory.members * self.pieces() * 2 * s.c];
+        let tasks = partials.chunks_exact_mut(2 * s.c).enumerate();
+        scratch.workers.share(tasks, |scratch, (task, partial)| {
+            let (m, number) = (task / self.pieces(), task % self.pieces());
+            let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
+            let channels = Channels {
+                gamma: memory.part(self.gamma, s.c, m),
+                ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
+            };
+            let dout = memory.row(self.dout, m).chunks(images(&s) * image).nth(number);
+            let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
+            partial.fill(0.0);
+            grad_param(s, channels, x, dout.expect("as many pieces as tasks"), partial);
+        });
+
+        let partials = scratch.shared.floats().chunks_exact(self.pieces() * 2 * s.c);
+        let (mut sums, mut grads) = (memory.take(self.sums), memory.take(self.gamma_grad.tensor));
+        for (m, partials) in partials.take(memory.members).enumerate() {
+            let sums = sums.row_mut(m);
+            sums.fill(0.0);
+            for partial in partials.chunks_exact(2 * s.c) {
+                sums.iter_mut().zip(partial).for_each(|(sum, partial)| *sum += partial);
+            }
+            let (dbeta, dgamma) = sums.split_at(s.c);
+            put_grad(&mut grads.row_mut(m)[self.beta_grad.offset..][..s.c], dbeta, self.accumulate);
+            put_grad(&mut grads.row_mut(m)[self.gamma_grad.offset..][..s.c], dgamma, self.accumulate);
+        }
+        memory.put(self.sums, sums);
+        memory.put(self.gamma_grad.tensor, grads);
+    }
+}
+
+simd! {
+    /// Adds those of x (images,H,W,C) and dout (images,Ho,Wo,C) to [sum of dz; C], [sum of dz xhat; C].
+    fn grad_param(s: PoolShape, channels: Channels, x: &[f32], dout: &[f32], sums: &mut [f32]) {
+        let (dz_sums, dz_xhat_sums) = sums.split_at_mut(s.c);
+        for (line, dout) in dout.chunks_exact(s.out_w() * s.c).enumerate() {
+            let x = &x[corner(&s, line)..];
+            by_channels!(s.c, grad_param_line(&s, channels, x, dout, dz_sums, dz_xhat_sums));
+        }
+    }
+}
+
+#[inline(always)]
+fn grad_param_line<const N: usize>(
+    c: usize,
+    s: &PoolShape,
+    channels: Channels,
+    x: &[f32],
+    dout: &[f32],
+    dz_sums: &mut [f32],
+    dz_xhat_sums: &mut [f32],
+) {
+    let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
+    let sign = signs::<N>(at(channels.gamma, c));
+    let (mut dz_sum, mut dz_xhat_sum) = ([0.0; N], [0.0; N]);
+    for j in 0..s.out_w() {
+        let (value, _) = peak(s, &x[j * s.pool * s.c + c..], sign);
+        let dz: &[f32; N] = at(dout, j * s.c + c);
+        for l in 0..N {
+            dz_sum[l] += dz[l];
+            dz_xhat_sum[l] += dz[l] * ((value[l] - mean[l]) * scale[l]);
+        }
+    }
+    for l in 0..N {
+        dz_sums[c + l] += dz_sum[l];
+        dz_xhat_sums[c + l] += dz_xhat_sum[l];
+    }
+}
+
+impl Native for NormGradInput {
+    fn need(&self, _members: usize) -> Need {
+        Need { worker: self.shape.c.div_ceil(LANES), shared: 0 }
+    }
+
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let mut dx = memory.take(self.dx);
+        scratch.workers.share(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
+            let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
+            let channels = Channels {
+                gamma: memory.part(self.gamma, s.c, m),
+                ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
+            };
+            let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
+            let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
+            let upstream = Upstream { dout, sums: memory.row(self.sums, m), gate: self.gate };
+            grad_input(s, channels, upstream, x, dx);
+        });
+        memory.put(self.dx, dx);
+    }
+}
+
+/// What comes back to the norm: dout (images,Ho,Wo,C) and [dbeta; C], [dgamma; C].
+#[derive(Clone, Copy)]
+struct Upstream<'a> {
+    dout: &'a [f32],
+    sums: &'a [f32],
+    gate: bool,
+}
+
+simd! {
+    /// x and dx (images,H,W,C).
+    fn grad_input(s: PoolShape, channels: Channels, upstream: Upstream, x: &[f32], dx: &mut [f32]) {
+        let image = s.h * s.w * s.c;
+        for (b, (dx, x)) in dx.chunks_exact_mut(image).zip(x.chunks_exact(image)).enumerate() {
+            let upstream = Upstream { dout: &upstream.dout[b * s.out_h() * s.out_w() * s.c..], ..upstream };
+            for i in 0..s.h.div_ceil(s.pool) {
+                by_channels!(s.c, grad_line(&s, i, channels, upstream, x, dx));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn grad_line<const N: usize>(
+    c: usize,
+    s: &PoolShape,
+    line: usize,
+    channels: Channels,
+    upstream: Upstream,
+    x: &[f32],
+    dx: &mut [f32],
+) {
+    let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
+    let gamma: &[f32; N] = at(channels.gamma, c);
+    let rows = s.rows() as f32;
+    let dbeta = at::<N>(upstream.sums, c).map(|sum| sum / rows);
+    let dgamma = at::<N>(upstream.sums, s.c + c).map(|sum| sum / rows);
+    put_back(Line { s, i: line, c }, signs(gamma), x, upstream.dout, dx, |l, x, dz| {
+        let xhat = (x - mean[l]) * scale[l];
+        let value = gamma[l] * scale[l] * (dz - (dbeta[l] + xhat * dgamma[l]));
+        if !upstream.gate || x > 0.0 { value } else { 0.0 }
+    });
+}

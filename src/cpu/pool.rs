@@ -1,0 +1,171 @@
+//! Max pooling, and the windows that the norm in front of a pooling shares with it.
+
+use super::Native;
+use super::memory::{Memory, Scratch};
+use super::simd::{LANES, simd};
+use crate::plan::{PoolForward, PoolGradInput, PoolShape};
+
+/// Values that a task has at least.
+const VALUES: usize = 16_384;
+
+/// Images of a task.
+pub fn images(s: &PoolShape) -> usize {
+    (VALUES / (s.h * s.w * s.c)).max(1)
+}
+
+impl Native for PoolForward {
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let mut out = memory.take(self.out);
+        scratch.workers.share(out.pieces(images(&s) * s.out_h() * s.out_w() * s.c), |_, (m, number, out)| {
+            forward(s, &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..], out);
+        });
+        memory.put(self.out, out);
+    }
+}
+
+impl Native for PoolGradInput {
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let mut dx = memory.take(self.dx);
+        scratch.workers.share(dx.pieces(images(&s) * s.h * s.w * s.c), |_, (m, number, dx)| {
+            let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
+            let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
+            grad_input(s, self.gate, x, dout, dx);
+        });
+        memory.put(self.dx, dx);
+    }
+}
+
+simd! {
+    /// x (images,H,W,C) to out (images,Ho,Wo,C).
+    fn forward(s: PoolShape, x: &[f32], out: &mut [f32]) {
+        for (line, out) in out.chunks_exact_mut(s.out_w() * s.c).enumerate() {
+            let x = &x[corner(&s, line)..];
+            by_channels!(s.c, forward_line(&s, x, out));
+        }
+    }
+}
+
+#[inline(always)]
+fn forward_line<const N: usize>(c: usize, s: &PoolShape, x: &[f32], out: &mut [f32]) {
+    for j in 0..s.out_w() {
+        let (largest, _) = peak(s, &x[j * s.pool * s.c + c..], [1.0; N]);
+        *at_mut(out, j * s.c + c) = largest;
+    }
+}
+
+simd! {
+    /// x and dx (images,H,W,C), dout (images,Ho,Wo,C).
+    fn grad_input(s: PoolShape, gate: bool, x: &[f32], dout: &[f32], dx: &mut [f32]) {
+        let image = s.h * s.w * s.c;
+        for (b, (dx, x)) in dx.chunks_exact_mut(image).zip(x.chunks_exact(image)).enumerate() {
+            let dout = &dout[b * s.out_h() * s.out_w() * s.c..];
+            for i in 0..s.h.div_ceil(s.pool) {
+                by_channels!(s.c, grad_line(&s, i, gate, x, dout, dx));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn grad_line<const N: usize>(
+    c: usize,
+    s: &PoolShape,
+    line: usize,
+    gate: bool,
+    x: &[f32],
+    dout: &[f32],
+    dx: &mut [f32],
+) {
+    let value = |_, x, dz| if !gate || x > 0.0 { dz } else { 0.0 };
+    put_back::<N>(Line { s, i: line, c }, [1.0; N], x, dout, dx, value);
+}
+
+/// `f::<N>(c, ..)` for all channels c: sixteen at a time, then one by one.
+macro_rules! by_channels {
+    ($channels:expr, $f:ident($($arg:expr),*)) => {{
+        let whole = $channels / LANES * LANES;
+        for c in (0..whole).step_by(LANES) {
+            $f::<LANES>(c, $($arg),*);
+        }
+        for c in whole..$channels {
+            $f::<1>(c, $($arg),*);
+        }
+    }};
+}
+pub(crate) use by_channels;
+
+/// Where the first value of the windows of line `line` of all images lies in x.
+#[inline(always)]
+pub fn corner(s: &PoolShape, line: usize) -> usize {
+    (line / s.out_h() * s.h + line % s.out_h() * s.pool) * s.w * s.c
+}
+
+#[inline(always)]
+pub fn at<const N: usize>(values: &[f32], place: usize) -> &[f32; N] {
+    values[place..].first_chunk().expect("N channels")
+}
+
+#[inline(always)]
+pub fn at_mut<const N: usize>(values: &mut [f32], place: usize) -> &mut [f32; N] {
+    values[place..].first_chunk_mut().expect("N channels")
+}
+
+/// Of N channels of the window that begins at x: the value for which sign x is largest, and its number in row-major
+/// order; of equal ones the first.
+#[inline(always)]
+pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; N], [u32; N]) {
+    let mut best = *at(x, 0);
+    let mut place = [0; N];
+    for u in 0..s.pool {
+        for v in 0..s.pool {
+            let other: &[f32; N] = at(x, (u * s.w + v) * s.c);
+            let number = (u * s.pool + v) as u32;
+            for l in 0..N {
+                let better = sign[l] * other[l] > sign[l] * best[l];
+                best[l] = if better { other[l] } else { best[l] };
+                place[l] = if better { number } else { place[l] };
+            }
+        }
+    }
+    (best, place)
+}
+
+/// The channels from c on of the i-th line of windows, those of the ragged rest included.
+pub struct Line<'a> {
+    pub s: &'a PoolShape,
+    pub i: usize,
+    pub c: usize,
+}
+
+/// dx = value(channel, x, dz) of one image, where dz is dout at the peak of each window, else 0.
+#[inline(always)]
+pub fn put_back<const N: usize>(
+    Line { s, i, c }: Line,
+    sign: [f32; N],
+    x: &[f32],
+    dout: &[f32],
+    dx: &mut [f32],
+    value: impl Fn(usize, f32, f32) -> f32,
+) {
+    for j in 0..s.w.div_ceil(s.pool) {
+        let corner = (i * s.w + j) * s.pool * s.c + c;
+        // In the ragged rest no value is the peak.
+        let (gradient, place) = if i < s.out_h() && j < s.out_w() {
+            (*at(dout, (i * s.out_w() + j) * s.c + c), peak(s, &x[corner..], sign).1)
+        } else {
+            ([0.0; N], [u32::MAX; N])
+        };
+        for u in 0..s.pool.min(s.h - i * s.pool) {
+            for v in 0..s.pool.min(s.w - j * s.pool) {
+                let (to, number) = (corner + (u * s.w + v) * s.c, (u * s.pool + v) as u32);
+                let x: &[f32; N] = at(x, to);
+                let dx: &mut [f32; N] = at_mut(dx, to);
+                for l in 0..N {
+                    dx[l] = value(l, x[l], if place[l] == number { gradient[l] } else { 0.0 });
+                }
+            }
+        }
+    }
+}

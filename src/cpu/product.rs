@@ -1,0 +1,218 @@
+//! The two products that convolutions and dense layers are made of, sixteen columns at a time.
+//!
+//! A convolution's window is a few stretches of an image, one a kernel row; a dense layer's is one stretch, its input.
+//! So both are a product of windows with a matrix of weights, and their weight gradients are one of windows with the
+//! gradient at the output.
+
+use super::simd::{LANES, Lanes, Simd, simd};
+
+/// Terms of a sum that are added up before they are added to the sums before them, to keep rounding errors small.
+const TERMS: usize = 256;
+
+/// Where the windows of one product lie: window p has `rows` stretches of `len` values, the r-th of them from
+/// `p step + r row_step` on.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    pub count: usize,
+    pub step: usize,
+    pub rows: usize,
+    pub row_step: usize,
+    pub len: usize,
+}
+
+/// Lanes of a matrix of `columns` columns, packed: blocks of sixteen columns, in each the rows one after another.
+pub fn packed_len(rows: usize, columns: usize) -> usize {
+    rows * columns.div_ceil(LANES)
+}
+
+/// A matrix (rows, columns) in packed form, the last block filled up with zeros.
+pub fn pack(matrix: &[f32], columns: usize, packed: &mut [Lanes]) {
+    let rows = matrix.len() / columns;
+    for (r, row) in matrix.chunks_exact(columns).enumerate() {
+        let (whole, rest) = row.as_chunks::<LANES>();
+        for (block, values) in whole.iter().enumerate() {
+            packed[block * rows + r].0 = *values;
+        }
+        if !rest.is_empty() {
+            let mut last = [0.0; LANES];
+            last[..rest.len()].copy_from_slice(rest);
+            packed[whole.len() * rows + r].0 = last;
+        }
+    }
+}
+
+/// The same for the matrix whose element (row, column) is `value(row, column)`.
+pub fn pack_from(rows: usize, columns: usize, packed: &mut [Lanes], value: impl Fn(usize, usize) -> f32) {
+    for (at, lanes) in packed[..packed_len(rows, columns)].iter_mut().enumerate() {
+        let (row, first) = (at % rows, at / rows * LANES);
+        let column = |lane| if first + lane < columns { value(row, first + lane) } else { 0.0 };
+        lanes.0 = std::array::from_fn(column);
+    }
+}
+
+/// What the windows of a product are multiplied with.
+pub struct Weights<'a> {
+    /// (rows len, columns), packed.
+    pub packed: &'a [Lanes],
+    pub columns: usize,
+    /// First row of the matrix to use, where the windows have fewer rows than a kernel.
+    pub skip: usize,
+    /// (columns), or nothing.
+    pub bias: &'a [f32],
+    pub relu: bool,
+}
+
+/// `f::<S, N>(..)` where N is one of `sizes`.
+macro_rules! by_size {
+    ($n:expr, [$($size:literal)*], $f:ident $args:tt) => {
+        match $n {
+            $($size => $f::<S, $size> $args,)*
+            n => unreachable!("a tile of {n}"),
+        }
+    };
+}
+
+simd! {
+    /// out[p,o] = act(bias[o] + sum over r and t of x[p step + r row_step + t] weights[r len + t, o]).
+    pub fn product(x: &[f32], windows: Windows, weights: &Weights, out: &mut [f32]) {
+        let blocks = weights.columns.div_ceil(LANES);
+        let rows = weights.packed.len() / blocks;
+        // Tiles of about the same size. More windows than eight would leave no registers for where they are.
+        let tile = windows.count.div_ceil(windows.count.div_ceil(S::SUMS.min(8)));
+        for block in 0..blocks {
+            let packed = &weights.packed[block * rows + weights.skip..][..windows.rows * windows.len];
+            for first in (0..windows.count).step_by(tile) {
+                let x = &x[first * windows.step..];
+                let out = &mut out[first * weights.columns..];
+                by_size!(
+                    tile.min(windows.count - first), [1 2 3 4 5 6 7 8],
+                    product_tile(x, windows, packed, weights, block, out)
+                );
+            }
+        }
+    }
+}
+
+/// P windows by sixteen columns.
+#[inline(always)]
+fn product_tile<S: Simd, const P: usize>(
+    x: &[f32],
+    windows: Windows,
+    packed: &[Lanes],
+    weights: &Weights,
+    block: usize,
+    out: &mut [f32],
+) {
+    let mut sums = [S::splat(0.0); P];
+    let mut last = [S::splat(0.0); P];
+    let mut terms = 0;
+    for (row, packed) in packed.chunks_exact(windows.len).enumerate() {
+        for (part, packed) in packed.chunks(TERMS).enumerate() {
+            let from = row * windows.row_step + part * TERMS;
+            let x: [&[f32]; P] = std::array::from_fn(|p| &x[from + p * windows.step..][..packed.len()]);
+            for (t, weights) in packed.iter().enumerate() {
+                let weights = S::load(&weights.0);
+                for p in 0..P {
+                    last[p] = S::mul_add(S::splat(x[p][t]), weights, last[p]);
+                }
+            }
+            terms += packed.len();
+            if terms >= TERMS {
+                for p in 0..P {
+                    sums[p] = S::add(sums[p], last[p]);
+                    last[p] = S::splat(0.0);
+                }
+                terms = 0;
+            }
+        }
+    }
+    let first_column = block * LANES;
+    let columns = LANES.min(weights.columns - first_column);
+    let mut bias = [0.0; LANES];
+    if !weights.bias.is_empty() {
+        bias[..columns].copy_from_slice(&weights.bias[first_column..][..columns]);
+    }
+    let bias = S::load(&bias);
+    for p in 0..P {
+        let mut values = S::store(S::add(S::add(sums[p], last[p]), bias));
+        if weights.relu {
+            values = values.map(super::relu);
+        }
+        let out = &mut out[p * weights.columns + first_column..];
+        match out.first_chunk_mut::<LANES>() {
+            Some(out) if columns == LANES => *out = values,
+            _ => out[..columns].copy_from_slice(&values[..columns]),
+        }
+    }
+}
+
+/// The gradient at the output of a product, for windows of several lines of pixels: those of line i lie `i line_step`
+/// further on.
+pub struct Gradient<'a> {
+    pub lines: usize,
+    pub line_step: usize,
+    /// (lines windows, columns), packed.
+    pub packed: &'a [Lanes],
+    pub columns: usize,
+}
+
+simd! {
+    /// grad[r len + t, o] += sum over i and p of x[i line_step + p step + r row_step + t] dout[i, p, o].
+    pub fn weight_gradient(x: &[f32], windows: Windows, dout: &Gradient, grad: &mut [f32]) {
+        let tile = windows.len.div_ceil(windows.len.div_ceil(S::SUMS));
+        for (row, grad) in grad.chunks_exact_mut(windows.len * dout.columns).enumerate() {
+            for block in 0..dout.columns.div_ceil(LANES) {
+                for first in (0..windows.len).step_by(tile) {
+                    let x = &x[row * windows.row_step + first..];
+                    let grad = &mut grad[first * dout.columns..];
+                    by_size!(
+                        tile.min(windows.len - first), [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16],
+                        gradient_tile(x, windows, dout, block, grad)
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// T rows of the weights by sixteen columns.
+#[inline(always)]
+fn gradient_tile<S: Simd, const T: usize>(
+    x: &[f32],
+    windows: Windows,
+    dout: &Gradient,
+    block: usize,
+    grad: &mut [f32],
+) {
+    let mut sums = [S::splat(0.0); T];
+    let packed = &dout.packed[block * dout.lines * windows.count..][..dout.lines * windows.count];
+    for (line, packed) in packed.chunks_exact(windows.count).enumerate() {
+        let x = x[line * dout.line_step..].windows(T).step_by(windows.step);
+        for (x, dout) in x.zip(packed) {
+            let dout = S::load(&dout.0);
+            for t in 0..T {
+                sums[t] = S::mul_add(S::splat(x[t]), dout, sums[t]);
+            }
+        }
+    }
+    let first_column = block * LANES;
+    for (t, sum) in sums.into_iter().enumerate() {
+        let grad = &mut grad[t * dout.columns + first_column..];
+        let columns = LANES.min(dout.columns - first_column);
+        match grad.first_chunk_mut::<LANES>() {
+            Some(grad) if columns == LANES => *grad = S::store(S::add(S::load(grad), sum)),
+            _ => grad[..columns].iter_mut().zip(S::store(sum)).for_each(|(grad, sum)| *grad += sum),
+        }
+    }
+}
+
+simd! {
+    /// sums[o] += sum of dout[p, o] over the rows of a packed matrix of `columns` columns.
+    pub fn column_sums(packed: &[Lanes], columns: usize, sums: &mut [f32]) {
+        let rows = packed.len() / columns.div_ceil(LANES);
+        for (packed, sums) in packed.chunks_exact(rows).zip(sums.chunks_mut(LANES)) {
+            let sum = packed.iter().fold(S::splat(0.0), |sum, values| S::add(sum, S::load(&values.0)));
+            sums.iter_mut().zip(S::store(sum)).for_each(|(to, sum)| *to += sum);
+        }
+    }
+}
