@@ -99,16 +99,16 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     var largest = 0.0;
     var broken = false;
     for (var chunk = 0u; chunk < CHUNKS; chunk++) {
-        let from = (member * CHUNKS + chunk) * 3u;
-        largest = max(largest, partials[from]);
-        broken |= partials[from + 2u] != 0.0;
+        let first = (member * CHUNKS + chunk) * 3u;
+        largest = max(largest, partials[first]);
+        broken |= partials[first + 2u] != 0.0;
     }
     let scale = select(1.0, largest, largest > 0.0);
     var sum = 0.0;
     for (var chunk = 0u; chunk < CHUNKS; chunk++) {
-        let from = (member * CHUNKS + chunk) * 3u;
-        let ratio = partials[from] / scale;
-        sum += partials[from + 1u] * ratio * ratio;
+        let first = (member * CHUNKS + chunk) * 3u;
+        let ratio = partials[first] / scale;
+        sum += partials[first + 1u] * ratio * ratio;
     }
     let norm = scale * sqrt(sum);
     var total = loss[2u * member];

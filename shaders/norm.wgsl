@@ -167,6 +167,8 @@ fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
 }
 
 #entry norm_forward norm_grad_param norm_grad_input
+#import shared/nan
+
 // Mean, 1 / sqrt(variance + epsilon) and gamma of the channels that a thread has in hand.
 struct Channel {
     mean: V,
@@ -201,7 +203,8 @@ fn channel(member: u32, block: u32) -> Channel {
     return Channel(statistic(member, MEAN, block), scale, parameter(member, GAMMA, block));
 }
 
-// Of a window of x with its first value at `corner`: the value at which the norm is largest, and its number.
+// Of a window of x with its first value at `corner`: the value at which the norm is largest, and its number. A NaN
+// counts as the largest, for it must not get lost.
 struct Peak {
     value: V,
     place: Index,
@@ -212,7 +215,7 @@ fn peak(corner: u32, gamma: V) -> Peak {
     var place = Index(0u);
     for (var k = 1u; k < ${POOL * POOL}u; k++) {
         let other = x[corner + (k / POOL * W + k % POOL) * ${BLOCKS}u];
-        let better = ((gamma > V(0.0)) & (other > value)) | ((gamma < V(0.0)) & (other < value));
+        let better = ((gamma > V(0.0)) & (other > value)) | ((gamma < V(0.0)) & (other < value)) | is_nan(other);
         value = select(value, other, better);
         place = select(place, Index(k), better);
     }

@@ -4,7 +4,7 @@ use crate::plan::TensorId;
 
 /// One dispatch. The engine compiles `entry` of `shaders/{shader}` with `constants` put in front, binds `buffers` to
 /// group 0 in order, and dispatches `grid` workgroups for one member, the member on z.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pass {
     pub shader: &'static str,
     pub entry: &'static str,

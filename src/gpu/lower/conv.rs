@@ -48,12 +48,11 @@ pub fn grad_input(op: &ConvGradInput, cx: &mut Lowering) -> Vec<Pass> {
     };
     let params = cx.stride(op.kernel.tensor);
     let (grid, mut constants) = image.tiled(s);
-    constants.extend::<[(_, Constant); 9]>([
+    constants.extend::<[(_, Constant); 8]>([
         ("FORWARD", false.into()),
         ("GATE", op.gate.into()),
         ("SRC_STRIDE", cx.stride(op.dout).into()),
         ("DST_STRIDE", cx.stride(op.dx).into()),
-        ("GATE_STRIDE", cx.stride(op.x).into()),
         ("PARAM_STRIDE", params.into()),
         ("KERNEL", op.kernel.offset.into()),
         ("OUT_C", s.out_c.into()),
@@ -62,6 +61,7 @@ pub fn grad_input(op: &ConvGradInput, cx: &mut Lowering) -> Vec<Pass> {
     let mut buffers =
         vec![Binding::read("src", op.dout), Binding::read("params", op.kernel.tensor), Binding::write("dst", op.dx)];
     if op.gate {
+        constants.push(("GATE_STRIDE", cx.stride(op.x).into()));
         buffers.push(Binding::read("gate", op.x));
     }
     vec![Pass { shader: "conv.wgsl", entry: "grad_input", constants, buffers, grid }]
