@@ -4,7 +4,6 @@ use crate::ensemble::train::history::EpochRecord;
 use crate::ensemble::train::run::Watcher;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,9 +108,4 @@ impl Watcher for Console {
     fn stop(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
-}
-
-/// Whether a person reads standard output.
-pub fn is_terminal() -> bool {
-    std::io::stdout().is_terminal()
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod console;
 mod devices;
+mod infer;
 mod info;
 mod train;
 
@@ -20,6 +21,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Train>),
+    Infer(Box<infer::Infer>),
     Info(info::Info),
     Devices(devices::Devices),
 }
@@ -28,6 +30,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::run(*args),
+        Command::Infer(args) => infer::run(*args),
         Command::Info(args) => info::run(args),
         Command::Devices(args) => devices::run(args),
     };
