@@ -11,13 +11,6 @@
 
 #import shared/finite
 
-// Verdicts; KEEP is added where the result is kept as good.
-const TAKE = 0u;
-const SKIP = 1u;
-const RESTORE = 2u;
-const FREEZE = 3u;
-const KEEP = 4u;
-
 #entry adam_norm
 // A workgroup has 4,096 values, a thread 16 of them. The squares are those of g / largest, which cannot overflow.
 @group(0) @binding(0) var<storage, read> grads: array<f32>;
