@@ -57,7 +57,13 @@ impl Simd for Plain {
     #[inline(always)]
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Every 64-bit Arm has the fused instruction; elsewhere it could become a call into the maths library.
-        std::array::from_fn(|l| if cfg!(target_arch = "aarch64") { a[l].mul_add(b[l], c[l]) } else { a[l] * b[l] + c[l] })
+        std::array::from_fn(|l| {
+            if cfg!(target_arch = "aarch64") {
+                a[l].mul_add(b[l], c[l])
+            } else {
+                a[l] * b[l] + c[l]
+            }
+        })
     }
 }
 

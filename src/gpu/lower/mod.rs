@@ -40,7 +40,11 @@ impl Lowering<'_> {
                 TensorId(i)
             }
             None => {
-                self.tensors.push(Tensor { name, len, shared: false });
+                self.tensors.push(Tensor {
+                    name,
+                    len,
+                    shared: false,
+                });
                 TensorId(self.tensors.len() - 1)
             }
         }
