@@ -96,7 +96,11 @@ fn describe(index: usize, adapter: &Adapter) -> DeviceInfo {
     DeviceInfo {
         index,
         name: adapter.name().into(),
-        class: if adapter.class() == AdapterClass::Gpu { "gpu" } else { "software" },
+        class: if adapter.class() == AdapterClass::Gpu {
+            "gpu"
+        } else {
+            "software"
+        },
         backend: adapter.backend(),
         driver: adapter.driver(),
         largest_binding: Some(adapter.largest_binding()),
@@ -128,7 +132,9 @@ impl Device {
             wish => match wish.parse::<usize>() {
                 Ok(index) if index == adapters.len() => return Ok(Device::Cpu),
                 Ok(index) => adapters.get(index),
-                Err(_) => adapters.iter().find(|a| a.name().to_lowercase().contains(&wish.to_lowercase())),
+                Err(_) => adapters
+                    .iter()
+                    .find(|a| a.name().to_lowercase().contains(&wish.to_lowercase())),
             },
         };
         let Some(adapter) = chosen else {

@@ -52,7 +52,10 @@ fn member_state(member: usize) -> [u32; state::WORDS] {
 
 /// Runs `op` alone, from random tensors, on the device and in the reference, and compares all tensors.
 fn check(gpu: &Arc<Gpu>, plan: &Plan, op: &Op, square: bool, rng: &mut ChaCha8Rng) {
-    let alone = Plan { ops: vec![op.clone()], ..plan.clone() };
+    let alone = Plan {
+        ops: vec![op.clone()],
+        ..plan.clone()
+    };
     let mut engine = GpuEngine::new(gpu.clone(), &alone, MEMBERS).unwrap();
     let mut want = Memory::new(plan, MEMBERS);
     for (i, tensor) in plan.tensors.iter().enumerate() {
@@ -68,16 +71,27 @@ fn check(gpu: &Arc<Gpu>, plan: &Plan, op: &Op, square: bool, rng: &mut ChaCha8Rn
         want.set_words(TensorId(i), &words);
     }
     let mut got = want.clone();
-    engine.replay(1, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
+    engine
+        .replay(1, &mut |_, _| std::ops::ControlFlow::Continue(()))
+        .unwrap();
     run(op, &mut want);
     for (i, tensor) in plan.tensors.iter().enumerate() {
         let id = TensorId(i);
         got.set_words(id, &engine.read(id).unwrap());
         let (got, want) = (got.all(id), want.all(id));
-        let largest = want.iter().filter(|w| w.is_finite()).fold(1e-3_f64, |a, w| a.max(w.abs()));
+        let largest = want
+            .iter()
+            .filter(|w| w.is_finite())
+            .fold(1e-3_f64, |a, w| a.max(w.abs()));
         for (k, (got, want)) in got.iter().zip(want).enumerate() {
             let alike = (got - want).abs() <= 1e-5 * largest || !got.is_finite() && !want.is_finite();
-            assert!(alike, "{} of {}: {}[{k}] is {got}, not {want}\n{op:?}", op.name(), op.layer(), tensor.name);
+            assert!(
+                alike,
+                "{} of {}: {}[{k}] is {got}, not {want}\n{op:?}",
+                op.name(),
+                op.layer(),
+                tensor.name
+            );
         }
     }
 }
@@ -89,7 +103,10 @@ fn devices() -> Vec<Arc<Gpu>> {
         gpu.class = class;
         Some(Arc::new(gpu))
     };
-    let devices: Vec<_> = [AdapterClass::Gpu, AdapterClass::Software].into_iter().filter_map(open).collect();
+    let devices: Vec<_> = [AdapterClass::Gpu, AdapterClass::Software]
+        .into_iter()
+        .filter_map(open)
+        .collect();
     if devices.is_empty() {
         eprintln!("no adapter on this machine: nothing was tested");
     }
@@ -100,7 +117,11 @@ fn check_network(layers: &str, input: &[usize], batch: usize) {
     let network = Network::from_toml(layers, input).unwrap();
     let layout = Layout::new(&network).unwrap();
     let plain = Training::new(batch, CAPACITY);
-    let adversarial = Training { adversarial: Some(0.01), clip: f32::INFINITY, ..plain };
+    let adversarial = Training {
+        adversarial: Some(0.01),
+        clip: f32::INFINITY,
+        ..plain
+    };
     let plans = [
         Plan::inference(&network, &layout, batch).unwrap(),
         Plan::training(&network, &layout, &adversarial).unwrap(),
@@ -177,7 +198,11 @@ fn trainings() -> [(Layout, Plan); 2] {
     let network = Network::from_toml(EVERY_LAYER, &[23, 23, 2]).unwrap();
     [(None, 5.0), (Some(0.01), f32::INFINITY)].map(|(adversarial, clip)| {
         let layout = Layout::new(&network).unwrap();
-        let training = Training { adversarial, clip, ..Training::new(4, CAPACITY) };
+        let training = Training {
+            adversarial,
+            clip,
+            ..Training::new(4, CAPACITY)
+        };
         let plan = Plan::training(&network, &layout, &training).unwrap();
         (layout, plan)
     })
@@ -191,12 +216,17 @@ fn take_steps(engine: &mut GpuEngine, plan: &Plan, steps: usize, change: impl Fn
         change(TensorId(i), &mut words);
         engine.write(TensorId(i), &words).unwrap();
     }
-    engine.replay(steps, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
+    engine
+        .replay(steps, &mut |_, _| std::ops::ControlFlow::Continue(()))
+        .unwrap();
 }
 
 #[test]
 fn a_member_alone_computes_the_same_bits() {
-    for (gpu, (_, plan)) in devices().into_iter().flat_map(|gpu| trainings().map(|t| (gpu.clone(), t))) {
+    for (gpu, (_, plan)) in devices()
+        .into_iter()
+        .flat_map(|gpu| trainings().map(|t| (gpu.clone(), t)))
+    {
         let mut all = GpuEngine::new(gpu.clone(), &plan, MEMBERS).unwrap();
         let mut alone = GpuEngine::new(gpu, &plan, 1).unwrap();
         let row = |id: TensorId, words: &mut Vec<u32>| {
@@ -220,7 +250,10 @@ fn a_member_alone_computes_the_same_bits() {
 /// others take theirs as ever.
 #[test]
 fn nothing_bad_is_hidden_or_kept() {
-    for (gpu, (layout, plan)) in devices().into_iter().flat_map(|gpu| trainings().map(|t| (gpu.clone(), t))) {
+    for (gpu, (layout, plan)) in devices()
+        .into_iter()
+        .flat_map(|gpu| trainings().map(|t| (gpu.clone(), t)))
+    {
         let mut engine = GpuEngine::new(gpu, &plan, MEMBERS).unwrap();
         let train = plan.io.train.unwrap();
         // The first member's first value of each parameter; a pixel, not the first of its window; a label.
@@ -244,15 +277,29 @@ fn nothing_bad_is_hidden_or_kept() {
                 take_steps(&mut engine, &plan, 1, spoil);
                 let after = engine.read(plan.io.params).unwrap();
                 let verdicts = engine.read(train.state).unwrap();
-                let verdicts: Vec<u32> = verdicts.chunks(state::WORDS).map(|words| words[state::VERDICT]).collect();
-                assert_eq!(verdicts[1..], [state::FREEZE, state::TAKE, state::TAKE, state::KEEP], "{what}");
-                assert!(value.is_finite() || verdicts[0] == state::SKIP, "{what} is hidden: {verdicts:?}");
+                let verdicts: Vec<u32> = verdicts
+                    .chunks(state::WORDS)
+                    .map(|words| words[state::VERDICT])
+                    .collect();
+                assert_eq!(
+                    verdicts[1..],
+                    [state::FREEZE, state::TAKE, state::TAKE, state::KEEP],
+                    "{what}"
+                );
+                assert!(
+                    value.is_finite() || verdicts[0] == state::SKIP,
+                    "{what} is hidden: {verdicts:?}"
+                );
                 assert!(
                     verdicts[0] == state::TAKE || after[..layout.param_stride] == before[..layout.param_stride],
                     "{what}"
                 );
                 for tensor in [plan.io.stats, train.adam_m, train.adam_v] {
-                    let finite = engine.read(tensor).unwrap().iter().all(|&w| f32::from_bits(w).is_finite());
+                    let finite = engine
+                        .read(tensor)
+                        .unwrap()
+                        .iter()
+                        .all(|&w| f32::from_bits(w).is_finite());
                     assert!(finite, "{what}: {}", plan.tensor(tensor).name);
                 }
             }

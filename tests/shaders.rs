@@ -14,7 +14,12 @@ const CLASSES: [AdapterClass; 2] = [AdapterClass::Gpu, AdapterClass::Software];
 /// Name, input, batch and layers.
 const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
     ("vanilla", &[55, 55, 3], 32, include_str!("../assets/vanilla.toml")),
-    ("vanilla, space", &[101, 101, 1], 7, include_str!("../assets/vanilla.toml")),
+    (
+        "vanilla, space",
+        &[101, 101, 1],
+        7,
+        include_str!("../assets/vanilla.toml"),
+    ),
     (
         "odd shapes",
         &[9, 8, 2],
@@ -55,7 +60,12 @@ const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
             {layer='dense', name='d2', units=33, activation='relu'},
             {layer='heads', mean='mean', var='var', mean_activation='identity'}]",
     ),
-    ("heads only", &[4], 1, "layers = [{layer='heads', mean='mean', var='var', mean_activation='identity'}]"),
+    (
+        "heads only",
+        &[4],
+        1,
+        "layers = [{layer='heads', mean='mean', var='var', mean_activation='identity'}]",
+    ),
     (
         "large images",
         &[1000, 1000, 1],
@@ -74,17 +84,33 @@ fn plans() -> Vec<(String, Plan)> {
         let network = Network::from_toml(layers, input).unwrap();
         let layout = Layout::new(&network).unwrap();
         let plain = Training::new(batch, Capacity { pool: 1000, steps: 10 });
-        let adversarial = Training { adversarial: Some(0.01), clip: f32::INFINITY, ..plain };
-        plans.push((format!("{name}, inference"), Plan::inference(&network, &layout, batch).unwrap()));
-        plans.push((format!("{name}, training"), Plan::training(&network, &layout, &plain).unwrap()));
-        plans.push((format!("{name}, adversarial"), Plan::training(&network, &layout, &adversarial).unwrap()));
+        let adversarial = Training {
+            adversarial: Some(0.01),
+            clip: f32::INFINITY,
+            ..plain
+        };
+        plans.push((
+            format!("{name}, inference"),
+            Plan::inference(&network, &layout, batch).unwrap(),
+        ));
+        plans.push((
+            format!("{name}, training"),
+            Plan::training(&network, &layout, &plain).unwrap(),
+        ));
+        plans.push((
+            format!("{name}, adversarial"),
+            Plan::training(&network, &layout, &adversarial).unwrap(),
+        ));
     }
     plans
 }
 
 fn passes(plan: &Plan, class: AdapterClass) -> (Vec<Pass>, Vec<Tensor>) {
     let mut tensors = plan.tensors.clone();
-    let mut cx = Lowering { class, tensors: &mut tensors };
+    let mut cx = Lowering {
+        class,
+        tensors: &mut tensors,
+    };
     let passes = plan.ops.iter().flat_map(|op| lower(op, &mut cx)).collect();
     (passes, tensors)
 }
@@ -114,19 +140,26 @@ impl Kernel {
         use naga::valid::{Capabilities, ValidationFlags, Validator};
         let module = naga::front::wgsl::parse_str(wgsl).map_err(|e| anyhow!(e.emit_to_string(wgsl)))?;
         let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
-        let info = validator.validate(&module).map_err(|e| anyhow!(e.emit_to_string(wgsl)))?;
+        let info = validator
+            .validate(&module)
+            .map_err(|e| anyhow!(e.emit_to_string(wgsl)))?;
         Ok(Kernel { module, info })
     }
 
     fn translate(&self, entry: &str) -> Result<()> {
         use naga::back::{hlsl, msl, spv};
         let (module, info) = (&self.module, &self.info);
-        let point = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: entry.into() };
+        let point = spv::PipelineOptions {
+            shader_stage: ShaderStage::Compute,
+            entry_point: entry.into(),
+        };
         spv::write_vec(module, info, &spv::Options::default(), Some(&point)).context("to SPIR-V")?;
         msl::write_string(module, info, &msl::Options::default(), &msl::PipelineOptions::default())
             .context("to MSL")?;
         let (mut text, options, pipeline) = Default::default();
-        hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None).context("to HLSL")?;
+        hlsl::Writer::new(&mut text, &options, &pipeline)
+            .write(module, info, None)
+            .context("to HLSL")?;
         let text: String = text;
         ensure!(text.contains("RWByteAddressBuffer"), "HLSL without an output");
         Ok(())
@@ -187,7 +220,10 @@ fn kernels_are_valid_and_translate() {
         let memory = kernel.workgroup_memory();
         ensure!(memory <= 16_384, "{memory} bytes of workgroup memory");
         let [entry] = &kernel.module.entry_points[..] else {
-            return Err(anyhow!("one entry point is wanted, there are {}", kernel.module.entry_points.len()));
+            return Err(anyhow!(
+                "one entry point is wanted, there are {}",
+                kernel.module.entry_points.len()
+            ));
         };
         ensure!(entry.name == pass.entry, "the entry point is {}", entry.name);
         let threads: u32 = entry.workgroup_size.iter().product();
@@ -204,7 +240,10 @@ fn kernels_get_the_constants_that_they_need_and_no_others() {
             ensure!(others.len() + 1 == pass.constants.len(), "{name} is given twice");
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let mentions = wgsl.split(|c| !is_word(c)).filter(|word| *word == name).count();
-            ensure!(mentions > 1 || preprocess(pass.shader, pass.entry, &others).is_err(), "{name} is not needed");
+            ensure!(
+                mentions > 1 || preprocess(pass.shader, pass.entry, &others).is_err(),
+                "{name} is not needed"
+            );
         }
         Ok(())
     });
@@ -217,13 +256,26 @@ fn buffers_are_not_aliased_and_grids_have_room() {
         for (i, a) in pass.buffers.iter().enumerate() {
             for b in &pass.buffers[i + 1..] {
                 let both_read = a.access == Access::Read && b.access == Access::Read;
-                ensure!(both_read || a.tensor != b.tensor, "{} and {} are one buffer", a.name, b.name);
+                ensure!(
+                    both_read || a.tensor != b.tensor,
+                    "{} and {} are one buffer",
+                    a.name,
+                    b.name
+                );
             }
         }
-        ensure!(pass.grid.iter().all(|&n| (1..=65_535).contains(&n)), "a grid of {:?}", pass.grid);
+        ensure!(
+            pass.grid.iter().all(|&n| (1..=65_535).contains(&n)),
+            "a grid of {:?}",
+            pass.grid
+        );
         let grid_x = pass.constants.iter().find(|(name, _)| *name == "GRID_X");
         let grid_x = grid_x.map_or(Constant::U32(1), |&(_, n)| n);
-        ensure!(grid_x == Constant::U32(pass.grid[0]), "a grid of {:?}, but GRID_X = {grid_x:?}", pass.grid);
+        ensure!(
+            grid_x == Constant::U32(pass.grid[0]),
+            "a grid of {:?}, but GRID_X = {grid_x:?}",
+            pass.grid
+        );
         Ok(())
     });
 }
@@ -242,14 +294,20 @@ fn no_thread_returns_before_a_barrier() {
 /// An operation that no network above asks for would go unchecked.
 #[test]
 fn the_networks_ask_for_every_operation() {
-    let names: HashSet<&str> = plans().iter().flat_map(|(_, plan)| plan.ops.iter().map(Op::name)).collect();
+    let names: HashSet<&str> = plans()
+        .iter()
+        .flat_map(|(_, plan)| plan.ops.iter().map(Op::name))
+        .collect();
     assert_eq!(names.len(), 19, "{names:?}");
 }
 
 /// Neither a plan nor its lowering is told how many members there are, so a step of 20 takes the dispatches of one.
 #[test]
 fn passes_do_not_depend_on_members() {
-    let (_, plan) = plans().into_iter().find(|(name, _)| name == "vanilla, training").unwrap();
+    let (_, plan) = plans()
+        .into_iter()
+        .find(|(name, _)| name == "vanilla, training")
+        .unwrap();
     for class in CLASSES {
         let [one, five, twenty] = [1, 5, 20].map(|_members| passes(&plan, class));
         assert_eq!(one.0.len(), 51);

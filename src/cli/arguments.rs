@@ -54,14 +54,20 @@ impl Images {
 
 /// `5` is 0 to 4, `3..7` is 3 to 7, both ends included.
 pub fn members(text: &str) -> Result<Vec<u32>, String> {
-    let number = |text: &str| text.trim().parse::<u32>().map_err(|_| format!("'{text}' is not a member's number"));
+    let number = |text: &str| {
+        text.trim()
+            .parse::<u32>()
+            .map_err(|_| format!("'{text}' is not a member's number"))
+    };
     let members: Vec<u32> = match text.split_once("..") {
         Some((first, last)) => (number(first)?..=number(last)?).collect(),
         None => (0..number(text)?).collect(),
     };
     match members.len() {
         1..=1000 => Ok(members),
-        n => Err(format!("that is {n} members; 1 to 1000 are possible, such as 5 or 3..7")),
+        n => Err(format!(
+            "that is {n} members; 1 to 1000 are possible, such as 5 or 3..7"
+        )),
     }
 }
 

@@ -82,7 +82,12 @@ pub fn run(args: Infer) -> Result<()> {
         print(&report, &args);
     }
     if report.rows < report.objects {
-        bail!("stopped: {} has {} of {} objects", args.output.display(), report.rows, report.objects);
+        bail!(
+            "stopped: {} has {} of {} objects",
+            args.output.display(),
+            report.rows,
+            report.objects
+        );
     }
     Ok(())
 }
@@ -94,7 +99,10 @@ fn warn(report: &InferReport, console: &Console) {
     if report.unread.len() > 5 {
         console.warn(&format!("and {} more without an answer", report.unread.len() - 5));
     }
-    let sky = FLAGS.iter().position(|f| f.name == "sky").map_or(0, |i| report.flagged[i]);
+    let sky = FLAGS
+        .iter()
+        .position(|f| f.name == "sky")
+        .map_or(0, |i| report.flagged[i]);
     if 2 * sky > report.rows {
         console.warn(&format!(
             "the sky or noise of {sky} of {} images lies outside what the model was trained on: \
@@ -108,7 +116,10 @@ fn print(report: &InferReport, args: &Infer) {
     if let Some(metrics) = &report.metrics {
         let (truth, predicted): (Vec<f64>, Vec<f64>) =
             report.scored.iter().map(|s| (s.truth, s.prediction.theta_e)).unzip();
-        println!("theta_e [arcsec], true along x, predicted along y:\n{}", terminal_scatter(&truth, &predicted, 56, 24));
+        println!(
+            "theta_e [arcsec], true along x, predicted along y:\n{}",
+            terminal_scatter(&truth, &predicted, 56, 24)
+        );
         println!("{metrics}");
     }
     println!("{} objects in {}", report.rows, args.output.display());
@@ -121,8 +132,11 @@ fn print(report: &InferReport, args: &Infer) {
 }
 
 fn as_json(report: &InferReport, args: &Infer) -> serde_json::Value {
-    let flagged: serde_json::Map<String, serde_json::Value> =
-        FLAGS.iter().zip(&report.flagged).map(|(f, &count)| (f.name.to_string(), count.into())).collect();
+    let flagged: serde_json::Map<String, serde_json::Value> = FLAGS
+        .iter()
+        .zip(&report.flagged)
+        .map(|(f, &count)| (f.name.to_string(), count.into()))
+        .collect();
     json!({
         "output": args.output,
         "objects": report.objects,

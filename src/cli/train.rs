@@ -99,7 +99,10 @@ pub fn run(args: Train) -> Result<()> {
                     seed: args.seed,
                     augment: !args.no_augment,
                 },
-                network: Network { input: vec![], layers: vec![] },
+                network: Network {
+                    input: vec![],
+                    layers: vec![],
+                },
             };
             let network = |input: &[usize]| network_of(args.network.as_deref(), input);
             (output.clone(), begin(output, options, network, &device, &console))
@@ -117,7 +120,10 @@ pub fn run(args: Train) -> Result<()> {
                 println!("the ensemble on the {rows} images:\n{metrics}");
             }
             ensure!(model.exists(), "{} is gone", model.display());
-            println!("model: {}\nplots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg", model.display());
+            println!(
+                "model: {}\nplots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg",
+                model.display()
+            );
         }
     }
     Ok(())

@@ -12,7 +12,6 @@ use crate::plan::{Adam, log, state};
 /// Values of a task.
 const PIECE: usize = 16_384;
 
-
 impl Adam {
     fn pieces(&self) -> usize {
         self.param_stride.div_ceil(PIECE)
@@ -21,16 +20,25 @@ impl Adam {
 
 impl Native for Adam {
     fn need(&self, members: usize) -> Need {
-        Need { worker: 0, shared: (members * self.pieces() * 2).div_ceil(LANES) }
+        Need {
+            worker: 0,
+            shared: (members * self.pieces() * 2).div_ceil(LANES),
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let norms = &mut scratch.shared.floats_mut()[..memory.members * self.pieces() * 2];
-        scratch.workers.share(norms.chunks_exact_mut(2).enumerate(), |_, (task, norm)| {
-            let (m, number) = (task / self.pieces(), task % self.pieces());
-            let grads = memory.row(self.grads, m).chunks(PIECE).nth(number).expect("as many pieces as tasks");
-            norm.copy_from_slice(&scaled_norm(grads));
-        });
+        scratch
+            .workers
+            .share(norms.chunks_exact_mut(2).enumerate(), |_, (task, norm)| {
+                let (m, number) = (task / self.pieces(), task % self.pieces());
+                let grads = memory
+                    .row(self.grads, m)
+                    .chunks(PIECE)
+                    .nth(number)
+                    .expect("as many pieces as tasks");
+                norm.copy_from_slice(&scaled_norm(grads));
+            });
         for m in 0..memory.members {
             let norms = &scratch.shared.floats()[m * self.pieces() * 2..][..self.pieces() * 2];
             self.judge(memory, m, merged_norm(norms));
@@ -56,9 +64,15 @@ simd! {
 
 /// The norm of all pieces.
 fn merged_norm(pieces: &[f32]) -> f32 {
-    let largest = pieces.iter().step_by(2).fold(0.0, |a: f32, b| if *b <= a { a } else { *b });
+    let largest = pieces
+        .iter()
+        .step_by(2)
+        .fold(0.0, |a: f32, b| if *b <= a { a } else { *b });
     let scale = if largest == 0.0 { 1.0 } else { largest };
-    let sum: f32 = pieces.chunks_exact(2).map(|piece| piece[1] * (piece[0] / scale) * (piece[0] / scale)).sum();
+    let sum: f32 = pieces
+        .chunks_exact(2)
+        .map(|piece| piece[1] * (piece[0] / scale) * (piece[0] / scale))
+        .sum();
     scale * sum.sqrt()
 }
 
@@ -68,7 +82,8 @@ impl Adam {
         let second_loss = self.second_loss.map_or(0.0, |second| memory.row(second, m)[0]);
         let [plain, squared_error] = [0, 1].map(|i| memory.row(self.loss, m)[i]);
         let loss = plain + second_loss;
-        let finite = norm.is_finite() && loss.is_finite() && memory.row(self.stats_next, m).iter().all(|s| s.is_finite());
+        let finite =
+            norm.is_finite() && loss.is_finite() && memory.row(self.stats_next, m).iter().all(|s| s.is_finite());
         let cursor = memory.words(self.state, m)[state::CURSOR] as usize;
         let scheduled = memory.row(self.schedule, m)[cursor];
 
@@ -126,27 +141,36 @@ impl Adam {
         let [mut params, mut stats] = [self.params, self.stats].map(|tensor| memory.take(tensor));
         let [mut first, mut second, mut good] = [self.adam_m, self.adam_v, self.good].map(|tensor| memory.take(tensor));
         let moments = first.pieces(PIECE).zip(second.pieces(PIECE));
-        let good_params = good.rows_mut().flat_map(|good| good[..self.param_stride].chunks_mut(PIECE));
+        let good_params = good
+            .rows_mut()
+            .flat_map(|good| good[..self.param_stride].chunks_mut(PIECE));
         let tasks = params.pieces(PIECE).zip(moments).zip(good_params);
-        scratch.workers.share(tasks, |_, (((m, number, params), ((_, _, first), (_, _, second))), good)| {
-            let state = memory.words(self.state, m);
-            match state[state::VERDICT] % KEEP {
-                TAKE => {
-                    let [step_size, clip] = [state::STEP_SIZE, state::CLIP].map(|word| f32::from_bits(state[word]));
-                    let grads = memory.row(self.grads, m).chunks(PIECE).nth(number).expect("as long as the parameters");
-                    descend(self, step_size, clip, grads, [&mut *params, first, second]);
-                    if state[state::VERDICT] >= KEEP {
-                        good.copy_from_slice(params);
+        scratch.workers.share(
+            tasks,
+            |_, (((m, number, params), ((_, _, first), (_, _, second))), good)| {
+                let state = memory.words(self.state, m);
+                match state[state::VERDICT] % KEEP {
+                    TAKE => {
+                        let [step_size, clip] = [state::STEP_SIZE, state::CLIP].map(|word| f32::from_bits(state[word]));
+                        let grads = memory
+                            .row(self.grads, m)
+                            .chunks(PIECE)
+                            .nth(number)
+                            .expect("as long as the parameters");
+                        descend(self, step_size, clip, grads, [&mut *params, first, second]);
+                        if state[state::VERDICT] >= KEEP {
+                            good.copy_from_slice(params);
+                        }
                     }
+                    RESTORE => {
+                        params.copy_from_slice(good);
+                        first.fill(0.0);
+                        second.fill(0.0);
+                    }
+                    _ => {}
                 }
-                RESTORE => {
-                    params.copy_from_slice(good);
-                    first.fill(0.0);
-                    second.fill(0.0);
-                }
-                _ => {}
-            }
-        });
+            },
+        );
         for (m, (stats, good)) in stats.rows_mut().zip(good.rows_mut()).enumerate() {
             let verdict = memory.words(self.state, m)[state::VERDICT];
             let good = &mut good[self.param_stride..];
@@ -163,7 +187,10 @@ impl Adam {
         }
         let taken = [params, stats, first, second, good];
         let tensors = [self.params, self.stats, self.adam_m, self.adam_v, self.good];
-        tensors.into_iter().zip(taken).for_each(|(tensor, rows)| memory.put(tensor, rows));
+        tensors
+            .into_iter()
+            .zip(taken)
+            .for_each(|(tensor, rows)| memory.put(tensor, rows));
     }
 }
 

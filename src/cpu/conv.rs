@@ -22,13 +22,21 @@ fn images(s: &ConvShape) -> usize {
 impl Native for ConvForward {
     fn need(&self, members: usize) -> Need {
         let s = self.shape;
-        Need { worker: 0, shared: members * packed_len(s.kernel_len() / s.out_c, s.out_c) }
+        Need {
+            worker: 0,
+            shared: members * packed_len(s.kernel_len() / s.out_c, s.out_c),
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let lanes = packed_len(s.kernel_len() / s.out_c, s.out_c);
-        let packed = scratch.shared.lanes_mut().chunks_exact_mut(lanes).take(memory.members).enumerate();
+        let packed = scratch
+            .shared
+            .lanes_mut()
+            .chunks_exact_mut(lanes)
+            .take(memory.members)
+            .enumerate();
         scratch.workers.share(packed, |_, (m, packed)| {
             pack(memory.part(self.kernel, s.kernel_len(), m), s.out_c, packed);
         });
@@ -44,21 +52,23 @@ impl Native for ConvForward {
         };
         let mut out = memory.take(self.out);
         let packed = scratch.shared.lanes();
-        scratch.workers.share(out.pieces(images(&s) * image), |_, (m, number, out)| {
-            let x = &memory.row(self.x, m)[number * images(&s) * x_image..];
-            let weights = Weights {
-                packed: &packed[m * lanes..][..lanes],
-                columns: s.out_c,
-                skip: 0,
-                bias: memory.part(self.bias, s.out_c, m),
-                relu: self.relu,
-            };
-            for (x, out) in x.chunks_exact(x_image).zip(out.chunks_exact_mut(image)) {
-                for (i, out) in out.chunks_exact_mut(line).enumerate() {
-                    product(&x[i * x_line..], windows, &weights, out);
+        scratch
+            .workers
+            .share(out.pieces(images(&s) * image), |_, (m, number, out)| {
+                let x = &memory.row(self.x, m)[number * images(&s) * x_image..];
+                let weights = Weights {
+                    packed: &packed[m * lanes..][..lanes],
+                    columns: s.out_c,
+                    skip: 0,
+                    bias: memory.part(self.bias, s.out_c, m),
+                    relu: self.relu,
+                };
+                for (x, out) in x.chunks_exact(x_image).zip(out.chunks_exact_mut(image)) {
+                    for (i, out) in out.chunks_exact_mut(line).enumerate() {
+                        product(&x[i * x_line..], windows, &weights, out);
+                    }
                 }
-            }
-        });
+            });
         memory.put(self.out, out);
     }
 }
@@ -69,14 +79,22 @@ impl Native for ConvGradInput {
         let s = self.shape;
         let packed = packed_len(s.kernel_len() / s.in_c, s.in_c);
         let padded = s.out_h() * (s.out_w() + 2 * (s.kernel_w - 1)) * s.out_c;
-        Need { worker: padded.div_ceil(LANES), shared: members * packed }
+        Need {
+            worker: padded.div_ceil(LANES),
+            shared: members * packed,
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let rows = s.kernel_len() / s.in_c;
         let lanes = packed_len(rows, s.in_c);
-        let packed = scratch.shared.lanes_mut().chunks_exact_mut(lanes).take(memory.members).enumerate();
+        let packed = scratch
+            .shared
+            .lanes_mut()
+            .chunks_exact_mut(lanes)
+            .take(memory.members)
+            .enumerate();
         scratch.workers.share(packed, |_, (m, packed)| {
             let kernel = memory.part(self.kernel, s.kernel_len(), m);
             pack_from(rows, s.in_c, packed, |row, c| {
@@ -92,35 +110,42 @@ impl Native for ConvGradInput {
         let len = s.kernel_w * s.out_c;
         let mut dx = memory.take(self.dx);
         let packed = scratch.shared.lanes();
-        scratch.workers.share(dx.pieces(images(&s) * image), |scratch, (m, number, dx)| {
-            let dout = &memory.row(self.dout, m)[number * images(&s) * dout_image..];
-            let x = &memory.row(self.x, m)[number * images(&s) * image..];
-            let padded = &mut scratch.floats_mut()[..s.out_h() * padded_line];
-            padded.fill(0.0);
-            let images = dx.chunks_exact_mut(image).zip(x.chunks_exact(image));
-            for ((dx, x), dout) in images.zip(dout.chunks_exact(dout_image)) {
-                for (padded, dout) in padded.chunks_exact_mut(padded_line).zip(dout.chunks_exact(dout_line)) {
-                    padded[padding..][..dout_line].copy_from_slice(dout);
-                }
-                for (i, (dx, x)) in dx.chunks_exact_mut(line).zip(x.chunks_exact(line)).enumerate() {
-                    // The lines of dout that the kernel reaches from line i.
-                    let (from, to) = ((i + 1).saturating_sub(s.kernel_h), (i + 1).min(s.out_h()));
-                    let windows =
-                        Windows { count: s.in_w, step: s.out_c, rows: to - from, row_step: padded_line, len };
-                    let weights = Weights {
-                        packed: &packed[m * lanes..][..lanes],
-                        columns: s.in_c,
-                        skip: (s.kernel_h - 1 + from - i) * len,
-                        bias: &[],
-                        relu: false,
-                    };
-                    product(&padded[from * padded_line..], windows, &weights, dx);
-                    if self.gate {
-                        gate(dx, x);
+        scratch
+            .workers
+            .share(dx.pieces(images(&s) * image), |scratch, (m, number, dx)| {
+                let dout = &memory.row(self.dout, m)[number * images(&s) * dout_image..];
+                let x = &memory.row(self.x, m)[number * images(&s) * image..];
+                let padded = &mut scratch.floats_mut()[..s.out_h() * padded_line];
+                padded.fill(0.0);
+                let images = dx.chunks_exact_mut(image).zip(x.chunks_exact(image));
+                for ((dx, x), dout) in images.zip(dout.chunks_exact(dout_image)) {
+                    for (padded, dout) in padded.chunks_exact_mut(padded_line).zip(dout.chunks_exact(dout_line)) {
+                        padded[padding..][..dout_line].copy_from_slice(dout);
+                    }
+                    for (i, (dx, x)) in dx.chunks_exact_mut(line).zip(x.chunks_exact(line)).enumerate() {
+                        // The lines of dout that the kernel reaches from line i.
+                        let (from, to) = ((i + 1).saturating_sub(s.kernel_h), (i + 1).min(s.out_h()));
+                        let windows = Windows {
+                            count: s.in_w,
+                            step: s.out_c,
+                            rows: to - from,
+                            row_step: padded_line,
+                            len,
+                        };
+                        let weights = Weights {
+                            packed: &packed[m * lanes..][..lanes],
+                            columns: s.in_c,
+                            skip: (s.kernel_h - 1 + from - i) * len,
+                            bias: &[],
+                            relu: false,
+                        };
+                        product(&padded[from * padded_line..], windows, &weights, dx);
+                        if self.gate {
+                            gate(dx, x);
+                        }
                     }
                 }
-            }
-        });
+            });
         memory.put(self.dx, dx);
     }
 }
@@ -171,7 +196,10 @@ impl Native for ConvGradWeight {
         let tasks = partials.chunks_exact_mut(self.partial()).enumerate();
         scratch.workers.share(tasks, |scratch, (task, partial)| {
             let (m, number) = (task / pieces, task % pieces);
-            let images = memory.row(self.x, m).chunks_exact(x_image).zip(memory.row(self.dout, m).chunks_exact(image));
+            let images = memory
+                .row(self.x, m)
+                .chunks_exact(x_image)
+                .zip(memory.row(self.dout, m).chunks_exact(image));
             partial.fill(0.0);
             let (kernel_grad, bias_grad) = partial.split_at_mut(s.kernel_len());
             for (x, dout) in images.skip(number * self.images()).take(self.images()) {
@@ -180,7 +208,12 @@ impl Native for ConvGradWeight {
                     let packed = &mut scratch.lanes_mut()[..packed_len(lines * s.out_w(), s.out_c)];
                     pack(dout, s.out_c, packed);
                     column_sums(packed, s.out_c, bias_grad);
-                    let dout = Gradient { lines, line_step: x_line, packed, columns: s.out_c };
+                    let dout = Gradient {
+                        lines,
+                        line_step: x_line,
+                        packed,
+                        columns: s.out_c,
+                    };
                     weight_gradient(&x[k * self.lines() * x_line..], windows, &dout, kernel_grad);
                 }
             }
@@ -194,7 +227,11 @@ impl Native for ConvGradWeight {
             for (piece, partial) in partials.chunks_exact(self.partial()).enumerate() {
                 let accumulate = self.accumulate || piece > 0;
                 let (kernel, bias) = partial.split_at(s.kernel_len());
-                put_grad(&mut grads[self.kernel_grad.offset..][..kernel.len()], kernel, accumulate);
+                put_grad(
+                    &mut grads[self.kernel_grad.offset..][..kernel.len()],
+                    kernel,
+                    accumulate,
+                );
                 put_grad(&mut grads[self.bias_grad.offset..][..bias.len()], bias, accumulate);
             }
         });

@@ -14,43 +14,61 @@ const TERMS: usize = 256;
 
 impl Native for DenseForward {
     fn need(&self, members: usize) -> Need {
-        Need { worker: 0, shared: members * packed_len(self.shape.inputs, self.shape.outputs) }
+        Need {
+            worker: 0,
+            shared: members * packed_len(self.shape.inputs, self.shape.outputs),
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let lanes = packed_len(s.inputs, s.outputs);
-        let packed = scratch.shared.lanes_mut().chunks_exact_mut(lanes).take(memory.members).enumerate();
+        let packed = scratch
+            .shared
+            .lanes_mut()
+            .chunks_exact_mut(lanes)
+            .take(memory.members)
+            .enumerate();
         scratch.workers.share(packed, |_, (m, packed)| {
             pack(memory.part(self.kernel, s.inputs * s.outputs, m), s.outputs, packed);
         });
 
         let mut out = memory.take(self.out);
         let packed = scratch.shared.lanes();
-        scratch.workers.share(out.pieces(IMAGES * s.outputs), |_, (m, number, out)| {
-            let x = &memory.row(self.x, m)[number * IMAGES * s.inputs..];
-            let weights = Weights {
-                packed: &packed[m * lanes..][..lanes],
-                columns: s.outputs,
-                skip: 0,
-                bias: memory.part(self.bias, s.outputs, m),
-                relu: self.relu,
-            };
-            product(x, features(out.len() / s.outputs, s.inputs), &weights, out);
-        });
+        scratch
+            .workers
+            .share(out.pieces(IMAGES * s.outputs), |_, (m, number, out)| {
+                let x = &memory.row(self.x, m)[number * IMAGES * s.inputs..];
+                let weights = Weights {
+                    packed: &packed[m * lanes..][..lanes],
+                    columns: s.outputs,
+                    skip: 0,
+                    bias: memory.part(self.bias, s.outputs, m),
+                    relu: self.relu,
+                };
+                product(x, features(out.len() / s.outputs, s.inputs), &weights, out);
+            });
         memory.put(self.out, out);
     }
 }
 
 impl Native for DenseGradInput {
     fn need(&self, members: usize) -> Need {
-        Need { worker: 0, shared: members * packed_len(self.shape.outputs, self.shape.inputs) }
+        Need {
+            worker: 0,
+            shared: members * packed_len(self.shape.outputs, self.shape.inputs),
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let lanes = packed_len(s.outputs, s.inputs);
-        let packed = scratch.shared.lanes_mut().chunks_exact_mut(lanes).take(memory.members).enumerate();
+        let packed = scratch
+            .shared
+            .lanes_mut()
+            .chunks_exact_mut(lanes)
+            .take(memory.members)
+            .enumerate();
         scratch.workers.share(packed, |_, (m, packed)| {
             let kernel = memory.part(self.kernel, s.inputs * s.outputs, m);
             pack_from(s.outputs, s.inputs, packed, |o, i| kernel[i * s.outputs + o]);
@@ -58,22 +76,33 @@ impl Native for DenseGradInput {
 
         let mut dx = memory.take(self.dx);
         let packed = scratch.shared.lanes();
-        scratch.workers.share(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
-            let dout = &memory.row(self.dout, m)[number * IMAGES * s.outputs..];
-            let packed = &packed[m * lanes..][..lanes];
-            let weights = Weights { packed, columns: s.inputs, skip: 0, bias: &[], relu: false };
-            product(dout, features(dx.len() / s.inputs, s.outputs), &weights, dx);
-            if self.gate {
-                gate(dx, &memory.row(self.x, m)[number * IMAGES * s.inputs..]);
-            }
-        });
+        scratch
+            .workers
+            .share(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
+                let dout = &memory.row(self.dout, m)[number * IMAGES * s.outputs..];
+                let packed = &packed[m * lanes..][..lanes];
+                let weights = Weights {
+                    packed,
+                    columns: s.inputs,
+                    skip: 0,
+                    bias: &[],
+                    relu: false,
+                };
+                product(dout, features(dx.len() / s.inputs, s.outputs), &weights, dx);
+                if self.gate {
+                    gate(dx, &memory.row(self.x, m)[number * IMAGES * s.inputs..]);
+                }
+            });
         memory.put(self.dx, dx);
     }
 }
 
 impl Native for DenseGradWeight {
     fn need(&self, members: usize) -> Need {
-        Need { worker: 0, shared: members * packed_len(self.shape.batch, self.shape.outputs) }
+        Need {
+            worker: 0,
+            shared: members * packed_len(self.shape.batch, self.shape.outputs),
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
@@ -81,7 +110,12 @@ impl Native for DenseGradWeight {
         let lanes = packed_len(s.batch, s.outputs);
         let mut grads = memory.take(self.kernel_grad.tensor);
         // dout is packed by blocks of the batch.
-        let packed = scratch.shared.lanes_mut().chunks_exact_mut(lanes).zip(grads.rows_mut()).enumerate();
+        let packed = scratch
+            .shared
+            .lanes_mut()
+            .chunks_exact_mut(lanes)
+            .zip(grads.rows_mut())
+            .enumerate();
         scratch.workers.share(packed, |_, (m, (packed, grads))| {
             let bias_grad = &mut grads[self.bias_grad.offset..][..s.outputs];
             if !self.accumulate {
@@ -97,7 +131,10 @@ impl Native for DenseGradWeight {
         let packed = scratch.shared.lanes();
         let tasks = grads.rows_mut().enumerate().flat_map(|(m, grads)| {
             let kernel_grad = &mut grads[self.kernel_grad.offset..][..s.inputs * s.outputs];
-            kernel_grad.chunks_mut(INPUTS * s.outputs).enumerate().map(move |(number, grad)| (m, number, grad))
+            kernel_grad
+                .chunks_mut(INPUTS * s.outputs)
+                .enumerate()
+                .map(move |(number, grad)| (m, number, grad))
         });
         scratch.workers.share(tasks, |_, (m, number, grad)| {
             if !self.accumulate {
@@ -107,8 +144,16 @@ impl Native for DenseGradWeight {
             for (block, packed) in blocks.enumerate() {
                 let x = &memory.row(self.x, m)[block * TERMS * s.inputs + number * INPUTS..];
                 let images = (s.batch - block * TERMS).min(TERMS);
-                let windows = Windows { len: grad.len() / s.outputs, ..features(images, s.inputs) };
-                let dout = Gradient { lines: 1, line_step: 0, packed, columns: s.outputs };
+                let windows = Windows {
+                    len: grad.len() / s.outputs,
+                    ..features(images, s.inputs)
+                };
+                let dout = Gradient {
+                    lines: 1,
+                    line_step: 0,
+                    packed,
+                    columns: s.outputs,
+                };
                 weight_gradient(x, windows, &dout, grad);
             }
         });
@@ -118,5 +163,11 @@ impl Native for DenseGradWeight {
 
 /// The windows of `count` images: each is all features of one.
 fn features(count: usize, len: usize) -> Windows {
-    Windows { count, step: len, rows: 1, row_step: 0, len }
+    Windows {
+        count,
+        step: len,
+        rows: 1,
+        row_step: 0,
+        len,
+    }
 }

@@ -43,7 +43,10 @@ impl Gather {
             if code & 1 != 0 {
                 j = w - 1 - j;
             }
-            pixel.iter_mut().zip(&image[(i * w + j) * c..]).for_each(|(to, from)| *to = *from);
+            pixel
+                .iter_mut()
+                .zip(&image[(i * w + j) * c..])
+                .for_each(|(to, from)| *to = *from);
         }
     }
 }

@@ -42,7 +42,10 @@ impl Native for HeadsLoss {
         let (mut draw, mut loss) = (memory.take(self.draw), memory.take(self.loss));
         let batch = self.batch as f32;
         for (m, (draw, loss)) in draw.rows_mut().zip(loss.rows_mut()).enumerate() {
-            let outputs = memory.row(self.raw, m).chunks_exact(2).zip(memory.row(self.prediction, m).chunks_exact(2));
+            let outputs = memory
+                .row(self.raw, m)
+                .chunks_exact(2)
+                .zip(memory.row(self.prediction, m).chunks_exact(2));
             let (mut sum, mut squared_error) = (0.0, 0.0);
             for ((draw, y), (raw, prediction)) in draw.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs) {
                 let (error, var) = (prediction[0] - y, prediction[1]);
@@ -77,7 +80,10 @@ impl Native for HeadsGradInput {
         scratch.workers.share(dx.rows_mut().enumerate(), |_, (m, dx)| {
             let [mean_kernel, var_kernel] =
                 [self.mean_kernel, self.var_kernel].map(|kernel| memory.part(kernel, self.inputs, m));
-            for (dx, draw) in dx.chunks_exact_mut(self.inputs).zip(memory.row(self.draw, m).chunks_exact(2)) {
+            for (dx, draw) in dx
+                .chunks_exact_mut(self.inputs)
+                .zip(memory.row(self.draw, m).chunks_exact(2))
+            {
                 for (dx, (mean, var)) in dx.iter_mut().zip(mean_kernel.iter().zip(var_kernel)) {
                     *dx = draw[0] * mean + draw[1] * var;
                 }
@@ -93,8 +99,10 @@ impl Native for HeadsGradInput {
 impl Native for HeadsGradWeight {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let mut grads = memory.take(self.mean_kernel_grad.tensor);
-        let heads =
-            [(self.mean_kernel_grad, self.mean_bias_grad), (self.var_kernel_grad, self.var_bias_grad)];
+        let heads = [
+            (self.mean_kernel_grad, self.mean_bias_grad),
+            (self.var_kernel_grad, self.var_bias_grad),
+        ];
         scratch.workers.share(grads.rows_mut().enumerate(), |_, (m, grads)| {
             let (x, draw) = (memory.row(self.x, m), memory.row(self.draw, m));
             for (head, (kernel, bias)) in heads.into_iter().enumerate() {

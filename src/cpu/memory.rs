@@ -14,7 +14,10 @@ pub struct Buffer {
 
 impl Buffer {
     pub fn zeros(len: usize) -> Buffer {
-        Buffer { lanes: vec![Lanes([0.0; LANES]); len.div_ceil(LANES)], len }
+        Buffer {
+            lanes: vec![Lanes([0.0; LANES]); len.div_ceil(LANES)],
+            len,
+        }
     }
 
     pub fn words(&self) -> &[u32] {
@@ -76,7 +79,12 @@ impl Rows {
 
     /// Overwrites all rows; of a shared tensor, its first words.
     pub fn write(&mut self, words: &[u32]) {
-        assert!(self.shared || words.len() == self.buffer.len, "{} words of {}", words.len(), self.buffer.len);
+        assert!(
+            self.shared || words.len() == self.buffer.len,
+            "{} words of {}",
+            words.len(),
+            self.buffer.len
+        );
         self.buffer.words_mut()[..words.len()].copy_from_slice(words);
     }
 
@@ -87,7 +95,9 @@ impl Rows {
     /// (member, number of the piece, piece) of all rows cut into pieces of `len` values, the last one shorter.
     pub fn pieces(&mut self, len: usize) -> impl Iterator<Item = (usize, usize, &mut [f32])> + Send {
         self.rows_mut().enumerate().flat_map(move |(member, row)| {
-            row.chunks_mut(len).enumerate().map(move |(number, piece)| (member, number, piece))
+            row.chunks_mut(len)
+                .enumerate()
+                .map(move |(number, piece)| (member, number, piece))
         })
     }
 }
@@ -102,9 +112,16 @@ impl Memory {
     pub fn new(plan: &Plan, members: usize) -> Memory {
         let zeros = |t: &crate::plan::Tensor| {
             let rows = if t.shared { 1 } else { members };
-            Rows { buffer: Buffer::zeros(rows * t.len), len: t.len, shared: t.shared }
+            Rows {
+                buffer: Buffer::zeros(rows * t.len),
+                len: t.len,
+                shared: t.shared,
+            }
         };
-        Memory { members, tensors: plan.tensors.iter().map(zeros).collect() }
+        Memory {
+            members,
+            tensors: plan.tensors.iter().map(zeros).collect(),
+        }
     }
 
     pub fn take(&mut self, tensor: TensorId) -> Rows {
@@ -150,7 +167,10 @@ pub struct Need {
 
 impl Need {
     pub fn max(self, other: Need) -> Need {
-        Need { worker: self.worker.max(other.worker), shared: self.shared.max(other.shared) }
+        Need {
+            worker: self.worker.max(other.worker),
+            shared: self.shared.max(other.shared),
+        }
     }
 }
 
@@ -164,7 +184,10 @@ impl Scratch {
     pub fn new(need: Need) -> Scratch {
         let worker = || Buffer::zeros(need.worker * LANES);
         let workers = Workers((0..rayon::current_num_threads()).map(|_| worker()).collect());
-        Scratch { workers, shared: Buffer::zeros(need.shared * LANES) }
+        Scratch {
+            workers,
+            shared: Buffer::zeros(need.shared * LANES),
+        }
     }
 
     pub fn bytes(&self) -> u64 {

@@ -74,7 +74,11 @@ impl CpuEngine {
     /// There are no members.
     pub fn new(plan: &Plan, members: usize) -> Result<CpuEngine> {
         ensure!(members > 0, "an ensemble needs a member");
-        let need = plan.ops.iter().map(|op| native(op).need(members)).fold(Need::default(), Need::max);
+        let need = plan
+            .ops
+            .iter()
+            .map(|op| native(op).need(members))
+            .fold(Need::default(), Need::max);
         Ok(CpuEngine {
             ops: plan.ops.clone(),
             memory: Memory::new(plan, members),

@@ -46,7 +46,9 @@ impl Native for NormStats {
         let tasks = partials.chunks_exact_mut(2 * channels).enumerate();
         scratch.workers.share(tasks, |scratch, (task, partial)| {
             let (m, number) = (task / self.pieces(), task % self.pieces());
-            let rows = memory.row(self.x, m)[..self.rows * channels].chunks(piece * channels).nth(number);
+            let rows = memory.row(self.x, m)[..self.rows * channels]
+                .chunks(piece * channels)
+                .nth(number);
             partial.fill(0.0);
             let block = (BLOCK / channels).max(1) * channels;
             let mut count = 0.0;
@@ -69,10 +71,14 @@ impl Native for NormStats {
                 count += n;
             }
             merged[channels..].iter_mut().for_each(|m2| *m2 /= count);
-            for (offset, batch) in [self.mean_offset, self.variance_offset].into_iter().zip(merged.chunks(channels)) {
+            for (offset, batch) in [self.mean_offset, self.variance_offset]
+                .into_iter()
+                .zip(merged.chunks(channels))
+            {
                 // The second pass of a step goes on from where its first has come.
                 if self.before != self.next {
-                    next.row_mut(m)[offset..][..channels].copy_from_slice(&memory.row(self.before, m)[offset..][..channels]);
+                    next.row_mut(m)[offset..][..channels]
+                        .copy_from_slice(&memory.row(self.before, m)[offset..][..channels]);
                 }
                 for (next, batch) in next.row_mut(m)[offset..].iter_mut().zip(batch) {
                     *next = self.momentum * *next + (1.0 - self.momentum) * batch;
@@ -143,8 +149,16 @@ struct Channels<'a> {
 
 impl<'a> Channels<'a> {
     fn new(mean: &'a [f32], scale: &'a mut [f32], variance: &[f32], epsilon: f32) -> Channels<'a> {
-        scale.iter_mut().zip(variance).for_each(|(scale, variance)| *scale = 1.0 / (variance + epsilon).sqrt());
-        Channels { mean, scale, gamma: &[], beta: &[] }
+        scale
+            .iter_mut()
+            .zip(variance)
+            .for_each(|(scale, variance)| *scale = 1.0 / (variance + epsilon).sqrt());
+        Channels {
+            mean,
+            scale,
+            gamma: &[],
+            beta: &[],
+        }
     }
 }
 
@@ -156,27 +170,42 @@ fn signs<const N: usize>(gamma: &[f32; N]) -> [f32; N] {
 
 impl Native for NormForward {
     fn need(&self, _members: usize) -> Need {
-        Need { worker: self.shape.c.div_ceil(LANES), shared: 0 }
+        Need {
+            worker: self.shape.c.div_ceil(LANES),
+            shared: 0,
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let mut out = memory.take(self.out);
-        scratch.workers.share(out.pieces(images(&s) * s.out_h() * s.out_w() * s.c), |scratch, (m, number, out)| {
-            let (mean, variance) = match self.source {
-                StatsSource::Batch(batch) => memory.row(batch, m).split_at(s.c),
-                StatsSource::Running { stats, mean_offset, variance_offset } => {
-                    let stats = memory.row(stats, m);
-                    (&stats[mean_offset..][..s.c], &stats[variance_offset..][..s.c])
-                }
-            };
-            let channels = Channels {
-                gamma: memory.part(self.gamma, s.c, m),
-                beta: memory.part(self.beta, s.c, m),
-                ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
-            };
-            forward(s, channels, &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..], out);
-        });
+        scratch.workers.share(
+            out.pieces(images(&s) * s.out_h() * s.out_w() * s.c),
+            |scratch, (m, number, out)| {
+                let (mean, variance) = match self.source {
+                    StatsSource::Batch(batch) => memory.row(batch, m).split_at(s.c),
+                    StatsSource::Running {
+                        stats,
+                        mean_offset,
+                        variance_offset,
+                    } => {
+                        let stats = memory.row(stats, m);
+                        (&stats[mean_offset..][..s.c], &stats[variance_offset..][..s.c])
+                    }
+                };
+                let channels = Channels {
+                    gamma: memory.part(self.gamma, s.c, m),
+                    beta: memory.part(self.beta, s.c, m),
+                    ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
+                };
+                forward(
+                    s,
+                    channels,
+                    &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..],
+                    out,
+                );
+            },
+        );
         memory.put(self.out, out);
     }
 }
@@ -214,7 +243,10 @@ impl NormGradParam {
 impl Native for NormGradParam {
     fn need(&self, members: usize) -> Need {
         let c = self.shape.c;
-        Need { worker: c.div_ceil(LANES), shared: (members * self.pieces() * 2 * c).div_ceil(LANES) }
+        Need {
+            worker: c.div_ceil(LANES),
+            shared: (members * self.pieces() * 2 * c).div_ceil(LANES),
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
@@ -244,8 +276,16 @@ impl Native for NormGradParam {
                 sums.iter_mut().zip(partial).for_each(|(sum, partial)| *sum += partial);
             }
             let (dbeta, dgamma) = sums.split_at(s.c);
-            put_grad(&mut grads.row_mut(m)[self.beta_grad.offset..][..s.c], dbeta, self.accumulate);
-            put_grad(&mut grads.row_mut(m)[self.gamma_grad.offset..][..s.c], dgamma, self.accumulate);
+            put_grad(
+                &mut grads.row_mut(m)[self.beta_grad.offset..][..s.c],
+                dbeta,
+                self.accumulate,
+            );
+            put_grad(
+                &mut grads.row_mut(m)[self.gamma_grad.offset..][..s.c],
+                dgamma,
+                self.accumulate,
+            );
         }
         memory.put(self.sums, sums);
         memory.put(self.gamma_grad.tensor, grads);
@@ -292,23 +332,32 @@ fn grad_param_line<const N: usize>(
 
 impl Native for NormGradInput {
     fn need(&self, _members: usize) -> Need {
-        Need { worker: self.shape.c.div_ceil(LANES), shared: 0 }
+        Need {
+            worker: self.shape.c.div_ceil(LANES),
+            shared: 0,
+        }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let mut dx = memory.take(self.dx);
-        scratch.workers.share(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
-            let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
-            let channels = Channels {
-                gamma: memory.part(self.gamma, s.c, m),
-                ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
-            };
-            let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
-            let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
-            let upstream = Upstream { dout, sums: memory.row(self.sums, m), gate: self.gate };
-            grad_input(s, channels, upstream, x, dx);
-        });
+        scratch
+            .workers
+            .share(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
+                let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
+                let channels = Channels {
+                    gamma: memory.part(self.gamma, s.c, m),
+                    ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
+                };
+                let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
+                let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
+                let upstream = Upstream {
+                    dout,
+                    sums: memory.row(self.sums, m),
+                    gate: self.gate,
+                };
+                grad_input(s, channels, upstream, x, dx);
+            });
         memory.put(self.dx, dx);
     }
 }
@@ -349,9 +398,16 @@ fn grad_line<const N: usize>(
     let rows = s.rows() as f32;
     let dbeta = at::<N>(upstream.sums, c).map(|sum| sum / rows);
     let dgamma = at::<N>(upstream.sums, s.c + c).map(|sum| sum / rows);
-    put_back(Line { s, i: line, c }, signs(gamma), x, upstream.dout, dx, |l, x, dz| {
-        let xhat = (x - mean[l]) * scale[l];
-        let value = gamma[l] * scale[l] * (dz - (dbeta[l] + xhat * dgamma[l]));
-        if !upstream.gate || x > 0.0 { value } else { 0.0 }
-    });
+    put_back(
+        Line { s, i: line, c },
+        signs(gamma),
+        x,
+        upstream.dout,
+        dx,
+        |l, x, dz| {
+            let xhat = (x - mean[l]) * scale[l];
+            let value = gamma[l] * scale[l] * (dz - (dbeta[l] + xhat * dgamma[l]));
+            if !upstream.gate || x > 0.0 { value } else { 0.0 }
+        },
+    );
 }

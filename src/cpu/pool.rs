@@ -17,9 +17,12 @@ impl Native for PoolForward {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let mut out = memory.take(self.out);
-        scratch.workers.share(out.pieces(images(&s) * s.out_h() * s.out_w() * s.c), |_, (m, number, out)| {
-            forward(s, &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..], out);
-        });
+        scratch.workers.share(
+            out.pieces(images(&s) * s.out_h() * s.out_w() * s.c),
+            |_, (m, number, out)| {
+                forward(s, &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..], out);
+            },
+        );
         memory.put(self.out, out);
     }
 }
@@ -28,11 +31,13 @@ impl Native for PoolGradInput {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let mut dx = memory.take(self.dx);
-        scratch.workers.share(dx.pieces(images(&s) * s.h * s.w * s.c), |_, (m, number, dx)| {
-            let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
-            let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
-            grad_input(s, self.gate, x, dout, dx);
-        });
+        scratch
+            .workers
+            .share(dx.pieces(images(&s) * s.h * s.w * s.c), |_, (m, number, dx)| {
+                let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
+                let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
+                grad_input(s, self.gate, x, dout, dx);
+            });
         memory.put(self.dx, dx);
     }
 }

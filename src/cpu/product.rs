@@ -45,7 +45,13 @@ pub fn pack(matrix: &[f32], columns: usize, packed: &mut [Lanes]) {
 pub fn pack_from(rows: usize, columns: usize, packed: &mut [Lanes], value: impl Fn(usize, usize) -> f32) {
     for (at, lanes) in packed[..packed_len(rows, columns)].iter_mut().enumerate() {
         let (row, first) = (at % rows, at / rows * LANES);
-        let column = |lane| if first + lane < columns { value(row, first + lane) } else { 0.0 };
+        let column = |lane| {
+            if first + lane < columns {
+                value(row, first + lane)
+            } else {
+                0.0
+            }
+        };
         lanes.0 = std::array::from_fn(column);
     }
 }
@@ -201,7 +207,10 @@ fn gradient_tile<S: Simd, const T: usize>(
         let columns = LANES.min(dout.columns - first_column);
         match grad.first_chunk_mut::<LANES>() {
             Some(grad) if columns == LANES => *grad = S::store(S::add(S::load(grad), sum)),
-            _ => grad[..columns].iter_mut().zip(S::store(sum)).for_each(|(grad, sum)| *grad += sum),
+            _ => grad[..columns]
+                .iter_mut()
+                .zip(S::store(sum))
+                .for_each(|(grad, sum)| *grad += sum),
         }
     }
 }

@@ -35,7 +35,11 @@ pub fn instructions() -> &'static str {
         x86::Level::Avx2 => return "AVX2 and FMA",
         x86::Level::Plain => {}
     }
-    if cfg!(target_arch = "aarch64") { "NEON" } else { "plain code" }
+    if cfg!(target_arch = "aarch64") {
+        "NEON"
+    } else {
+        "plain code"
+    }
 }
 
 /// What every processor can do.
@@ -68,7 +72,13 @@ impl Simd for Plain {
     #[inline(always)]
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Every 64-bit Arm has the fused instruction; elsewhere it could become a call into the maths library.
-        std::array::from_fn(|l| if cfg!(target_arch = "aarch64") { a[l].mul_add(b[l], c[l]) } else { a[l] * b[l] + c[l] })
+        std::array::from_fn(|l| {
+            if cfg!(target_arch = "aarch64") {
+                a[l].mul_add(b[l], c[l])
+            } else {
+                a[l] * b[l] + c[l]
+            }
+        })
     }
 }
 

@@ -88,7 +88,11 @@ impl Cutout {
 
     /// All that is known of the object, without its image.
     pub fn without_pixels(self) -> Self {
-        Cutout { pixels: vec![], mask: vec![], ..self }
+        Cutout {
+            pixels: vec![],
+            mask: vec![],
+            ..self
+        }
     }
 
     /// Works out what depends on all bands.

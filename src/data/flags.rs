@@ -156,12 +156,19 @@ mod tests {
             ),
             (2, 2, 2)
         );
-        let band = BandRange { sky: [-1.0, 1.0], noise: [0.5, 2.0] };
+        let band = BandRange {
+            sky: [-1.0, 1.0],
+            noise: [0.5, 2.0],
+        };
         let training = SkyRange { bands: vec![band] };
         assert_eq!(sky(&[Some(Sky { sky: 0.5, noise: 1.9 })], &training), 0);
         assert_eq!(sky(&[None], &training), 0, "unknown is not unusual");
         for (level, noise) in [(0.0, 2.1), (0.0, 0.4), (0.0, 0.0), (1.5, 1.0), (f64::NAN, 1.0)] {
-            assert_eq!(sky(&[Some(Sky { sky: level, noise })], &training), SKY, "{level} {noise}");
+            assert_eq!(
+                sky(&[Some(Sky { sky: level, noise })], &training),
+                SKY,
+                "{level} {noise}"
+            );
         }
         assert_eq!((near_edge(4.39, 55, 0.2), near_edge(4.41, 55, 0.2)), (0, NEAR_EDGE));
     }

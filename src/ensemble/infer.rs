@@ -92,9 +92,15 @@ pub fn infer(
                     images.resize(start + image, 0.0);
                     model.about.stretch.apply(&cutout, &mut images[start..]);
                     let sky = Sky::of(&cutout, &model.about.stretch);
-                    Waiting { index, seen: Ok((cutout.without_pixels(), sky)) }
+                    Waiting {
+                        index,
+                        seen: Ok((cutout.without_pixels(), sky)),
+                    }
                 }
-                Err(error) => Waiting { index, seen: Err(format!("{error:#}")) },
+                Err(error) => Waiting {
+                    index,
+                    seen: Err(format!("{error:#}")),
+                },
             });
         }
         if objects.is_empty() {
@@ -119,7 +125,11 @@ pub fn infer(
     })?;
     let mut report = report.into_inner();
     if report.unread.len() == report.rows && report.rows > 0 {
-        bail!("none of {} images could be read; the first: {}", report.rows, report.unread[0]);
+        bail!(
+            "none of {} images could be read; the first: {}",
+            report.rows,
+            report.unread[0]
+        );
     }
     table.finish()?;
     if !report.scored.is_empty() {
@@ -138,7 +148,11 @@ struct Waiting {
 /// The folder, opened for this model's bands and size.
 fn open(model: &Model, options: &SourceOptions) -> Result<Source> {
     let input = model.network.input_shape();
-    ensure!(model.network.input.len() == 3, "this model takes tables, not images: [{}] features", input.c);
+    ensure!(
+        model.network.input.len() == 3,
+        "this model takes tables, not images: [{}] features",
+        input.c
+    );
     let options = SourceOptions {
         bands: options.bands.clone().or_else(|| Some(model.about.bands.clone())),
         crop: (input.h == input.w).then_some(input.h),
@@ -187,7 +201,13 @@ impl Columns {
         };
         let through = catalogue.map_or(vec![], |c| pass_through(c, options.source.id_column.as_deref(), ra_dec));
         let ids = source.objects.iter().map(|o| o.id.as_str());
-        Ok(Columns { id: Kind::of_texts(ids), ra_dec, members: options.member_columns, through, truth })
+        Ok(Columns {
+            id: Kind::of_texts(ids),
+            ra_dec,
+            members: options.member_columns,
+            through,
+            truth,
+        })
     }
 
     fn table(&self, model: &Model) -> InferTable {
@@ -195,7 +215,11 @@ impl Columns {
             id: self.id,
             ra_dec: self.ra_dec,
             members: if self.members { model.members.len() } else { 0 },
-            pass_through: self.through.iter().map(|(_, name, kind)| (name.clone(), *kind)).collect(),
+            pass_through: self
+                .through
+                .iter()
+                .map(|(_, name, kind)| (name.clone(), *kind))
+                .collect(),
         }
     }
 
@@ -262,7 +286,11 @@ fn pass_through(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) ->
     if ra_dec {
         own.extend([catalogue.find("ra"), catalogue.find("dec")]);
     }
-    let columns = catalogue.columns.iter().enumerate().filter(|(i, _)| !own.contains(&Some(*i)));
+    let columns = catalogue
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !own.contains(&Some(*i)));
     columns
         .map(|(i, name)| {
             let texts = (0..catalogue.len()).map(|row| catalogue.text(row, i));
@@ -278,7 +306,10 @@ fn flags_of(model: &Model, cutout: &Cutout, sky: &[Option<Sky>], prediction: &Pr
     let scale = cutout.pixel_scale.or(about.pixel_scale);
     let size = cutout.height.min(cutout.width);
     flags::masked(cutout.masked_fraction)
-        | cutout.pixel_scale.zip(about.pixel_scale).map_or(0, |(header, model)| flags::pixel_scale(header, model))
+        | cutout
+            .pixel_scale
+            .zip(about.pixel_scale)
+            .map_or(0, |(header, model)| flags::pixel_scale(header, model))
         | flags::sky(sky, &about.sky)
         | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
         | flags::label_range(theta_e, about.label.range)

@@ -40,7 +40,12 @@ impl Predictor {
         let layout = Layout::new(network)?;
         let plan = Plan::inference(network, &layout, batch)?;
         let engine = device.engine(&plan, members)?;
-        Ok(Predictor { engine, io: plan.io, batch, image: network.input_shape().len() })
+        Ok(Predictor {
+            engine,
+            io: plan.io,
+            batch,
+            image: network.input_shape().len(),
+        })
     }
 
     /// The members of a model file.
@@ -69,13 +74,10 @@ impl Predictor {
     pub fn predict(&mut self, images: &[f32]) -> Result<Vec<Answer>> {
         let mut batches = images.chunks(self.batch * self.image);
         let mut answers = Vec::with_capacity(images.len() / self.image);
-        self.stream(
-            &mut || Ok(batches.next().map(<[f32]>::to_vec)),
-            &mut |batch| {
-                answers.extend(batch);
-                Ok(())
-            },
-        )?;
+        self.stream(&mut || Ok(batches.next().map(<[f32]>::to_vec)), &mut |batch| {
+            answers.extend(batch);
+            Ok(())
+        })?;
         Ok(answers)
     }
 
@@ -104,7 +106,14 @@ impl Predictor {
                     let value = |member: usize| f64::from(outputs[2 * (member * batch + row) + head]);
                     (0..members).map(value).collect()
                 };
-                sink((0..count).map(|row| Answer { mu: head(row, 0), var: head(row, 1) }).collect())
+                sink(
+                    (0..count)
+                        .map(|row| Answer {
+                            mu: head(row, 0),
+                            var: head(row, 1),
+                        })
+                        .collect(),
+                )
             },
         )
     }

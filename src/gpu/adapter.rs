@@ -14,9 +14,19 @@ pub struct Adapter {
 pub fn adapters() -> Vec<Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let mut adapters: Vec<Adapter> =
-        found.into_iter().map(|adapter| Adapter { info: adapter.get_info(), adapter }).collect();
-    adapters.retain(|a| a.adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
+    let mut adapters: Vec<Adapter> = found
+        .into_iter()
+        .map(|adapter| Adapter {
+            info: adapter.get_info(),
+            adapter,
+        })
+        .collect();
+    adapters.retain(|a| {
+        a.adapter
+            .get_downlevel_capabilities()
+            .flags
+            .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+    });
     adapters.sort_by_key(|a| match a.info.device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu | wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 1,
@@ -37,7 +47,9 @@ impl Adapter {
     }
 
     pub fn driver(&self) -> String {
-        format!("{} {}", self.info.driver, self.info.driver_info).trim().to_string()
+        format!("{} {}", self.info.driver, self.info.driver_info)
+            .trim()
+            .to_string()
     }
 
     pub fn class(&self) -> AdapterClass {
@@ -55,9 +67,13 @@ impl Adapter {
     /// # Errors
     /// The driver refuses.
     pub fn open(&self) -> Result<Gpu> {
-        let timestamps = self.class() == AdapterClass::Gpu
-            && self.adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
-        let features = if timestamps { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let timestamps =
+            self.class() == AdapterClass::Gpu && self.adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let features = if timestamps {
+            wgpu::Features::TIMESTAMP_QUERY
+        } else {
+            wgpu::Features::empty()
+        };
         let limits = self.adapter.limits();
         let (device, queue) = pollster::block_on(self.adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("lensgpu"),
@@ -71,7 +87,15 @@ impl Adapter {
         let (lost, wrong) = (fault.clone(), fault.clone());
         device.set_device_lost_callback(move |reason, message| lost.set(format!("{reason:?}: {message}")));
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| wrong.set(error.to_string())));
-        Ok(Gpu { name: self.name().into(), class: self.class(), device, queue, limits, timestamps, fault })
+        Ok(Gpu {
+            name: self.name().into(),
+            class: self.class(),
+            device,
+            queue,
+            limits,
+            timestamps,
+            fault,
+        })
     }
 }
 
@@ -100,7 +124,13 @@ impl Gpu {
     /// # Errors
     /// The driver reported a fault since the device was opened.
     pub fn check(&self) -> Result<()> {
-        match self.fault.0.lock().expect("nothing panics while it holds this").as_ref() {
+        match self
+            .fault
+            .0
+            .lock()
+            .expect("nothing panics while it holds this")
+            .as_ref()
+        {
             None => Ok(()),
             Some(fault) => Err(anyhow!(
                 "the device {} failed ({fault}). The driver may have reset it; what was saved is intact: \
@@ -134,6 +164,9 @@ struct Fault(Arc<Mutex<Option<String>>>);
 
 impl Fault {
     fn set(&self, what: String) {
-        self.0.lock().expect("nothing panics while it holds this").get_or_insert(what);
+        self.0
+            .lock()
+            .expect("nothing panics while it holds this")
+            .get_or_insert(what);
     }
 }

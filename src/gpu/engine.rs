@@ -52,7 +52,13 @@ impl GpuEngine {
         let mut tensors = plan.tensors.clone();
         let (mut passes, mut op_of) = (Vec::new(), Vec::new());
         for (i, op) in plan.ops.iter().enumerate() {
-            let lowered = lower(op, &mut Lowering { class: gpu.class, tensors: &mut tensors });
+            let lowered = lower(
+                op,
+                &mut Lowering {
+                    class: gpu.class,
+                    tensors: &mut tensors,
+                },
+            );
             op_of.extend(std::iter::repeat_n(i, lowered.len()));
             passes.extend(lowered);
         }
@@ -112,7 +118,11 @@ impl GpuEngine {
 
     /// The buffers that hold a tensor's rows, in order.
     fn rows_of(&self, tensor: TensorId) -> impl Iterator<Item = &wgpu::Buffer> {
-        let waves = if self.tensors[tensor.0].shared { 1 } else { self.waves.len() };
+        let waves = if self.tensors[tensor.0].shared {
+            1
+        } else {
+            self.waves.len()
+        };
         self.waves[..waves].iter().map(move |wave| &wave.buffers[tensor.0])
     }
 
@@ -122,12 +132,17 @@ impl GpuEngine {
 
     /// How many steps the next submission should hold: one until it is known how long a step takes.
     fn steps_at_once(&self) -> usize {
-        self.step_seconds.map_or(1, |s| ((SUBMISSION_SECONDS / s) as usize).clamp(1, MAX_STEPS))
+        self.step_seconds
+            .map_or(1, |s| ((SUBMISSION_SECONDS / s) as usize).clamp(1, MAX_STEPS))
     }
 
     /// A second submission hides the host's work; where a step alone takes long it would only delay Ctrl-C.
     fn in_flight(&self) -> usize {
-        if self.step_seconds.is_some_and(|s| s > SUBMISSION_SECONDS) { 1 } else { 2 }
+        if self.step_seconds.is_some_and(|s| s > SUBMISSION_SECONDS) {
+            1
+        } else {
+            2
+        }
     }
 }
 
@@ -173,11 +188,17 @@ impl Engine for GpuEngine {
                 ring.submit(count, |slot| self.encode(count, self.log.map(|log| (log, slot))))?;
                 submitted += count;
             }
-            let Some((count, words)) = ring.collect()? else { return Ok(done) };
+            let Some((count, words)) = ring.collect()? else {
+                return Ok(done);
+            };
             self.step_seconds = Some(last.elapsed().as_secs_f64() / count as f64);
             last = Instant::now();
             done += count;
-            let log: &[f32] = if self.log.is_some() { bytemuck::cast_slice(&words) } else { &[] };
+            let log: &[f32] = if self.log.is_some() {
+                bytemuck::cast_slice(&words)
+            } else {
+                &[]
+            };
             stop |= watch(done, log).is_break();
         }
     }
@@ -196,7 +217,9 @@ impl Engine for GpuEngine {
                     None => more = false,
                 }
             }
-            let Some((_, words)) = ring.collect()? else { return Ok(()) };
+            let Some((_, words)) = ring.collect()? else {
+                return Ok(());
+            };
             sink(&words)?;
         }
     }
@@ -204,7 +227,11 @@ impl Engine for GpuEngine {
     fn profile(&mut self, repeats: usize) -> Result<Vec<f64>> {
         let mut seconds = vec![Vec::new(); self.ops];
         for _ in 0..repeats {
-            let step = if self.gpu.timestamps { self.time_by_gpu()? } else { self.time_by_host()? };
+            let step = if self.gpu.timestamps {
+                self.time_by_gpu()?
+            } else {
+                self.time_by_host()?
+            };
             for (op, time) in step.into_iter().enumerate() {
                 seconds[op].push(time);
             }
@@ -257,8 +284,14 @@ impl GpuEngine {
         })?;
         let (_, words) = ring.collect()?.expect("one is in flight");
         let period = f64::from(self.gpu.queue.get_timestamp_period()) * 1e-9;
-        let ticks: Vec<u64> = words.chunks_exact(2).map(|w| u64::from(w[0]) | u64::from(w[1]) << 32).collect();
-        Ok(ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * period).collect())
+        let ticks: Vec<u64> = words
+            .chunks_exact(2)
+            .map(|w| u64::from(w[0]) | u64::from(w[1]) << 32)
+            .collect();
+        Ok(ticks
+            .chunks_exact(2)
+            .map(|t| t[1].saturating_sub(t[0]) as f64 * period)
+            .collect())
     }
 
     /// Seconds of each operation, submitted alone and waited for: what the host adds is in it.
@@ -300,7 +333,11 @@ fn wave_size(gpu: &Gpu, tensors: &[Tensor]) -> Result<usize> {
             bytes >> 20,
             gpu.name,
             limit >> 20,
-            if tensor.shared { " or fewer images at a time" } else { "" }
+            if tensor.shared {
+                " or fewer images at a time"
+            } else {
+                ""
+            }
         );
         if !tensor.shared {
             most = most.min((limit / bytes) as usize);
@@ -317,14 +354,17 @@ fn shared_buffers(gpu: &Gpu, tensors: &[Tensor]) -> Result<HashMap<usize, wgpu::
 
 fn buffer(gpu: &Gpu, tensor: &Tensor, rows: usize) -> Result<wgpu::Buffer> {
     let size = 4 * (rows * tensor.len).max(1) as u64;
-    gpu.guarded(&format!("{} MiB for the tensor {}", size.div_ceil(1 << 20), tensor.name), || {
-        gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(&tensor.name),
-            size,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
-    })
+    gpu.guarded(
+        &format!("{} MiB for the tensor {}", size.div_ceil(1 << 20), tensor.name),
+        || {
+            gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&tensor.name),
+                size,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        },
+    )
 }
 
 impl Wave {
@@ -339,7 +379,11 @@ impl Wave {
         let buffers: Vec<wgpu::Buffer> = tensors
             .iter()
             .enumerate()
-            .map(|(i, tensor)| shared.get(&i).map_or_else(|| buffer(gpu, tensor, members), |b| Ok(b.clone())))
+            .map(|(i, tensor)| {
+                shared
+                    .get(&i)
+                    .map_or_else(|| buffer(gpu, tensor, members), |b| Ok(b.clone()))
+            })
             .collect::<Result<_>>()?;
         let bind = |(pass, pipeline): (&Pass, &wgpu::ComputePipeline)| {
             let entries: Vec<wgpu::BindGroupEntry> = pass
@@ -360,14 +404,20 @@ impl Wave {
             })
         };
         let bindings = passes.iter().zip(pipelines).map(bind).collect::<Result<_>>()?;
-        Ok(Wave { members, buffers, bindings })
+        Ok(Wave {
+            members,
+            buffers,
+            bindings,
+        })
     }
 }
 
 /// Compiles the passes' kernels on all cores; passes with the same text share one.
 fn compile(gpu: &Gpu, passes: &[Pass]) -> Result<Vec<wgpu::ComputePipeline>> {
-    let sources: Vec<String> =
-        passes.iter().map(|p| preprocess(p.shader, p.entry, &p.constants)).collect::<Result<_>>()?;
+    let sources: Vec<String> = passes
+        .iter()
+        .map(|p| preprocess(p.shader, p.entry, &p.constants))
+        .collect::<Result<_>>()?;
     let mut distinct: Vec<(&String, &Pass)> = Vec::new();
     let mut place: HashMap<&String, usize> = HashMap::new();
     for (source, pass) in sources.iter().zip(passes) {
@@ -376,8 +426,10 @@ fn compile(gpu: &Gpu, passes: &[Pass]) -> Result<Vec<wgpu::ComputePipeline>> {
             distinct.len() - 1
         });
     }
-    let kernels: Vec<wgpu::ComputePipeline> =
-        distinct.into_par_iter().map(|(source, pass)| kernel(gpu, source, pass)).collect::<Result<_>>()?;
+    let kernels: Vec<wgpu::ComputePipeline> = distinct
+        .into_par_iter()
+        .map(|(source, pass)| kernel(gpu, source, pass))
+        .collect::<Result<_>>()?;
     Ok(sources.iter().map(|source| kernels[place[source]].clone()).collect())
 }
 

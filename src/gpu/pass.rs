@@ -32,12 +32,20 @@ pub enum Access {
 
 impl Binding {
     pub fn read(name: &'static str, tensor: TensorId) -> Binding {
-        Binding { name, tensor, access: Access::Read }
+        Binding {
+            name,
+            tensor,
+            access: Access::Read,
+        }
     }
 
     /// Also for what a kernel reads and writes.
     pub fn write(name: &'static str, tensor: TensorId) -> Binding {
-        Binding { name, tensor, access: Access::ReadWrite }
+        Binding {
+            name,
+            tensor,
+            access: Access::ReadWrite,
+        }
     }
 }
 

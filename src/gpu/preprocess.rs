@@ -45,7 +45,12 @@ pub fn preprocess(shader: &str, entry: &str, constants: &[(&str, Constant)]) -> 
 }
 
 fn expand(sources: &[(&str, &str)], shader: &str, entry: &str, constants: &[(&str, Constant)]) -> Result<String> {
-    let mut expander = Expander { sources, names: Vec::new(), imported: Vec::new(), out: String::new() };
+    let mut expander = Expander {
+        sources,
+        names: Vec::new(),
+        imported: Vec::new(),
+        out: String::new(),
+    };
     for &(name, constant) in constants {
         match constant {
             Constant::U32(value) => {
@@ -102,7 +107,9 @@ impl<'a> Expander<'a> {
         let mut at = 0;
         while at < lines.len() {
             let (number, line) = lines[at];
-            let used = self.line(file, &lines[at..]).with_context(|| format!("{file}:{number}: {}", line.trim()))?;
+            let used = self
+                .line(file, &lines[at..])
+                .with_context(|| format!("{file}:{number}: {}", line.trim()))?;
             at += used;
         }
         Ok(())
@@ -180,9 +187,17 @@ impl<'a> Expander<'a> {
     }
 
     fn eval(&self, expr: &str) -> Result<i64> {
-        let mut parser = Parser { names: &self.names, rest: expr.trim() };
+        let mut parser = Parser {
+            names: &self.names,
+            rest: expr.trim(),
+        };
         let value = parser.binary(0)?;
-        ensure!(parser.rest.is_empty(), "cannot make sense of '{}' in '{}'", parser.rest, expr.trim());
+        ensure!(
+            parser.rest.is_empty(),
+            "cannot make sense of '{}' in '{}'",
+            parser.rest,
+            expr.trim()
+        );
         Ok(value)
     }
 }
@@ -197,7 +212,11 @@ fn span(lines: &[Line], kind: &str) -> Result<(Option<usize>, usize)> {
             Some(word @ ("#endfor" | "#endif")) => {
                 depth -= 1;
                 if depth == 0 {
-                    ensure!(word == format!("#end{kind}"), "#{kind} is closed by {word}, line {}", lines[i].0);
+                    ensure!(
+                        word == format!("#end{kind}"),
+                        "#{kind} is closed by {word}, line {}",
+                        lines[i].0
+                    );
                     return Ok((middle, i));
                 }
             }
@@ -212,7 +231,13 @@ fn is_name(c: char) -> bool {
 }
 
 /// Operators by rank, the loosest first; of one rank the longer first.
-const OPERATORS: &[&[&str]] = &[&["||"], &["&&"], &["==", "!=", "<=", ">=", "<", ">"], &["+", "-"], &["*", "/", "%"]];
+const OPERATORS: &[&[&str]] = &[
+    &["||"],
+    &["&&"],
+    &["==", "!=", "<=", ">=", "<", ">"],
+    &["+", "-"],
+    &["*", "/", "%"],
+];
 
 struct Parser<'a> {
     names: &'a [(String, i64)],
@@ -265,13 +290,17 @@ impl Parser<'_> {
             ensure!(self.take(")"), "missing ')'");
             return Ok(value);
         }
-        let (word, tail) = self.rest.split_at(self.rest.find(|c: char| !is_name(c)).unwrap_or(self.rest.len()));
+        let (word, tail) = self
+            .rest
+            .split_at(self.rest.find(|c: char| !is_name(c)).unwrap_or(self.rest.len()));
         self.rest = tail.trim_start();
         if word.starts_with(|c: char| c.is_ascii_digit()) {
             return word.parse().with_context(|| format!("'{word}' is not a number"));
         }
         let known = self.names.iter().rev().find(|(name, _)| name == word);
-        Ok(known.with_context(|| format!("no integer constant or loop variable is called '{word}'"))?.1)
+        Ok(known
+            .with_context(|| format!("no integer constant or loop variable is called '{word}'"))?
+            .1)
     }
 }
 
@@ -280,19 +309,35 @@ mod tests {
     use super::*;
 
     fn run(source: &str, constants: &[(&str, Constant)]) -> Result<String> {
-        expand(&[("a.wgsl", source), ("shared/b.wgsl", "#let B = N + 1\nb$B\n")], "a.wgsl", "main", constants)
+        expand(
+            &[("a.wgsl", source), ("shared/b.wgsl", "#let B = N + 1\nb$B\n")],
+            "a.wgsl",
+            "main",
+            constants,
+        )
     }
 
     /// What comes out for N = 3, without the constant's own line, blanks between lines.
     fn text(source: &str) -> String {
         let out = run(source, &[("N", Constant::U32(3))]).unwrap();
-        out.strip_prefix("const N: u32 = 3u;\n").unwrap().lines().collect::<Vec<_>>().join(" ")
+        out.strip_prefix("const N: u32 = 3u;\n")
+            .unwrap()
+            .lines()
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
     fn constants_are_exact() {
-        let out = run("#entry main", &[("E", 1e-7.into()), ("T", 0.1.into()), ("ONE", 1.0.into())]).unwrap();
-        assert_eq!(out, "const E: f32 = 1e-7f;\nconst T: f32 = 0.1f;\nconst ONE: f32 = 1.0f;\n");
+        let out = run(
+            "#entry main",
+            &[("E", 1e-7.into()), ("T", 0.1.into()), ("ONE", 1.0.into())],
+        )
+        .unwrap();
+        assert_eq!(
+            out,
+            "const E: f32 = 1e-7f;\nconst T: f32 = 0.1f;\nconst ONE: f32 = 1.0f;\n"
+        );
         assert!(run("#entry main", &[("C", f32::INFINITY.into())]).is_err());
     }
 
@@ -317,15 +362,25 @@ mod tests {
             text("#entry main\n#let K = N * 2\n#for i in 0..1\n#let K = 10 - K - 1 // shadows\n$K\n#endfor\n$K"),
             "3 6"
         );
-        assert_eq!(text("#entry main\n#if N == 3\n#let K = 4\n#else\n#let K = 5\n#endif\n$K"), "4");
-        assert_eq!(text("#entry main\n${2 + 3 * N} ${-N / 2} ${(1 < 2) + (N != 3)} ${7 - 2 - 1}"), "11 -1 1 4");
+        assert_eq!(
+            text("#entry main\n#if N == 3\n#let K = 4\n#else\n#let K = 5\n#endif\n$K"),
+            "4"
+        );
+        assert_eq!(
+            text("#entry main\n${2 + 3 * N} ${-N / 2} ${(1 < 2) + (N != 3)} ${7 - 2 - 1}"),
+            "11 -1 1 4"
+        );
     }
 
     #[test]
     fn errors_name_file_and_line() {
         for (source, line, problem) in [
             ("#entry main\n#for i in 0..2\nx\n", 2, "#for without #endfor"),
-            ("#entry main\n#if 1\n#for i in 0..2\n#endif\n#endif", 3, "#for is closed by #endif, line 4"),
+            (
+                "#entry main\n#if 1\n#for i in 0..2\n#endif\n#endif",
+                3,
+                "#for is closed by #endif, line 4",
+            ),
             ("#entry main\n\nx$K", 3, "called 'K'"),
             ("#entry main\n#if N +\n#endif", 2, "called ''"),
             ("#entry main\n${N / 0}", 2, "3 / 0 has no value"),
@@ -333,7 +388,10 @@ mod tests {
             ("#entry main\n#import shared/none", 2, "no shader shared/none.wgsl"),
         ] {
             let error = format!("{:#}", run(source, &[("N", Constant::U32(3))]).unwrap_err());
-            assert!(error.contains(&format!("a.wgsl:{line}:")) && error.contains(problem), "{error}");
+            assert!(
+                error.contains(&format!("a.wgsl:{line}:")) && error.contains(problem),
+                "{error}"
+            );
         }
         assert!(format!("{:#}", run("x", &[]).unwrap_err()).contains("a.wgsl: no section '#entry main'"));
     }

@@ -32,7 +32,11 @@ impl<'a> Ring<'a> {
                 })
             })
         };
-        Ok(Ring { gpu, free: (0..slots).map(slot).collect::<Result<_>>()?, flying: VecDeque::new() })
+        Ok(Ring {
+            gpu,
+            free: (0..slots).map(slot).collect::<Result<_>>()?,
+            flying: VecDeque::new(),
+        })
     }
 
     pub fn in_flight(&self) -> usize {
@@ -51,18 +55,31 @@ impl<'a> Ring<'a> {
             // The ring may be gone: an error elsewhere dropped it.
             let _ = sender.send(result);
         });
-        self.flying.push_back(Flight { index, tag, slot, mapped });
+        self.flying.push_back(Flight {
+            index,
+            tag,
+            slot,
+            mapped,
+        });
         self.gpu.check()
     }
 
     /// Waits for the oldest submission; its tag and the words in its slot, or none where nothing is in flight.
     pub fn collect(&mut self) -> Result<Option<(usize, Vec<u32>)>> {
-        let Some(flight) = self.flying.pop_front() else { return Ok(None) };
-        let wait = wgpu::PollType::Wait { submission_index: Some(flight.index), timeout: None };
+        let Some(flight) = self.flying.pop_front() else {
+            return Ok(None);
+        };
+        let wait = wgpu::PollType::Wait {
+            submission_index: Some(flight.index),
+            timeout: None,
+        };
         let polled = self.gpu.device.poll(wait);
         self.gpu.check()?;
         polled?;
-        flight.mapped.recv().map_err(|_| anyhow!("the device {} gave no answer", self.gpu.name))??;
+        flight
+            .mapped
+            .recv()
+            .map_err(|_| anyhow!("the device {} gave no answer", self.gpu.name))??;
         let words = bytemuck::pod_collect_to_vec(&flight.slot.get_mapped_range(..)?);
         flight.slot.unmap();
         self.free.push(flight.slot);

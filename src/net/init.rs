@@ -67,7 +67,10 @@ mod tests {
         let values = &params[kernel.offset..kernel.offset + kernel.len()];
         let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;
         let expected = 2.0 / (1936.0 + 64.0);
-        assert!((variance / expected - 1.0).abs() < 0.02, "{variance} against {expected}");
+        assert!(
+            (variance / expected - 1.0).abs() < 0.02,
+            "{variance} against {expected}"
+        );
         let largest = values.iter().fold(0.0f32, |a, v| a.max(v.abs()));
         assert!(f64::from(largest) <= 2.0 * expected.sqrt() / 0.879_625_66 + 1e-9);
         assert_ne!(params, initialise(&network, &layout, 1, 1).0);

@@ -44,7 +44,9 @@ impl Layout {
         let mut stats = Row::default();
         for (layer, shape) in network.layers.iter().zip(network.shapes()?) {
             match layer {
-                Layer::Conv { name, filters, kernel, .. } => {
+                Layer::Conv {
+                    name, filters, kernel, ..
+                } => {
                     params.push(name, "kernel", vec![*kernel, *kernel, shape.c, *filters])?;
                     params.push(name, "bias", vec![*filters])?;
                 }
@@ -69,7 +71,12 @@ impl Layout {
         }
         // A network without batch norm still gets a row of statistics, so that no buffer is empty.
         let (param_stride, stat_stride) = (params.end.next_multiple_of(4), stats.end.next_multiple_of(4).max(4));
-        Ok(Layout { params: params.tensors, stats: stats.tensors, param_stride, stat_stride })
+        Ok(Layout {
+            params: params.tensors,
+            stats: stats.tensors,
+            param_stride,
+            stat_stride,
+        })
     }
 
     /// The trainable tensor `layer.part`.
@@ -90,7 +97,10 @@ impl Layout {
 
 fn find<'a>(tensors: &'a [Parameter], layer: &str, part: &str) -> &'a Parameter {
     let name = format!("{layer}.{part}");
-    tensors.iter().find(|p| p.name == name).expect("every layer of a network has its tensors in the layout")
+    tensors
+        .iter()
+        .find(|p| p.name == name)
+        .expect("every layer of a network has its tensors in the layout")
 }
 
 #[derive(Default)]
@@ -103,7 +113,10 @@ impl Row {
     fn push(&mut self, layer: &str, part: &str, shape: Vec<usize>) -> Result<()> {
         let (name, offset) = (format!("{layer}.{part}"), self.end.next_multiple_of(4));
         let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n));
-        ensure!(len.is_some_and(|n| n <= MAX_VALUES), "{name} of shape {shape:?} is too large: more than 2^31 values");
+        ensure!(
+            len.is_some_and(|n| n <= MAX_VALUES),
+            "{name} of shape {shape:?} is too large: more than 2^31 values"
+        );
         self.end = offset + shape.iter().product::<usize>();
         self.tensors.push(Parameter { name, shape, offset });
         Ok(())

@@ -20,14 +20,25 @@ pub struct Network {
 #[serde(tag = "layer", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Layer {
     /// Square kernel, stride 1, no padding ("valid").
-    Conv { name: String, filters: usize, kernel: usize, #[serde(default)] activation: Activation },
+    Conv {
+        name: String,
+        filters: usize,
+        kernel: usize,
+        #[serde(default)]
+        activation: Activation,
+    },
     /// Batch norm over the channels.
     Norm { name: String },
     /// Window and stride `size`; a ragged rest at the right and lower edge is dropped.
     Maxpool { size: usize },
     /// (H, W, C) to H W C features, channel fastest.
     Flatten,
-    Dense { name: String, units: usize, #[serde(default)] activation: Activation },
+    Dense {
+        name: String,
+        units: usize,
+        #[serde(default)]
+        activation: Activation,
+    },
     /// The end of every network: one dense unit for the mean and one for the variance.
     Heads(Heads),
 }
@@ -138,7 +149,11 @@ impl Network {
     pub fn input_shape(&self) -> Shape {
         match self.input[..] {
             [h, w, c] => Shape { h, w, c },
-            _ => Shape { h: 1, w: 1, c: self.input[0] },
+            _ => Shape {
+                h: 1,
+                w: 1,
+                c: self.input[0],
+            },
         }
     }
 
@@ -160,7 +175,11 @@ impl Network {
             self.input
         );
         let mut shape = self.input_shape();
-        ensure!(shape.fits(), "the network's input of {:?} is too large: more than 2^31 values", self.input);
+        ensure!(
+            shape.fits(),
+            "the network's input of {:?} is too large: more than 2^31 values",
+            self.input
+        );
         let mut flat = self.input.len() == 1;
         let mut shapes = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.layers.iter().enumerate() {
@@ -168,34 +187,61 @@ impl Network {
             let what = format!("layer {} ({})", i + 1, layer.label());
             match *layer {
                 Layer::Conv { filters, kernel, .. } => {
-                    ensure!(!flat, "{what}: a convolution needs an image; it comes after flatten or a dense layer");
-                    ensure!(filters > 0 && kernel > 0, "{what}: filters and kernel must be at least 1");
+                    ensure!(
+                        !flat,
+                        "{what}: a convolution needs an image; it comes after flatten or a dense layer"
+                    );
+                    ensure!(
+                        filters > 0 && kernel > 0,
+                        "{what}: filters and kernel must be at least 1"
+                    );
                     ensure!(
                         kernel <= shape.h && kernel <= shape.w,
                         "{what}: a kernel of {kernel}x{kernel} does not fit its input of {shape}; use a smaller kernel or less pooling before it"
                     );
-                    shape = Shape { h: shape.h - kernel + 1, w: shape.w - kernel + 1, c: filters };
+                    shape = Shape {
+                        h: shape.h - kernel + 1,
+                        w: shape.w - kernel + 1,
+                        c: filters,
+                    };
                 }
                 Layer::Maxpool { size } => {
-                    ensure!(!flat, "{what}: pooling needs an image; it comes after flatten or a dense layer");
+                    ensure!(
+                        !flat,
+                        "{what}: pooling needs an image; it comes after flatten or a dense layer"
+                    );
                     ensure!(
                         size > 0 && size <= shape.h && size <= shape.w,
                         "{what}: a window of {size}x{size} does not fit its input of {shape}"
                     );
-                    shape = Shape { h: shape.h / size, w: shape.w / size, c: shape.c };
+                    shape = Shape {
+                        h: shape.h / size,
+                        w: shape.w / size,
+                        c: shape.c,
+                    };
                 }
                 Layer::Flatten => {
-                    shape = Shape { h: 1, w: 1, c: shape.len() };
+                    shape = Shape {
+                        h: 1,
+                        w: 1,
+                        c: shape.len(),
+                    };
                     flat = true;
                 }
                 Layer::Dense { units, .. } => {
-                    ensure!(flat, "{what}: a dense layer needs features; put {{ layer = \"flatten\" }} before it");
+                    ensure!(
+                        flat,
+                        "{what}: a dense layer needs features; put {{ layer = \"flatten\" }} before it"
+                    );
                     ensure!(units > 0, "{what}: units must be at least 1");
                     shape = Shape { h: 1, w: 1, c: units };
                 }
                 Layer::Norm { .. } => {}
                 Layer::Heads(ref heads) => {
-                    ensure!(flat, "{what}: the heads need features; put {{ layer = \"flatten\" }} before them");
+                    ensure!(
+                        flat,
+                        "{what}: the heads need features; put {{ layer = \"flatten\" }} before them"
+                    );
                     ensure!(
                         heads.var_floor.is_finite() && heads.var_floor > 0.0,
                         "{what}: var_floor must be positive; it is {}",
@@ -203,7 +249,10 @@ impl Network {
                     );
                 }
             }
-            ensure!(shape.fits(), "{what}: its output of {shape} is too large: more than 2^31 values for one image");
+            ensure!(
+                shape.fits(),
+                "{what}: its output of {shape} is too large: more than 2^31 values for one image"
+            );
         }
         Ok(shapes)
     }
@@ -214,7 +263,9 @@ impl Network {
         self.shapes()?;
         let heads = self.layers.iter().filter(|l| matches!(l, Layer::Heads(_))).count();
         if heads != 1 || !matches!(self.layers.last(), Some(Layer::Heads(_))) {
-            bail!("a network must end with its heads, and have one of them: {{ layer = \"heads\", mean = \"mean\", var = \"var\" }}");
+            bail!(
+                "a network must end with its heads, and have one of them: {{ layer = \"heads\", mean = \"mean\", var = \"var\" }}"
+            );
         }
         let mut names: Vec<&str> = self.layers.iter().flat_map(Layer::names).collect();
         names.sort_unstable();
@@ -244,13 +295,20 @@ impl Layer {
     /// One line for people: `conv1: 32 filters of 3x3, relu`.
     pub fn label(&self) -> String {
         match self {
-            Layer::Conv { name, filters, kernel, activation } => {
-                format!("{name}: {filters} filters of {kernel}x{kernel}, {activation:?}").to_lowercase()
-            }
+            Layer::Conv {
+                name,
+                filters,
+                kernel,
+                activation,
+            } => format!("{name}: {filters} filters of {kernel}x{kernel}, {activation:?}").to_lowercase(),
             Layer::Norm { name } => format!("{name}: batch norm"),
             Layer::Maxpool { size } => format!("max pooling {size}x{size}"),
             Layer::Flatten => "flatten".into(),
-            Layer::Dense { name, units, activation } => format!("{name}: {units} units, {activation:?}").to_lowercase(),
+            Layer::Dense {
+                name,
+                units,
+                activation,
+            } => format!("{name}: {units} units, {activation:?}").to_lowercase(),
             Layer::Heads(h) => format!(
                 "heads: {} ({:?}), {} ({:?} + {})",
                 h.mean, h.mean_activation, h.var, h.var_activation, h.var_floor
@@ -273,7 +331,10 @@ mod tests {
     #[test]
     fn vanilla_is_the_recorded_network() {
         let recorded = r#"{"input": [55, 55, 3], "layers": [{"layer": "conv", "name": "conv1", "filters": 32, "kernel": 3, "activation": "relu"}, {"layer": "norm", "name": "norm1"}, {"layer": "maxpool", "size": 2}, {"layer": "conv", "name": "conv2", "filters": 16, "kernel": 5, "activation": "relu"}, {"layer": "norm", "name": "norm2"}, {"layer": "maxpool", "size": 2}, {"layer": "flatten"}, {"layer": "dense", "name": "dense1", "units": 64, "activation": "relu"}, {"layer": "norm", "name": "norm3"}, {"layer": "dense", "name": "dense2", "units": 32, "activation": "relu"}, {"layer": "norm", "name": "norm4"}, {"layer": "heads", "mean": "mean", "var": "var"}]}"#;
-        assert_eq!(Network::vanilla(&[55, 55, 3]).unwrap(), Network::from_json(recorded).unwrap());
+        assert_eq!(
+            Network::vanilla(&[55, 55, 3]).unwrap(),
+            Network::from_json(recorded).unwrap()
+        );
     }
 
     #[test]
@@ -286,14 +347,38 @@ mod tests {
     fn layers_that_do_not_fit_are_named() {
         let heads = "[[layers]]\nlayer='heads'\nmean='mean'\nvar='var'\n";
         for (layers, expected) in [
-            ("[[layers]]\nlayer='conv'\nname='c'\nfilters=3\nkernel=9\n", "layer 1 (c: 3 filters of 9x9, linear): a kernel of 9x9 does not fit its input of 9x8x2"),
-            ("[[layers]]\nlayer='dense'\nname='d'\nunits=3\n", "put { layer = \"flatten\" } before it"),
-            ("[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='maxpool'\nsize=2\n", "layer 2 (max pooling 2x2): pooling needs an image"),
-            ("[[layers]]\nlayer='maxpool'\nsize=9\n", "does not fit its input of 9x8x2"),
-            ("[[layers]]\nlayer='norm'\nname='n'\n[[layers]]\nlayer='norm'\nname='n'\n[[layers]]\nlayer='flatten'\n", "two layers have the name"),
-            ("[[layers]]\nlayer='norm'\nname='a/b'\n[[layers]]\nlayer='flatten'\n", "layer name \"a/b\""),
-            ("[[layers]]\nlayer='conv'\nname='c'\nfilters=9000000000000000000\nkernel=3\n", "too large"),
-            ("[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='dense'\nname='d'\nunits=2000000000\n", "d.kernel"),
+            (
+                "[[layers]]\nlayer='conv'\nname='c'\nfilters=3\nkernel=9\n",
+                "layer 1 (c: 3 filters of 9x9, linear): a kernel of 9x9 does not fit its input of 9x8x2",
+            ),
+            (
+                "[[layers]]\nlayer='dense'\nname='d'\nunits=3\n",
+                "put { layer = \"flatten\" } before it",
+            ),
+            (
+                "[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='maxpool'\nsize=2\n",
+                "layer 2 (max pooling 2x2): pooling needs an image",
+            ),
+            (
+                "[[layers]]\nlayer='maxpool'\nsize=9\n",
+                "does not fit its input of 9x8x2",
+            ),
+            (
+                "[[layers]]\nlayer='norm'\nname='n'\n[[layers]]\nlayer='norm'\nname='n'\n[[layers]]\nlayer='flatten'\n",
+                "two layers have the name",
+            ),
+            (
+                "[[layers]]\nlayer='norm'\nname='a/b'\n[[layers]]\nlayer='flatten'\n",
+                "layer name \"a/b\"",
+            ),
+            (
+                "[[layers]]\nlayer='conv'\nname='c'\nfilters=9000000000000000000\nkernel=3\n",
+                "too large",
+            ),
+            (
+                "[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='dense'\nname='d'\nunits=2000000000\n",
+                "d.kernel",
+            ),
             ("[[layers]]\nlayer='dropout'\n", "dropout"),
             ("[[layers]]\nlayer='norm'\nname='n'\nsize=3\n", "size"),
         ] {

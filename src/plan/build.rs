@@ -25,7 +25,15 @@ pub struct Training {
 impl Training {
     /// Adam as Keras has it, clip at a global norm of 5 a member.
     pub fn new(batch: usize, capacity: Capacity) -> Training {
-        Training { batch, capacity, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, clip: 5.0, adversarial: None }
+        Training {
+            batch,
+            capacity,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            clip: 5.0,
+            adversarial: None,
+        }
     }
 }
 
@@ -42,7 +50,10 @@ impl Plan {
         let mut b = Builder::new(network, layout, training.batch)?;
         let (image, capacity) = (network.input_shape(), training.capacity);
         let (p, s) = (layout.param_stride, layout.stat_stride);
-        let mut adversary = training.adversarial.map(|_| Adversary { grad_x: TensorId(0), x: TensorId(0) });
+        let mut adversary = training.adversarial.map(|_| Adversary {
+            grad_x: TensorId(0),
+            x: TensorId(0),
+        });
 
         let pool = b.shared("pool", capacity.pool * image.len());
         let pool_labels = b.shared("pool_labels", capacity.pool);
@@ -73,14 +84,33 @@ impl Plan {
         };
         b.ops.push(Op::Gather(gather));
         let (before, accumulate) = (b.stats, false);
-        let mode = Mode::Train { before, next: stats_next, y, loss: loss[0], grads, accumulate };
+        let mode = Mode::Train {
+            before,
+            next: stats_next,
+            y,
+            loss: loss[0],
+            grads,
+            accumulate,
+        };
         let prediction = b.pass(x, &mode, adversary.as_mut().map(|a| &mut a.grad_x));
         if let (Some(adversary), Some(epsilon)) = (&mut adversary, training.adversarial) {
             adversary.x = b.tensor("adversarial_x", training.batch * image.len());
             let len = training.batch * image.len();
-            b.ops.push(Op::Fgsm(Fgsm { len, epsilon, x, dx: adversary.grad_x, out: adversary.x }));
-            let mode =
-                Mode::Train { before: stats_next, next: stats_next, y, loss: loss[1], grads, accumulate: true };
+            b.ops.push(Op::Fgsm(Fgsm {
+                len,
+                epsilon,
+                x,
+                dx: adversary.grad_x,
+                out: adversary.x,
+            }));
+            let mode = Mode::Train {
+                before: stats_next,
+                next: stats_next,
+                y,
+                loss: loss[1],
+                grads,
+                accumulate: true,
+            };
             b.pass(adversary.x, &mode, None);
         }
         b.ops.push(Op::Adam(Adam {
@@ -139,17 +169,45 @@ impl Plan {
 /// What a forward pass is for.
 enum Mode {
     Infer,
-    Train { before: TensorId, next: TensorId, y: TensorId, loss: TensorId, grads: TensorId, accumulate: bool },
+    Train {
+        before: TensorId,
+        next: TensorId,
+        y: TensorId,
+        loss: TensorId,
+        grads: TensorId,
+        accumulate: bool,
+    },
 }
 
 /// One layer of a forward pass, with the tensors that its backward pass needs.
 enum Done<'a> {
-    Conv { name: &'a str, shape: ConvShape, x: Value },
+    Conv {
+        name: &'a str,
+        shape: ConvShape,
+        x: Value,
+    },
     /// A norm and the pooling behind it, if any.
-    Norm { name: &'a str, shape: PoolShape, x: Value, batch_stats: Option<TensorId> },
-    Pool { name: String, shape: PoolShape, x: Value },
-    Dense { name: &'a str, shape: DenseShape, x: Value },
-    Heads { x: Value, inputs: usize, draw: Option<TensorId> },
+    Norm {
+        name: &'a str,
+        shape: PoolShape,
+        x: Value,
+        batch_stats: Option<TensorId>,
+    },
+    Pool {
+        name: String,
+        shape: PoolShape,
+        x: Value,
+    },
+    Dense {
+        name: &'a str,
+        shape: DenseShape,
+        x: Value,
+    },
+    Heads {
+        x: Value,
+        inputs: usize,
+        draw: Option<TensorId>,
+    },
 }
 
 /// A tensor on its way through the network, and whether it came straight out of a ReLU.
@@ -174,15 +232,35 @@ impl<'a> Builder<'a> {
     fn new(network: &'a Network, layout: &'a Layout, batch: usize) -> Result<Builder<'a>> {
         let shapes = network.shapes()?;
         let (params, stats) = (TensorId(0), TensorId(1));
-        let mut b = Builder { network, layout, shapes, batch, tensors: vec![], ops: vec![], params, stats };
+        let mut b = Builder {
+            network,
+            layout,
+            shapes,
+            batch,
+            tensors: vec![],
+            ops: vec![],
+            params,
+            stats,
+        };
         b.tensor("params", layout.param_stride);
         b.tensor("stats", layout.stat_stride);
         Ok(b)
     }
 
     fn finish(self, x: TensorId, prediction: TensorId, train: Option<TrainIo>) -> Plan {
-        let io = Io { params: self.params, stats: self.stats, x, prediction, train };
-        Plan { tensors: self.tensors, ops: self.ops, io, batch: self.batch }
+        let io = Io {
+            params: self.params,
+            stats: self.stats,
+            x,
+            prediction,
+            train,
+        };
+        Plan {
+            tensors: self.tensors,
+            ops: self.ops,
+            io,
+            batch: self.batch,
+        }
     }
 
     /// The tensor of that name; made at its first use. The adversarial pass uses the plain pass's tensors again.
@@ -199,16 +277,26 @@ impl<'a> Builder<'a> {
             debug_assert_eq!((self.tensors[i].len, self.tensors[i].shared), (len, shared));
             return TensorId(i);
         }
-        self.tensors.push(Tensor { name: name.into(), len, shared });
+        self.tensors.push(Tensor {
+            name: name.into(),
+            len,
+            shared,
+        });
         TensorId(self.tensors.len() - 1)
     }
 
     fn param(&self, layer: &str, part: &str) -> Slice {
-        Slice { tensor: self.params, offset: self.layout.param(layer, part).offset }
+        Slice {
+            tensor: self.params,
+            offset: self.layout.param(layer, part).offset,
+        }
     }
 
     fn grad(&self, grads: TensorId, layer: &str, part: &str) -> Slice {
-        Slice { tensor: grads, offset: self.layout.param(layer, part).offset }
+        Slice {
+            tensor: grads,
+            offset: self.layout.param(layer, part).offset,
+        }
     }
 
     /// Forward over x, and in training backward again; returns the prediction. `grad_x` asks for the input's gradient.
@@ -229,7 +317,12 @@ impl<'a> Builder<'a> {
         while let Some((i, layer)) = layers.next() {
             let shape = self.shapes[i];
             match layer {
-                Layer::Conv { name, filters, kernel, activation } => {
+                Layer::Conv {
+                    name,
+                    filters,
+                    kernel,
+                    activation,
+                } => {
                     let conv = ConvShape {
                         batch,
                         in_h: shape.h,
@@ -250,7 +343,11 @@ impl<'a> Builder<'a> {
                         relu,
                         out,
                     }));
-                    done.push(Done::Conv { name, shape: conv, x: value });
+                    done.push(Done::Conv {
+                        name,
+                        shape: conv,
+                        x: value,
+                    });
                     value = Value { tensor: out, relu };
                 }
                 Layer::Norm { name } => {
@@ -262,7 +359,13 @@ impl<'a> Builder<'a> {
                         }
                         _ => 1,
                     };
-                    let shape = PoolShape { batch, h: shape.h, w: shape.w, c: shape.c, pool };
+                    let shape = PoolShape {
+                        batch,
+                        h: shape.h,
+                        w: shape.w,
+                        c: shape.c,
+                        pool,
+                    };
                     let (source, batch_stats) = self.norm_source(name, &shape, value.tensor, mode);
                     let out = self.tensor(&format!("{name}.out"), batch * shape.out_h() * shape.out_w() * shape.c);
                     self.ops.push(Op::NormForward(NormForward {
@@ -275,23 +378,53 @@ impl<'a> Builder<'a> {
                         beta: self.param(name, "beta"),
                         out,
                     }));
-                    done.push(Done::Norm { name, shape, x: value, batch_stats });
-                    value = Value { tensor: out, relu: false };
+                    done.push(Done::Norm {
+                        name,
+                        shape,
+                        x: value,
+                        batch_stats,
+                    });
+                    value = Value {
+                        tensor: out,
+                        relu: false,
+                    };
                 }
                 Layer::Maxpool { size } => {
                     let name = format!("pool{}", i + 1);
-                    let shape = PoolShape { batch, h: shape.h, w: shape.w, c: shape.c, pool: *size };
+                    let shape = PoolShape {
+                        batch,
+                        h: shape.h,
+                        w: shape.w,
+                        c: shape.c,
+                        pool: *size,
+                    };
                     let out = self.tensor(&format!("{name}.out"), batch * shape.out_h() * shape.out_w() * shape.c);
                     let x = value.tensor;
-                    self.ops.push(Op::PoolForward(PoolForward { layer: name.clone(), shape, x, out }));
+                    self.ops.push(Op::PoolForward(PoolForward {
+                        layer: name.clone(),
+                        shape,
+                        x,
+                        out,
+                    }));
                     // The largest value of a window is positive just where the pooled value is: the ReLU's gate is
                     // applied on the way back through the pooling.
                     done.push(Done::Pool { name, shape, x: value });
-                    value = Value { tensor: out, relu: false };
+                    value = Value {
+                        tensor: out,
+                        relu: false,
+                    };
                 }
                 Layer::Flatten => {}
-                Layer::Dense { name, units, activation } => {
-                    let dense = DenseShape { batch, inputs: shape.c, outputs: *units };
+                Layer::Dense {
+                    name,
+                    units,
+                    activation,
+                } => {
+                    let dense = DenseShape {
+                        batch,
+                        inputs: shape.c,
+                        outputs: *units,
+                    };
                     let out = self.tensor(&format!("{name}.out"), batch * units);
                     let relu = *activation == Activation::Relu;
                     self.ops.push(Op::DenseForward(DenseForward {
@@ -303,7 +436,11 @@ impl<'a> Builder<'a> {
                         relu,
                         out,
                     }));
-                    done.push(Done::Dense { name, shape: dense, x: value });
+                    done.push(Done::Dense {
+                        name,
+                        shape: dense,
+                        x: value,
+                    });
                     value = Value { tensor: out, relu };
                 }
                 Layer::Heads(heads) => {
@@ -327,11 +464,23 @@ impl<'a> Builder<'a> {
                         Mode::Infer => None,
                         Mode::Train { y, loss, .. } => {
                             let draw = self.tensor("heads.draw", batch * 2);
-                            self.ops.push(Op::HeadsLoss(HeadsLoss { batch, abs_mean, raw, prediction, y, draw, loss }));
+                            self.ops.push(Op::HeadsLoss(HeadsLoss {
+                                batch,
+                                abs_mean,
+                                raw,
+                                prediction,
+                                y,
+                                draw,
+                                loss,
+                            }));
                             Some(draw)
                         }
                     };
-                    done.push(Done::Heads { x: value, inputs: shape.c, draw });
+                    done.push(Done::Heads {
+                        x: value,
+                        inputs: shape.c,
+                        draw,
+                    });
                     return (done, prediction);
                 }
             }
@@ -349,7 +498,14 @@ impl<'a> Builder<'a> {
         let mean_offset = self.layout.stat(name, "moving_mean").offset;
         let variance_offset = self.layout.stat(name, "moving_variance").offset;
         match *mode {
-            Mode::Infer => (StatsSource::Running { stats: self.stats, mean_offset, variance_offset }, None),
+            Mode::Infer => (
+                StatsSource::Running {
+                    stats: self.stats,
+                    mean_offset,
+                    variance_offset,
+                },
+                None,
+            ),
             Mode::Train { before, next, .. } => {
                 let batch_stats = self.tensor(&format!("{name}.batch_stats"), 2 * shape.c);
                 self.ops.push(Op::NormStats(NormStats {
@@ -431,7 +587,12 @@ impl<'a> Builder<'a> {
                         dout = dx;
                     }
                 }
-                Done::Norm { name, shape, x, batch_stats } => {
+                Done::Norm {
+                    name,
+                    shape,
+                    x,
+                    batch_stats,
+                } => {
                     let batch_stats = batch_stats.expect("a training pass has batch statistics");
                     let gamma = self.param(name, "gamma");
                     let sums = self.tensor(&format!("{name}.grad_sums"), 2 * shape.c);

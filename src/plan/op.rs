@@ -192,7 +192,11 @@ pub enum StatsSource {
     /// (2,C) of this batch: training.
     Batch(TensorId),
     /// Running statistics: inference.
-    Running { stats: TensorId, mean_offset: usize, variance_offset: usize },
+    Running {
+        stats: TensorId,
+        mean_offset: usize,
+        variance_offset: usize,
+    },
 }
 
 /// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta), windows of `pool` x `pool`, ragged rest dropped.

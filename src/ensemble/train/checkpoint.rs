@@ -52,16 +52,21 @@ impl Checkpoint {
     /// A file that is missing, cut short or of another kind; it is named.
     pub fn read(path: &Path) -> Result<Checkpoint> {
         let shown = path.display();
-        let bytes = std::fs::read(path)
-            .with_context(|| format!("{shown}: there is no checkpoint to go on from; was this a folder of `train -o`?"))?;
+        let bytes = std::fs::read(path).with_context(|| {
+            format!("{shown}: there is no checkpoint to go on from; was this a folder of `train -o`?")
+        })?;
         let damaged = || format!("{shown} is not a checkpoint of this version, or is damaged: start the run again");
         let (_, header) = SafeTensors::read_metadata(&bytes).with_context(damaged)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         ensure!(metadata.get("format").is_some_and(|f| f == FORMAT), damaged());
-        let progress = serde_json::from_str(metadata.get("progress").map_or("", String::as_str)).with_context(damaged)?;
+        let progress =
+            serde_json::from_str(metadata.get("progress").map_or("", String::as_str)).with_context(damaged)?;
         let tensors = SafeTensors::deserialize(&bytes).with_context(damaged)?;
         let words = |view: TensorView| bytemuck::pod_collect_to_vec::<u8, u32>(view.data());
-        let tensors = tensors.iter().map(|(name, view)| (name.to_string(), words(view))).collect();
+        let tensors = tensors
+            .iter()
+            .map(|(name, view)| (name.to_string(), words(view)))
+            .collect();
         Ok(Checkpoint { progress, tensors })
     }
 

@@ -29,7 +29,10 @@ pub fn member_draws(seed: u64, segment: u64, member: u32, rows: usize, batch: us
     let mut rng = generator(seed, segment, Purpose::Batches, u64::from(member));
     let mut order = random_order(rows, &mut rng);
     order.truncate(rows / batch * batch);
-    order.into_iter().map(|image| image as u32 | (rng.next_u32() & (codes - 1)) << 28).collect()
+    order
+        .into_iter()
+        .map(|image| image as u32 | (rng.next_u32() & (codes - 1)) << 28)
+        .collect()
 }
 
 /// The rows of each shard of an epoch, in random order where there are several: every row in one of them, as even as
@@ -39,7 +42,9 @@ pub fn shards(seed: u64, epoch: u64, rows: usize, count: usize) -> Vec<Vec<usize
         1 => (0..rows).collect(),
         _ => random_order(rows, &mut generator(seed, epoch, Purpose::Shards, 0)),
     };
-    (0..count).map(|s| order[rows * s / count..rows * (s + 1) / count].to_vec()).collect()
+    (0..count)
+        .map(|s| order[rows * s / count..rows * (s + 1) / count].to_vec())
+        .collect()
 }
 
 #[cfg(test)]

@@ -18,6 +18,6 @@ pub mod run;
 mod schedule;
 pub mod trainer;
 
-pub use prepare::network_of;
 pub use options::{DataOptions, RunOptions, TrainOptions};
+pub use prepare::network_of;
 pub use trainer::{Dataset, Ended, Examples, Trainer};

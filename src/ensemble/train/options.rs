@@ -1,7 +1,7 @@
 //! What a run is told, and everything it decided: the content of `run.toml`.
 
-use crate::data::preset::Preset;
 use crate::data::SourceOptions;
+use crate::data::preset::Preset;
 use crate::net::Network;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -90,8 +90,15 @@ impl TrainOptions {
         ensure!(self.batch >= 1, "--batch is {}; at least 1 is needed", self.batch);
         ensure!(self.epochs >= 1, "--epochs is {}; at least 1 is needed", self.epochs);
         let rate = self.learning_rate;
-        ensure!(rate.is_finite() && rate > 0.0, "--learning-rate is {rate}; it must be positive (usual: 1e-3)");
-        ensure!(self.clip > 0.0, "--clip is {}; it must be positive (usual: 5)", self.clip);
+        ensure!(
+            rate.is_finite() && rate > 0.0,
+            "--learning-rate is {rate}; it must be positive (usual: 1e-3)"
+        );
+        ensure!(
+            self.clip > 0.0,
+            "--clip is {}; it must be positive (usual: 5)",
+            self.clip
+        );
         ensure!(
             (0.0..1.0).contains(&self.validation),
             "--validation is {}; it is a share, at least 0 and below 1",

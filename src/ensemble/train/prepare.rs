@@ -59,13 +59,22 @@ impl Prepared {
                 stretch.apply(&cutouts[row], out);
             }
             let label = |&row: &usize| cutouts[row].theta_e.expect("a labelled row");
-            Examples { images, labels: rows.iter().map(label).collect() }
+            Examples {
+                images,
+                labels: rows.iter().map(label).collect(),
+            }
         };
-        let (train, validation, held_out) =
-            (examples(&split.train), examples(&split.validation), examples(&split.hold_out));
+        let (train, validation, held_out) = (
+            examples(&split.train),
+            examples(&split.validation),
+            examples(&split.hold_out),
+        );
         let abs = network.heads().mean_activation == MeanActivation::Abs;
         let (scale, shift) = label_scale(&train.labels, abs)?;
-        let range = train.labels.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)));
+        let range = train
+            .labels
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)));
         let label = Label {
             name: source.label.clone().unwrap_or_else(|| "theta_e".into()),
             unit: "arcsec".into(),
@@ -75,8 +84,26 @@ impl Prepared {
             range,
         };
         let fingerprint = fingerprint(&source, &split);
-        let dataset = Dataset { train, validation, scale, shift, fingerprint };
-        Ok((Prepared { source, split, held_out, stretch, sky, label, warnings }, dataset, network))
+        let dataset = Dataset {
+            train,
+            validation,
+            scale,
+            shift,
+            fingerprint,
+        };
+        Ok((
+            Prepared {
+                source,
+                split,
+                held_out,
+                stretch,
+                sky,
+                label,
+                warnings,
+            },
+            dataset,
+            network,
+        ))
     }
 }
 
@@ -90,7 +117,11 @@ fn label_scale(labels: &[f64], abs: bool) -> Result<(f64, f64)> {
         "there are negative labels, and the network's mean is |a|: use mean_activation = \"identity\", or correct them"
     );
     // Identical labels: any scale will do, as long as outputs are near 1.
-    let scale = if std > 1e-9 * mean.abs() { std } else { mean.abs().max(1e-30) };
+    let scale = if std > 1e-9 * mean.abs() {
+        std
+    } else {
+        mean.abs().max(1e-30)
+    };
     Ok((scale, if abs { 0.0 } else { mean }))
 }
 
@@ -112,7 +143,9 @@ fn fingerprint(source: &Source, split: &Split) -> u64 {
 
 /// A network file, or the vanilla network.
 pub fn network_of(file: Option<&std::path::Path>, input: &[usize]) -> Result<Network> {
-    let Some(path) = file else { return Network::vanilla(input).context("the vanilla network does not fit the images") };
+    let Some(path) = file else {
+        return Network::vanilla(input).context("the vanilla network does not fit the images");
+    };
     let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     Network::from_toml(&text, input).with_context(|| path.display().to_string())
 }
@@ -126,7 +159,12 @@ mod tests {
         assert_eq!(label_scale(&[1.0, 3.0], true).unwrap(), (1.0, 0.0));
         assert_eq!(label_scale(&[1.0, 3.0], false).unwrap(), (1.0, 2.0));
         assert_eq!(label_scale(&[2.0, 2.0], true).unwrap(), (2.0, 0.0), "identical labels");
-        assert!(label_scale(&[-1.0, 3.0], true).unwrap_err().to_string().contains("identity"));
+        assert!(
+            label_scale(&[-1.0, 3.0], true)
+                .unwrap_err()
+                .to_string()
+                .contains("identity")
+        );
         assert!(label_scale(&[0.0, 0.0], true).unwrap().0 > 0.0);
     }
 }

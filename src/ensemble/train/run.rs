@@ -43,7 +43,10 @@ pub trait Watcher: Sync {
 #[derive(Debug)]
 pub enum Outcome {
     /// The model file, and how good it is on the rows named.
-    Done { model: PathBuf, metrics: Option<(&'static str, Metrics)> },
+    Done {
+        model: PathBuf,
+        metrics: Option<(&'static str, Metrics)>,
+    },
     /// The user stopped it; all is saved.
     Stopped,
 }
@@ -92,20 +95,38 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
         // Killed before the first checkpoint: from the first step, which gives the same.
         _ => None,
     };
-    if checkpoint.as_ref().is_some_and(|c| c.progress.epoch >= options.training.epochs) && out.join(MODEL).exists() {
-        bail!("the run in {} is complete; its model is {}", out.display(), out.join(MODEL).display());
+    if checkpoint
+        .as_ref()
+        .is_some_and(|c| c.progress.epoch >= options.training.epochs)
+        && out.join(MODEL).exists()
+    {
+        bail!(
+            "the run in {} is complete; its model is {}",
+            out.display(),
+            out.join(MODEL).display()
+        );
     }
     let recorded = options.network.clone();
     let fits = |input: &[usize]| {
-        ensure!(recorded.input == input, "the images are {input:?} now and were {:?}: restore the data", recorded.input);
+        ensure!(
+            recorded.input == input,
+            "the images are {input:?} now and were {:?}: restore the data",
+            recorded.input
+        );
         Ok(recorded)
     };
     let (prepared, data, _) = prepare(&options, fits, watcher)?;
     let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
     if let Some(checkpoint) = checkpoint {
-        trainer.restore(checkpoint).with_context(|| out.join(CHECKPOINT).display().to_string())?;
+        trainer
+            .restore(checkpoint)
+            .with_context(|| out.join(CHECKPOINT).display().to_string())?;
         write_log(&out.join(LOG), &trainer.progress().history)?;
-        watcher.say(&format!("going on after epoch {} of {}", trainer.progress().epoch, options.training.epochs));
+        watcher.say(&format!(
+            "going on after epoch {} of {}",
+            trainer.progress().epoch,
+            options.training.epochs
+        ));
     }
     train(out, &options, prepared, trainer, device, watcher)
 }
@@ -115,8 +136,9 @@ fn prepare(
     network: impl FnOnce(&[usize]) -> Result<Network>,
     watcher: &dyn Watcher,
 ) -> Result<(Prepared, Dataset, Network)> {
-    let (prepared, data, network) =
-        Prepared::new(&options.data, &options.training, network, |done, all| watcher.reading(done, all))?;
+    let (prepared, data, network) = Prepared::new(&options.data, &options.training, network, |done, all| {
+        watcher.reading(done, all)
+    })?;
     let (source, split) = (&prepared.source, &prepared.split);
     watcher.say(&source.dropped.to_string());
     watcher.say(&format!(
@@ -149,7 +171,11 @@ fn train(
         let due = Duration::from_secs(CHECKPOINT_SECONDS);
         let ended = trainer.epoch(&mut |done| {
             watcher.steps(before + done, all);
-            if watcher.stop() || saved.elapsed() > due { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if watcher.stop() || saved.elapsed() > due {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         if let Ended::Done = ended {
             let history = &trainer.progress().history;
@@ -222,8 +248,11 @@ fn finish(
             let mixtures = answers.iter().map(|a| a.in_units(label.scale, label.shift));
             let mixtures: Vec<Mixture> = mixtures.map(|a| Mixture::new(&a.mu, &a.var)).collect::<Result<_>>()?;
             warn_if_blind(&model, &answers, watcher);
-            let scored: Vec<Scored> =
-                mixtures.iter().zip(&examples.labels).map(|(mixture, &truth)| Scored::new(truth, mixture)).collect();
+            let scored: Vec<Scored> = mixtures
+                .iter()
+                .zip(&examples.labels)
+                .map(|(mixture, &truth)| Scored::new(truth, mixture))
+                .collect();
             let metrics = Metrics::new(&scored)?;
             let title = format!("{} objects, {what}", scored.len());
             predicted_vs_true(&out.join("predicted_vs_true.svg"), &title, &scored, &metrics)?;
@@ -239,7 +268,10 @@ fn finish(
 fn plot_curves(path: &Path, history: &[EpochRecord], watcher: &dyn Watcher) {
     let members = history.first().map_or(0, |epoch| epoch.members.len());
     let curve = |m: usize, figure: fn(&MemberEpoch) -> Option<f64>| {
-        history.iter().map(|epoch| figure(&epoch.members[m]).unwrap_or(f64::NAN)).collect()
+        history
+            .iter()
+            .map(|epoch| figure(&epoch.members[m]).unwrap_or(f64::NAN))
+            .collect()
     };
     let curves: Vec<MemberCurves> = (0..members)
         .map(|m| MemberCurves {
@@ -310,7 +342,8 @@ impl<'a> Folder<'a> {
             );
         }
         std::fs::create_dir_all(path).with_context(|| format!("the folder {shown} cannot be made"))?;
-        tempfile::tempfile_in(path).with_context(|| format!("{shown} cannot be written: name another folder with -o"))?;
+        tempfile::tempfile_in(path)
+            .with_context(|| format!("{shown} cannot be written: name another folder with -o"))?;
         Ok(Folder { path, kept: false })
     }
 

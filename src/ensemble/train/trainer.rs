@@ -91,11 +91,20 @@ impl Trainer {
         let image = network.input_shape().len();
         let fits = (device.largest_binding() / (4 * image as u64)).min(1 << 28) as usize;
         let pool = largest_pool.unwrap_or(usize::MAX).min(fits);
-        ensure!(pool >= batch, "the device holds {pool} images at a time, and --batch is {batch}: use a smaller one");
+        ensure!(
+            pool >= batch,
+            "the device holds {pool} images at a time, and --batch is {batch}: use a smaller one"
+        );
         let shards = rows.div_ceil(pool);
         let largest = rows.div_ceil(shards);
-        let capacity = Capacity { pool: largest, steps: largest / batch };
-        let training = Training { clip: options.clip, ..Training::new(batch, capacity) };
+        let capacity = Capacity {
+            pool: largest,
+            steps: largest / batch,
+        };
+        let training = Training {
+            clip: options.clip,
+            ..Training::new(batch, capacity)
+        };
         let plan = Plan::training(network, &layout, &training)?;
         let io = plan.io.train.expect("a training plan");
         let members = options.members.len();
@@ -222,7 +231,13 @@ impl Trainer {
     /// Images and labels of the shard, unless they are there, every member's draws, and the learning rates.
     fn fill_tables(&mut self, shard: usize, first: usize) -> Result<()> {
         let o = &self.options;
-        let rows = shards(o.seed, self.progress.epoch as u64, self.data.train.labels.len(), self.shards)[shard].clone();
+        let rows = shards(
+            o.seed,
+            self.progress.epoch as u64,
+            self.data.train.labels.len(),
+            self.shards,
+        )[shard]
+            .clone();
         let image = self.network.input_shape();
         if self.loaded.as_ref() != Some(&rows) {
             let scaled = |&row: &usize| ((self.data.train.labels[row] - self.data.shift) / self.data.scale) as f32;
@@ -270,7 +285,10 @@ impl Trainer {
         let params = bytemuck::cast_vec(self.engine.read(self.params)?);
         let mut stats: Vec<f32> = bytemuck::cast_vec(self.engine.read(self.stats)?);
         let counters = self.engine.read(self.io.state)?;
-        for (row, words) in stats.chunks_exact_mut(self.layout.stat_stride).zip(counters.chunks_exact(state::WORDS)) {
+        for (row, words) in stats
+            .chunks_exact_mut(self.layout.stat_stride)
+            .zip(counters.chunks_exact(state::WORDS))
+        {
             without_start(&self.layout, row, words[state::TAKEN]);
         }
         Ok((params, stats))
@@ -315,8 +333,16 @@ impl Trainer {
                 best: best || last,
             });
         }
-        let learning_rate = self.progress.logged[0].chunks_exact(log::WIDTH).last().map_or(0.0, |r| r[log::RATE]);
-        Ok(EpochRecord { epoch, learning_rate: f64::from(learning_rate), seconds, members })
+        let learning_rate = self.progress.logged[0]
+            .chunks_exact(log::WIDTH)
+            .last()
+            .map_or(0.0, |r| r[log::RATE]);
+        Ok(EpochRecord {
+            epoch,
+            learning_rate: f64::from(learning_rate),
+            seconds,
+            members,
+        })
     }
 
     /// Validation nll and RMSE of a member, in the label's unit; none where not every answer is finite.
@@ -344,7 +370,10 @@ impl Trainer {
         }
         tensors.insert("best_params".into(), bytemuck::cast_slice(&self.best_params).to_vec());
         tensors.insert("best_stats".into(), bytemuck::cast_slice(&self.best_stats).to_vec());
-        Ok(Checkpoint { progress: self.progress.clone(), tensors })
+        Ok(Checkpoint {
+            progress: self.progress.clone(),
+            tensors,
+        })
     }
 
     /// Goes on from a checkpoint of the same run.
@@ -405,8 +434,11 @@ impl Trainer {
                 true => (&self.best_params, &self.best_stats),
                 false => (&params, &stats),
             };
-            let member =
-                Member { number, params: params[m * p..][..p].to_vec(), stats: stats[m * s..][..s].to_vec() };
+            let member = Member {
+                number,
+                params: params[m * p..][..p].to_vec(),
+                stats: stats[m * s..][..s].to_vec(),
+            };
             ensure!(
                 words[state::TAKEN] > 0,
                 "member {number} took none of {} steps: its gradient was never finite. Lower --learning-rate, \

@@ -12,7 +12,10 @@ pub fn adam(op: &Adam, cx: &mut Lowering) -> Vec<Pass> {
     let values = op.param_stride + op.stat_stride;
     let chunks = values.div_ceil(CHUNK);
     let partials = cx.scratch("partials", 3 * chunks);
-    let rows = [("PARAM_STRIDE", op.param_stride.into()), ("STAT_STRIDE", op.stat_stride.into())];
+    let rows = [
+        ("PARAM_STRIDE", op.param_stride.into()),
+        ("STAT_STRIDE", op.stat_stride.into()),
+    ];
     let state_words = ("STATE_WORDS", cx.stride(op.state).into());
 
     let grid = fold(chunks);
@@ -69,7 +72,13 @@ pub fn adam(op: &Adam, cx: &mut Lowering) -> Vec<Pass> {
         Binding::write("log_rows", op.log),
     ];
     buffers.extend(op.second_loss.map(|loss| Binding::read("second_loss", loss)));
-    let verdict = Pass { shader: "adam.wgsl", entry: "adam_verdict", constants, buffers, grid: [1, 1] };
+    let verdict = Pass {
+        shader: "adam.wgsl",
+        entry: "adam_verdict",
+        constants,
+        buffers,
+        grid: [1, 1],
+    };
 
     let grid = fold(values.div_ceil(256));
     let constants = [

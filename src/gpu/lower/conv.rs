@@ -18,7 +18,11 @@ pub const MAX_KERNEL: usize = 17;
 /// out = act(x * kernel + bias).
 pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
-    let image = Image { src: [s.in_h, s.in_w, s.in_c], dst: [s.out_h(), s.out_w(), s.out_c], pad: [0, 0] };
+    let image = Image {
+        src: [s.in_h, s.in_w, s.in_c],
+        dst: [s.out_h(), s.out_w(), s.out_c],
+        pad: [0, 0],
+    };
     let params = cx.stride(row([op.kernel, op.bias]));
     let (grid, mut constants) = image.tiled(s);
     constants.extend::<[(_, Constant); 10]>([
@@ -33,9 +37,18 @@ pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
         ("OUT_C", s.out_c.into()),
         ("VEC_PARAMS", vec4_rows(s.out_c, params, [op.kernel, op.bias]).into()),
     ]);
-    let buffers =
-        vec![Binding::read("src", op.x), Binding::read("params", op.kernel.tensor), Binding::write("dst", op.out)];
-    vec![Pass { shader: "conv.wgsl", entry: "forward", constants, buffers, grid }]
+    let buffers = vec![
+        Binding::read("src", op.x),
+        Binding::read("params", op.kernel.tensor),
+        Binding::write("dst", op.out),
+    ];
+    vec![Pass {
+        shader: "conv.wgsl",
+        entry: "forward",
+        constants,
+        buffers,
+        grid,
+    }]
 }
 
 /// dx: a convolution of dout, padded by the kernel's size less one.
@@ -58,13 +71,22 @@ pub fn grad_input(op: &ConvGradInput, cx: &mut Lowering) -> Vec<Pass> {
         ("OUT_C", s.out_c.into()),
         ("VEC_PARAMS", vec4_rows(s.out_c, params, [op.kernel]).into()),
     ]);
-    let mut buffers =
-        vec![Binding::read("src", op.dout), Binding::read("params", op.kernel.tensor), Binding::write("dst", op.dx)];
+    let mut buffers = vec![
+        Binding::read("src", op.dout),
+        Binding::read("params", op.kernel.tensor),
+        Binding::write("dst", op.dx),
+    ];
     if op.gate {
         constants.push(("GATE_STRIDE", cx.stride(op.x).into()));
         buffers.push(Binding::read("gate", op.x));
     }
-    vec![Pass { shader: "conv.wgsl", entry: "grad_input", constants, buffers, grid }]
+    vec![Pass {
+        shader: "conv.wgsl",
+        entry: "grad_input",
+        constants,
+        buffers,
+        grid,
+    }]
 }
 
 /// dkernel and dbias: partial sums of pieces of the batch, then their sum.
@@ -98,7 +120,11 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
             ("THREADS", threads.into()),
             ("GRID_X", grid[0].into()),
         ],
-        buffers: vec![Binding::read("x", op.x), Binding::read("dout", op.dout), Binding::write("partials", partials)],
+        buffers: vec![
+            Binding::read("x", op.x),
+            Binding::read("dout", op.dout),
+            Binding::write("partials", partials),
+        ],
         grid,
     };
     let grid = fold(items.div_ceil(8));
@@ -112,11 +138,17 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
             ("GRAD_STRIDE", grads.into()),
             ("KERNEL", op.kernel_grad.offset.into()),
             ("BIAS", op.bias_grad.offset.into()),
-            ("VEC_GRADS", vec4_rows(s.out_c, grads, [op.kernel_grad, op.bias_grad]).into()),
+            (
+                "VEC_GRADS",
+                vec4_rows(s.out_c, grads, [op.kernel_grad, op.bias_grad]).into(),
+            ),
             ("ACCUMULATE", op.accumulate.into()),
             ("GRID_X", grid[0].into()),
         ],
-        buffers: vec![Binding::read("partials", partials), Binding::write("grads", op.kernel_grad.tensor)],
+        buffers: vec![
+            Binding::read("partials", partials),
+            Binding::write("grads", op.kernel_grad.tensor),
+        ],
         grid,
     };
     vec![pieces, sum]
@@ -124,7 +156,10 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
 
 /// Whether rows of `channels` values, and all that lies before them, are whole vec4.
 fn vec4_rows<const N: usize>(channels: usize, stride: usize, slices: [Slice; N]) -> bool {
-    [channels, stride].into_iter().chain(slices.map(|slice| slice.offset)).all(|n| n.is_multiple_of(4))
+    [channels, stride]
+        .into_iter()
+        .chain(slices.map(|slice| slice.offset))
+        .all(|n| n.is_multiple_of(4))
 }
 
 /// What a convolution reads and writes, (H,W,C), and by how much it pads what it reads.
@@ -187,12 +222,18 @@ struct Tile {
 impl Tile {
     /// The tile with the least estimated time for each useful multiply-add.
     fn new(src_c: usize, dst: [usize; 3], kernel: [usize; 2]) -> Tile {
-        assert!(kernel.iter().all(|&k| k <= MAX_KERNEL), "no tile fits a kernel larger than {MAX_KERNEL}");
+        assert!(
+            kernel.iter().all(|&k| k <= MAX_KERNEL),
+            "no tile fits a kernel larger than {MAX_KERNEL}"
+        );
         let (src_blocks, dst_blocks) = (src_c.div_ceil(4), dst[2].div_ceil(4));
         // At most 64 channels a workgroup, the same number in each; fewer where a kernel row fills half of the memory.
         let most = (WORKGROUP_VEC4 / 2 / (4 * kernel[1])).min(16);
         let lanes = dst_blocks.div_ceil(dst_blocks.div_ceil(most));
-        let pixels = (1..=8).rev().min_by_key(|&p| dst[1].div_ceil(p) * (p + 1)).expect("not empty");
+        let pixels = (1..=8)
+            .rev()
+            .min_by_key(|&p| dst[1].div_ceil(p) * (p + 1))
+            .expect("not empty");
         let strips = dst[1].div_ceil(pixels);
 
         let mut best: Option<(f64, Tile)> = None;
@@ -200,7 +241,14 @@ impl Tile {
             for rows in (1..=dst[0]).take_while(|n| lanes * strips * n <= MAX_THREADS) {
                 for chunk in (1..=src_blocks.min(8)).filter(|n| src_blocks % n == 0) {
                     for kernel_rows in 1..=kernel[0] {
-                        let tile = Tile { pixels, lanes, strips, rows, chunk, kernel_rows };
+                        let tile = Tile {
+                            pixels,
+                            lanes,
+                            strips,
+                            rows,
+                            chunk,
+                            kernel_rows,
+                        };
                         if tile.memory(kernel) <= WORKGROUP_VEC4 {
                             let cost = tile.cost(dst, kernel);
                             if best.is_none_or(|(least, _)| cost < least) {
@@ -217,7 +265,11 @@ impl Tile {
     /// Workgroup memory, in vec4.
     fn memory(&self, kernel: [usize; 2]) -> usize {
         let width = self.strips * self.pixels + kernel[1] - 1;
-        let skew = if self.pixels.is_multiple_of(2) { width / self.pixels } else { 0 };
+        let skew = if self.pixels.is_multiple_of(2) {
+            width / self.pixels
+        } else {
+            0
+        };
         self.chunk * ((self.rows + kernel[0] - 1) * (width + skew) + self.weights(kernel))
     }
 
@@ -258,7 +310,10 @@ impl Split {
         let terms = (rows * s.out_w() * threads / class.busy_threads()).clamp(Split::MIN_TERMS, Split::MAX_TERMS);
         let rows_each = (terms / s.out_w()).clamp(1, rows);
         let count = rows.div_ceil(rows_each);
-        Split { count, rows: rows.div_ceil(count) }
+        Split {
+            count,
+            rows: rows.div_ceil(count),
+        }
     }
 }
 
@@ -272,8 +327,14 @@ mod tests {
             for width in [1, 2, 7, 22, 41, 55, 101, 1000] {
                 for (src_c, dst_c) in [(1, 1), (3, 32), (32, 16), (33, 5), (128, 256)] {
                     let tile = Tile::new(src_c, [width, width, dst_c], [kernel, kernel]);
-                    assert!(tile.memory([kernel, kernel]) <= WORKGROUP_VEC4, "{kernel} {width} {tile:?}");
-                    assert!(tile.lanes * tile.strips * tile.rows <= MAX_THREADS, "{kernel} {width} {tile:?}");
+                    assert!(
+                        tile.memory([kernel, kernel]) <= WORKGROUP_VEC4,
+                        "{kernel} {width} {tile:?}"
+                    );
+                    assert!(
+                        tile.lanes * tile.strips * tile.rows <= MAX_THREADS,
+                        "{kernel} {width} {tile:?}"
+                    );
                     assert_eq!(src_c.div_ceil(4) % tile.chunk, 0);
                 }
             }
@@ -284,7 +345,15 @@ mod tests {
     fn pieces_cover_the_batch() {
         for (batch, size, channels) in [(1, 5, 1), (32, 55, 3), (32, 26, 32), (3, 9, 128), (64, 300, 3)] {
             let (in_h, in_w) = (size, size);
-            let s = ConvShape { batch, in_h, in_w, in_c: channels, kernel_h: 3, kernel_w: 3, out_c: channels };
+            let s = ConvShape {
+                batch,
+                in_h,
+                in_w,
+                in_c: channels,
+                kernel_h: 3,
+                kernel_w: 3,
+                out_c: channels,
+            };
             for class in [AdapterClass::Gpu, AdapterClass::Software] {
                 let split = Split::new(s, class);
                 assert!(split.count * split.rows >= batch * s.out_h());

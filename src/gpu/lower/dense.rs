@@ -19,8 +19,11 @@ pub fn forward(op: &DenseForward, cx: &mut Lowering) -> Vec<Pass> {
         right: (params, op.kernel.offset),
         along: [true, false],
     };
-    let constants: [(_, Constant); 3] =
-        [("PARAM_STRIDE", cx.stride(params).into()), ("BIAS", op.bias.offset.into()), ("RELU", op.relu.into())];
+    let constants: [(_, Constant); 3] = [
+        ("PARAM_STRIDE", cx.stride(params).into()),
+        ("BIAS", op.bias.offset.into()),
+        ("RELU", op.relu.into()),
+    ];
     let buffers = [Binding::read("params", params), Binding::write("out", op.out)];
     product.passes("dense_forward_sum", &constants, &buffers, cx)
 }
@@ -61,7 +64,12 @@ pub fn grad_weight(op: &DenseGradWeight, cx: &mut Lowering) -> Vec<Pass> {
         ("BIAS", op.bias_grad.offset.into()),
         ("ACCUMULATE", op.accumulate.into()),
     ];
-    product.passes("dense_grad_weight_sum", &constants, &[Binding::write("grads", grads)], cx)
+    product.passes(
+        "dense_grad_weight_sum",
+        &constants,
+        &[Binding::write("grads", grads)],
+        cx,
+    )
 }
 
 /// A matrix product: rows x inner times inner x columns.
@@ -88,7 +96,11 @@ impl Product {
         let tiles = rows.div_ceil(TILE[0]) * columns.div_ceil(TILE[1]);
         let split = Split::new(inner, tiles, cx.class);
         let partials = cx.scratch("partials", split.count * rows * columns);
-        let sizes = [("ROWS", rows.into()), ("COLUMNS", columns.into()), ("SPLITS", split.count.into())];
+        let sizes = [
+            ("ROWS", rows.into()),
+            ("COLUMNS", columns.into()),
+            ("SPLITS", split.count.into()),
+        ];
 
         let grid = fold(tiles * split.count);
         let product_constants = [
@@ -140,7 +152,10 @@ impl Split {
         let depth = inner * tiles * THREADS / class.busy_threads();
         let count = inner.div_ceil(depth.clamp(Split::MIN_DEPTH, Split::MAX_DEPTH));
         let depth = inner.div_ceil(count).next_multiple_of(TILE[2]);
-        Split { count: inner.div_ceil(depth), depth }
+        Split {
+            count: inner.div_ceil(depth),
+            depth,
+        }
     }
 }
 
@@ -154,8 +169,14 @@ mod tests {
             for tiles in [1, 7, 1000] {
                 for class in [AdapterClass::Gpu, AdapterClass::Software] {
                     let Split { count, depth } = Split::new(inner, tiles, class);
-                    assert!(depth % TILE[2] == 0 && depth <= Split::MAX_DEPTH, "{inner} {tiles}: {depth}");
-                    assert!(count * depth >= inner && (count - 1) * depth < inner, "{inner} {tiles}: {count} {depth}");
+                    assert!(
+                        depth % TILE[2] == 0 && depth <= Split::MAX_DEPTH,
+                        "{inner} {tiles}: {depth}"
+                    );
+                    assert!(
+                        count * depth >= inner && (count - 1) * depth < inner,
+                        "{inner} {tiles}: {count} {depth}"
+                    );
                 }
             }
         }

@@ -10,8 +10,16 @@ pub fn fgsm(op: &Fgsm) -> Vec<Pass> {
     vec![Pass {
         shader: "fgsm.wgsl",
         entry: "fgsm",
-        constants: vec![("LEN", op.len.into()), ("EPSILON", op.epsilon.into()), ("GRID_X", grid[0].into())],
-        buffers: vec![Binding::read("x", op.x), Binding::read("dx", op.dx), Binding::write("out", op.out)],
+        constants: vec![
+            ("LEN", op.len.into()),
+            ("EPSILON", op.epsilon.into()),
+            ("GRID_X", grid[0].into()),
+        ],
+        buffers: vec![
+            Binding::read("x", op.x),
+            Binding::read("dx", op.dx),
+            Binding::write("out", op.out),
+        ],
         grid,
     }]
 }

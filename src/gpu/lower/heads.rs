@@ -64,18 +64,32 @@ pub fn grad_input(op: &HeadsGradInput, cx: &mut Lowering) -> Vec<Pass> {
         ("GATE", op.gate.into()),
         ("GRID_X", grid[0].into()),
     ];
-    let mut buffers =
-        vec![Binding::read("draw", op.draw), Binding::read("params", params), Binding::write("dx", op.dx)];
+    let mut buffers = vec![
+        Binding::read("draw", op.draw),
+        Binding::read("params", params),
+        Binding::write("dx", op.dx),
+    ];
     if op.gate {
         constants.push(("X_STRIDE", cx.stride(op.x).into()));
         buffers.push(Binding::read("x", op.x));
     }
-    vec![Pass { shader: "heads.wgsl", entry: "heads_grad_input", constants, buffers, grid }]
+    vec![Pass {
+        shader: "heads.wgsl",
+        entry: "heads_grad_input",
+        constants,
+        buffers,
+        grid,
+    }]
 }
 
 /// Gradients of both kernels and biases, a thread an input and one for the biases.
 pub fn grad_weight(op: &HeadsGradWeight, cx: &mut Lowering) -> Vec<Pass> {
-    let grads = row([op.mean_kernel_grad, op.mean_bias_grad, op.var_kernel_grad, op.var_bias_grad]);
+    let grads = row([
+        op.mean_kernel_grad,
+        op.mean_bias_grad,
+        op.var_kernel_grad,
+        op.var_bias_grad,
+    ]);
     let grid = fold((op.inputs + 1).div_ceil(64));
     vec![Pass {
         shader: "heads.wgsl",
@@ -92,7 +106,11 @@ pub fn grad_weight(op: &HeadsGradWeight, cx: &mut Lowering) -> Vec<Pass> {
             ("ACCUMULATE", op.accumulate.into()),
             ("GRID_X", grid[0].into()),
         ],
-        buffers: vec![Binding::read("x", op.x), Binding::read("draw", op.draw), Binding::write("grads", grads)],
+        buffers: vec![
+            Binding::read("x", op.x),
+            Binding::read("draw", op.draw),
+            Binding::write("grads", grads),
+        ],
         grid,
     }]
 }

@@ -57,7 +57,11 @@ impl Lowering<'_> {
                 TensorId(i)
             }
             None => {
-                self.tensors.push(Tensor { name, len, shared: false });
+                self.tensors.push(Tensor {
+                    name,
+                    len,
+                    shared: false,
+                });
                 TensorId(self.tensors.len() - 1)
             }
         }
@@ -100,7 +104,10 @@ fn fold(workgroups: usize) -> [u32; 2] {
 
 /// The one row of a member in which all of `slices` lie.
 fn row<const N: usize>(slices: [Slice; N]) -> TensorId {
-    assert!(slices.iter().all(|slice| slice.tensor == slices[0].tensor), "parameters of a member lie in one row");
+    assert!(
+        slices.iter().all(|slice| slice.tensor == slices[0].tensor),
+        "parameters of a member lie in one row"
+    );
     slices[0].tensor
 }
 

@@ -13,7 +13,11 @@ pub fn stats(op: &NormStats, cx: &mut Lowering) -> Vec<Pass> {
     let pieces = Pieces::new(op.rows, tile, cx.class);
     let partials = cx.scratch("partials", pieces.count * 2 * op.channels);
     let [batch_stride, stat_stride] = [op.batch_stats, op.next].map(|tensor| cx.stride(tensor));
-    assert_eq!(batch_stride, 2 * op.channels, "batch statistics are a mean and a variance of each channel");
+    assert_eq!(
+        batch_stride,
+        2 * op.channels,
+        "batch statistics are a mean and a variance of each channel"
+    );
     let common = [
         ("C", op.channels.into()),
         ("ROWS", pieces.rows.into()),
@@ -47,7 +51,10 @@ pub fn stats(op: &NormStats, cx: &mut Lowering) -> Vec<Pass> {
         ("FIRST", first.into()),
         ("GRID_X", grid[0].into()),
     ];
-    let mut buffers = vec![Binding::read("partials", partials), Binding::write("batch_stats", op.batch_stats)];
+    let mut buffers = vec![
+        Binding::read("partials", partials),
+        Binding::write("batch_stats", op.batch_stats),
+    ];
     if first {
         buffers.push(Binding::read("before", op.before));
     }
@@ -70,7 +77,14 @@ pub fn forward(op: &NormForward, cx: &mut Lowering) -> Vec<Pass> {
     // Windows of a thread, for which it fetches its channels' statistics once.
     let per = (turns * tile.count * THREADS / (2 * cx.class.busy_threads())).clamp(1, 8);
     row([op.gamma, op.beta]);
-    let norm = Norm { shape: s, epsilon: op.epsilon, x: op.x, source: op.source, gamma: op.gamma, out: op.out };
+    let norm = Norm {
+        shape: s,
+        epsilon: op.epsilon,
+        x: op.x,
+        source: op.source,
+        gamma: op.gamma,
+        out: op.out,
+    };
     let grid = fold(turns.div_ceil(per) * tile.count);
     let constants = [
         ("BETA", op.beta.offset.into()),
@@ -88,7 +102,14 @@ pub fn grad_param(op: &NormGradParam, cx: &mut Lowering) -> Vec<Pass> {
     let pieces = Pieces::new(s.batch * s.out_h() * s.out_w(), tile, cx.class);
     let partials = cx.scratch("partials", pieces.count * 2 * s.c);
     let source = StatsSource::Batch(op.batch_stats);
-    let norm = Norm { shape: s, epsilon: op.epsilon, x: op.x, source, gamma: op.gamma, out: op.dout };
+    let norm = Norm {
+        shape: s,
+        epsilon: op.epsilon,
+        x: op.x,
+        source,
+        gamma: op.gamma,
+        out: op.dout,
+    };
 
     let grid = fold(pieces.count * tile.count);
     let constants = [
@@ -128,10 +149,25 @@ pub fn grad_param(op: &NormGradParam, cx: &mut Lowering) -> Vec<Pass> {
 /// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows).
 pub fn grad_input(op: &NormGradInput, cx: &mut Lowering) -> Vec<Pass> {
     let source = StatsSource::Batch(op.batch_stats);
-    let norm = Norm { shape: op.shape, epsilon: op.epsilon, x: op.x, source, gamma: op.gamma, out: op.dout };
+    let norm = Norm {
+        shape: op.shape,
+        epsilon: op.epsilon,
+        x: op.x,
+        source,
+        gamma: op.gamma,
+        out: op.dout,
+    };
     let grid = fold(all_windows(op.shape).div_ceil(THREADS));
-    let constants = [("DX_STRIDE", cx.stride(op.dx).into()), ("GATE", op.gate.into()), ("GRID_X", grid[0].into())];
-    let buffers = [Binding::read("dout", op.dout), Binding::read("sums", op.sums), Binding::write("dx", op.dx)];
+    let constants = [
+        ("DX_STRIDE", cx.stride(op.dx).into()),
+        ("GATE", op.gate.into()),
+        ("GRID_X", grid[0].into()),
+    ];
+    let buffers = [
+        Binding::read("dout", op.dout),
+        Binding::read("sums", op.sums),
+        Binding::write("dx", op.dx),
+    ];
     vec![norm.pass("norm_grad_input", &constants, &buffers, grid, cx)]
 }
 
@@ -157,7 +193,11 @@ impl Norm {
     ) -> Pass {
         let (stats, mean, variance) = match self.source {
             StatsSource::Batch(stats) => (stats, 0, self.shape.c),
-            StatsSource::Running { stats, mean_offset, variance_offset } => (stats, mean_offset, variance_offset),
+            StatsSource::Running {
+                stats,
+                mean_offset,
+                variance_offset,
+            } => (stats, mean_offset, variance_offset),
         };
         let params = self.gamma.tensor;
         let common = [
@@ -170,8 +210,11 @@ impl Norm {
             ("GAMMA", self.gamma.offset.into()),
             ("EPSILON", self.epsilon.into()),
         ];
-        let common_buffers =
-            [Binding::read("x", self.x), Binding::read("stats", stats), Binding::read("params", params)];
+        let common_buffers = [
+            Binding::read("x", self.x),
+            Binding::read("stats", stats),
+            Binding::read("params", params),
+        ];
         Pass {
             shader: "norm.wgsl",
             entry,
@@ -197,7 +240,10 @@ impl Tile {
     fn new(channels: usize) -> Tile {
         let blocks = blocks(channels);
         let lanes = blocks.div_ceil(blocks.div_ceil(Tile::MAX_LANES));
-        Tile { lanes, count: blocks.div_ceil(lanes) }
+        Tile {
+            lanes,
+            count: blocks.div_ceil(lanes),
+        }
     }
 
     /// Rows at a time.
@@ -224,10 +270,15 @@ impl Pieces {
 
     fn new(rows: usize, tile: Tile, class: AdapterClass) -> Pieces {
         let pieces = (class.busy_threads() / (THREADS * tile.count)).max(1);
-        let each = rows.div_ceil(pieces * tile.turns()).clamp(Pieces::MIN_EACH, Pieces::MAX_EACH);
+        let each = rows
+            .div_ceil(pieces * tile.turns())
+            .clamp(Pieces::MIN_EACH, Pieces::MAX_EACH);
         // norm_stats takes eight rows of a thread at a time.
         let rows_each = each.next_multiple_of(8) * tile.turns();
-        Pieces { count: rows.div_ceil(rows_each), rows: rows_each }
+        Pieces {
+            count: rows.div_ceil(rows_each),
+            rows: rows_each,
+        }
     }
 }
 
@@ -240,7 +291,10 @@ mod tests {
         for channels in [1, 3, 4, 16, 33, 64, 130, 255, 256, 1936, 1937] {
             let tile = Tile::new(channels);
             assert!(tile.lanes * tile.count >= blocks(channels) && tile.lanes * (tile.count - 1) < blocks(channels));
-            assert!(tile.tree() < tile.turns() && 2 * tile.tree() >= tile.turns() || tile.turns() == 1, "{channels}");
+            assert!(
+                tile.tree() < tile.turns() && 2 * tile.tree() >= tile.turns() || tile.turns() == 1,
+                "{channels}"
+            );
             for rows in [1, 2, 32, 1000, 89_888, 10_000_000] {
                 for class in [AdapterClass::Gpu, AdapterClass::Software] {
                     let pieces = Pieces::new(rows, tile, class);

@@ -15,7 +15,13 @@ pub fn forward(op: &PoolForward, cx: &mut Lowering) -> Vec<Pass> {
         ("GRID_X", grid[0].into()),
     ]);
     let buffers = vec![Binding::read("x", op.x), Binding::write("out", op.out)];
-    vec![Pass { shader: "pool.wgsl", entry: "pool_forward", constants, buffers, grid }]
+    vec![Pass {
+        shader: "pool.wgsl",
+        entry: "pool_forward",
+        constants,
+        buffers,
+        grid,
+    }]
 }
 
 /// dx = dout at the first largest value of each window, else 0; windows of the ragged rest count too.
@@ -30,8 +36,18 @@ pub fn grad_input(op: &PoolGradInput, cx: &mut Lowering) -> Vec<Pass> {
         ("GATE", op.gate.into()),
         ("GRID_X", grid[0].into()),
     ]);
-    let buffers = vec![Binding::read("x", op.x), Binding::read("dout", op.dout), Binding::write("dx", op.dx)];
-    vec![Pass { shader: "pool.wgsl", entry: "pool_grad_input", constants, buffers, grid }]
+    let buffers = vec![
+        Binding::read("x", op.x),
+        Binding::read("dout", op.dout),
+        Binding::write("dx", op.dx),
+    ];
+    vec![Pass {
+        shader: "pool.wgsl",
+        entry: "pool_grad_input",
+        constants,
+        buffers,
+        grid,
+    }]
 }
 
 /// Sizes of images and windows.
@@ -54,5 +70,9 @@ pub fn all_windows(s: PoolShape) -> usize {
 
 /// Blocks of channels that a thread has in hand, as `shaders/shared/channels.wgsl` has them.
 pub fn blocks(channels: usize) -> usize {
-    if channels.is_multiple_of(4) { channels / 4 } else { channels }
+    if channels.is_multiple_of(4) {
+        channels / 4
+    } else {
+        channels
+    }
 }

@@ -1,0 +1,675 @@
+//! Every operation of every device against the f64 reference, one at a time: a device gets a plan that holds only that
+//! operation and the reference's memory before it, and must leave what the reference leaves. So a fault is found in
+//! the operation that has it, and no error is carried on.
+
+mod reference;
+
+use lensgpu::cpu::CpuEngine;
+use lensgpu::device::{Device, Engine};
+use lensgpu::net::{Layout, Network, Parameter};
+use lensgpu::plan::{Capacity, Op, Plan, TensorId, Training, log, state};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use reference::compare::assert_close;
+use reference::{Memory, run};
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
+use std::sync::{Mutex, OnceLock};
+
+/// Opened once: a driver takes its time.
+static SOFTWARE: OnceLock<Device> = OnceLock::new();
+
+/// The devices to test, with this plan.
+fn engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> {
+    let software = SOFTWARE.get_or_init(|| Device::choose("software").unwrap_or_else(|error| panic!("{error:#}")));
+    vec![
+        ("cpu", Box::new(CpuEngine::new(plan, members).unwrap())),
+        ("software", software.engine(plan, members).unwrap()),
+    ]
+}
+
+/// Error that is allowed, relative to the largest value of the part of a tensor at hand ([`parts`]).
+fn tolerance(op: &Op) -> f64 {
+    match op {
+        Op::Gather(_) | Op::PoolForward(_) | Op::PoolGradInput(_) => 0.0,
+        // In a batch of few rows what is left is a small difference of large numbers.
+        Op::NormGradInput(_) => 1e-4,
+        Op::Fgsm(_) | Op::NormForward(_) | Op::HeadsGradInput(_) => 2e-6,
+        // Sums, and what follows from sums of their own.
+        Op::ConvForward(_)
+        | Op::ConvGradInput(_)
+        | Op::ConvGradWeight(_)
+        | Op::NormStats(_)
+        | Op::NormGradParam(_)
+        | Op::DenseForward(_)
+        | Op::DenseGradInput(_)
+        | Op::DenseGradWeight(_)
+        | Op::HeadsForward(_)
+        | Op::HeadsLoss(_)
+        | Op::HeadsGradWeight(_)
+        | Op::Adam(_) => 2e-5,
+    }
+}
+
+/// One network and how it is trained.
+#[derive(Clone, Copy)]
+struct Case {
+    members: usize,
+    batch: usize,
+    adversarial: bool,
+    input: &'static [usize],
+    /// `conv FILTERS KERNEL`, `norm`, `pool SIZE`, `flatten`, `dense UNITS`, each with `relu` where it has one, and the
+    /// activation of the head of the mean.
+    layers: &'static str,
+}
+
+const fn case(members: usize, batch: usize, adversarial: bool, input: &'static [usize], layers: &'static str) -> Case {
+    Case {
+        members,
+        batch,
+        adversarial,
+        input,
+        layers,
+    }
+}
+
+const PLAIN: bool = false;
+const ADVERSARY: bool = true;
+
+/// Chosen so that every two of these meet: image sides of 1, 41, 47, 65; channels 1, 3, 5, 33; kernels 1, 2, 3, 5 and as
+/// large as the image; batches of 1, 2, 5; 1, 2 and 20 members; pools of 2 and 3 with a ragged rest, behind a norm or
+/// alone; with and without ReLU; both heads; with and without the adversary; tables.
+const CASES: &[Case] = &[
+    // One pixel.
+    case(1, 1, PLAIN, &[1, 1, 1], "conv 1 1 relu | flatten | abs"),
+    case(
+        2,
+        5,
+        ADVERSARY,
+        &[1, 1, 5],
+        "conv 33 1 relu | norm | flatten | identity",
+    ),
+    case(20, 2, PLAIN, &[1, 1, 33], "conv 5 1 | conv 3 1 relu | flatten | abs"),
+    case(
+        20,
+        5,
+        ADVERSARY,
+        &[1, 1, 3],
+        "norm | conv 3 1 | flatten | dense 5 relu | identity",
+    ),
+    // A line.
+    case(1, 5, ADVERSARY, &[1, 65, 3], "conv 5 1 relu | norm | flatten | abs"),
+    case(2, 2, PLAIN, &[65, 1, 5], "norm | conv 3 1 | flatten | identity"),
+    // One channel.
+    case(
+        1,
+        2,
+        ADVERSARY,
+        &[41, 41, 1],
+        "conv 3 3 relu | norm | pool 2 | flatten | abs",
+    ),
+    case(
+        2,
+        1,
+        PLAIN,
+        &[47, 47, 1],
+        "conv 5 5 | norm | pool 3 | conv 1 3 relu | flatten | identity",
+    ),
+    case(
+        20,
+        1,
+        PLAIN,
+        &[41, 47, 1],
+        "pool 3 | conv 3 2 relu | pool 3 | flatten | dense 3 | abs",
+    ),
+    case(
+        1,
+        5,
+        PLAIN,
+        &[65, 65, 1],
+        "conv 33 5 relu | pool 3 | norm | flatten | abs",
+    ),
+    case(2, 5, ADVERSARY, &[47, 41, 1], "conv 1 41 relu | flatten | abs"),
+    // Three.
+    case(
+        2,
+        2,
+        PLAIN,
+        &[41, 41, 3],
+        "conv 33 3 relu | norm | pool 2 | conv 5 5 relu | norm | pool 2 | flatten | abs",
+    ),
+    case(
+        1,
+        1,
+        ADVERSARY,
+        &[47, 47, 3],
+        "conv 5 2 relu | pool 2 | norm | conv 3 5 | flatten | identity",
+    ),
+    case(
+        2,
+        1,
+        PLAIN,
+        &[65, 65, 3],
+        "conv 3 3 | norm | pool 3 | conv 33 1 relu | flatten | abs",
+    ),
+    case(
+        20,
+        1,
+        ADVERSARY,
+        &[41, 41, 3],
+        "conv 1 5 relu | norm | pool 3 | flatten | identity",
+    ),
+    case(
+        1,
+        5,
+        PLAIN,
+        &[41, 65, 3],
+        "norm | conv 3 3 relu | norm | pool 2 | flatten | dense 33 relu | norm | identity",
+    ),
+    case(
+        2,
+        5,
+        ADVERSARY,
+        &[47, 47, 3],
+        "conv 5 5 relu | norm | pool 2 | conv 16 3 relu | norm | flatten | abs",
+    ),
+    // Five.
+    case(
+        1,
+        2,
+        PLAIN,
+        &[41, 41, 5],
+        "conv 33 2 | pool 2 | conv 3 3 relu | flatten | identity",
+    ),
+    case(
+        2,
+        1,
+        ADVERSARY,
+        &[47, 47, 5],
+        "norm | pool 2 | conv 5 3 relu | norm | pool 3 | flatten | abs",
+    ),
+    case(
+        1,
+        2,
+        ADVERSARY,
+        &[65, 65, 5],
+        "conv 1 2 | norm | pool 2 | flatten | dense 5 relu | identity",
+    ),
+    case(
+        20,
+        2,
+        PLAIN,
+        &[41, 41, 5],
+        "pool 2 | conv 3 5 | norm | pool 3 | flatten | dense 3 relu | identity",
+    ),
+    case(
+        1,
+        5,
+        PLAIN,
+        &[47, 65, 5],
+        "conv 5 3 relu | conv 5 3 | pool 3 | flatten | abs",
+    ),
+    // More than two blocks of lanes, and a rest.
+    case(
+        1,
+        1,
+        PLAIN,
+        &[41, 41, 33],
+        "conv 3 5 relu | norm | pool 2 | flatten | abs",
+    ),
+    case(
+        2,
+        2,
+        ADVERSARY,
+        &[47, 47, 33],
+        "pool 3 | conv 33 2 relu | norm | pool 3 | flatten | identity",
+    ),
+    case(
+        1,
+        2,
+        PLAIN,
+        &[65, 65, 33],
+        "norm | pool 3 | conv 5 1 | norm | flatten | dense 5 | abs",
+    ),
+    case(20, 1, PLAIN, &[47, 1, 33], "conv 1 1 relu | norm | flatten | identity"),
+    case(
+        2,
+        5,
+        ADVERSARY,
+        &[1, 41, 33],
+        "conv 33 1 relu | norm | flatten | dense 33 relu | abs",
+    ),
+    // Whole blocks of lanes, as the vanilla network has them.
+    case(
+        2,
+        2,
+        ADVERSARY,
+        &[27, 25, 3],
+        "conv 32 3 relu | norm | pool 2 | conv 16 5 relu | norm | pool 2 | flatten | abs",
+    ),
+    // Tables.
+    case(1, 5, ADVERSARY, &[1], "dense 33 relu | dense 3 | abs"),
+    case(2, 1, PLAIN, &[33], "dense 5 relu | identity"),
+    case(20, 5, PLAIN, &[3], "norm | dense 5 relu | norm | dense 33 relu | abs"),
+    case(20, 2, ADVERSARY, &[5], "dense 65 | dense 1 relu | identity"),
+    case(
+        2,
+        300,
+        PLAIN,
+        &[47],
+        "dense 41 relu | norm | dense 17 relu | norm | identity",
+    ),
+    case(1, 2, PLAIN, &[700], "abs"),
+];
+
+impl Case {
+    fn network(&self) -> Network {
+        let layer = |(number, text): (usize, &str)| {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let activation = if words.last() == Some(&"relu") {
+                "relu"
+            } else {
+                "linear"
+            };
+            match words[..] {
+                ["conv", filters, kernel, ..] => format!(
+                    "layer = 'conv', name = 'conv{number}', filters = {filters}, kernel = {kernel}, activation = '{activation}'"
+                ),
+                ["norm"] => format!("layer = 'norm', name = 'norm{number}'"),
+                ["pool", size] => format!("layer = 'maxpool', size = {size}"),
+                ["flatten"] => "layer = 'flatten'".into(),
+                ["dense", units, ..] => {
+                    format!("layer = 'dense', name = 'dense{number}', units = {units}, activation = '{activation}'")
+                }
+                [mean] => format!("layer = 'heads', mean = 'mean', var = 'var', mean_activation = '{mean}'"),
+                _ => panic!("{text}"),
+            }
+        };
+        let layers: Vec<String> = self
+            .layers
+            .split(" | ")
+            .enumerate()
+            .map(layer)
+            .map(|l| format!("{{ {l} }}"))
+            .collect();
+        Network::from_toml(&format!("layers = [{}]", layers.join(", ")), self.input).unwrap()
+    }
+
+    fn training(&self, network: &Network, layout: &Layout) -> Plan {
+        let capacity = Capacity {
+            pool: self.batch + 1,
+            steps: 3,
+        };
+        let training = Training {
+            adversarial: self.adversarial.then_some(0.01),
+            // Large enough for some, not for all.
+            clip: 1.0,
+            ..Training::new(self.batch, capacity)
+        };
+        Plan::training(network, layout, &training).unwrap()
+    }
+}
+
+fn random(rng: &mut ChaCha8Rng, len: usize, range: Range<f64>) -> Vec<f64> {
+    (0..len)
+        .map(|_| f64::from(rng.random_range(range.clone()) as f32))
+        .collect()
+}
+
+/// Random values everywhere, so that what is not overwritten is seen: weights as wide as keeps activations near 1, with
+/// gammas of both signs, images and labels, draws with all flips, the second of three steps.
+fn random_memory(plan: &Plan, layout: &Layout, members: usize) -> Memory {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut memory = Memory::new(plan, members);
+    for (i, tensor) in plan.tensors.iter().enumerate() {
+        let positive = matches!(tensor.name.as_str(), "stats" | "adam_v" | "schedule");
+        let range = if positive { 0.5..1.5 } else { -1.0..1.0 };
+        let id = TensorId(i);
+        let values = random(&mut rng, memory.all(id).len(), range);
+        memory.set(id, &values);
+    }
+    for m in 0..members {
+        for p in layout.params.iter().filter(|p| p.name.ends_with("kernel")) {
+            let fan_in = p.shape[..p.shape.len() - 1].iter().product::<usize>() as f64;
+            let kernel = &mut memory.row_mut(plan.io.params, m)[p.offset..p.offset + p.len()];
+            kernel.iter_mut().for_each(|w| *w = round(*w * (3.0 / fan_in).sqrt()));
+        }
+    }
+    if let Some(train) = plan.io.train {
+        let [h, w] = match plan.ops[0] {
+            Op::Gather(ref op) => [op.h, op.w],
+            _ => unreachable!("a step begins with its images"),
+        };
+        let images = plan.tensor(train.pool_labels).len as u32;
+        let flips = if h == w { 8 } else { 4 };
+        let mut draw = |_| f64::from(rng.random_range(0..images) | rng.random_range(0..flips) << 28);
+        let draws: Vec<f64> = (0..memory.all(train.draws).len()).map(&mut draw).collect();
+        memory.set(train.draws, &draws);
+        for m in 0..members {
+            let words = memory.row_mut(train.state, m);
+            words.fill(0.0);
+            words[state::CURSOR] = 1.0;
+            words[state::TAKEN] = 1.0;
+            words[state::RATE_FACTOR] = 1.0;
+            words[state::BIAS1] = round(0.1);
+            words[state::BIAS2] = round(0.001);
+        }
+    }
+    memory
+}
+
+/// To f32, in which a device holds everything. Draws and counters fit too.
+fn round(value: f64) -> f64 {
+    f64::from(value as f32)
+}
+
+/// Whether word `i` of a tensor's rows is a u32.
+fn is_integer(plan: &Plan, tensor: TensorId, i: usize) -> bool {
+    let tensor = plan.tensor(tensor);
+    match tensor.name.as_str() {
+        "draws" => true,
+        "state" => i % tensor.len < state::RATE_FACTOR,
+        _ => false,
+    }
+}
+
+fn tensors(plan: &Plan) -> impl Iterator<Item = TensorId> {
+    (0..plan.tensors.len()).map(TensorId)
+}
+
+fn write(engine: &mut dyn Engine, plan: &Plan, memory: &Memory) {
+    for tensor in tensors(plan) {
+        let word = |(i, &value): (usize, &f64)| {
+            if is_integer(plan, tensor, i) {
+                value as u32
+            } else {
+                (value as f32).to_bits()
+            }
+        };
+        let words: Vec<u32> = memory.all(tensor).iter().enumerate().map(word).collect();
+        engine.write(tensor, &words).unwrap();
+    }
+}
+
+fn read(engine: &mut dyn Engine, plan: &Plan, members: usize) -> Memory {
+    let mut memory = Memory::new(plan, members);
+    for tensor in tensors(plan) {
+        memory.set_words(tensor, &engine.read(tensor).unwrap());
+    }
+    memory
+}
+
+fn step(engine: &mut dyn Engine, steps: usize) {
+    assert_eq!(
+        engine.replay(steps, &mut |_, _| ControlFlow::Continue(())).unwrap(),
+        steps
+    );
+}
+
+/// The stretches of a member's row whose values are of one size: parameters by layer, words of the state and columns of
+/// the log on their own, others whole. A layer's bias belongs to its kernel, because its gradient may be all rounding
+/// error, as in front of a norm.
+fn parts(plan: &Plan, layout: &Layout, tensor: TensorId) -> BTreeMap<String, Vec<usize>> {
+    let by_layer = |parameters: &[Parameter]| {
+        let mut parts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for p in parameters {
+            let layer = p.name.split('.').next().unwrap();
+            parts
+                .entry(layer.into())
+                .or_default()
+                .extend(p.offset..p.offset + p.len());
+        }
+        parts
+    };
+    let tensor = plan.tensor(tensor);
+    match tensor.name.as_str() {
+        "params" | "grads" | "adam_m" | "adam_v" => by_layer(&layout.params),
+        "stats" | "stats_next" => by_layer(&layout.stats),
+        "state" => (0..tensor.len)
+            .map(|word| (format!("word {word}"), vec![word]))
+            .collect(),
+        "log" => (0..log::WIDTH)
+            .map(|column| {
+                (
+                    format!("column {column}"),
+                    (column..tensor.len).step_by(log::WIDTH).collect(),
+                )
+            })
+            .collect(),
+        _ => BTreeMap::from([(String::new(), (0..tensor.len).collect())]),
+    }
+}
+
+/// Runs one operation on every device and by the reference, from the same memory, which it leaves as the reference has
+/// it, rounded to f32.
+fn check(what: &str, plan: &Plan, layout: &Layout, op: &Op, memory: &mut Memory, seen: &Seen) {
+    let alone = Plan {
+        tensors: plan.tensors.clone(),
+        ops: vec![op.clone()],
+        ..*plan
+    };
+    let before = memory.clone();
+    run(op, memory);
+    for (device, mut engine) in engines(&alone, memory.members) {
+        write(&mut *engine, plan, &before);
+        step(&mut *engine, 1);
+        let got = read(&mut *engine, plan, memory.members);
+        for tensor in tensors(plan) {
+            let name = &plan.tensor(tensor).name;
+            if before
+                .all(tensor)
+                .iter()
+                .map(|v| v.to_bits())
+                .eq(memory.all(tensor).iter().map(|v| v.to_bits()))
+            {
+                let unchanged = got
+                    .all(tensor)
+                    .iter()
+                    .map(|v| v.to_bits())
+                    .eq(before.all(tensor).iter().map(|v| v.to_bits()));
+                assert!(unchanged, "{what}: {} on {device} changed {name}", op.name());
+                continue;
+            }
+            for (part, places) in parts(plan, layout, tensor) {
+                for m in 0..memory.members {
+                    let values = |memory: &Memory| -> Vec<f64> {
+                        places.iter().map(|&i| finite(memory.row(tensor, m)[i])).collect()
+                    };
+                    let what = format!(
+                        "{what}: {} {} on {device}: member {m}: {name} {part}",
+                        op.name(),
+                        op.layer()
+                    );
+                    let (got, want) = (values(&got), values(memory));
+                    seen.note(op, device, &got, &want);
+                    assert_close(&what, &got, &want, tolerance(op));
+                }
+            }
+        }
+    }
+    for tensor in tensors(plan) {
+        let values: Vec<f64> = memory.all(tensor).iter().map(|v| round(*v)).collect();
+        memory.set(tensor, &values);
+    }
+}
+
+/// Whatever is not finite is one large number: which of them a sum becomes is left open.
+fn finite(value: f64) -> f64 {
+    if value.is_finite() { value } else { 1e300 }
+}
+
+/// The largest errors seen, by operation and device.
+#[derive(Default)]
+struct Seen(Mutex<BTreeMap<(&'static str, &'static str), f64>>);
+
+impl Seen {
+    fn note(&self, op: &Op, device: &'static str, got: &[f64], want: &[f64]) {
+        let largest = want.iter().fold(0.0f64, |a, w| a.max(w.abs()));
+        let scale = if largest > 0.0 { largest } else { 1.0 };
+        let error = got
+            .iter()
+            .zip(want)
+            .fold(0.0f64, |a, (g, w)| a.max((g - w).abs() / scale));
+        let mut seen = self.0.lock().unwrap();
+        let entry = seen.entry((op.name(), device)).or_default();
+        *entry = entry.max(error);
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        for ((op, device), error) in self.0.lock().unwrap().iter() {
+            println!("{op:<18}{device:<8}{error:.1e}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_as_the_reference_has_it() {
+    let seen = Seen::default();
+    CASES.par_iter().for_each(|case| {
+        let network = case.network();
+        let layout = Layout::new(&network).unwrap();
+        let plans = [
+            ("training", case.training(&network, &layout)),
+            ("inference", Plan::inference(&network, &layout, case.batch).unwrap()),
+        ];
+        for (kind, plan) in plans {
+            let mut memory = random_memory(&plan, &layout, case.members);
+            let what = format!("{kind} {:?} {}, batch {}", case.input, case.layers, case.batch);
+            for op in &plan.ops {
+                check(&what, &plan, &layout, op, &mut memory, &seen);
+            }
+        }
+    });
+}
+
+/// The optimiser's rules: what it does with what no gradient of a sound step is.
+#[test]
+fn skipped_restored_kept_frozen_and_clipped_steps_are_as_the_reference_has_them() {
+    let case = case(2, 2, ADVERSARY, &[3], "norm | dense 5 relu | abs");
+    let network = case.network();
+    let layout = Layout::new(&network).unwrap();
+    let plan = case.training(&network, &layout);
+    let train = plan.io.train.unwrap();
+    let spoil: [(&str, TensorId, usize, f64, f64); 12] = [
+        ("sound", train.grads, 0, 0.5, 0.0),
+        ("a NaN in the gradient", train.grads, 7, f64::NAN, 1.0),
+        (
+            "an infinite gradient",
+            train.grads,
+            layout.param_stride - 1,
+            f64::NEG_INFINITY,
+            1.0,
+        ),
+        ("a NaN loss", train.loss[0], 0, f64::NAN, 1.0),
+        ("an infinite second loss", train.loss[1], 0, f64::INFINITY, 1.0),
+        ("a NaN statistic", train.stats_next, 1, f64::NAN, 1.0),
+        ("a gradient whose square is too large", train.grads, 3, 1e30, 0.0),
+        ("one whose square is too small", train.grads, 3, 1e-30, 0.0),
+        (
+            "the fifth skip in a row",
+            train.state,
+            state::SKIPPED_IN_A_ROW,
+            4.0,
+            2.0,
+        ),
+        ("the 25th step", train.state, state::SINCE_GOOD, 24.0, 4.0),
+        ("a frozen member", train.state, state::FROZEN, 1.0, 3.0),
+        ("a member that was restored", train.state, state::RATE_FACTOR, 0.1, 0.0),
+    ];
+    for (what, tensor, place, value, verdict) in spoil {
+        let mut memory = random_memory(&plan, &layout, case.members);
+        memory.row_mut(tensor, 1)[place] = round(value);
+        if verdict == 2.0 {
+            memory.row_mut(train.grads, 1)[0] = f64::NAN;
+        }
+        check(
+            what,
+            &plan,
+            &layout,
+            plan.ops.last().unwrap(),
+            &mut memory,
+            &Seen::default(),
+        );
+        assert_eq!(memory.row(train.state, 1)[state::VERDICT], verdict, "{what}");
+    }
+}
+
+/// All tensors after three steps of a vanilla network in small.
+fn train(plan: &Plan, memory: &Memory) -> Vec<(&'static str, Vec<Vec<u32>>)> {
+    let run = |(device, mut engine): (&'static str, Box<dyn Engine>)| {
+        write(&mut *engine, plan, memory);
+        step(&mut *engine, 2);
+        (
+            device,
+            tensors(plan).map(|tensor| engine.read(tensor).unwrap()).collect(),
+        )
+    };
+    engines(plan, memory.members).into_iter().map(run).collect()
+}
+
+const SMALL: Case = case(
+    3,
+    5,
+    ADVERSARY,
+    &[25, 25, 3],
+    "conv 32 3 relu | norm | pool 2 | conv 16 5 relu | norm | pool 2 | flatten | dense 64 relu | norm | abs",
+);
+
+#[test]
+fn a_member_alone_has_the_same_bits_as_in_company() {
+    let network = SMALL.network();
+    let layout = Layout::new(&network).unwrap();
+    let plan = SMALL.training(&network, &layout);
+    let company = random_memory(&plan, &layout, 3);
+    let mut alone = Memory::new(&plan, 1);
+    for tensor in tensors(&plan) {
+        alone.set(tensor, company.row(tensor, 1));
+    }
+    for ((device, company), (_, alone)) in train(&plan, &company).into_iter().zip(train(&plan, &alone)) {
+        for tensor in tensors(&plan) {
+            let lensgpu::plan::Tensor { ref name, len, shared } = *plan.tensor(tensor);
+            let from = if shared { 0 } else { len };
+            assert!(
+                company[tensor.0][from..from + len] == alone[tensor.0],
+                "{device}: {name} differs"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_thread_and_two_give_the_same_bits() {
+    let network = SMALL.network();
+    let layout = Layout::new(&network).unwrap();
+    let plan = SMALL.training(&network, &layout);
+    let memory = random_memory(&plan, &layout, 3);
+    let threads = |n| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build()
+            .unwrap()
+            .install(|| train(&plan, &memory))
+    };
+    assert!(threads(1) == threads(2));
+}
+
+/// A NaN is not lost in a ReLU or a maximum: the step is skipped, by that member alone.
+#[test]
+fn a_nan_reaches_the_optimiser() {
+    let network = SMALL.network();
+    let layout = Layout::new(&network).unwrap();
+    let plan = SMALL.training(&network, &layout);
+    let io = plan.io.train.unwrap();
+    let mut memory = random_memory(&plan, &layout, 3);
+    memory.row_mut(plan.io.params, 1)[0] = f64::NAN;
+    for (device, mut engine) in engines(&plan, 3) {
+        write(&mut *engine, &plan, &memory);
+        step(&mut *engine, 1);
+        let after = read(&mut *engine, &plan, 3);
+        let verdicts = [0, 1, 2].map(|m| after.row(io.state, m)[state::VERDICT]);
+        assert_eq!(verdicts, [0.0, 1.0, 0.0], "{device}");
+    }
+}
