@@ -1,6 +1,7 @@
 //! The command line, one file a subcommand: arguments in, one call of the library, text out.
 
 mod arguments;
+mod bench;
 mod console;
 mod devices;
 mod infer;
@@ -24,6 +25,7 @@ enum Command {
     Infer(Box<infer::Infer>),
     Info(info::Info),
     Devices(devices::Devices),
+    Bench(bench::BenchArgs),
 }
 
 /// Runs the program. Exit code 0: done; 1: it failed, and says why; 2: the command line is not understood.
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Infer(args) => infer::run(*args),
         Command::Info(args) => info::run(args),
         Command::Devices(args) => devices::run(args),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
