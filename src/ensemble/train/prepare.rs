@@ -9,6 +9,9 @@ use crate::data::{Cutout, Source, Stretch};
 use crate::net::{Label, MeanActivation, Network};
 use anyhow::{Context, Result, ensure};
 
+/// Rows below which the user is warned.
+const FEW: usize = 100;
+
 /// A folder's labelled rows, read, split and stretched.
 pub struct Prepared {
     pub source: Source,
@@ -64,6 +67,12 @@ impl Prepared {
                 labels: rows.iter().map(label).collect(),
             }
         };
+        if split.train.len() < FEW {
+            warnings.push(format!(
+                "only {} rows to train on: a network learns little from fewer than {FEW}, and its answers will be poor",
+                split.train.len()
+            ));
+        }
         let (train, validation, held_out) = (
             examples(&split.train),
             examples(&split.validation),
