@@ -220,7 +220,14 @@ simd! {
     pub fn column_sums(packed: &[Lanes], columns: usize, sums: &mut [f32]) {
         let rows = packed.len() / columns.div_ceil(LANES);
         for (packed, sums) in packed.chunks_exact(rows).zip(sums.chunks_mut(LANES)) {
-            let sum = packed.iter().fold(S::splat(0.0), |sum, values| S::add(sum, S::load(&values.0)));
+            // Four sums, because an addition takes four times as long as the next one could begin.
+            let mut four = [S::splat(0.0); 4];
+            for packed in packed.chunks(4) {
+                for (sum, values) in four.iter_mut().zip(packed) {
+                    *sum = S::add(*sum, S::load(&values.0));
+                }
+            }
+            let sum = S::add(S::add(four[0], four[1]), S::add(four[2], four[3]));
             sums.iter_mut().zip(S::store(sum)).for_each(|(to, sum)| *to += sum);
         }
     }
