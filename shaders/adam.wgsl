@@ -11,13 +11,6 @@
 
 #import shared/finite
 
-// Verdicts; KEEP is added where the result is kept as good.
-const TAKE = 0u;
-const SKIP = 1u;
-const RESTORE = 2u;
-const FREEZE = 3u;
-const KEEP = 4u;
-
 #entry adam_norm
 // A workgroup has 4,096 values, a thread 16 of them. The squares are those of g / largest, which cannot overflow.
 @group(0) @binding(0) var<storage, read> grads: array<f32>;
@@ -31,7 +24,7 @@ var<workgroup> sh_broken: array<u32, 256>;
 @compute @workgroup_size(256)
 fn adam_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    let chunk = group.x;
+    let chunk = group.x + group.y * GRID_X;
     var broken = 0u;
     var largest = 0.0;
 #for k in 0..16
@@ -69,7 +62,7 @@ fn adam_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
             sh_sum[thread] += sh_sum[thread + half];
         }
     }
-    if (thread == 0u) {
+    if (thread == 0u && chunk < CHUNKS) {
         let at = (member * CHUNKS + chunk) * 3u;
         partials[at] = largest;
         partials[at + 1u] = sh_sum[0];
@@ -99,23 +92,29 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     var largest = 0.0;
     var broken = false;
     for (var chunk = 0u; chunk < CHUNKS; chunk++) {
-        let from = (member * CHUNKS + chunk) * 3u;
-        largest = max(largest, partials[from]);
-        broken |= partials[from + 2u] != 0.0;
+        let first = (member * CHUNKS + chunk) * 3u;
+        largest = max(largest, partials[first]);
+        broken |= partials[first + 2u] != 0.0;
     }
     let scale = select(1.0, largest, largest > 0.0);
     var sum = 0.0;
     for (var chunk = 0u; chunk < CHUNKS; chunk++) {
-        let from = (member * CHUNKS + chunk) * 3u;
-        let ratio = partials[from] / scale;
-        sum += partials[from + 1u] * ratio * ratio;
+        let first = (member * CHUNKS + chunk) * 3u;
+        let ratio = partials[first] / scale;
+        sum += partials[first + 1u] * ratio * ratio;
     }
     let norm = scale * sqrt(sum);
-    var total = loss[member];
+    var total = loss[2u * member];
 #if TWO_LOSSES
-    total += second_loss[member];
+    total += second_loss[2u * member];
 #endif
     broken |= !is_finite(total);
+    // Finite gradients too can be more than the second moment holds, unless they are clipped.
+#if CLIPPED
+    broken |= !is_finite(norm);
+#else
+    broken |= !is_finite(norm * norm);
+#endif
 
     let cursor = state[at + CURSOR];
     let rate = schedule[cursor] * real(at + RATE_FACTOR);
@@ -157,10 +156,11 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     }
     state[at + VERDICT] = verdict;
     let row = member * LOG_STRIDE + cursor * LOG_WIDTH;
-    log_rows[row] = total;
+    log_rows[row] = loss[2u * member];
     log_rows[row + 1u] = norm;
     log_rows[row + 2u] = f32(verdict);
     log_rows[row + 3u] = rate;
+    log_rows[row + 4u] = loss[2u * member + 1u];
     state[at + CURSOR] = cursor + 1u;
 }
 

@@ -12,6 +12,8 @@ fn fgsm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let at = (group.x + group.y * GRID_X) * 256u + thread;
     if (at < LEN) {
         let k = group.z * LEN + at;
-        out[k] = x[k] + EPSILON * sign(dx[k]);
+        let d = dx[k];
+        // Not sign(), which may turn NaN into a number; 0 and NaN stay what they are.
+        out[k] = x[k] + EPSILON * select(select(d, -1.0, d < 0.0), 1.0, d > 0.0);
     }
 }

@@ -31,10 +31,10 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         }
         i = select(i, H - 1u - i, (code & 2u) != 0u);
         j = select(j, W - 1u - j, (code & 1u) != 0u);
-        let from = ((source * H + i) * W + j) * C;
-        let to = member * X_STRIDE + pixel * C;
+        let source_at = ((source * H + i) * W + j) * C;
+        let x_at = member * X_STRIDE + pixel * C;
         for (var c = 0u; c < C; c++) {
-            x[to + c] = pool[from + c];
+            x[x_at + c] = pool[source_at + c];
         }
         if (pixel % ${H * W}u == 0u) {
             y[member * BATCH + image] = pool_labels[source];

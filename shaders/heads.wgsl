@@ -1,7 +1,7 @@
 // The two heads, the loss and their gradients.
 //
 // heads_forward      x (M,B,F)          ->  raw (M,B,2): a, b;  prediction (M,B,2): mu, var
-// heads_loss         raw, prediction, y ->  draw (M,B,2): d loss/da, d loss/db;  loss (M)
+// heads_loss         raw, prediction, y ->  draw (M,B,2): d loss/da, d loss/db;  loss (M,2): loss, mean squared error
 // heads_grad_input   draw               ->  dx (M,B,F); GATE: only where x > 0
 // heads_grad_weight  x, draw            ->  gradients of both kernels (F) and biases
 //
@@ -20,7 +20,9 @@ var<workgroup> sh_sums: array<vec2<f32>, 64>;
 @compute @workgroup_size(64)
 fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    let image = min(group.x + group.y * GRID_X, ${BATCH - 1}u);
+    // The grid may be a few workgroups too large; those compute the last image again and store nothing.
+    let index = group.x + group.y * GRID_X;
+    let image = min(index, ${BATCH - 1}u);
     let param = member * PARAM_STRIDE;
     var sum = vec2<f32>();
     for (var i = thread; i < INPUTS; i += 64u) {
@@ -33,7 +35,7 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
             sh_sums[thread] += sh_sums[thread + half];
         }
     }
-    if (thread == 0u) {
+    if (thread == 0u && index == image) {
         let value = sh_sums[0] + vec2<f32>(params[param + MEAN_BIAS], params[param + VAR_BIAS]);
         raw[member * BATCH + image] = value;
 #if ABS_MEAN
@@ -41,8 +43,8 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 #else
         let mu = value.x;
 #endif
-        // log(1 + exp(b)) itself is infinite from b = 88.73.
-        let softplus = max(value.y, 0.0) + log(1.0 + exp(-abs(value.y)));
+        // log(1 + exp(b)) itself is infinite from b = 88.73. Not max(), which may turn NaN into a number.
+        let softplus = select(value.y, 0.0, value.y <= 0.0) + log(1.0 + exp(-abs(value.y)));
         prediction[member * BATCH + image] = vec2<f32>(mu, softplus + VAR_FLOOR);
     }
 }
@@ -53,21 +55,21 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 @group(0) @binding(1) var<storage, read> prediction: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read> y: array<f32>;
 @group(0) @binding(3) var<storage, read_write> draw: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(4) var<storage, read_write> loss: array<vec2<f32>>;
 
-var<workgroup> sh_loss: array<f32, 64>;
+var<workgroup> sh_loss: array<vec2<f32>, 64>;
 
 @compute @workgroup_size(64)
 fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    var sum = 0.0;
+    var sum = vec2<f32>();
     for (var image = thread; image < BATCH; image += 64u) {
         let at = member * BATCH + image;
         let value = raw[at];
         let mu = prediction[at].x;
         let inverse = 1.0 / prediction[at].y;
         let error = mu - y[at];
-        sum += 0.5 * (log(prediction[at].y) + error * error * inverse);
+        sum += vec2<f32>(0.5 * (log(prediction[at].y) + error * error * inverse), error * error);
         let d_mu = error * inverse;
         let d_var = 0.5 * inverse * (1.0 - error * error * inverse);
         let e = exp(-abs(value.y));

@@ -117,7 +117,9 @@ fn running(at: u32, value: f32) {
 @compute @workgroup_size(64)
 fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    let block = min(group.x + group.y * GRID_X, ${BLOCKS - 1}u);
+    // The grid may be a few workgroups too large; those compute the last block again and store nothing.
+    let index = group.x + group.y * GRID_X;
+    let block = min(index, ${BLOCKS - 1}u);
     var count = 0.0;
     var mean = V(0.0);
     var m2 = V(0.0);
@@ -146,7 +148,7 @@ fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
             }
         }
     }
-    if (thread == 0u) {
+    if (thread == 0u && index == block) {
         mean = sh_mean[0];
         let variance = sh_m2[0] / f32(ALL_ROWS);
         batch_stats[member * ${2 * BLOCKS}u + block] = mean;
@@ -165,37 +167,44 @@ fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
 }
 
 #entry norm_forward norm_grad_param norm_grad_input
-// Mean, 1 / sqrt(variance + epsilon), gamma and beta of the channels that a thread has in hand.
+#import shared/nan
+
+// Mean, 1 / sqrt(variance + epsilon) and gamma of the channels that a thread has in hand.
 struct Channel {
     mean: V,
     scale: V,
     gamma: V,
-    beta: V,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read> stats: array<f32>;
 @group(0) @binding(2) var<storage, read> params: array<f32>;
 
-fn channel(member: u32, block: u32) -> Channel {
-    let at = block * ${LANE}u;
-    let stat = member * STAT_STRIDE + at;
-    let param = member * PARAM_STRIDE + at;
+fn statistic(member: u32, first: u32, block: u32) -> V {
+    let at = member * STAT_STRIDE + first + block * ${LANE}u;
 #if LANE == 4
-    let mean = V(stats[stat + MEAN], stats[stat + MEAN + 1u], stats[stat + MEAN + 2u], stats[stat + MEAN + 3u]);
-    let variance = V(stats[stat + VARIANCE], stats[stat + VARIANCE + 1u], stats[stat + VARIANCE + 2u], stats[stat + VARIANCE + 3u]);
-    let gamma = V(params[param + GAMMA], params[param + GAMMA + 1u], params[param + GAMMA + 2u], params[param + GAMMA + 3u]);
-    let beta = V(params[param + BETA], params[param + BETA + 1u], params[param + BETA + 2u], params[param + BETA + 3u]);
+    return V(stats[at], stats[at + 1u], stats[at + 2u], stats[at + 3u]);
 #else
-    let mean = stats[stat + MEAN];
-    let variance = stats[stat + VARIANCE];
-    let gamma = params[param + GAMMA];
-    let beta = params[param + BETA];
+    return stats[at];
 #endif
-    return Channel(mean, 1.0 / sqrt(variance + V(EPSILON)), gamma, beta);
 }
 
-// Of a window of x with its first value at `corner`: the value at which the norm is largest, and its number.
+fn parameter(member: u32, first: u32, block: u32) -> V {
+    let at = member * PARAM_STRIDE + first + block * ${LANE}u;
+#if LANE == 4
+    return V(params[at], params[at + 1u], params[at + 2u], params[at + 3u]);
+#else
+    return params[at];
+#endif
+}
+
+fn channel(member: u32, block: u32) -> Channel {
+    let scale = 1.0 / sqrt(statistic(member, VARIANCE, block) + V(EPSILON));
+    return Channel(statistic(member, MEAN, block), scale, parameter(member, GAMMA, block));
+}
+
+// Of a window of x with its first value at `corner`: the value at which the norm is largest, and its number. A NaN
+// counts as the largest, for it must not get lost.
 struct Peak {
     value: V,
     place: Index,
@@ -206,7 +215,7 @@ fn peak(corner: u32, gamma: V) -> Peak {
     var place = Index(0u);
     for (var k = 1u; k < ${POOL * POOL}u; k++) {
         let other = x[corner + (k / POOL * W + k % POOL) * ${BLOCKS}u];
-        let better = (gamma > V(0.0)) & (other > value) | (gamma < V(0.0)) & (other < value);
+        let better = ((gamma > V(0.0)) & (other > value)) | ((gamma < V(0.0)) & (other < value)) | is_nan(other);
         value = select(value, other, better);
         place = select(place, Index(k), better);
     }
@@ -234,12 +243,13 @@ fn norm_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     let turn = thread / LANES;
     if (turn < ${TURNS}u && block < ${BLOCKS}u) {
         let c = channel(member, block);
+        let beta = parameter(member, BETA, block);
         for (var k = 0u; k < PER; k++) {
             let window = (piece * PER + k) * ${TURNS}u + turn;
             if (window < ${WINDOWS}u) {
                 let corner = corner_of(member, window / ${OUT_W * OUT_H}u, window / OUT_W % OUT_H, window % OUT_W, block);
                 let value = peak(corner, c.gamma).value;
-                out[member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + block] = (value - c.mean) * (c.scale * c.gamma) + c.beta;
+                out[member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + block] = (value - c.mean) * (c.scale * c.gamma) + beta;
             }
         }
     }
@@ -259,7 +269,7 @@ fn norm_grad_param(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
     let piece = (group.x + group.y * GRID_X) / ${TILES}u;
     let block = (group.x + group.y * GRID_X) % ${TILES}u * LANES + thread % LANES;
     let turn = thread / LANES;
-    let end = min((piece + 1u) * ROWS, ALL_ROWS);
+    let end = min((piece + 1u) * ROWS, ${BATCH * OUT_H * OUT_W}u);
     var dz_sum = V(0.0);
     var dz_xhat_sum = V(0.0);
     if (turn < ${TURNS}u && block < ${BLOCKS}u) {
@@ -306,7 +316,9 @@ fn gradient(at: u32, value: f32) {
 @compute @workgroup_size(64)
 fn norm_grad_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    let block = min(group.x + group.y * GRID_X, ${BLOCKS - 1}u);
+    // The grid may be a few workgroups too large; those compute the last block again and store nothing.
+    let index = group.x + group.y * GRID_X;
+    let block = min(index, ${BLOCKS - 1}u);
     var dz = V(0.0);
     var dz_xhat = V(0.0);
     for (var piece = thread; piece < PIECES; piece += 64u) {
@@ -323,7 +335,7 @@ fn norm_grad_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
             sh_dz_xhat[thread] += sh_dz_xhat[thread + half];
         }
     }
-    if (thread == 0u && group.x + group.y * GRID_X < ${BLOCKS}u) {
+    if (thread == 0u && index == block) {
         dz = sh_dz[0];
         dz_xhat = sh_dz_xhat[0];
         sums[member * ${2 * BLOCKS}u + block] = dz;

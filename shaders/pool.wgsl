@@ -3,9 +3,11 @@
 // forward:    x (M,B,H,W,C)  ->  out (M,B,OUT_H,OUT_W,C)
 // grad_input: x, dout        ->  dx, at the first largest value of each window in row-major order; GATE: only where x > 0
 //
+// A NaN counts as the largest of its window: max() might drop it, and the step would look sound.
 // A thread has one window of LANE channels. Where max pooling follows a norm, norm.wgsl does both.
 
 #import shared/channels
+#import shared/nan
 
 #entry pool_forward
 @group(0) @binding(0) var<storage, read> x: array<V>;
@@ -22,7 +24,8 @@ fn pool_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
         let corner = group.z * ${X_STRIDE / LANE}u + ((window / ${OUT_W * OUT_H}u * H + i) * W + j) * ${BLOCKS}u + block;
         var largest = x[corner];
         for (var k = 1u; k < ${POOL * POOL}u; k++) {
-            largest = max(largest, x[corner + (k / POOL * W + k % POOL) * ${BLOCKS}u]);
+            let value = x[corner + (k / POOL * W + k % POOL) * ${BLOCKS}u];
+            largest = select(largest, value, (value > largest) | is_nan(value));
         }
         out[group.z * ${OUT_STRIDE / LANE}u + at] = largest;
     }
@@ -58,8 +61,9 @@ fn pool_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
             largest = x[x_corner];
             for (var k = 1u; k < ${POOL * POOL}u; k++) {
                 let value = x[x_corner + (k / POOL * W + k % POOL) * ${BLOCKS}u];
-                first = select(first, Index(k), value > largest);
-                largest = max(largest, value);
+                let better = (value > largest) | is_nan(value);
+                first = select(first, Index(k), better);
+                largest = select(largest, value, better);
             }
 #if GATE
             gradient = select(V(0.0), gradient, largest > V(0.0));

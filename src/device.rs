@@ -1,9 +1,13 @@
 //! What a plan runs on. A device lowers each operation of a plan in its own way ([`crate::gpu`] to compute passes,
 //! [`crate::cpu`] to a native function); everything above the plan sees an [`Engine`].
 
-use crate::plan::TensorId;
-use anyhow::Result;
+use crate::cpu::{self, CpuEngine};
+use crate::gpu::{Adapter, AdapterClass, Gpu, GpuEngine, adapters};
+use crate::plan::{Plan, TensorId};
+use anyhow::{Result, bail};
+use serde::Serialize;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A plan on a device for a number of members: its tensors in the device's memory, its operations ready to be replayed.
 ///
@@ -50,3 +54,144 @@ pub type Watch<'a> = dyn FnMut(usize, &[f32]) -> ControlFlow<()> + 'a;
 pub type Next<'a> = dyn FnMut() -> Result<Option<Vec<u32>>> + 'a;
 /// See [`Engine::stream`].
 pub type Sink<'a> = dyn FnMut(&[u32]) -> Result<()> + 'a;
+
+/// Something of this machine that a plan can run on.
+#[derive(Clone)]
+pub enum Device {
+    Gpu(Arc<Gpu>),
+    /// The processor itself, natively.
+    Cpu,
+}
+
+/// What `lensgpu devices` says of a device.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DeviceInfo {
+    /// What `--device` takes for it.
+    pub index: usize,
+    pub name: String,
+    /// `gpu`, `software` or `cpu`.
+    pub class: &'static str,
+    /// `vulkan`, `metal`, `dx12` or `native`.
+    pub backend: String,
+    pub driver: String,
+    /// Largest tensor of a wave of members, bytes; none where memory is the only limit.
+    pub largest_binding: Option<u64>,
+}
+
+/// Every device: adapters, real GPUs first, then the processor.
+pub fn devices() -> Vec<DeviceInfo> {
+    let mut found: Vec<DeviceInfo> = adapters().iter().enumerate().map(|(i, a)| describe(i, a)).collect();
+    found.push(DeviceInfo {
+        index: found.len(),
+        name: cpu::name(),
+        class: "cpu",
+        backend: "native".into(),
+        driver: cpu::features(),
+        largest_binding: None,
+    });
+    found
+}
+
+fn describe(index: usize, adapter: &Adapter) -> DeviceInfo {
+    DeviceInfo {
+        index,
+        name: adapter.name().into(),
+        class: if adapter.class() == AdapterClass::Gpu {
+            "gpu"
+        } else {
+            "software"
+        },
+        backend: adapter.backend(),
+        driver: adapter.driver(),
+        largest_binding: Some(adapter.largest_binding()),
+    }
+}
+
+impl Device {
+    /// The device that `wish` names: `auto` (a real GPU, else the processor), `cpu`, `software` (a software adapter),
+    /// the index of [`devices`], or a part of a name, whatever its case.
+    ///
+    /// # Errors
+    /// Nothing of that name, with what there is; no adapter where one is asked for, with what to install; a driver that
+    /// refuses.
+    pub fn choose(wish: &str) -> Result<Device> {
+        if wish == "cpu" {
+            return Ok(Device::Cpu);
+        }
+        let adapters = adapters();
+        let class = |class| adapters.iter().find(|a| a.class() == class);
+        let chosen = match wish {
+            "auto" => match class(AdapterClass::Gpu) {
+                Some(gpu) => Some(gpu),
+                None => return Ok(Device::Cpu),
+            },
+            "software" => match class(AdapterClass::Software) {
+                Some(adapter) => Some(adapter),
+                None => bail!("there is no software adapter; {}", how_to_install_software()),
+            },
+            wish => match wish.parse::<usize>() {
+                Ok(index) if index == adapters.len() => return Ok(Device::Cpu),
+                Ok(index) => adapters.get(index),
+                Err(_) => adapters
+                    .iter()
+                    .find(|a| a.name().to_lowercase().contains(&wish.to_lowercase())),
+            },
+        };
+        let Some(adapter) = chosen else {
+            let known: Vec<String> = devices().iter().map(|d| format!("{} ({})", d.index, d.name)).collect();
+            bail!(
+                "no device is called '{wish}'; there are: {}. A GPU that is not among them needs its driver: {}",
+                known.join(", "),
+                how_to_install_gpu()
+            );
+        };
+        Ok(Device::Gpu(Arc::new(adapter.open()?)))
+    }
+
+    /// For people: what runs, and how.
+    pub fn name(&self) -> String {
+        match self {
+            Device::Gpu(gpu) if gpu.class == AdapterClass::Software => format!("{} (software adapter)", gpu.name),
+            Device::Gpu(gpu) => gpu.name.clone(),
+            Device::Cpu => format!("{} ({})", cpu::name(), cpu::features()),
+        }
+    }
+
+    /// Largest tensor, bytes.
+    pub fn largest_binding(&self) -> u64 {
+        match self {
+            Device::Gpu(gpu) => gpu.largest_binding(),
+            Device::Cpu => u64::MAX,
+        }
+    }
+
+    /// Makes the plan ready for `members` members.
+    ///
+    /// # Errors
+    /// Too little memory, or a kernel that the driver rejects.
+    pub fn engine(&self, plan: &Plan, members: usize) -> Result<Box<dyn Engine>> {
+        Ok(match self {
+            Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu.clone(), plan, members)?),
+            Device::Cpu => Box::new(CpuEngine::new(plan, members)?),
+        })
+    }
+}
+
+fn how_to_install_software() -> &'static str {
+    if cfg!(target_os = "linux") {
+        "on Debian and Ubuntu: apt-get install mesa-vulkan-drivers; on Fedora: dnf install mesa-vulkan-drivers; \
+         on Arch: pacman -S vulkan-swrast"
+    } else if cfg!(target_os = "windows") {
+        "WARP is part of Windows 10 and later: is this a server without graphics?"
+    } else {
+        "macOS has none; use --device cpu"
+    }
+}
+
+fn how_to_install_gpu() -> &'static str {
+    if cfg!(target_os = "linux") {
+        "NVIDIA's own driver, or mesa-vulkan-drivers for AMD and Intel, and the Vulkan loader libvulkan1"
+    } else {
+        "install the maker's current driver"
+    }
+}

@@ -11,11 +11,15 @@
 //! | [`gpu`] | wgpu: adapter, kernels and bindings, buffers, replay of a plan |
 //! | [`ensemble`] | training, inference, the mixture, metrics, the self test, the benchmark |
 //! | [`report`] | plots |
+//! | [`cli`] | the command line |
+//! | [`files`] | writing a file whole or not at all |
 
+pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod ensemble;
+pub mod files;
 pub mod gpu;
 pub mod net;
 pub mod plan;

@@ -5,9 +5,9 @@
 mod reference;
 
 use lensgpu::cpu::CpuEngine;
-use lensgpu::device::Engine;
+use lensgpu::device::{Device, Engine};
 use lensgpu::net::{Layout, Network, Parameter};
-use lensgpu::plan::{Capacity, LOG_WIDTH, Op, Plan, TensorId, Training, state};
+use lensgpu::plan::{Capacity, Op, Plan, TensorId, Training, log, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -15,11 +15,18 @@ use reference::compare::assert_close;
 use reference::{Memory, run};
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
+
+/// Opened once: a driver takes its time.
+static SOFTWARE: OnceLock<Device> = OnceLock::new();
 
 /// The devices to test, with this plan.
 fn engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> {
-    vec![("cpu", Box::new(CpuEngine::new(plan, members).unwrap()))]
+    let software = SOFTWARE.get_or_init(|| Device::choose("software").unwrap_or_else(|error| panic!("{error:#}")));
+    vec![
+        ("cpu", Box::new(CpuEngine::new(plan, members).unwrap())),
+        ("software", software.engine(plan, members).unwrap()),
+    ]
 }
 
 /// Error that is allowed, relative to the largest value of the part of a tensor at hand ([`parts`]).
@@ -422,11 +429,11 @@ fn parts(plan: &Plan, layout: &Layout, tensor: TensorId) -> BTreeMap<String, Vec
         "state" => (0..tensor.len)
             .map(|word| (format!("word {word}"), vec![word]))
             .collect(),
-        "log" => (0..LOG_WIDTH)
+        "log" => (0..log::WIDTH)
             .map(|column| {
                 (
                     format!("column {column}"),
-                    (column..tensor.len).step_by(LOG_WIDTH).collect(),
+                    (column..tensor.len).step_by(log::WIDTH).collect(),
                 )
             })
             .collect(),

@@ -6,17 +6,11 @@
 use super::Native;
 use super::memory::{Memory, Need, Scratch};
 use super::simd::{LANES, simd};
-use crate::plan::{Adam, LOG_WIDTH, state};
+use crate::plan::state::{FREEZE, KEEP, RESTORE, SKIP, TAKE};
+use crate::plan::{Adam, log, state};
 
 /// Values of a task.
 const PIECE: usize = 16_384;
-
-// Verdicts; KEEP is added where the result is kept as good.
-const TAKE: u32 = 0;
-const SKIP: u32 = 1;
-const RESTORE: u32 = 2;
-const FREEZE: u32 = 3;
-const KEEP: u32 = 4;
 
 impl Adam {
     fn pieces(&self) -> usize {
@@ -86,7 +80,8 @@ impl Adam {
     /// Writes state and log.
     fn judge(&self, memory: &mut Memory, m: usize, norm: f32) {
         let second_loss = self.second_loss.map_or(0.0, |second| memory.row(second, m)[0]);
-        let loss = memory.row(self.loss, m)[0] + second_loss;
+        let [plain, squared_error] = [0, 1].map(|i| memory.row(self.loss, m)[i]);
+        let loss = plain + second_loss;
         let finite =
             norm.is_finite() && loss.is_finite() && memory.row(self.stats_next, m).iter().all(|s| s.is_finite());
         let cursor = memory.words(self.state, m)[state::CURSOR] as usize;
@@ -103,8 +98,8 @@ impl Adam {
         };
         state[state::VERDICT] = verdict;
         state[state::CURSOR] += 1;
-        let log = &mut memory.rows_mut(self.log).row_mut(m)[cursor * LOG_WIDTH..][..LOG_WIDTH];
-        log.copy_from_slice(&[loss, norm, verdict as f32, rate]);
+        let row = &mut memory.rows_mut(self.log).row_mut(m)[cursor * log::WIDTH..][..log::WIDTH];
+        row.copy_from_slice(&[plain, norm, verdict as f32, rate, squared_error]);
     }
 
     fn apply(&self, state: &mut [u32], norm: f32, rate: f32) -> u32 {

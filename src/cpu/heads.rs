@@ -46,16 +46,17 @@ impl Native for HeadsLoss {
                 .row(self.raw, m)
                 .chunks_exact(2)
                 .zip(memory.row(self.prediction, m).chunks_exact(2));
-            let mut sum = 0.0;
+            let (mut sum, mut squared_error) = (0.0, 0.0);
             for ((draw, y), (raw, prediction)) in draw.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs) {
                 let (error, var) = (prediction[0] - y, prediction[1]);
                 sum += 0.5 * (var.ln() + error * error / var);
+                squared_error += error * error;
                 let d_mu = error / var;
                 let d_var = 0.5 / var * (1.0 - error * error / var);
                 let d_abs = if self.abs_mean { sign(raw[0]) } else { 1.0 };
                 draw.copy_from_slice(&[d_mu * d_abs / batch, d_var * sigmoid(raw[1]) / batch]);
             }
-            loss[0] = sum / batch;
+            loss.copy_from_slice(&[sum / batch, squared_error / batch]);
         }
         memory.put(self.draw, draw);
         memory.put(self.loss, loss);

@@ -14,6 +14,7 @@ mod heads;
 mod memory;
 mod norm;
 mod pool;
+mod processor;
 mod product;
 mod simd;
 
@@ -22,6 +23,8 @@ use crate::plan::{Op, Plan, TensorId};
 use anyhow::{Result, ensure};
 use memory::{Memory, Need, Scratch};
 use std::time::Instant;
+
+pub use processor::{features, name};
 
 /// A plan on the processor, by the threads of the rayon pool it is made in.
 pub struct CpuEngine {

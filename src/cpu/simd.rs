@@ -27,6 +27,21 @@ pub trait Simd {
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 }
 
+/// The instruction set in use, for people.
+pub fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    match x86::level() {
+        x86::Level::Avx512 => return "AVX-512",
+        x86::Level::Avx2 => return "AVX2 and FMA",
+        x86::Level::Plain => {}
+    }
+    if cfg!(target_arch = "aarch64") {
+        "NEON"
+    } else {
+        "plain code"
+    }
+}
+
 /// What every processor can do.
 pub struct Plain;
 

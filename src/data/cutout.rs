@@ -86,6 +86,15 @@ impl Cutout {
         Ok(())
     }
 
+    /// All that is known of the object, without its image.
+    pub fn without_pixels(self) -> Self {
+        Cutout {
+            pixels: vec![],
+            mask: vec![],
+            ..self
+        }
+    }
+
     /// Works out what depends on all bands.
     pub(super) fn finish(mut self) -> Self {
         self.masked_fraction = self.mask.iter().filter(|&&m| m).count() as f64 / self.mask.len().max(1) as f64;

@@ -3,6 +3,8 @@
 //! Each bit has a pure function that decides it; 0 means that nothing was noticed. The bits are part of the output
 //! format: a bit keeps its meaning for ever.
 
+use super::audit::{self, MAX_MASKED};
+use super::sky::{Sky, SkyRange};
 use crate::ensemble::metrics::median;
 
 pub const MASKED: i32 = 1;
@@ -72,34 +74,22 @@ pub fn describe(flags: i32) -> Vec<&'static str> {
 
 /// `share` of masked pixels, 0 to 1.
 pub fn masked(share: f64) -> i32 {
-    set(MASKED, share > 0.2)
+    set(MASKED, share > MAX_MASKED)
 }
 
 /// Both in arcsec per pixel. A header without a scale is no reason for a flag: leave the call out.
 pub fn pixel_scale(header: f64, model: f64) -> i32 {
-    set(PIXEL_SCALE, !(0.98..=1.02).contains(&(header / model)))
+    set(PIXEL_SCALE, audit::scale_differs(header, model))
 }
 
-/// Sky level (median) and noise (1.4826 x median absolute deviation) of a band's border pixels over the training
-/// images, each as (smallest, largest), raw flux.
-#[derive(Clone, Copy, Debug)]
-pub struct SkyRange {
-    pub level: (f64, f64),
-    pub noise: (f64, f64),
+/// `sky` of an image's border, measured as that of the training images.
+pub fn sky(sky: &[Option<Sky>], training: &SkyRange) -> i32 {
+    set(SKY, !training.contains(sky))
 }
 
-/// `level` and `noise` of one band of one image, measured as those of the range. The noise may be a factor of two
-/// outside the range (0.75 mag in zero point) and the level the largest training noise; a NaN is outside.
-pub fn sky(level: f64, noise: f64, training: &SkyRange) -> i32 {
-    let margin = training.noise.1;
-    let inside = (training.level.0 - margin..=training.level.1 + margin).contains(&level)
-        && (training.noise.0 / 2.0..=training.noise.1 * 2.0).contains(&noise);
-    set(SKY, !inside)
-}
-
-/// `crop_width` in arcsec, the smaller side. A ring that large is not seen whole.
-pub fn near_edge(theta_e: f64, crop_width: f64) -> i32 {
-    set(NEAR_EDGE, theta_e > 0.8 * crop_width / 2.0)
+/// A ring that large is not seen whole in a cutout `size` pixels wide; `pixel_scale` in arcsec.
+pub fn near_edge(theta_e: f64, size: usize, pixel_scale: f64) -> i32 {
+    set(NEAR_EDGE, audit::near_edge(theta_e, size, pixel_scale))
 }
 
 /// `labels`: smallest and largest training label, arcsec.
@@ -138,6 +128,7 @@ fn set(bit: i32, condition: bool) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sky::BandRange;
     use super::*;
 
     #[test]
@@ -165,22 +156,21 @@ mod tests {
             ),
             (2, 2, 2)
         );
-        let training = SkyRange {
-            level: (-1e-13, 1e-13),
-            noise: (1e-12, 4e-12),
+        let band = BandRange {
+            sky: [-1.0, 1.0],
+            noise: [0.5, 2.0],
         };
-        assert_eq!(sky(0.0, 2e-12, &training), 0);
-        assert_eq!(sky(3e-12, 7e-12, &training), 0);
-        for (level, noise) in [
-            (0.0, 2e-9),
-            (0.0, 0.4e-12),
-            (0.0, 0.0),
-            (1e-11, 2e-12),
-            (f64::NAN, 2e-12),
-        ] {
-            assert_eq!(sky(level, noise, &training), SKY, "{level} {noise}");
+        let training = SkyRange { bands: vec![band] };
+        assert_eq!(sky(&[Some(Sky { sky: 0.5, noise: 1.9 })], &training), 0);
+        assert_eq!(sky(&[None], &training), 0, "unknown is not unusual");
+        for (level, noise) in [(0.0, 2.1), (0.0, 0.4), (0.0, 0.0), (1.5, 1.0), (f64::NAN, 1.0)] {
+            assert_eq!(
+                sky(&[Some(Sky { sky: level, noise })], &training),
+                SKY,
+                "{level} {noise}"
+            );
         }
-        assert_eq!((near_edge(4.4, 11.0), near_edge(4.41, 11.0)), (0, NEAR_EDGE));
+        assert_eq!((near_edge(4.39, 55, 0.2), near_edge(4.41, 55, 0.2)), (0, NEAR_EDGE));
     }
 
     #[test]

@@ -15,15 +15,12 @@ pub struct Split {
 
 /// Splits `0..n`: first `hold_out` rows, then `fraction` of the rest (at least one of three or more) for validation.
 ///
-/// The order is by random keys from ChaCha8, not by a library's shuffle, whose result may change between versions.
 pub fn split(n: usize, seed: u64, fraction: f64, hold_out: usize) -> Result<Split> {
     if !(0.0..1.0).contains(&fraction) {
         bail!("the share of rows for validation is {fraction}; it must be at least 0 and below 1");
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut order: Vec<(u64, usize)> = (0..n).map(|row| (rng.next_u64(), row)).collect();
-    order.sort_unstable();
-    let order: Vec<usize> = order.into_iter().map(|(_, row)| row).collect();
+    let order = random_order(n, &mut rng);
 
     let rest = n.saturating_sub(hold_out);
     let least = usize::from(fraction > 0.0 && rest >= 3);
@@ -45,6 +42,13 @@ pub fn split(n: usize, seed: u64, fraction: f64, hold_out: usize) -> Result<Spli
         validation: part(hold_out, validation),
         train: part(hold_out + validation, train),
     })
+}
+
+/// `0..n` in random order: by random keys, not by a library's shuffle, whose result may change between versions.
+pub fn random_order(n: usize, rng: &mut impl Rng) -> Vec<usize> {
+    let mut order: Vec<(u64, usize)> = (0..n).map(|row| (rng.next_u64(), row)).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, row)| row).collect()
 }
 
 #[cfg(test)]

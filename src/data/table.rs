@@ -9,6 +9,7 @@
 
 mod fits;
 
+use crate::files::{self, folder_of, write_failed};
 use anyhow::{Context, Result, bail, ensure};
 use fitsio_pure::io::AtomicFile;
 use std::path::{Path, PathBuf};
@@ -118,31 +119,14 @@ impl TableWriter {
             extension == "csv" || extension == "fits",
             "{shown}: cannot write a table of this kind: the name must end in .csv or .fits"
         );
-        ensure!(
-            !path.is_dir(),
-            "{shown} is a folder: give the name of a file, such as {shown}/out.{extension}"
-        );
-        let folder = folder_of(path);
-        ensure!(
-            folder.is_dir(),
-            "{shown}: there is no folder {}: create it first",
-            folder.display()
-        );
-        if let Ok(old) = path.metadata() {
-            ensure!(
-                !old.permissions().readonly(),
-                "{shown} exists and is write protected: choose another name"
-            );
-        }
-        let file = AtomicFile::new(path)
-            .with_context(|| format!("{shown}: cannot write in {}: choose another folder", folder.display()))?;
+        let file = files::create(path)?;
         let sink = if extension == "csv" {
             let mut csv = csv::Writer::from_writer(file);
             csv.write_record(columns.iter().map(|c| &c.name))
                 .with_context(|| write_failed(path))?;
             Sink::Csv(Box::new(csv))
         } else {
-            Sink::Fits(fits::FitsTable::new(file, folder, &columns).with_context(|| write_failed(path))?)
+            Sink::Fits(fits::FitsTable::new(file, folder_of(path), &columns).with_context(|| write_failed(path))?)
         };
         Ok(TableWriter {
             path: path.into(),
@@ -193,16 +177,6 @@ impl TableWriter {
         file.commit().with_context(|| write_failed(&self.path))?;
         Ok(self.rows)
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
-fn write_failed(path: &Path) -> String {
-    format!("{}: writing failed: is the disk full?", path.display())
 }
 
 fn csv_text(cell: &Cell) -> String {

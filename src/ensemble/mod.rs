@@ -1,4 +1,7 @@
 //! Training, inference, the mixture, metrics, the self test and the benchmark.
 
+pub mod infer;
 pub mod metrics;
 pub mod mixture;
+pub mod predict;
+pub mod train;

@@ -9,7 +9,7 @@
 //! | `#entry NAME [NAME ...]` | what follows, up to the next `#entry`, only where one of the names is the entry compiled; text before the first `#entry` is common to all |
 //! | `#if EXPR`, `#else`, `#endif` | one of the two branches |
 //! | `#for i in A..B`, `#endfor` | the lines between for each i from A to B - 1 |
-//! | `#let NAME = EXPR` | nothing; a name for `EXPR` up to the end of the block |
+//! | `#let NAME = EXPR` | nothing; a name for `EXPR` up to the end of the `#for` that it stands in, else of the shader |
 //! | `${EXPR}`, `$NAME` | the value |
 //!
 //! Comments are dropped. The constants are those of the pass, and stand in front as WGSL constants too.
@@ -23,7 +23,19 @@ macro_rules! sources {
 }
 
 /// Every file of `shaders/`, part of the program.
-pub const SOURCES: &[(&str, &str)] = sources!["conv.wgsl"];
+pub const SOURCES: &[(&str, &str)] = sources![
+    "adam.wgsl",
+    "conv.wgsl",
+    "dense.wgsl",
+    "fgsm.wgsl",
+    "gather.wgsl",
+    "heads.wgsl",
+    "norm.wgsl",
+    "pool.wgsl",
+    "shared/channels.wgsl",
+    "shared/finite.wgsl",
+    "shared/nan.wgsl",
+];
 
 /// The WGSL of `entry` of `shaders/{shader}`, compiled for `constants`.
 ///
@@ -92,7 +104,6 @@ impl<'a> Expander<'a> {
     }
 
     fn block(&mut self, file: &str, lines: &[Line]) -> Result<()> {
-        let names = self.names.len();
         let mut at = 0;
         while at < lines.len() {
             let (number, line) = lines[at];
@@ -101,7 +112,6 @@ impl<'a> Expander<'a> {
                 .with_context(|| format!("{file}:{number}: {}", line.trim()))?;
             at += used;
         }
-        self.names.truncate(names);
         Ok(())
     }
 
@@ -138,10 +148,11 @@ impl<'a> Expander<'a> {
                 let (from, to) = range.split_once("..").context("expected #for NAME in A..B")?;
                 let (from, to) = (self.eval(from)?, self.eval(to)?);
                 let (_, end) = span(lines, "for")?;
+                let names = self.names.len();
                 for value in from..to {
                     self.names.push((name.trim().to_string(), value));
                     self.block(file, &lines[1..end])?;
-                    self.names.pop();
+                    self.names.truncate(names);
                 }
                 Ok(end + 1)
             }
@@ -299,7 +310,7 @@ mod tests {
 
     fn run(source: &str, constants: &[(&str, Constant)]) -> Result<String> {
         expand(
-            &[("a.wgsl", source), ("shared/b.wgsl", "b${N + 1}\n")],
+            &[("a.wgsl", source), ("shared/b.wgsl", "#let B = N + 1\nb$B\n")],
             "a.wgsl",
             "main",
             constants,
@@ -333,8 +344,8 @@ mod tests {
     #[test]
     fn entries_and_imports() {
         assert_eq!(
-            text("all // why\n#entry other\nx\n#entry other main\n#import shared/b\n#import shared/b\ny"),
-            "all b4 y"
+            text("all // why\n#entry other\nx\n#entry other main\n#import shared/b\n#import shared/b\ny$B"),
+            "all b4 y4"
         );
     }
 
@@ -350,6 +361,10 @@ mod tests {
         assert_eq!(
             text("#entry main\n#let K = N * 2\n#for i in 0..1\n#let K = 10 - K - 1 // shadows\n$K\n#endfor\n$K"),
             "3 6"
+        );
+        assert_eq!(
+            text("#entry main\n#if N == 3\n#let K = 4\n#else\n#let K = 5\n#endif\n$K"),
+            "4"
         );
         assert_eq!(
             text("#entry main\n${2 + 3 * N} ${-N / 2} ${(1 < 2) + (N != 3)} ${7 - 2 - 1}"),

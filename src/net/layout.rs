@@ -1,7 +1,8 @@
 //! Where each parameter lies in a member's row: all trainable values in one row, all running statistics in another.
 
+use super::network::MAX_VALUES;
 use super::{Layer, Network};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 /// One named tensor of a member, as in the recordings: `conv1.kernel` (kh, kw, in, out), `norm1.gamma` (C), ...
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +38,7 @@ pub struct Layout {
 
 impl Layout {
     /// # Errors
-    /// Those of [`Network::shapes`].
+    /// Those of [`Network::shapes`], and a tensor of more than 2^31 values.
     pub fn new(network: &Network) -> Result<Layout> {
         let mut params = Row::default();
         let mut stats = Row::default();
@@ -46,23 +47,23 @@ impl Layout {
                 Layer::Conv {
                     name, filters, kernel, ..
                 } => {
-                    params.push(name, "kernel", vec![*kernel, *kernel, shape.c, *filters]);
-                    params.push(name, "bias", vec![*filters]);
+                    params.push(name, "kernel", vec![*kernel, *kernel, shape.c, *filters])?;
+                    params.push(name, "bias", vec![*filters])?;
                 }
                 Layer::Dense { name, units, .. } => {
-                    params.push(name, "kernel", vec![shape.c, *units]);
-                    params.push(name, "bias", vec![*units]);
+                    params.push(name, "kernel", vec![shape.c, *units])?;
+                    params.push(name, "bias", vec![*units])?;
                 }
                 Layer::Norm { name } => {
-                    params.push(name, "gamma", vec![shape.c]);
-                    params.push(name, "beta", vec![shape.c]);
-                    stats.push(name, "moving_mean", vec![shape.c]);
-                    stats.push(name, "moving_variance", vec![shape.c]);
+                    params.push(name, "gamma", vec![shape.c])?;
+                    params.push(name, "beta", vec![shape.c])?;
+                    stats.push(name, "moving_mean", vec![shape.c])?;
+                    stats.push(name, "moving_variance", vec![shape.c])?;
                 }
                 Layer::Heads(heads) => {
                     for head in [&heads.mean, &heads.var] {
-                        params.push(head, "kernel", vec![shape.c, 1]);
-                        params.push(head, "bias", vec![1]);
+                        params.push(head, "kernel", vec![shape.c, 1])?;
+                        params.push(head, "bias", vec![1])?;
                     }
                 }
                 Layer::Maxpool { .. } | Layer::Flatten => {}
@@ -109,14 +110,16 @@ struct Row {
 }
 
 impl Row {
-    fn push(&mut self, layer: &str, part: &str, shape: Vec<usize>) {
-        let offset = self.end.next_multiple_of(4);
+    fn push(&mut self, layer: &str, part: &str, shape: Vec<usize>) -> Result<()> {
+        let (name, offset) = (format!("{layer}.{part}"), self.end.next_multiple_of(4));
+        let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n));
+        ensure!(
+            len.is_some_and(|n| n <= MAX_VALUES),
+            "{name} of shape {shape:?} is too large: more than 2^31 values"
+        );
         self.end = offset + shape.iter().product::<usize>();
-        self.tensors.push(Parameter {
-            name: format!("{layer}.{part}"),
-            shape,
-            offset,
-        });
+        self.tensors.push(Parameter { name, shape, offset });
+        Ok(())
     }
 }
 

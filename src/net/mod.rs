@@ -2,8 +2,10 @@
 
 mod init;
 mod layout;
+pub mod model;
 mod network;
 
 pub use init::initialise;
 pub use layout::{Layout, Parameter};
+pub use model::{About, Label, Member, MemberSummary, Model, TrainingSummary, utc_now};
 pub use network::{Activation, Heads, Layer, MeanActivation, Network, Shape, VarActivation};

@@ -85,6 +85,9 @@ fn default_var_floor() -> f32 {
     1e-3
 }
 
+/// Most values of one image between two layers, and of one tensor of weights: what a device can count in 32 bits.
+pub(super) const MAX_VALUES: usize = 1 << 31;
+
 /// What flows between two layers, for one image: (height, width, channels). Features are `1 x 1 x n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -96,6 +99,12 @@ pub struct Shape {
 impl Shape {
     pub fn len(self) -> usize {
         self.h * self.w * self.c
+    }
+
+    /// Whether the values can be counted, and are at most [`MAX_VALUES`].
+    fn fits(self) -> bool {
+        let len = self.h.checked_mul(self.w).and_then(|n| n.checked_mul(self.c));
+        len.is_some_and(|n| n <= MAX_VALUES)
     }
 
     pub fn is_empty(self) -> bool {
@@ -166,6 +175,11 @@ impl Network {
             self.input
         );
         let mut shape = self.input_shape();
+        ensure!(
+            shape.fits(),
+            "the network's input of {:?} is too large: more than 2^31 values",
+            self.input
+        );
         let mut flat = self.input.len() == 1;
         let mut shapes = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.layers.iter().enumerate() {
@@ -235,6 +249,10 @@ impl Network {
                     );
                 }
             }
+            ensure!(
+                shape.fits(),
+                "{what}: its output of {shape} is too large: more than 2^31 values for one image"
+            );
         }
         Ok(shapes)
     }
@@ -265,7 +283,8 @@ impl Network {
 }
 
 impl Layer {
-    fn names(&self) -> Vec<&str> {
+    /// The layers' names in front of their tensors; none for a layer without any.
+    pub fn names(&self) -> Vec<&str> {
         match self {
             Layer::Conv { name, .. } | Layer::Norm { name } | Layer::Dense { name, .. } => vec![name],
             Layer::Heads(heads) => vec![&heads.mean, &heads.var],
@@ -304,7 +323,9 @@ mod tests {
     use super::*;
 
     fn network(layers: &str) -> Result<Network> {
-        Network::from_toml(layers, &[9, 8, 2])
+        let network = Network::from_toml(layers, &[9, 8, 2])?;
+        crate::net::Layout::new(&network)?;
+        Ok(network)
     }
 
     #[test]
@@ -349,6 +370,14 @@ mod tests {
             (
                 "[[layers]]\nlayer='norm'\nname='a/b'\n[[layers]]\nlayer='flatten'\n",
                 "layer name \"a/b\"",
+            ),
+            (
+                "[[layers]]\nlayer='conv'\nname='c'\nfilters=9000000000000000000\nkernel=3\n",
+                "too large",
+            ),
+            (
+                "[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='dense'\nname='d'\nunits=2000000000\n",
+                "d.kernel",
             ),
             ("[[layers]]\nlayer='dropout'\n", "dropout"),
             ("[[layers]]\nlayer='norm'\nname='n'\nsize=3\n", "size"),

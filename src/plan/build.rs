@@ -6,7 +6,7 @@ use anyhow::Result;
 
 /// Batch norm as Keras has it by default, and as in the recordings.
 const NORM_EPSILON: f32 = 1e-3;
-const NORM_MOMENTUM: f32 = 0.99;
+pub const NORM_MOMENTUM: f32 = 0.99;
 
 /// What the optimiser of a training plan does.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +61,14 @@ impl Plan {
         let schedule = b.shared("schedule", capacity.steps);
         let x = b.tensor("x", training.batch * image.len());
         let y = b.tensor("y", training.batch);
-        let loss = ["loss", "adversarial_loss"].map(|name| b.tensor(name, 1));
+        let loss = ["loss", "adversarial_loss"].map(|name| b.tensor(name, 2));
         let grads = b.tensor("grads", p);
         let stats_next = b.tensor("stats_next", s);
         let adam_m = b.tensor("adam_m", p);
         let adam_v = b.tensor("adam_v", p);
         let good = b.tensor("good", p + s);
         let state = b.tensor("state", state::WORDS);
-        let log = b.tensor("log", capacity.steps * LOG_WIDTH);
+        let log = b.tensor("log", capacity.steps * log::WIDTH);
 
         let gather = Gather {
             batch: training.batch,

@@ -8,7 +8,7 @@
 mod build;
 mod op;
 
-pub use build::Training;
+pub use build::{NORM_MOMENTUM, Training};
 pub use op::*;
 
 /// A tensor of the plan, by its place in [`Plan::tensors`].
@@ -62,7 +62,7 @@ pub struct TrainIo {
     pub schedule: TensorId,
     /// (B) labels of the mini-batch.
     pub y: TensorId,
-    /// (1) loss of each pass of the step: plain, and adversarial where it is on.
+    /// (2) loss and mean squared error of each pass of the step: plain, and adversarial where it is on.
     pub loss: [TensorId; 2],
     pub grads: TensorId,
     /// Running statistics as they will be if the step is taken.
@@ -76,7 +76,7 @@ pub struct TrainIo {
     pub good: TensorId,
     /// [`state`]: counters of a member.
     pub state: TensorId,
-    /// (steps, [`LOG_WIDTH`]) what happened in each step of the epoch.
+    /// (steps, [`log::WIDTH`]) what happened in each step of the epoch.
     pub log: TensorId,
 }
 
@@ -107,7 +107,8 @@ pub mod state {
     pub const RESTORED: usize = 4;
     /// Optimiser steps since the last good weights were kept.
     pub const SINCE_GOOD: usize = 5;
-    /// What the update pass does: [`super::state`]'s `APPLY`, `SKIP` or `RESTORE`, and whether it keeps the result.
+    /// What the update does: [`TAKE`], [`SKIP`], [`RESTORE`] or [`FREEZE`], with [`KEEP`] added where the result is kept
+    /// as good.
     pub const VERDICT: usize = 6;
     /// 1 for a member whose training has ended (early stopping).
     pub const FROZEN: usize = 7;
@@ -121,10 +122,27 @@ pub mod state {
     /// f32: Adam's step size for this step.
     pub const STEP_SIZE: usize = 12;
     pub const WORDS: usize = 16;
+
+    pub const TAKE: u32 = 0;
+    pub const SKIP: u32 = 1;
+    pub const RESTORE: u32 = 2;
+    pub const FREEZE: u32 = 3;
+    pub const KEEP: u32 = 4;
 }
 
-/// f32 values a step in the `log` tensor: loss, gradient norm before clipping, verdict, learning rate.
-pub const LOG_WIDTH: usize = 4;
+/// f32 values a step in the `log` tensor.
+pub mod log {
+    /// Of the plain images, in scaled labels.
+    pub const LOSS: usize = 0;
+    /// Of the gradient, before clipping.
+    pub const NORM: usize = 1;
+    /// As in [`super::state::VERDICT`].
+    pub const VERDICT: usize = 2;
+    pub const RATE: usize = 3;
+    /// Mean of (mu - y)^2 over the plain images.
+    pub const SQUARED_ERROR: usize = 4;
+    pub const WIDTH: usize = 5;
+}
 
 impl Plan {
     pub fn tensor(&self, id: TensorId) -> &Tensor {

@@ -110,7 +110,7 @@ impl DenseShape {
     }
 }
 
-/// x[b] = flip(pool[draw], code), y[b] = labels[draw], for row `state[CURSOR]` of `draws` (steps, B).
+/// `x[b] = flip(pool[draw], code)`, `y[b] = labels[draw]`, for row `state[CURSOR]` of `draws` (steps, B).
 ///
 /// A draw is `image | code << 28`. Code bit 0 mirrors left and right, bit 1 up and down, bit 2 transposes rows and
 /// columns (only where h = w); they apply in that order to the output's coordinates: for output (i, j), first swap
@@ -129,7 +129,7 @@ pub struct Gather {
     pub y: TensorId,
 }
 
-/// out = act(x * kernel + bias): out[b,i,j,o] = act(bias[o] + sum over u,v,c of x[b,i+u,j+v,c] kernel[u,v,c,o]).
+/// out = act(x * kernel + bias): `out[b,i,j,o] = act(bias[o] + sum over u,v,c of x[b,i+u,j+v,c] kernel[u,v,c,o])`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvForward {
     pub layer: String,
@@ -143,7 +143,7 @@ pub struct ConvForward {
     pub out: TensorId,
 }
 
-/// dx[b,i,j,c] = sum over u,v,o of dout[b,i-u,j-v,o] kernel[u,v,c,o], gated by x > 0 where asked.
+/// `dx[b,i,j,c] = sum over u,v,o of dout[b,i-u,j-v,o] kernel[u,v,c,o]`, gated by x > 0 where asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvGradInput {
     pub layer: String,
@@ -155,7 +155,7 @@ pub struct ConvGradInput {
     pub dx: TensorId,
 }
 
-/// dkernel[u,v,c,o] = sum over b,i,j of x[b,i+u,j+v,c] dout[b,i,j,o]; dbias[o] = sum of dout[..,o].
+/// `dkernel[u,v,c,o] = sum over b,i,j of x[b,i+u,j+v,c] dout[b,i,j,o]`; `dbias[o] = sum of dout[..,o]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvGradWeight {
     pub layer: String,
@@ -333,11 +333,11 @@ pub struct HeadsLoss {
     pub y: TensorId,
     /// (B,2).
     pub draw: TensorId,
-    /// (1).
+    /// (2): loss, mean of (mu - y)^2.
     pub loss: TensorId,
 }
 
-/// dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i], gated by x > 0 where asked.
+/// `dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i]`, gated by x > 0 where asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadsGradInput {
     pub batch: usize,

@@ -1,5 +1,5 @@
 use super::Memory;
-use lensgpu::plan::{Adam, LOG_WIDTH, state};
+use lensgpu::plan::{Adam, log, state};
 
 // What the update does, as it stands in `state[VERDICT]` and in the log.
 const APPLY: f64 = 0.0;
@@ -30,7 +30,9 @@ pub fn adam(op: &Adam, memory: &mut Memory, m: usize) {
     let state = memory.row_mut(op.state, m);
     state[state::VERDICT] = verdict;
     state[state::CURSOR] += 1.0;
-    memory.row_mut(op.log, m)[cursor * LOG_WIDTH..][..LOG_WIDTH].copy_from_slice(&[loss, norm, verdict, rate]);
+    let [plain, squared_error] = [0, 1].map(|i| memory.row(op.loss, m)[i]);
+    let row = [plain, norm, verdict, rate, squared_error];
+    memory.row_mut(op.log, m)[cursor * log::WIDTH..][..log::WIDTH].copy_from_slice(&row);
 }
 
 /// w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon), with the gradient clipped to its largest norm.

@@ -23,18 +23,19 @@ pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
 /// loss = mean of log(var)/2 + (y - mu)^2 / (2 var); draw = [d loss/da, d loss/db].
 pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
     let batch = op.batch as f64;
-    let (mut loss, mut draw) = (0.0, vec![]);
+    let (mut loss, mut squared_error, mut draw) = (0.0, 0.0, vec![]);
     for image in 0..op.batch {
         let [a, b] = [0, 1].map(|i| memory.row(op.raw, m)[2 * image + i]);
         let [mu, var] = [0, 1].map(|i| memory.row(op.prediction, m)[2 * image + i]);
         let y = memory.row(op.y, m)[image];
         loss += (var.ln() / 2.0 + (y - mu).powi(2) / (2.0 * var)) / batch;
+        squared_error += (y - mu).powi(2) / batch;
         let dmu = (mu - y) / var / batch;
         let dvar = (1.0 / (2.0 * var) - (y - mu).powi(2) / (2.0 * var * var)) / batch;
         let dmu_da = if op.abs_mean { sign(a) } else { 1.0 };
         draw.extend([dmu * dmu_da, dvar * sigmoid(b)]);
     }
-    memory.row_mut(op.loss, m)[0] = loss;
+    memory.row_mut(op.loss, m).copy_from_slice(&[loss, squared_error]);
     memory.row_mut(op.draw, m).copy_from_slice(&draw);
 }
 

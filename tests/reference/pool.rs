@@ -1,7 +1,7 @@
 use super::{Memory, at, gated};
 use lensgpu::plan::{PoolForward, PoolGradInput, PoolShape};
 
-/// out = the largest value of each window.
+/// out = the largest value of each window; a NaN counts as the largest.
 pub fn forward(op: &PoolForward, memory: &mut Memory, m: usize) {
     let out = largest(&op.shape, memory.row(op.x, m));
     memory.row_mut(op.out, m).copy_from_slice(&out);
@@ -41,7 +41,7 @@ fn maxima(s: &PoolShape, x: &[f64]) -> Vec<usize> {
                     let mut best = place(0, 0);
                     for u in 0..s.pool {
                         for v in 0..s.pool {
-                            if x[place(u, v)] > x[best] {
+                            if x[place(u, v)] > x[best] || x[place(u, v)].is_nan() {
                                 best = place(u, v);
                             }
                         }

@@ -125,7 +125,8 @@ impl Recording {
         );
         for step in 1..=3 {
             plan.ops.iter().for_each(|op| run(op, &mut memory));
-            let loss = memory.all(train.loss[0]);
+            let loss: Vec<f64> = memory.all(train.loss[0]).iter().step_by(2).copied().collect();
+            let loss = &loss;
             self.put(&format!("adam{step}.loss"), &[], loss, arrays);
             if step == 1 {
                 self.put_prediction("train", memory.all(plan.io.prediction), arrays);
@@ -169,6 +170,7 @@ impl Recording {
             .all(train.loss[0])
             .iter()
             .zip(memory.all(train.loss[1]))
+            .step_by(2)
             .map(|(a, b)| a + b)
             .collect();
         self.put("adversarial.loss", &[], &loss, arrays);

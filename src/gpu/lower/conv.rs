@@ -5,8 +5,8 @@
 //! | forward, input gradient | 8 pixels in a row x 4 channels, fewer pixels where that fits the width better | up to 256 threads, 64 channels, 16 KiB |
 //! | weight gradient | a kernel row x 4 input channels x 4 output channels | 64 threads, no workgroup memory |
 
-use super::{AdapterClass, Lowering};
-use crate::gpu::{Constant, Pass};
+use super::{AdapterClass, Lowering, fold, row};
+use crate::gpu::{Binding, Constant, Pass};
 use crate::plan::{ConvForward, ConvGradInput, ConvGradWeight, ConvShape, Slice};
 
 /// Workgroup memory of every adapter (16 KiB), in vec4.
@@ -14,8 +14,6 @@ const WORKGROUP_VEC4: usize = 1024;
 const MAX_THREADS: usize = 256;
 /// The largest kernel whose tiles fit workgroup memory at any image width.
 pub const MAX_KERNEL: usize = 17;
-/// Workgroups a dimension of the grid may have.
-const MAX_GRID: usize = 65_535;
 
 /// out = act(x * kernel + bias).
 pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
@@ -25,8 +23,7 @@ pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
         dst: [s.out_h(), s.out_w(), s.out_c],
         pad: [0, 0],
     };
-    let params = cx.stride(op.kernel.tensor);
-    assert_eq!(op.kernel.tensor, op.bias.tensor, "a member's parameters lie in one row");
+    let params = cx.stride(row([op.kernel, op.bias]));
     let (grid, mut constants) = image.tiled(s);
     constants.extend::<[(_, Constant); 10]>([
         ("FORWARD", true.into()),
@@ -40,11 +37,16 @@ pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
         ("OUT_C", s.out_c.into()),
         ("VEC_PARAMS", vec4_rows(s.out_c, params, [op.kernel, op.bias]).into()),
     ]);
+    let buffers = vec![
+        Binding::read("src", op.x),
+        Binding::read("params", op.kernel.tensor),
+        Binding::write("dst", op.out),
+    ];
     vec![Pass {
         shader: "conv.wgsl",
         entry: "forward",
         constants,
-        buffers: vec![op.x, op.kernel.tensor, op.out],
+        buffers,
         grid,
     }]
 }
@@ -59,20 +61,24 @@ pub fn grad_input(op: &ConvGradInput, cx: &mut Lowering) -> Vec<Pass> {
     };
     let params = cx.stride(op.kernel.tensor);
     let (grid, mut constants) = image.tiled(s);
-    constants.extend::<[(_, Constant); 9]>([
+    constants.extend::<[(_, Constant); 8]>([
         ("FORWARD", false.into()),
         ("GATE", op.gate.into()),
         ("SRC_STRIDE", cx.stride(op.dout).into()),
         ("DST_STRIDE", cx.stride(op.dx).into()),
-        ("GATE_STRIDE", cx.stride(op.x).into()),
         ("PARAM_STRIDE", params.into()),
         ("KERNEL", op.kernel.offset.into()),
         ("OUT_C", s.out_c.into()),
         ("VEC_PARAMS", vec4_rows(s.out_c, params, [op.kernel]).into()),
     ]);
-    let mut buffers = vec![op.dout, op.kernel.tensor, op.dx];
+    let mut buffers = vec![
+        Binding::read("src", op.dout),
+        Binding::read("params", op.kernel.tensor),
+        Binding::write("dst", op.dx),
+    ];
     if op.gate {
-        buffers.push(op.x);
+        constants.push(("GATE_STRIDE", cx.stride(op.x).into()));
+        buffers.push(Binding::read("gate", op.x));
     }
     vec![Pass {
         shader: "conv.wgsl",
@@ -86,11 +92,7 @@ pub fn grad_input(op: &ConvGradInput, cx: &mut Lowering) -> Vec<Pass> {
 /// dkernel and dbias: partial sums of pieces of the batch, then their sum.
 pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
-    assert_eq!(
-        op.kernel_grad.tensor, op.bias_grad.tensor,
-        "a member's gradients lie in one row"
-    );
-    let grads = cx.stride(op.kernel_grad.tensor);
+    let grads = cx.stride(row([op.kernel_grad, op.bias_grad]));
     let (in_blocks, out_blocks) = (s.in_c.div_ceil(4), s.out_c.div_ceil(4));
     let split = Split::new(s, cx.class);
     let items = (s.kernel_len() / s.out_c + 1) * out_blocks;
@@ -118,7 +120,11 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
             ("THREADS", threads.into()),
             ("GRID_X", grid[0].into()),
         ],
-        buffers: vec![op.x, op.dout, partials],
+        buffers: vec![
+            Binding::read("x", op.x),
+            Binding::read("dout", op.dout),
+            Binding::write("partials", partials),
+        ],
         grid,
     };
     let grid = fold(items.div_ceil(8));
@@ -139,7 +145,10 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
             ("ACCUMULATE", op.accumulate.into()),
             ("GRID_X", grid[0].into()),
         ],
-        buffers: vec![partials, op.kernel_grad.tensor],
+        buffers: vec![
+            Binding::read("partials", partials),
+            Binding::write("grads", op.kernel_grad.tensor),
+        ],
         grid,
     };
     vec![pieces, sum]
@@ -151,12 +160,6 @@ fn vec4_rows<const N: usize>(channels: usize, stride: usize, slices: [Slice; N])
         .into_iter()
         .chain(slices.map(|slice| slice.offset))
         .all(|n| n.is_multiple_of(4))
-}
-
-/// `workgroups` on two dimensions; up to a row more than asked for.
-fn fold(workgroups: usize) -> [u32; 2] {
-    let y = workgroups.div_ceil(MAX_GRID);
-    [workgroups.div_ceil(y), y].map(|n| n as u32)
 }
 
 /// What a convolution reads and writes, (H,W,C), and by how much it pads what it reads.
@@ -302,11 +305,9 @@ impl Split {
     const MAX_TERMS: usize = 4096;
 
     fn new(s: ConvShape, class: AdapterClass) -> Split {
-        // Threads a member that keep a device busy.
-        let busy = if class == AdapterClass::Gpu { 16_384 } else { 512 };
         let threads = s.kernel_h * s.in_c.div_ceil(4) * s.out_c.div_ceil(4);
         let rows = s.batch * s.out_h();
-        let terms = (rows * s.out_w() * threads / busy).clamp(Split::MIN_TERMS, Split::MAX_TERMS);
+        let terms = (rows * s.out_w() * threads / class.busy_threads()).clamp(Split::MIN_TERMS, Split::MAX_TERMS);
         let rows_each = (terms / s.out_w()).clamp(1, rows);
         let count = rows.div_ceil(rows_each);
         Split {
@@ -337,14 +338,6 @@ mod tests {
                     assert_eq!(src_c.div_ceil(4) % tile.chunk, 0);
                 }
             }
-        }
-    }
-
-    #[test]
-    fn grids_fold_without_gaps() {
-        for workgroups in [1, 65_535, 65_536, 1_000_000] {
-            let [x, y] = fold(workgroups).map(|n| n as usize);
-            assert!(x <= MAX_GRID && y <= MAX_GRID && x * y >= workgroups && x * y < workgroups + y);
         }
     }
 

@@ -3,10 +3,17 @@
 //! Kernel, tile and split depend on the layer's shape, the batch and the class of the adapter, never on how many
 //! members there are: a member computes the same bits alone and in any company.
 
+mod adam;
 mod conv;
+mod dense;
+mod fgsm;
+mod gather;
+mod heads;
+mod norm;
+mod pool;
 
 use super::Pass;
-use crate::plan::{Op, Tensor, TensorId};
+use crate::plan::{Op, Slice, Tensor, TensorId};
 
 /// What kernels are tuned for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +22,16 @@ pub enum AdapterClass {
     Gpu,
     /// lavapipe, WARP: the processor in disguise.
     Software,
+}
+
+impl AdapterClass {
+    /// Threads a member that keep a device busy.
+    fn busy_threads(self) -> usize {
+        match self {
+            AdapterClass::Gpu => 16_384,
+            AdapterClass::Software => 512,
+        }
+    }
 }
 
 /// The plan's tensors, and the scratch that the passes add to them.
@@ -54,9 +71,55 @@ impl Lowering<'_> {
 /// The passes of an operation, in order.
 pub fn lower(op: &Op, cx: &mut Lowering) -> Vec<Pass> {
     match op {
+        Op::Gather(op) => gather::gather(op, cx),
         Op::ConvForward(op) => conv::forward(op, cx),
         Op::ConvGradInput(op) => conv::grad_input(op, cx),
         Op::ConvGradWeight(op) => conv::grad_weight(op, cx),
-        _ => todo!(),
+        Op::NormStats(op) => norm::stats(op, cx),
+        Op::NormForward(op) => norm::forward(op, cx),
+        Op::NormGradParam(op) => norm::grad_param(op, cx),
+        Op::NormGradInput(op) => norm::grad_input(op, cx),
+        Op::PoolForward(op) => pool::forward(op, cx),
+        Op::PoolGradInput(op) => pool::grad_input(op, cx),
+        Op::DenseForward(op) => dense::forward(op, cx),
+        Op::DenseGradInput(op) => dense::grad_input(op, cx),
+        Op::DenseGradWeight(op) => dense::grad_weight(op, cx),
+        Op::HeadsForward(op) => heads::forward(op, cx),
+        Op::HeadsLoss(op) => heads::loss(op),
+        Op::HeadsGradInput(op) => heads::grad_input(op, cx),
+        Op::HeadsGradWeight(op) => heads::grad_weight(op, cx),
+        Op::Fgsm(op) => fgsm::fgsm(op),
+        Op::Adam(op) => adam::adam(op, cx),
+    }
+}
+
+/// Workgroups a dimension of the grid may have.
+const MAX_GRID: usize = 65_535;
+
+/// `workgroups` on two dimensions; up to a row more than asked for, which kernels must let pass.
+fn fold(workgroups: usize) -> [u32; 2] {
+    let y = workgroups.div_ceil(MAX_GRID);
+    [workgroups.div_ceil(y), y].map(|n| n as u32)
+}
+
+/// The one row of a member in which all of `slices` lie.
+fn row<const N: usize>(slices: [Slice; N]) -> TensorId {
+    assert!(
+        slices.iter().all(|slice| slice.tensor == slices[0].tensor),
+        "parameters of a member lie in one row"
+    );
+    slices[0].tensor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids_fold_without_gaps() {
+        for workgroups in [1, 65_535, 65_536, 1_000_000] {
+            let [x, y] = fold(workgroups).map(|n| n as usize);
+            assert!(x <= MAX_GRID && y <= MAX_GRID && x * y >= workgroups && x * y < workgroups + y);
+        }
     }
 }

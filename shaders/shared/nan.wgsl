@@ -1,0 +1,8 @@
+// By their bits, see finite.wgsl; for V of channels.wgsl.
+#if C % 4 == 0
+fn is_nan(x: V) -> vec4<bool> {
+#else
+fn is_nan(x: V) -> bool {
+#endif
+    return (bitcast<Index>(x) & Index(0x7fffffffu)) > Index(0x7f800000u);
+}

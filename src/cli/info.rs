@@ -1,0 +1,254 @@
+//! `lensgpu info`: what is inside a model file.
+
+use crate::net::{Layout, MeanActivation, Model, Network, Shape};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Show what is inside a model: network, members and their figures, data, stretch, label.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  lensgpu info runs/quickstart/model.safetensors
+  lensgpu info model.safetensors --json | jq .training.members")]
+pub struct Info {
+    /// The model.safetensors that `lensgpu train` wrote
+    model: PathBuf,
+    /// Print JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// # Errors
+/// Those of [`Model::read`], and a standard output that cannot be written.
+pub fn run(args: Info) -> Result<()> {
+    let model = Model::read(&args.model)?;
+    let text = if args.json {
+        format!("{}\n", serde_json::to_string_pretty(&as_json(&model)?)?)
+    } else {
+        as_text(&model)?
+    };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// The metadata as it is in the file, and each layer's shapes and number of values.
+fn as_json(model: &Model) -> Result<Value> {
+    let mut value = serde_json::to_value(&model.about)?;
+    let layers = layers(&model.network)?;
+    let layers = layers.iter().map(|l| {
+        json!({ "layer": l.label, "input": [l.input.h, l.input.w, l.input.c], "output": l.output, "values": l.values })
+    });
+    value["layers"] = layers.collect();
+    value["network"] = serde_json::to_value(&model.network)?;
+    value["members"] = model.members.iter().map(|m| m.number).collect();
+    value["values_per_member"] = Layout::new(&model.network)?.values().into();
+    Ok(value)
+}
+
+fn as_text(model: &Model) -> Result<String> {
+    let (about, network) = (&model.about, &model.network);
+    let (label, training) = (&about.label, &about.training);
+    let mut text = String::new();
+    let members = model.members.len();
+    let values = Layout::new(network)?.values();
+    writeln!(text, "{} of {values} values each\n", count(members, "member"))?;
+
+    writeln!(text, "network")?;
+    let rows = layers(network)?.into_iter().map(|l| {
+        let output = match l.output {
+            Some([h, w, c]) => Shape { h, w, c }.to_string(),
+            None => "mu, var".into(),
+        };
+        [l.label, l.input.to_string(), output, l.values.to_string()]
+    });
+    text += &table(["layer", "input", "output", "values"], rows);
+
+    let unit = &label.unit;
+    writeln!(text, "\nlabel")?;
+    let definition = label
+        .definition
+        .as_ref()
+        .map_or(String::new(), |d| format!(", defined as {d}"));
+    writeln!(text, "  {} in {unit}{definition}", label.name)?;
+    writeln!(text, "  {} = {} x output + {}", label.name, label.scale, label.shift)?;
+    if network.heads().mean_activation == MeanActivation::Abs {
+        writeln!(text, "  never negative: the mean is an absolute value")?;
+    }
+    writeln!(text, "  in training from {} to {} {unit}", label.range.0, label.range.1)?;
+
+    writeln!(text, "\nimages")?;
+    let scale = about
+        .pixel_scale
+        .map_or("of unknown scale".into(), |s| format!("of {s} arcsec"));
+    let from = about.preset.as_ref().map_or(String::new(), |p| format!(", preset {p}"));
+    writeln!(text, "  {} pixels {scale}{from}", network.input_shape())?;
+    let number = |value: f64| format!("{value:.4}");
+    let range = |[low, high]: [f64; 2]| format!("{low:.2} to {high:.2}");
+    let rows = about
+        .bands
+        .iter()
+        .zip(&about.sky.bands)
+        .enumerate()
+        .map(|(i, (band, sky))| {
+            let (scale, mean, std) = (about.stretch.scale[i], about.stretch.mean[i], about.stretch.std[i]);
+            let scale = if scale == 0.0 {
+                "dead".into()
+            } else {
+                format!("{scale:.4e}")
+            };
+            [
+                band.clone(),
+                scale,
+                number(mean),
+                number(std),
+                range(sky.sky),
+                range(sky.noise),
+            ]
+        });
+    text += &table(
+        ["band", "scale s", "mean", "std", "usual sky / s", "usual noise / s"],
+        rows,
+    );
+    writeln!(text, "  network input = (asinh(flux / s) - mean) / std")?;
+
+    writeln!(text, "\ntraining")?;
+    writeln!(
+        text,
+        "  {}: {} to train, {} to validate, {} held out",
+        count(training.rows, "row"),
+        training.train,
+        training.validation,
+        training.held_out
+    )?;
+    writeln!(
+        text,
+        "  {}, batch {}, learning rate {}, seed {}",
+        count(training.epochs, "epoch"),
+        training.batch,
+        training.learning_rate,
+        training.seed
+    )?;
+    writeln!(
+        text,
+        "  lensgpu {} on {}, {}",
+        training.version, training.device, training.date
+    )?;
+    let figure = |value: Option<f64>| value.map_or("-".into(), number);
+    let rows = training.members.iter().map(|m| {
+        [
+            m.number.to_string(),
+            m.best_epoch.to_string(),
+            figure(m.nll),
+            figure(m.rmse),
+            m.steps.to_string(),
+            m.skipped.to_string(),
+            m.restored.to_string(),
+        ]
+    });
+    let rmse = format!("rmse ({unit})");
+    text += &table(
+        [
+            "member",
+            "best epoch",
+            "validation nll",
+            &rmse,
+            "steps",
+            "skipped",
+            "restored",
+        ],
+        rows,
+    );
+    Ok(text)
+}
+
+/// A layer as people want to see it.
+struct LayerInfo {
+    label: String,
+    input: Shape,
+    /// Height, width, channels; none for the heads.
+    output: Option<[usize; 3]>,
+    /// Weights and running statistics of one member.
+    values: usize,
+}
+
+fn layers(network: &Network) -> Result<Vec<LayerInfo>> {
+    let (shapes, layout) = (network.shapes()?, Layout::new(network)?);
+    let layers = network.layers.iter().enumerate().map(|(i, layer)| {
+        let names = layer.names();
+        let of_layer = |name: &str| name.rsplit_once('.').is_some_and(|(layer, _)| names.contains(&layer));
+        let tensors = layout.params.iter().chain(&layout.stats).filter(|p| of_layer(&p.name));
+        LayerInfo {
+            label: layer.label(),
+            input: shapes[i],
+            output: shapes.get(i + 1).map(|s| [s.h, s.w, s.c]),
+            values: tensors.map(|p| p.len()).sum(),
+        }
+    });
+    Ok(layers.collect())
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Columns as wide as their widest cell: the first to the left, the others to the right.
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(String::from)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .enumerate()
+            .map(|(column, (cell, width))| match column {
+                0 => format!("{cell:width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text += &format!("  {}\n", line.trim_end());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::model::tests::model;
+
+    #[test]
+    fn text_says_what_is_inside() {
+        let text = as_text(&model()).unwrap();
+        for expected in [
+            "2 members of 65 values each\n",
+            "  conv1: 3 filters of 2x2, relu               6x5x2    5x4x3      27\n",
+            "  theta_e in arcsec, defined as theta_e_crit\n",
+            "  theta_e = 0.30000000000000004 x output + 0\n",
+            "  6x5x2 pixels of 0.2 arcsec\n",
+            "  I           dead  0.0000  1.0000  -1.00 to 1.00     0.50 to 2.00\n",
+            "  800 rows: 630 to train, 70 to validate, 100 held out\n",
+            "  7               12         -0.3000         0.3333    240        1         0\n",
+        ] {
+            assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn json_has_the_metadata_and_the_layers() {
+        let value = as_json(&model()).unwrap();
+        assert_eq!(value["label"]["name"], "theta_e");
+        assert_eq!(value["members"], json!([3, 7]));
+        assert_eq!(value["layers"][0]["output"], json!([5, 4, 3]));
+        assert_eq!(value["layers"][4]["output"], Value::Null);
+        let of_layers: u64 = value["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|l| l["values"].as_u64().unwrap())
+            .sum();
+        assert_eq!(value["values_per_member"], of_layers);
+        assert_eq!(value["training"]["members"][1]["rmse"], 1.0 / 3.0);
+    }
+}

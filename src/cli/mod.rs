@@ -1,0 +1,72 @@
+//! The command line, one file a subcommand: arguments in, one call of the library, text out.
+
+mod arguments;
+mod console;
+mod devices;
+mod infer;
+mod info;
+mod train;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Einstein radii of strong lenses with error bars that can be trusted, by deep ensembles on any GPU.
+#[derive(Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(Box<train::Train>),
+    Infer(Box<infer::Infer>),
+    Info(info::Info),
+    Devices(devices::Devices),
+}
+
+/// Runs the program. Exit code 0: done; 1: it failed, and says why; 2: the command line is not understood.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Train(args) => train::run(*args),
+        Command::Infer(args) => infer::run(*args),
+        Command::Info(args) => info::run(args),
+        Command::Devices(args) => devices::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `lensgpu info model | head` ends the reader before the writer; that is no failure.
+fn reader_is_gone(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent_and_every_subcommand_shows_examples() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for subcommand in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            let name = subcommand.get_name();
+            let examples = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                examples.contains(&format!("  lensgpu {name}")),
+                "{name} has no examples in --help"
+            );
+        }
+    }
+}

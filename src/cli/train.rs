@@ -1,0 +1,130 @@
+//! `lensgpu train`: a folder of labelled images to a model.
+
+use super::arguments::{Images, members};
+use super::console::Console;
+use crate::device::Device;
+use crate::ensemble::train::run::{Outcome, begin, resume};
+use crate::ensemble::train::{RunOptions, TrainOptions, network_of};
+use crate::net::Network;
+use anyhow::{Result, ensure};
+use std::path::PathBuf;
+
+/// Train an ensemble on a folder of labelled images
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  lensgpu train lens_challenge/ --preset lfc1-ground -o runs/ground
+  lensgpu train cutouts/ --images '{id}_{band}.fits' --bands g,r,i --label theta_e -o runs/mine
+  lensgpu train stack/ --members 10 --epochs 60 --hold-out 500 -o runs/stack
+  lensgpu train --resume runs/mine")]
+pub struct Train {
+    /// Folder with the images, and the catalogue with their labels
+    #[arg(required_unless_present = "resume")]
+    dir: Option<PathBuf>,
+    /// The run's folder, new: model.safetensors, log.csv, run.toml, plots
+    #[arg(short, long, value_name = "RUN", required_unless_present = "resume")]
+    output: Option<PathBuf>,
+    /// Go on with a run that was stopped, with everything as it was
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["dir", "output"])]
+    resume: Option<PathBuf>,
+
+    #[command(flatten)]
+    images: Images,
+    /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
+    #[arg(long, value_name = "COLUMN", help_heading = "Images")]
+    label: Option<String>,
+    /// Use the central N x N pixels [default: the preset's, else all]
+    #[arg(long, value_name = "N", help_heading = "Images")]
+    crop: Option<usize>,
+
+    /// How many members, or which: 5 is 0 to 4, 3..7 is 3 to 7
+    #[arg(long, default_value = "5", value_parser = members, help_heading = "Training")]
+    members: std::vec::Vec<u32>,
+    /// Images of each member in a step
+    #[arg(long, default_value_t = TrainOptions::default().batch, help_heading = "Training")]
+    batch: usize,
+    /// Passes over the training images
+    #[arg(long, default_value_t = TrainOptions::default().epochs, help_heading = "Training")]
+    epochs: usize,
+    /// Adam's first learning rate; it falls to 1/100 of it along half a cosine
+    #[arg(long, value_name = "RATE", default_value_t = TrainOptions::default().learning_rate, help_heading = "Training")]
+    learning_rate: f32,
+    /// Largest norm of a member's gradient
+    #[arg(long, value_name = "NORM", default_value_t = TrainOptions::default().clip, help_heading = "Training")]
+    clip: f32,
+    /// Share of the images that chooses the best weights
+    #[arg(long, value_name = "SHARE", default_value_t = TrainOptions::default().validation, help_heading = "Training")]
+    validation: f64,
+    /// Keep this many images out of everything, and score the ensemble on them in the end
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
+    hold_out: usize,
+    /// Decides the split, first weights and mini-batches
+    #[arg(long, default_value_t = TrainOptions::default().seed, help_heading = "Training")]
+    seed: u64,
+    /// No flips and quarter turns
+    #[arg(long, help_heading = "Training")]
+    no_augment: bool,
+    /// A network file, as docs/networks.md has it [default: the vanilla lens model]
+    #[arg(long, value_name = "TOML", help_heading = "Training")]
+    network: Option<PathBuf>,
+
+    /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// No line an epoch, warnings only
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// # Errors
+/// Those of [`begin`] and [`resume`].
+pub fn run(args: Train) -> Result<()> {
+    let console = Console::new("steps", args.quiet)?;
+    let device = Device::choose(&args.device)?;
+    console.line(&format!("device: {}", device.name()));
+    let (folder, outcome) = match (&args.resume, &args.dir, &args.output) {
+        (Some(folder), ..) => (folder.clone(), resume(folder, &device, &console)),
+        (None, Some(dir), Some(output)) => {
+            let options = RunOptions {
+                lensgpu: env!("CARGO_PKG_VERSION").into(),
+                data: args.images.options(dir, args.label.clone(), args.crop)?,
+                training: TrainOptions {
+                    members: args.members.clone(),
+                    batch: args.batch,
+                    epochs: args.epochs,
+                    learning_rate: args.learning_rate,
+                    final_rate: args.learning_rate / 100.0,
+                    clip: args.clip,
+                    validation: args.validation,
+                    hold_out: args.hold_out,
+                    seed: args.seed,
+                    augment: !args.no_augment,
+                },
+                network: Network {
+                    input: vec![],
+                    layers: vec![],
+                },
+            };
+            let network = |input: &[usize]| network_of(args.network.as_deref(), input);
+            (output.clone(), begin(output, options, network, &device, &console))
+        }
+        _ => unreachable!("clap asks for one or the other"),
+    };
+    console.finish();
+    let folder = folder.display();
+    match outcome? {
+        Outcome::Stopped => {
+            println!("stopped and saved; go on with: lensgpu train --resume {folder}");
+        }
+        Outcome::Done { model, metrics } => {
+            if let Some((rows, metrics)) = metrics {
+                println!("the ensemble on the {rows} images:\n{metrics}");
+            }
+            ensure!(model.exists(), "{} is gone", model.display());
+            println!(
+                "model: {}\nplots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg",
+                model.display()
+            );
+        }
+    }
+    Ok(())
+}

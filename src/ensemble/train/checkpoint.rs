@@ -1,0 +1,84 @@
+//! All that a run needs to go on as if it had never stopped, bit for bit: `checkpoint.safetensors`.
+
+use super::history::EpochRecord;
+use crate::files;
+use anyhow::{Context, Result, ensure};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::Path;
+
+const FORMAT: &str = "lensgpu-checkpoint-1";
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    pub progress: Progress,
+    /// Rows of all members, 32-bit words, by the names of the training plan's tensors; `best_params` and `best_stats`
+    /// beside them.
+    pub tensors: BTreeMap<String, Vec<u32>>,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs that are done.
+    pub epoch: usize,
+    /// Of the epoch under way: shards that are done, and steps of the next one.
+    pub shard: usize,
+    pub step: usize,
+    /// What the steps of the epoch under way logged: by member, [`crate::plan::log::WIDTH`] values a step.
+    pub logged: Vec<Vec<f32>>,
+    pub history: Vec<EpochRecord>,
+    /// By member.
+    pub best: Vec<Option<Best>>,
+    /// Seconds spent in the epoch under way.
+    pub seconds: f64,
+    /// Of the rows' ids and labels: a run goes on with the data that it began with.
+    pub data: u64,
+}
+
+/// A member's best epoch so far, by its validation nll.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub epoch: usize,
+    pub nll: f64,
+    pub rmse: f64,
+}
+
+impl Checkpoint {
+    /// # Errors
+    /// A file that is missing, cut short or of another kind; it is named.
+    pub fn read(path: &Path) -> Result<Checkpoint> {
+        let shown = path.display();
+        let bytes = std::fs::read(path).with_context(|| {
+            format!("{shown}: there is no checkpoint to go on from; was this a folder of `train -o`?")
+        })?;
+        let damaged = || format!("{shown} is not a checkpoint of this version, or is damaged: start the run again");
+        let (_, header) = SafeTensors::read_metadata(&bytes).with_context(damaged)?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        ensure!(metadata.get("format").is_some_and(|f| f == FORMAT), damaged());
+        let progress =
+            serde_json::from_str(metadata.get("progress").map_or("", String::as_str)).with_context(damaged)?;
+        let tensors = SafeTensors::deserialize(&bytes).with_context(damaged)?;
+        let words = |view: TensorView| bytemuck::pod_collect_to_vec::<u8, u32>(view.data());
+        let tensors = tensors
+            .iter()
+            .map(|(name, view)| (name.to_string(), words(view)))
+            .collect();
+        Ok(Checkpoint { progress, tensors })
+    }
+
+    /// Written to a temporary name, synced, renamed: a run that is killed keeps the checkpoint before.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let progress = serde_json::to_string(&self.progress)?;
+        let metadata = HashMap::from([("format".into(), FORMAT.into()), ("progress".into(), progress)]);
+        let views = self.tensors.iter().map(|(name, words)| {
+            let view = TensorView::new(Dtype::U32, vec![words.len()], bytemuck::cast_slice(words));
+            (name, view.expect("the bytes of so many words"))
+        });
+        let bytes = safetensors::serialize(views, Some(metadata))?;
+        files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
+    }
+}

@@ -1,0 +1,170 @@
+//! From a folder of images to what an ensemble learns from.
+
+use super::options::{DataOptions, TrainOptions};
+use super::trainer::{Dataset, Examples};
+use crate::data::reader::read_all;
+use crate::data::sky::SkyRange;
+use crate::data::split::{Split, split};
+use crate::data::{Cutout, Source, Stretch};
+use crate::net::{Label, MeanActivation, Network};
+use anyhow::{Context, Result, ensure};
+
+/// A folder's labelled rows, read, split and stretched.
+pub struct Prepared {
+    pub source: Source,
+    pub split: Split,
+    /// Network input of the held-out rows, and their labels.
+    pub held_out: Examples,
+    pub stretch: Stretch,
+    pub sky: SkyRange,
+    pub label: Label,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Prepared {
+    /// `progress` is told how many of how many objects are read.
+    ///
+    /// # Errors
+    /// Those of [`Source::open`] and [`Source::read`]; labels that do not fit the network; too few rows.
+    pub fn new(
+        data: &DataOptions,
+        training: &TrainOptions,
+        network: impl FnOnce(&[usize]) -> Result<Network>,
+        progress: impl Fn(usize, usize) + Sync,
+    ) -> Result<(Prepared, Dataset, Network)> {
+        let source = Source::open(&data.source(true)?)?;
+        let network = network(&[source.height, source.width, source.bands.len()])?;
+        let split = split(source.len(), training.seed, training.validation, training.hold_out)?;
+        let all: Vec<usize> = (0..source.len()).collect();
+        let cutouts = read_all(&source, &all, |done| progress(done, all.len()))?;
+        let mut warnings = source.warnings.clone();
+        warnings.extend(source.audit(&cutouts));
+        let near_edge = source.count_near_edge();
+        if near_edge > 0 {
+            warnings.push(format!(
+                "{near_edge} of {} Einstein radii are larger than 0.8 of the cutout's half width and cannot be seen \
+                 whole: use a larger --crop where the images allow it",
+                source.len()
+            ));
+        }
+        let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
+        let (stretch, more) = Stretch::fit(&train, &source.bands)?;
+        warnings.extend(more);
+        let sky = SkyRange::fit(&train, &stretch);
+        let examples = |rows: &[usize]| {
+            let image = network.input_shape().len();
+            let mut images = vec![0.0; rows.len() * image];
+            for (&row, out) in rows.iter().zip(images.chunks_exact_mut(image)) {
+                stretch.apply(&cutouts[row], out);
+            }
+            let label = |&row: &usize| cutouts[row].theta_e.expect("a labelled row");
+            Examples {
+                images,
+                labels: rows.iter().map(label).collect(),
+            }
+        };
+        let (train, validation, held_out) = (
+            examples(&split.train),
+            examples(&split.validation),
+            examples(&split.hold_out),
+        );
+        let abs = network.heads().mean_activation == MeanActivation::Abs;
+        let (scale, shift) = label_scale(&train.labels, abs)?;
+        let range = train
+            .labels
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)));
+        let label = Label {
+            name: source.label.clone().unwrap_or_else(|| "theta_e".into()),
+            unit: "arcsec".into(),
+            scale,
+            shift,
+            definition: source.preset.map(|p| p.label.into()),
+            range,
+        };
+        let fingerprint = fingerprint(&source, &split);
+        let dataset = Dataset {
+            train,
+            validation,
+            scale,
+            shift,
+            fingerprint,
+        };
+        Ok((
+            Prepared {
+                source,
+                split,
+                held_out,
+                stretch,
+                sky,
+                label,
+                warnings,
+            },
+            dataset,
+            network,
+        ))
+    }
+}
+
+/// Labels are divided by their standard deviation, and shifted by their mean where the network's mean is free of sign.
+fn label_scale(labels: &[f64], abs: bool) -> Result<(f64, f64)> {
+    let n = labels.len() as f64;
+    let mean = labels.iter().sum::<f64>() / n;
+    let std = (labels.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
+    ensure!(
+        !abs || labels.iter().all(|&y| y >= 0.0),
+        "there are negative labels, and the network's mean is |a|: use mean_activation = \"identity\", or correct them"
+    );
+    // Identical labels: any scale will do, as long as outputs are near 1.
+    let scale = if std > 1e-9 * mean.abs() {
+        std
+    } else {
+        mean.abs().max(1e-30)
+    };
+    Ok((scale, if abs { 0.0 } else { mean }))
+}
+
+/// FNV-1a over the ids and labels of the training and validation rows.
+fn fingerprint(source: &Source, split: &Split) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for part in [&split.train, &split.validation] {
+        for &row in part {
+            let object = &source.objects[row];
+            let label = object.theta_e.unwrap_or(f64::NAN).to_le_bytes();
+            for byte in object.id.bytes().chain(label) {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        }
+        hash = hash.wrapping_mul(31);
+    }
+    hash
+}
+
+/// A network file, or the vanilla network.
+pub fn network_of(file: Option<&std::path::Path>, input: &[usize]) -> Result<Network> {
+    let Some(path) = file else {
+        return Network::vanilla(input).context("the vanilla network does not fit the images");
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    Network::from_toml(&text, input).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_scaled_by_their_spread() {
+        assert_eq!(label_scale(&[1.0, 3.0], true).unwrap(), (1.0, 0.0));
+        assert_eq!(label_scale(&[1.0, 3.0], false).unwrap(), (1.0, 2.0));
+        assert_eq!(label_scale(&[2.0, 2.0], true).unwrap(), (2.0, 0.0), "identical labels");
+        assert!(
+            label_scale(&[-1.0, 3.0], true)
+                .unwrap_err()
+                .to_string()
+                .contains("identity")
+        );
+        assert!(label_scale(&[0.0, 0.0], true).unwrap().0 > 0.0);
+    }
+}

@@ -1,0 +1,362 @@
+//! A run folder: `run.toml`, `log.csv`, `checkpoint.safetensors`, and in the end `model.safetensors` with its plots.
+
+use super::checkpoint::Checkpoint;
+use super::history::{EpochRecord, MemberEpoch, write_log};
+use super::options::RunOptions;
+use super::prepare::Prepared;
+use super::trainer::{Dataset, Ended, Trainer};
+use crate::data::infer_table::{InferRow, InferTable};
+use crate::data::table::{Kind, TableWriter};
+use crate::device::Device;
+use crate::ensemble::metrics::{Metrics, Scored};
+use crate::ensemble::mixture::Mixture;
+use crate::ensemble::predict::{Answer, Predictor};
+use crate::files;
+use crate::net::{About, Member, MemberSummary, Model, Network, TrainingSummary, utc_now};
+use crate::report::predicted_vs_true::predicted_vs_true;
+use crate::report::training_curves::{MemberCurves, training_curves};
+use anyhow::{Context, Result, bail, ensure};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Seconds between two checkpoints: what a killed run loses at most.
+const CHECKPOINT_SECONDS: u64 = 30;
+
+/// Where a run's news goes.
+pub trait Watcher: Sync {
+    /// What the user should read.
+    fn say(&self, message: &str);
+    /// What the user should not miss.
+    fn warn(&self, message: &str);
+    /// `done` of `all` objects are read.
+    fn reading(&self, done: usize, all: usize);
+    /// `done` of `all` steps of the run are done.
+    fn steps(&self, done: usize, all: usize);
+    fn epoch(&self, record: &EpochRecord, epochs: usize);
+    /// Whether the user asked to stop.
+    fn stop(&self) -> bool;
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The model file, and how good it is on the rows named.
+    Done {
+        model: PathBuf,
+        metrics: Option<(&'static str, Metrics)>,
+    },
+    /// The user stopped it; all is saved.
+    Stopped,
+}
+
+/// Files of a run folder.
+pub const RUN: &str = "run.toml";
+const LOG: &str = "log.csv";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const MODEL: &str = "model.safetensors";
+
+/// Begins a run in a new folder.
+///
+/// # Errors
+/// A folder that is not empty or cannot be written; bad options or data; a device that fails. Before the first step
+/// nothing is left behind.
+pub fn begin(
+    out: &Path,
+    mut options: RunOptions,
+    network: impl FnOnce(&[usize]) -> Result<Network>,
+    device: &Device,
+    watcher: &dyn Watcher,
+) -> Result<Outcome> {
+    options.training.check()?;
+    let made = Folder::new(out)?;
+    let (prepared, data, network) = prepare(&options, network, watcher)?;
+    options.network = network;
+    let text = toml::to_string(&options).context("the run's options cannot be written as TOML")?;
+    let trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    files::write_atomic(&out.join(RUN), |file| Ok(file.write_all(text.as_bytes())?))?;
+    made.keep();
+    train(out, &options, prepared, trainer, device, watcher)
+}
+
+/// Goes on with a run that was stopped or killed.
+///
+/// # Errors
+/// A folder without a run, data that changed since, and those of [`begin`].
+pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outcome> {
+    let path = out.join(RUN);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{}: there is no run to go on with in {}", path.display(), out.display()))?;
+    let options: RunOptions =
+        toml::from_str(&text).with_context(|| format!("{} cannot be understood", path.display()))?;
+    let checkpoint = match out.join(CHECKPOINT) {
+        path if path.exists() => Some(Checkpoint::read(&path)?),
+        // Killed before the first checkpoint: from the first step, which gives the same.
+        _ => None,
+    };
+    if checkpoint
+        .as_ref()
+        .is_some_and(|c| c.progress.epoch >= options.training.epochs)
+        && out.join(MODEL).exists()
+    {
+        bail!(
+            "the run in {} is complete; its model is {}",
+            out.display(),
+            out.join(MODEL).display()
+        );
+    }
+    let recorded = options.network.clone();
+    let fits = |input: &[usize]| {
+        ensure!(
+            recorded.input == input,
+            "the images are {input:?} now and were {:?}: restore the data",
+            recorded.input
+        );
+        Ok(recorded)
+    };
+    let (prepared, data, _) = prepare(&options, fits, watcher)?;
+    let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    if let Some(checkpoint) = checkpoint {
+        trainer
+            .restore(checkpoint)
+            .with_context(|| out.join(CHECKPOINT).display().to_string())?;
+        write_log(&out.join(LOG), &trainer.progress().history)?;
+        watcher.say(&format!(
+            "going on after epoch {} of {}",
+            trainer.progress().epoch,
+            options.training.epochs
+        ));
+    }
+    train(out, &options, prepared, trainer, device, watcher)
+}
+
+fn prepare(
+    options: &RunOptions,
+    network: impl FnOnce(&[usize]) -> Result<Network>,
+    watcher: &dyn Watcher,
+) -> Result<(Prepared, Dataset, Network)> {
+    let (prepared, data, network) = Prepared::new(&options.data, &options.training, network, |done, all| {
+        watcher.reading(done, all)
+    })?;
+    let (source, split) = (&prepared.source, &prepared.split);
+    watcher.say(&source.dropped.to_string());
+    watcher.say(&format!(
+        "{} to train, {} for validation, {} held out; {} x {} pixels, bands {}{}",
+        split.train.len(),
+        split.validation.len(),
+        split.hold_out.len(),
+        source.width,
+        source.height,
+        source.bands.join(", "),
+        source.pixel_scale.map_or(String::new(), |s| format!(", {s}\" a pixel")),
+    ));
+    prepared.warnings.iter().for_each(|w| watcher.warn(w));
+    Ok((prepared, data, network))
+}
+
+fn train(
+    out: &Path,
+    options: &RunOptions,
+    prepared: Prepared,
+    mut trainer: Trainer,
+    device: &Device,
+    watcher: &dyn Watcher,
+) -> Result<Outcome> {
+    let epochs = options.training.epochs;
+    let all = epochs * trainer.steps();
+    let mut saved = Instant::now();
+    while !trainer.is_done() {
+        let before = trainer.progress().epoch * trainer.steps();
+        let due = Duration::from_secs(CHECKPOINT_SECONDS);
+        let ended = trainer.epoch(&mut |done| {
+            watcher.steps(before + done, all);
+            if watcher.stop() || saved.elapsed() > due {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        if let Ended::Done = ended {
+            let history = &trainer.progress().history;
+            watcher.epoch(history.last().expect("an epoch is done"), epochs);
+            write_log(&out.join(LOG), history)?;
+        }
+        if watcher.stop() || saved.elapsed() > due {
+            trainer.checkpoint()?.write(&out.join(CHECKPOINT))?;
+            saved = Instant::now();
+        }
+        if watcher.stop() && !trainer.is_done() {
+            return Ok(Outcome::Stopped);
+        }
+    }
+    trainer.checkpoint()?.write(&out.join(CHECKPOINT))?;
+    finish(out, options, &prepared, trainer, device, watcher)
+}
+
+/// Model file, plots and figures.
+fn finish(
+    out: &Path,
+    options: &RunOptions,
+    prepared: &Prepared,
+    mut trainer: Trainer,
+    device: &Device,
+    watcher: &dyn Watcher,
+) -> Result<Outcome> {
+    let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = trainer.members()?.into_iter().unzip();
+    let (source, split, t) = (&prepared.source, &prepared.split, &options.training);
+    let model = Model {
+        network: options.network.clone(),
+        members,
+        about: About {
+            label: prepared.label.clone(),
+            bands: source.bands.clone(),
+            pixel_scale: source.pixel_scale,
+            preset: source.preset.map(|p| p.name.into()),
+            stretch: prepared.stretch.clone(),
+            sky: prepared.sky.clone(),
+            training: TrainingSummary {
+                rows: source.len(),
+                train: split.train.len(),
+                validation: split.validation.len(),
+                held_out: split.hold_out.len(),
+                epochs: t.epochs,
+                batch: t.batch.min(split.train.len()),
+                seed: t.seed,
+                learning_rate: f64::from(t.learning_rate),
+                device: device.name(),
+                date: utc_now(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                members: summaries,
+            },
+        },
+    };
+    let path = out.join(MODEL);
+    model.write(&path)?;
+    plot_curves(&out.join("training_curves.svg"), &trainer.progress().history, watcher);
+    let validation = trainer.into_data().validation;
+    let (rows, examples, what) = match split.hold_out.is_empty() {
+        true => (&split.validation, &validation, "validation"),
+        false => (&split.hold_out, &prepared.held_out, "held out"),
+    };
+    let metrics = match rows.is_empty() {
+        true => None,
+        false => {
+            let mut predictor = Predictor::of_members(device, &model.network, &model.members, rows.len().min(64))?;
+            let answers = predictor.predict(&examples.images)?;
+            let label = &model.about.label;
+            let mixtures = answers.iter().map(|a| a.in_units(label.scale, label.shift));
+            let mixtures: Vec<Mixture> = mixtures.map(|a| Mixture::new(&a.mu, &a.var)).collect::<Result<_>>()?;
+            warn_if_blind(&model, &answers, watcher);
+            let scored: Vec<Scored> = mixtures
+                .iter()
+                .zip(&examples.labels)
+                .map(|(mixture, &truth)| Scored::new(truth, mixture))
+                .collect();
+            let metrics = Metrics::new(&scored)?;
+            let title = format!("{} objects, {what}", scored.len());
+            predicted_vs_true(&out.join("predicted_vs_true.svg"), &title, &scored, &metrics)?;
+            let ids: Vec<&str> = rows.iter().map(|&row| source.objects[row].id.as_str()).collect();
+            write_scored(&out.join(format!("{}.csv", what.replace(' ', "_"))), &ids, &scored)?;
+            Some((what, metrics))
+        }
+    };
+    Ok(Outcome::Done { model: path, metrics })
+}
+
+/// A plot that cannot be drawn is no reason to lose a run.
+fn plot_curves(path: &Path, history: &[EpochRecord], watcher: &dyn Watcher) {
+    let members = history.first().map_or(0, |epoch| epoch.members.len());
+    let curve = |m: usize, figure: fn(&MemberEpoch) -> Option<f64>| {
+        history
+            .iter()
+            .map(|epoch| figure(&epoch.members[m]).unwrap_or(f64::NAN))
+            .collect()
+    };
+    let curves: Vec<MemberCurves> = (0..members)
+        .map(|m| MemberCurves {
+            train_nll: curve(m, |e| e.train_nll),
+            val_nll: curve(m, |e| e.val_nll),
+            val_rmse: curve(m, |e| e.val_rmse),
+        })
+        .collect();
+    if let Err(error) = training_curves(path, &curves) {
+        watcher.warn(&format!("the training curves are not drawn: {error:#}"));
+    }
+}
+
+/// A member whose answer does not depend on the image has died: its loss may well be finite.
+fn warn_if_blind(model: &Model, answers: &[Answer], watcher: &dyn Watcher) {
+    for (m, member) in model.members.iter().enumerate() {
+        let same = |a: &Answer, b: &Answer| a.mu[m] == b.mu[m] && a.var[m] == b.var[m];
+        if answers.len() > 1 && answers.windows(2).all(|pair| same(&pair[0], &pair[1])) {
+            watcher.warn(&format!(
+                "member {} gives the same answer for every image: it has learnt nothing from them. \
+                 Lower --learning-rate, train longer, or look at the images for values far from all others",
+                member.number
+            ));
+        }
+    }
+}
+
+/// Answers beside the truth, for rows that were not trained on.
+fn write_scored(path: &Path, ids: &[&str], scored: &[Scored]) -> Result<()> {
+    let table = InferTable {
+        id: Kind::of_texts(ids.iter().copied()),
+        ra_dec: false,
+        members: 0,
+        pass_through: vec![("true_theta_e".into(), Kind::F64)],
+    };
+    let mut writer = TableWriter::create(path, table.columns())?;
+    for (id, object) in ids.iter().zip(scored) {
+        let truth = object.truth.to_string();
+        writer.push(&table.row(&InferRow {
+            id,
+            ra_dec: None,
+            prediction: object.prediction,
+            flags: 0,
+            mu: &[],
+            var: &[],
+            pass_through: &[&truth],
+        }))?;
+    }
+    writer.finish().map(drop)
+}
+
+/// The run's folder, made at once to find out early whether it can be; taken away again unless the run begins.
+struct Folder<'a> {
+    path: &'a Path,
+    kept: bool,
+}
+
+impl<'a> Folder<'a> {
+    fn new(path: &'a Path) -> Result<Folder<'a>> {
+        let shown = path.display();
+        if path.exists() {
+            let mut entries = std::fs::read_dir(path)
+                .with_context(|| format!("{shown} is not a folder that can be read: name another with -o"))?;
+            ensure!(
+                entries.next().is_none(),
+                "{shown} is not empty: go on with the run in it by `lensgpu train --resume {shown}`, \
+                 or name another folder with -o"
+            );
+        }
+        std::fs::create_dir_all(path).with_context(|| format!("the folder {shown} cannot be made"))?;
+        tempfile::tempfile_in(path)
+            .with_context(|| format!("{shown} cannot be written: name another folder with -o"))?;
+        Ok(Folder { path, kept: false })
+    }
+
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Folder<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Only an empty folder can be removed this way.
+            let _ = std::fs::remove_dir(self.path);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The learning rate.
+
+use std::f64::consts::PI;
+
+/// Learning rate of step `step` of `steps`: half a cosine from `first` to `last` (Loshchilov & Hutter 2017, eq. 5).
+pub fn cosine(step: usize, steps: usize, first: f32, last: f32) -> f32 {
+    let (first, last) = (f64::from(first), f64::from(last));
+    let way = step as f64 / (steps.max(2) - 1) as f64;
+    (last + 0.5 * (first - last) * (1.0 + (PI * way).cos())) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_falls_from_the_first_to_the_last() {
+        let rates: Vec<f32> = (0..101).map(|step| cosine(step, 101, 1e-3, 1e-5)).collect();
+        assert_eq!((rates[0], rates[100]), (1e-3, 1e-5));
+        assert!((rates[50] - 5.05e-4).abs() < 1e-9);
+        assert!(rates.windows(2).all(|w| w[0] > w[1]));
+        assert_eq!(cosine(0, 1, 1e-3, 1e-5), 1e-3);
+    }
+}

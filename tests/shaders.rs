@@ -1,0 +1,316 @@
+//! Every kernel that the networks below ask for, without a device: its WGSL is valid and becomes SPIR-V, MSL and HLSL,
+//! its bindings are those that the lowering names, and it keeps within what every adapter has.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use lensgpu::gpu::preprocess::preprocess;
+use lensgpu::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
+use lensgpu::net::{Layout, Network};
+use lensgpu::plan::{Capacity, Op, Plan, Tensor, Training};
+use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
+use std::collections::HashSet;
+
+const CLASSES: [AdapterClass; 2] = [AdapterClass::Gpu, AdapterClass::Software];
+
+/// Name, input, batch and layers.
+const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
+    ("vanilla", &[55, 55, 3], 32, include_str!("../assets/vanilla.toml")),
+    (
+        "vanilla, space",
+        &[101, 101, 1],
+        7,
+        include_str!("../assets/vanilla.toml"),
+    ),
+    (
+        "odd shapes",
+        &[9, 8, 2],
+        5,
+        "layers = [
+            {layer='conv', name='c1', filters=5, kernel=3, activation='relu'}, {layer='norm', name='n1'},
+            {layer='maxpool', size=2}, {layer='conv', name='c2', filters=3, kernel=2}, {layer='norm', name='n2'},
+            {layer='flatten'}, {layer='dense', name='d1', units=7, activation='relu'}, {layer='norm', name='n3'},
+            {layer='dense', name='d2', units=130}, {layer='norm', name='n4'},
+            {layer='heads', mean='mean', var='var', mean_activation='identity'}]",
+    ),
+    (
+        "pool without norm",
+        &[23, 17, 4],
+        3,
+        "layers = [
+            {layer='conv', name='c1', filters=6, kernel=2, activation='relu'}, {layer='maxpool', size=3},
+            {layer='conv', name='c2', filters=8, kernel=1, activation='relu'}, {layer='maxpool', size=2},
+            {layer='flatten'}, {layer='dense', name='d1', units=8, activation='relu'},
+            {layer='heads', mean='mean', var='var'}]",
+    ),
+    (
+        "norm and pool first",
+        &[30, 31, 3],
+        2,
+        "layers = [
+            {layer='maxpool', size=2}, {layer='norm', name='n1'}, {layer='maxpool', size=2},
+            {layer='conv', name='c1', filters=64, kernel=5, activation='relu'},
+            {layer='conv', name='c2', filters=128, kernel=3, activation='relu'}, {layer='norm', name='n2'},
+            {layer='flatten'}, {layer='heads', mean='mean', var='var'}]",
+    ),
+    (
+        "dense only",
+        &[13],
+        100,
+        "layers = [
+            {layer='dense', name='d1', units=100, activation='relu'}, {layer='norm', name='n1'},
+            {layer='dense', name='d2', units=33, activation='relu'},
+            {layer='heads', mean='mean', var='var', mean_activation='identity'}]",
+    ),
+    (
+        "heads only",
+        &[4],
+        1,
+        "layers = [{layer='heads', mean='mean', var='var', mean_activation='identity'}]",
+    ),
+    (
+        "large images",
+        &[1000, 1000, 1],
+        200,
+        "layers = [
+            {layer='norm', name='n1'}, {layer='conv', name='c1', filters=2, kernel=17, activation='relu'},
+            {layer='maxpool', size=2}, {layer='norm', name='n2'}, {layer='maxpool', size=100}, {layer='flatten'},
+            {layer='heads', mean='mean', var='var'}]",
+    ),
+];
+
+/// Inference, training, and training with an adversary but without a clip, of every network.
+fn plans() -> Vec<(String, Plan)> {
+    let mut plans = Vec::new();
+    for &(name, input, batch, layers) in NETWORKS {
+        let network = Network::from_toml(layers, input).unwrap();
+        let layout = Layout::new(&network).unwrap();
+        let plain = Training::new(batch, Capacity { pool: 1000, steps: 10 });
+        let adversarial = Training {
+            adversarial: Some(0.01),
+            clip: f32::INFINITY,
+            ..plain
+        };
+        plans.push((
+            format!("{name}, inference"),
+            Plan::inference(&network, &layout, batch).unwrap(),
+        ));
+        plans.push((
+            format!("{name}, training"),
+            Plan::training(&network, &layout, &plain).unwrap(),
+        ));
+        plans.push((
+            format!("{name}, adversarial"),
+            Plan::training(&network, &layout, &adversarial).unwrap(),
+        ));
+    }
+    plans
+}
+
+fn passes(plan: &Plan, class: AdapterClass) -> (Vec<Pass>, Vec<Tensor>) {
+    let mut tensors = plan.tensors.clone();
+    let mut cx = Lowering {
+        class,
+        tensors: &mut tensors,
+    };
+    let passes = plan.ops.iter().flat_map(|op| lower(op, &mut cx)).collect();
+    (passes, tensors)
+}
+
+/// Runs `check` on every pass of every plan, for both classes of adapter; a failure names the plan and the kernel.
+fn for_each_pass(mut check: impl FnMut(&Pass) -> Result<()>) {
+    for (name, plan) in plans() {
+        for class in CLASSES {
+            for pass in passes(&plan, class).0 {
+                let result = check(&pass);
+                let what = || format!("{name}, {class:?}: {}, entry {}", pass.shader, pass.entry);
+                result.with_context(what).unwrap_or_else(|error| panic!("{error:#}"));
+            }
+        }
+    }
+}
+
+/// A kernel's WGSL as naga sees it.
+struct Kernel {
+    module: Module,
+    info: naga::valid::ModuleInfo,
+}
+
+impl Kernel {
+    /// Errors show the WGSL around them.
+    fn new(wgsl: &str) -> Result<Kernel> {
+        use naga::valid::{Capabilities, ValidationFlags, Validator};
+        let module = naga::front::wgsl::parse_str(wgsl).map_err(|e| anyhow!(e.emit_to_string(wgsl)))?;
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+        let info = validator
+            .validate(&module)
+            .map_err(|e| anyhow!(e.emit_to_string(wgsl)))?;
+        Ok(Kernel { module, info })
+    }
+
+    fn translate(&self, entry: &str) -> Result<()> {
+        use naga::back::{hlsl, msl, spv};
+        let (module, info) = (&self.module, &self.info);
+        let point = spv::PipelineOptions {
+            shader_stage: ShaderStage::Compute,
+            entry_point: entry.into(),
+        };
+        spv::write_vec(module, info, &spv::Options::default(), Some(&point)).context("to SPIR-V")?;
+        msl::write_string(module, info, &msl::Options::default(), &msl::PipelineOptions::default())
+            .context("to MSL")?;
+        let (mut text, options, pipeline) = Default::default();
+        hlsl::Writer::new(&mut text, &options, &pipeline)
+            .write(module, info, None)
+            .context("to HLSL")?;
+        let text: String = text;
+        ensure!(text.contains("RWByteAddressBuffer"), "HLSL without an output");
+        Ok(())
+    }
+
+    /// Name, binding and access of every buffer, in the order of the bindings.
+    fn buffers(&self) -> Result<Vec<(u32, &str, Access)>> {
+        let mut buffers = Vec::new();
+        for (handle, variable) in self.module.global_variables.iter() {
+            if let AddressSpace::Storage { access } = variable.space {
+                let name = variable.name.as_deref().unwrap_or_default();
+                let at = variable.binding.context("a buffer without a binding")?;
+                ensure!(at.group == 0, "{name} is in group {}", at.group);
+                ensure!(!self.info.get_entry_point(0)[handle].is_empty(), "{name} is never used");
+                let writes = access.contains(StorageAccess::STORE);
+                buffers.push((at.binding, name, if writes { Access::ReadWrite } else { Access::Read }));
+            }
+        }
+        buffers.sort_unstable_by_key(|&(binding, ..)| binding);
+        Ok(buffers)
+    }
+
+    /// Bytes, every variable rounded up to a vec4.
+    fn workgroup_memory(&self) -> u32 {
+        let variables = self.module.global_variables.iter().map(|(_, variable)| variable);
+        let shared = variables.filter(|variable| variable.space == AddressSpace::WorkGroup);
+        let size = |ty| self.module.types[ty].inner.size(self.module.to_ctx());
+        shared.map(|variable| size(variable.ty).next_multiple_of(16)).sum()
+    }
+}
+
+/// Kernels that differ, each with one of its passes.
+fn for_each_kernel(mut check: impl FnMut(&Pass, &str) -> Result<()>) {
+    let mut seen = HashSet::new();
+    for_each_pass(|pass| {
+        let wgsl = preprocess(pass.shader, pass.entry, &pass.constants)?;
+        if seen.contains(&wgsl) {
+            return Ok(());
+        }
+        check(pass, &wgsl)?;
+        seen.insert(wgsl);
+        Ok(())
+    });
+    assert!(seen.len() > 100, "{} kernels", seen.len());
+}
+
+#[test]
+fn kernels_are_valid_and_translate() {
+    for_each_kernel(|pass, wgsl| {
+        let kernel = Kernel::new(wgsl)?;
+        kernel.translate(pass.entry)?;
+
+        let named: Vec<_> = (0..).zip(&pass.buffers).map(|(i, b)| (i, b.name, b.access)).collect();
+        let bound = kernel.buffers()?;
+        ensure!(bound == named, "the kernel binds {bound:?}, the pass {named:?}");
+        ensure!(bound.len() <= 8, "{} buffers", bound.len());
+
+        let memory = kernel.workgroup_memory();
+        ensure!(memory <= 16_384, "{memory} bytes of workgroup memory");
+        let [entry] = &kernel.module.entry_points[..] else {
+            return Err(anyhow!(
+                "one entry point is wanted, there are {}",
+                kernel.module.entry_points.len()
+            ));
+        };
+        ensure!(entry.name == pass.entry, "the entry point is {}", entry.name);
+        let threads: u32 = entry.workgroup_size.iter().product();
+        ensure!(threads <= 256, "{threads} threads");
+        Ok(())
+    });
+}
+
+#[test]
+fn kernels_get_the_constants_that_they_need_and_no_others() {
+    for_each_kernel(|pass, wgsl| {
+        for &(name, _) in &pass.constants {
+            let others: Vec<(&str, Constant)> = pass.constants.iter().copied().filter(|&(n, _)| n != name).collect();
+            ensure!(others.len() + 1 == pass.constants.len(), "{name} is given twice");
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let mentions = wgsl.split(|c| !is_word(c)).filter(|word| *word == name).count();
+            ensure!(
+                mentions > 1 || preprocess(pass.shader, pass.entry, &others).is_err(),
+                "{name} is not needed"
+            );
+        }
+        Ok(())
+    });
+}
+
+/// wgpu forbids a dispatch to read and write one buffer through two bindings, and its grids have a limit.
+#[test]
+fn buffers_are_not_aliased_and_grids_have_room() {
+    for_each_pass(|pass| {
+        for (i, a) in pass.buffers.iter().enumerate() {
+            for b in &pass.buffers[i + 1..] {
+                let both_read = a.access == Access::Read && b.access == Access::Read;
+                ensure!(
+                    both_read || a.tensor != b.tensor,
+                    "{} and {} are one buffer",
+                    a.name,
+                    b.name
+                );
+            }
+        }
+        ensure!(
+            pass.grid.iter().all(|&n| (1..=65_535).contains(&n)),
+            "a grid of {:?}",
+            pass.grid
+        );
+        let grid_x = pass.constants.iter().find(|(name, _)| *name == "GRID_X");
+        let grid_x = grid_x.map_or(Constant::U32(1), |&(_, n)| n);
+        ensure!(
+            grid_x == Constant::U32(pass.grid[0]),
+            "a grid of {:?}, but GRID_X = {grid_x:?}",
+            pass.grid
+        );
+        Ok(())
+    });
+}
+
+/// A `return` that only some threads take, before a barrier that all must reach, hangs or corrupts on some adapters.
+#[test]
+fn no_thread_returns_before_a_barrier() {
+    for_each_kernel(|_, wgsl| {
+        for function in wgsl.split("\nfn ").filter(|text| text.contains("workgroupBarrier")) {
+            ensure!(!function.contains("return"), "{function}");
+        }
+        Ok(())
+    });
+}
+
+/// An operation that no network above asks for would go unchecked.
+#[test]
+fn the_networks_ask_for_every_operation() {
+    let names: HashSet<&str> = plans()
+        .iter()
+        .flat_map(|(_, plan)| plan.ops.iter().map(Op::name))
+        .collect();
+    assert_eq!(names.len(), 19, "{names:?}");
+}
+
+/// Neither a plan nor its lowering is told how many members there are, so a step of 20 takes the dispatches of one.
+#[test]
+fn passes_do_not_depend_on_members() {
+    let (_, plan) = plans()
+        .into_iter()
+        .find(|(name, _)| name == "vanilla, training")
+        .unwrap();
+    for class in CLASSES {
+        let [one, five, twenty] = [1, 5, 20].map(|_members| passes(&plan, class));
+        assert_eq!(one.0.len(), 51);
+        assert!(one == five && one == twenty);
+    }
+}
