@@ -117,7 +117,7 @@ pub fn at_mut<const N: usize>(values: &mut [f32], place: usize) -> &mut [f32; N]
 }
 
 /// Of N channels of the window that begins at x: the value for which sign x is largest, and its number in row-major
-/// order; of equal ones the first.
+/// order; of equal ones the first. A NaN counts as the largest, for it must not get lost.
 #[inline(always)]
 pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; N], [u32; N]) {
     let mut best = *at(x, 0);
@@ -127,7 +127,7 @@ pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; 
             let other: &[f32; N] = at(x, (u * s.w + v) * s.c);
             let number = (u * s.pool + v) as u32;
             for l in 0..N {
-                let better = sign[l] * other[l] > sign[l] * best[l];
+                let better = sign[l] * other[l] > sign[l] * best[l] || other[l].is_nan();
                 best[l] = if better { other[l] } else { best[l] };
                 place[l] = if better { number } else { place[l] };
             }
