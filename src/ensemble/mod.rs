@@ -4,4 +4,5 @@ pub mod infer;
 pub mod metrics;
 pub mod mixture;
 pub mod predict;
+pub mod recording;
 pub mod train;
