@@ -5,6 +5,8 @@ mod console;
 mod devices;
 mod infer;
 mod info;
+mod selftest;
+mod text;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +26,7 @@ enum Command {
     Infer(Box<infer::Infer>),
     Info(info::Info),
     Devices(devices::Devices),
+    Selftest(selftest::Selftest),
 }
 
 /// Runs the program. Exit code 0: done; 1: it failed, and says why; 2: the command line is not understood.
@@ -33,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Infer(args) => infer::run(*args),
         Command::Info(args) => info::run(args),
         Command::Devices(args) => devices::run(args),
+        Command::Selftest(args) => selftest::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

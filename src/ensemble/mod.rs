@@ -5,4 +5,5 @@ pub mod metrics;
 pub mod mixture;
 pub mod predict;
 pub mod recording;
+pub mod selftest;
 pub mod train;
