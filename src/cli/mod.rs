@@ -1,6 +1,7 @@
 //! The command line, one file a subcommand: arguments in, one call of the library, text out.
 
 mod arguments;
+mod bench;
 mod console;
 mod devices;
 mod infer;
@@ -27,6 +28,7 @@ enum Command {
     Info(info::Info),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
+    Bench(bench::BenchArgs),
 }
 
 /// Runs the program. Exit code 0: done; 1: it failed, and says why; 2: the command line is not understood.
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Info(args) => info::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

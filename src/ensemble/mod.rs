@@ -1,5 +1,6 @@
 //! Training, inference, the mixture, metrics, the self test and the benchmark.
 
+pub mod bench;
 pub mod infer;
 pub mod metrics;
 pub mod mixture;

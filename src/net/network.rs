@@ -4,6 +4,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+/// The largest kernel whose tiles fit the workgroup memory that every GPU has (16 KiB), at any image width.
+pub const MAX_KERNEL: usize = 17;
+
 /// Layers from the input to the two heads, checked by [`Network::check`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -196,6 +199,11 @@ impl Network {
                         "{what}: filters and kernel must be at least 1"
                     );
                     ensure!(
+                        kernel <= MAX_KERNEL,
+                        "{what}: kernels of up to {MAX_KERNEL}x{MAX_KERNEL} are possible: their tiles must fit every \
+                         GPU's workgroup memory; use several smaller ones"
+                    );
+                    ensure!(
                         kernel <= shape.h && kernel <= shape.w,
                         "{what}: a kernel of {kernel}x{kernel} does not fit its input of {shape}; use a smaller kernel or less pooling before it"
                     );
@@ -347,6 +355,10 @@ mod tests {
     fn layers_that_do_not_fit_are_named() {
         let heads = "[[layers]]\nlayer='heads'\nmean='mean'\nvar='var'\n";
         for (layers, expected) in [
+            (
+                "[[layers]]\nlayer='conv'\nname='c'\nfilters=3\nkernel=18\n",
+                "up to 17x17 are possible",
+            ),
             (
                 "[[layers]]\nlayer='conv'\nname='c'\nfilters=3\nkernel=9\n",
                 "layer 1 (c: 3 filters of 9x9, linear): a kernel of 9x9 does not fit its input of 9x8x2",

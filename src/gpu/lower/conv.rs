@@ -12,8 +12,6 @@ use crate::plan::{ConvForward, ConvGradInput, ConvGradWeight, ConvShape, Slice};
 /// Workgroup memory of every adapter (16 KiB), in vec4.
 const WORKGROUP_VEC4: usize = 1024;
 const MAX_THREADS: usize = 256;
-/// The largest kernel whose tiles fit workgroup memory at any image width.
-pub const MAX_KERNEL: usize = 17;
 
 /// out = act(x * kernel + bias).
 pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
@@ -222,10 +220,6 @@ struct Tile {
 impl Tile {
     /// The tile with the least estimated time for each useful multiply-add.
     fn new(src_c: usize, dst: [usize; 3], kernel: [usize; 2]) -> Tile {
-        assert!(
-            kernel.iter().all(|&k| k <= MAX_KERNEL),
-            "no tile fits a kernel larger than {MAX_KERNEL}"
-        );
         let (src_blocks, dst_blocks) = (src_c.div_ceil(4), dst[2].div_ceil(4));
         // At most 64 channels a workgroup, the same number in each; fewer where a kernel row fills half of the memory.
         let most = (WORKGROUP_VEC4 / 2 / (4 * kernel[1])).min(16);
@@ -320,6 +314,7 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::MAX_KERNEL;
 
     #[test]
     fn tiles_fit_every_adapter() {
