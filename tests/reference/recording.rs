@@ -6,7 +6,7 @@
 
 use super::{Memory, run};
 use lensgpu::net::{Layout, Network, Parameter};
-use lensgpu::plan::{Capacity, Op, Plan, Training};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, Training};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -189,7 +189,7 @@ impl Recording {
     }
 
     /// A training plan whose members have the recorded weights and draw their own recorded mini-batch in each step.
-    fn start(&self, network: &Network, layout: &Layout, adversarial: Option<f32>) -> (Plan, Memory) {
+    fn start(&self, network: &Network, layout: &Layout, adversarial: Option<f32>) -> (NetworkPlan, Memory) {
         let (members, batch) = (self.members(), self.batch());
         let adam: HashMap<String, f32> = serde_json::from_str(&self.metadata["adam"]).unwrap();
         let capacity = Capacity {
