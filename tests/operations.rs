@@ -7,7 +7,7 @@ mod reference;
 use lensgpu::cpu::CpuEngine;
 use lensgpu::device::{Device, Engine};
 use lensgpu::net::{Layout, Network, Parameter};
-use lensgpu::plan::{Capacity, Op, Plan, TensorId, Training, log, state};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, Training, log, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -318,7 +318,7 @@ impl Case {
         Network::from_toml(&format!("layers = [{}]", layers.join(", ")), self.input).unwrap()
     }
 
-    fn training(&self, network: &Network, layout: &Layout) -> Plan {
+    fn training(&self, network: &Network, layout: &Layout) -> NetworkPlan {
         let capacity = Capacity {
             pool: self.batch + 1,
             steps: 3,
@@ -341,7 +341,7 @@ fn random(rng: &mut ChaCha8Rng, len: usize, range: Range<f64>) -> Vec<f64> {
 
 /// Random values everywhere, so that what is not overwritten is seen: weights as wide as keeps activations near 1, with
 /// gammas of both signs, images and labels, draws with all flips, the second of three steps.
-fn random_memory(plan: &Plan, layout: &Layout, members: usize) -> Memory {
+fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut memory = Memory::new(plan, members);
     for (i, tensor) in plan.tensors.iter().enumerate() {

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use lensgpu::gpu::preprocess::preprocess;
 use lensgpu::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
 use lensgpu::net::{Layout, Network};
-use lensgpu::plan::{Capacity, Op, Plan, Tensor, Training};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, Tensor, Training};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 use std::collections::HashSet;
 
@@ -78,7 +78,7 @@ const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
 ];
 
 /// Inference, training, and training with an adversary but without a clip, of every network.
-fn plans() -> Vec<(String, Plan)> {
+fn plans() -> Vec<(String, NetworkPlan)> {
     let mut plans = Vec::new();
     for &(name, input, batch, layers) in NETWORKS {
         let network = Network::from_toml(layers, input).unwrap();

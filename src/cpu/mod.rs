@@ -83,7 +83,7 @@ impl CpuEngine {
             ops: plan.ops.clone(),
             memory: Memory::new(plan, members),
             scratch: Scratch::new(need),
-            log: plan.io.train.map(|train| train.log),
+            log: plan.log,
         })
     }
 

@@ -154,7 +154,7 @@ fn training(
     engine.write(plan.io.params, bytemuck::cast_slice(&params))?;
     engine.write(plan.io.stats, bytemuck::cast_slice(&stats))?;
     engine.write(io.state, &counters)?;
-    Ok((engine, plan.ops))
+    Ok((engine, plan.plan.ops))
 }
 
 /// Seconds a step, as a run has them: several in flight, the log coming back.

@@ -20,7 +20,7 @@
 //! | `adam1.NAME.*`, `adam3.NAME.*` | weights after one and after three of them |
 
 use crate::net::{Layout, Network, Parameter};
-use crate::plan::{Capacity, NORM_EPSILON, NORM_MOMENTUM, Plan, Training};
+use crate::plan::{Capacity, NORM_EPSILON, NORM_MOMENTUM, NetworkPlan, Plan, Training};
 use anyhow::{Context, Result, ensure};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -200,7 +200,7 @@ impl Recording {
     ///
     /// # Errors
     /// Those of [`Plan::training`].
-    pub fn training_plan(&self, adversarial: bool) -> Result<Plan> {
+    pub fn training_plan(&self, adversarial: bool) -> Result<NetworkPlan> {
         let capacity = Capacity {
             pool: self.members * self.batch,
             steps: STEPS,

@@ -46,7 +46,7 @@ impl Plan {
     ///
     /// # Errors
     /// Those of [`Network::shapes`].
-    pub fn training(network: &Network, layout: &Layout, training: &Training) -> Result<Plan> {
+    pub fn training(network: &Network, layout: &Layout, training: &Training) -> Result<NetworkPlan> {
         let mut b = Builder::new(network, layout, training.batch)?;
         let (image, capacity) = (network.input_shape(), training.capacity);
         let (p, s) = (layout.param_stride, layout.stat_stride);
@@ -158,7 +158,7 @@ impl Plan {
     ///
     /// # Errors
     /// Those of [`Network::shapes`].
-    pub fn inference(network: &Network, layout: &Layout, batch: usize) -> Result<Plan> {
+    pub fn inference(network: &Network, layout: &Layout, batch: usize) -> Result<NetworkPlan> {
         let mut b = Builder::new(network, layout, batch)?;
         let x = b.shared("x", batch * network.input_shape().len());
         let prediction = b.pass(x, &Mode::Infer, None);
@@ -247,7 +247,7 @@ impl<'a> Builder<'a> {
         Ok(b)
     }
 
-    fn finish(self, x: TensorId, prediction: TensorId, train: Option<TrainIo>) -> Plan {
+    fn finish(self, x: TensorId, prediction: TensorId, train: Option<TrainIo>) -> NetworkPlan {
         let io = Io {
             params: self.params,
             stats: self.stats,
@@ -255,12 +255,13 @@ impl<'a> Builder<'a> {
             prediction,
             train,
         };
-        Plan {
+        let plan = Plan {
             tensors: self.tensors,
             ops: self.ops,
-            io,
+            log: train.map(|train| train.log),
             batch: self.batch,
-        }
+        };
+        NetworkPlan { plan, io }
     }
 
     /// The tensor of that name; made at its first use. The adversarial pass uses the plain pass's tensors again.

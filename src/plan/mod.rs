@@ -23,18 +23,34 @@ pub struct Tensor {
     pub shared: bool,
 }
 
-/// The operations of a training step or an inference pass, and the tensors they work on.
+/// A list of operations and the tensors they work on.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub tensors: Vec<Tensor>,
     pub ops: Vec<Op>,
-    /// The tensors that the world outside the plan fills and reads.
-    pub io: Io,
-    /// Images of each member in a step, or images of an inference pass.
+    /// What comes back to the host as steps are replayed.
+    pub log: Option<TensorId>,
+    /// Images of each member in a step, images of an inference pass, or objects that are simulated at a time.
     pub batch: usize,
 }
 
-/// Tensors that a plan shares with the host.
+/// The operations of a network: a training step or an inference pass.
+#[derive(Clone, Debug)]
+pub struct NetworkPlan {
+    pub plan: Plan,
+    /// The tensors that the world outside the plan fills and reads.
+    pub io: Io,
+}
+
+impl std::ops::Deref for NetworkPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// Tensors that a network's plan shares with the host.
 #[derive(Clone, Copy, Debug)]
 pub struct Io {
     /// Trainable values, [`crate::net::Layout::params`].

@@ -40,9 +40,9 @@ impl Memory {
             tensors: plan.tensors.clone(),
             values,
         };
-        if let Some(train) = &plan.io.train {
+        if let Some(counters) = plan.find("state") {
             for member in 0..members {
-                memory.row_mut(train.state, member)[state::RATE_FACTOR] = 1.0;
+                memory.row_mut(counters, member)[state::RATE_FACTOR] = 1.0;
             }
         }
         memory
