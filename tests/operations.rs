@@ -77,9 +77,10 @@ const fn case(members: usize, batch: usize, adversarial: bool, input: &'static [
 const PLAIN: bool = false;
 const ADVERSARY: bool = true;
 
-/// Chosen so that every two of these meet: image sides of 1, 41, 47, 65; channels 1, 3, 5, 33; kernels 1, 2, 3, 5, the largest
-/// there is and as large as the image; batches of 1, 2, 5; 1, 2 and 20 members; pools of 2 and 3 with a ragged rest, behind a norm or
-/// alone; with and without ReLU; both heads; with and without the adversary; tables.
+/// Chosen so that every two of these meet: image sides of 1, 41, 47, 65; channels 1, 3, 5, 33; kernels of 1, 2, 3, 5;
+/// batches of 1, 2, 5; 1, 2 and 20 members; pools of 2 and 3 with a ragged rest, behind a norm or alone; with and
+/// without ReLU; both heads; with and without the adversary. And tables, a large batch, and a kernel of 17, the largest
+/// that every device takes.
 const CASES: &[Case] = &[
     // One pixel.
     case(1, 1, PLAIN, &[1, 1, 1], "conv 1 1 relu | flatten | abs"),
@@ -131,6 +132,13 @@ const CASES: &[Case] = &[
         "conv 33 5 relu | pool 3 | norm | flatten | abs",
     ),
     case(2, 5, ADVERSARY, &[47, 41, 1], "conv 1 17 relu | flatten | abs"),
+    case(
+        2,
+        5,
+        PLAIN,
+        &[65, 65, 1],
+        "pool 2 | conv 3 1 relu | norm | pool 3 | flatten | abs",
+    ),
     // Three.
     case(
         2,
@@ -173,6 +181,13 @@ const CASES: &[Case] = &[
         ADVERSARY,
         &[47, 47, 3],
         "conv 5 5 relu | norm | pool 2 | conv 16 3 relu | norm | flatten | abs",
+    ),
+    case(
+        20,
+        1,
+        ADVERSARY,
+        &[65, 41, 3],
+        "conv 3 3 relu | norm | pool 2 | conv 3 1 | pool 3 | flatten | identity",
     ),
     // Five.
     case(
@@ -239,6 +254,13 @@ const CASES: &[Case] = &[
         ADVERSARY,
         &[1, 41, 33],
         "conv 33 1 relu | norm | flatten | dense 33 relu | abs",
+    ),
+    case(
+        1,
+        5,
+        PLAIN,
+        &[41, 41, 33],
+        "pool 2 | conv 5 3 relu | conv 3 2 | flatten | abs",
     ),
     // Whole blocks of lanes, as the vanilla network has them.
     case(
@@ -520,7 +542,7 @@ impl Seen {
 impl Drop for Seen {
     fn drop(&mut self) {
         for ((op, device), error) in self.0.lock().unwrap().iter() {
-            println!("{op:<18}{device:<8}{error:.1e}");
+            println!("{op:<18}{device:<10}{error:.1e}");
         }
     }
 }
@@ -654,6 +676,22 @@ fn one_thread_and_two_give_the_same_bits() {
             .install(|| train(&plan, &memory))
     };
     assert!(threads(1) == threads(2));
+}
+
+#[test]
+fn a_nan_is_the_largest_value_of_its_window() {
+    let case = case(2, 1, PLAIN, &[9, 9, 3], "pool 2 | norm | pool 2 | flatten | abs");
+    let network = case.network();
+    let layout = Layout::new(&network).unwrap();
+    let plan = Plan::inference(&network, &layout, case.batch).unwrap();
+    for place in [0, 3, 27, 30] {
+        let mut memory = random_memory(&plan, &layout, case.members);
+        memory.row_mut(plan.io.x, 0)[place] = f64::NAN;
+        for op in &plan.ops {
+            check("a NaN", &plan, &layout, op, &mut memory, &Seen::default());
+        }
+        assert!(memory.row(plan.io.prediction, 1)[0].is_nan());
+    }
 }
 
 /// A NaN is not lost in a ReLU or a maximum: the step is skipped, by that member alone.

@@ -6,6 +6,8 @@ mod console;
 mod devices;
 mod infer;
 mod info;
+mod selftest;
+mod text;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +27,7 @@ enum Command {
     Infer(Box<infer::Infer>),
     Info(info::Info),
     Devices(devices::Devices),
+    Selftest(selftest::Selftest),
     Bench(bench::BenchArgs),
 }
 
@@ -35,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Infer(args) => infer::run(*args),
         Command::Info(args) => info::run(args),
         Command::Devices(args) => devices::run(args),
+        Command::Selftest(args) => selftest::run(args),
         Command::Bench(args) => bench::run(args),
     };
     match result {

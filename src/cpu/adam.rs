@@ -82,8 +82,10 @@ impl Adam {
         let second_loss = self.second_loss.map_or(0.0, |second| memory.row(second, m)[0]);
         let [plain, squared_error] = [0, 1].map(|i| memory.row(self.loss, m)[i]);
         let loss = plain + second_loss;
-        let finite =
-            norm.is_finite() && loss.is_finite() && memory.row(self.stats_next, m).iter().all(|s| s.is_finite());
+        // Finite gradients too can be more than the second moment holds, unless they are clipped.
+        let largest = if self.clip.is_finite() { norm } else { norm * norm };
+        let stats = memory.row(self.stats_next, m);
+        let finite = largest.is_finite() && loss.is_finite() && stats.iter().all(|s| s.is_finite());
         let cursor = memory.words(self.state, m)[state::CURSOR] as usize;
         let scheduled = memory.row(self.schedule, m)[cursor];
 

@@ -32,8 +32,7 @@ impl Gather {
     /// One image (H,W,C).
     fn flip(&self, image: &[f32], code: u32, x: &mut [f32]) {
         let (h, w, c) = (self.h, self.w, self.c);
-        for (place, pixel) in x.chunks_exact_mut(c).enumerate() {
-            let (mut i, mut j) = (place / w, place % w);
+        let from = |mut i, mut j| {
             if code & 4 != 0 {
                 (i, j) = (j, i);
             }
@@ -43,10 +42,16 @@ impl Gather {
             if code & 1 != 0 {
                 j = w - 1 - j;
             }
-            pixel
-                .iter_mut()
-                .zip(&image[(i * w + j) * c..])
-                .for_each(|(to, from)| *to = *from);
+            ((i * w + j) * c) as isize
+        };
+        for (i, line) in x.chunks_exact_mut(w * c).enumerate() {
+            // Along a line of the output the place in the image moves by equal steps.
+            let first = from(i, 0);
+            let step = if w > 1 { from(i, 1) - first } else { 0 };
+            for (j, pixel) in line.chunks_exact_mut(c).enumerate() {
+                let values = &image[(first + step * j as isize) as usize..][..c];
+                pixel.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+            }
         }
     }
 }

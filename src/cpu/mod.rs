@@ -87,10 +87,15 @@ impl CpuEngine {
         })
     }
 
-    fn step(&mut self) {
-        for op in &self.ops {
-            native(op).run(&mut self.memory, &mut self.scratch);
-        }
+    /// `done` is told each operation, by its number, as it is done. In the pool, so that no operation has to be handed
+    /// over to it.
+    fn step(&mut self, mut done: impl FnMut(usize) + Send) {
+        rayon::scope(|_| {
+            for (number, op) in self.ops.iter().enumerate() {
+                native(op).run(&mut self.memory, &mut self.scratch);
+                done(number);
+            }
+        });
     }
 
     fn words(&self, tensor: TensorId) -> &[u32] {
@@ -114,7 +119,7 @@ impl Engine for CpuEngine {
 
     fn replay(&mut self, steps: usize, watch: &mut Watch) -> Result<usize> {
         for done in 1..=steps {
-            self.step();
+            self.step(|_| {});
             let log = self.log.map_or(&[][..], |log| self.memory.rows(log).buffer.floats());
             if watch(done, log).is_break() {
                 return Ok(done);
@@ -126,7 +131,7 @@ impl Engine for CpuEngine {
     fn stream(&mut self, input: TensorId, output: TensorId, next: &mut Next, sink: &mut Sink) -> Result<()> {
         while let Some(words) = next()? {
             self.write(input, &words)?;
-            self.step();
+            self.step(|_| {});
             sink(self.words(output))?;
         }
         Ok(())
@@ -135,11 +140,11 @@ impl Engine for CpuEngine {
     fn profile(&mut self, repeats: usize) -> Result<Vec<f64>> {
         let mut seconds = vec![Vec::with_capacity(repeats); self.ops.len()];
         for _ in 0..repeats {
-            for (op, seconds) in self.ops.iter().zip(&mut seconds) {
-                let start = Instant::now();
-                native(op).run(&mut self.memory, &mut self.scratch);
-                seconds.push(start.elapsed().as_secs_f64());
-            }
+            let mut start = Instant::now();
+            self.step(|number| {
+                seconds[number].push(start.elapsed().as_secs_f64());
+                start = Instant::now();
+            });
         }
         Ok(seconds.iter_mut().map(|seconds| median(seconds)).collect())
     }

@@ -3,8 +3,8 @@
 //! The norm's output is never stored: it is largest at the largest x where gamma > 0, at the smallest where gamma < 0,
 //! and at the first where gamma = 0.
 
-use super::memory::{Memory, Need, Scratch};
-use super::pool::{Line, at, at_mut, by_channels, corner, images, peak, put_back};
+use super::memory::{Buffer, Memory, Need, Scratch};
+use super::pool::{Window, at, at_mut, by_channels, corner, images, peak, put_back, windows};
 use super::simd::{LANES, simd};
 use super::{Native, put_grad};
 use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, StatsSource};
@@ -144,21 +144,16 @@ struct Channels<'a> {
     /// 1 / sqrt(variance + epsilon)
     scale: &'a [f32],
     gamma: &'a [f32],
-    beta: &'a [f32],
 }
 
 impl<'a> Channels<'a> {
-    fn new(mean: &'a [f32], scale: &'a mut [f32], variance: &[f32], epsilon: f32) -> Channels<'a> {
+    fn new(mean: &'a [f32], variance: &[f32], epsilon: f32, gamma: &'a [f32], scratch: &'a mut Buffer) -> Channels<'a> {
+        let scale = &mut scratch.floats_mut()[..mean.len()];
         scale
             .iter_mut()
             .zip(variance)
             .for_each(|(scale, variance)| *scale = 1.0 / (variance + epsilon).sqrt());
-        Channels {
-            mean,
-            scale,
-            gamma: &[],
-            beta: &[],
-        }
+        Channels { mean, scale, gamma }
     }
 }
 
@@ -193,14 +188,13 @@ impl Native for NormForward {
                         (&stats[mean_offset..][..s.c], &stats[variance_offset..][..s.c])
                     }
                 };
-                let channels = Channels {
-                    gamma: memory.part(self.gamma, s.c, m),
-                    beta: memory.part(self.beta, s.c, m),
-                    ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
-                };
+                let gamma = memory.part(self.gamma, s.c, m);
+                let channels = Channels::new(mean, variance, self.epsilon, gamma, scratch);
+                let beta = memory.part(self.beta, s.c, m);
                 forward(
                     s,
                     channels,
+                    beta,
                     &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..],
                     out,
                 );
@@ -212,25 +206,33 @@ impl Native for NormForward {
 
 simd! {
     /// x (images,H,W,C) to out (images,Ho,Wo,C).
-    fn forward(s: PoolShape, channels: Channels, x: &[f32], out: &mut [f32]) {
+    fn forward(s: PoolShape, channels: Channels, beta: &[f32], x: &[f32], out: &mut [f32]) {
         for (line, out) in out.chunks_exact_mut(s.out_w() * s.c).enumerate() {
             let x = &x[corner(&s, line)..];
-            by_channels!(s.c, forward_line(&s, channels, x, out));
+            for (j, out) in out.chunks_exact_mut(s.c).enumerate() {
+                let x = &x[j * s.pool * s.c..];
+                by_channels!(s.c, forward_window(&s, channels, beta, x, out));
+            }
         }
     }
 }
 
+/// One window.
 #[inline(always)]
-fn forward_line<const N: usize>(c: usize, s: &PoolShape, channels: Channels, x: &[f32], out: &mut [f32]) {
+fn forward_window<const N: usize>(
+    c: usize,
+    s: &PoolShape,
+    channels: Channels,
+    beta: &[f32],
+    x: &[f32],
+    out: &mut [f32],
+) {
     let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
-    let (gamma, beta): (&[f32; N], &[f32; N]) = (at(channels.gamma, c), at(channels.beta, c));
-    let sign = signs(gamma);
-    for j in 0..s.out_w() {
-        let (value, _) = peak(s, &x[j * s.pool * s.c + c..], sign);
-        let out: &mut [f32; N] = at_mut(out, j * s.c + c);
-        for l in 0..N {
-            out[l] = (value[l] - mean[l]) * (scale[l] * gamma[l]) + beta[l];
-        }
+    let (gamma, beta): (&[f32; N], &[f32; N]) = (at(channels.gamma, c), at(beta, c));
+    let (value, _) = peak(s, &x[c..], signs(gamma));
+    let out: &mut [f32; N] = at_mut(out, c);
+    for l in 0..N {
+        out[l] = (value[l] - mean[l]) * (scale[l] * gamma[l]) + beta[l];
     }
 }
 
@@ -257,10 +259,8 @@ impl Native for NormGradParam {
         scratch.workers.share(tasks, |scratch, (task, partial)| {
             let (m, number) = (task / self.pieces(), task % self.pieces());
             let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
-            let channels = Channels {
-                gamma: memory.part(self.gamma, s.c, m),
-                ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
-            };
+            let gamma = memory.part(self.gamma, s.c, m);
+            let channels = Channels::new(mean, variance, self.epsilon, gamma, scratch);
             let dout = memory.row(self.dout, m).chunks(images(&s) * image).nth(number);
             let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
             partial.fill(0.0);
@@ -298,35 +298,31 @@ simd! {
         let (dz_sums, dz_xhat_sums) = sums.split_at_mut(s.c);
         for (line, dout) in dout.chunks_exact(s.out_w() * s.c).enumerate() {
             let x = &x[corner(&s, line)..];
-            by_channels!(s.c, grad_param_line(&s, channels, x, dout, dz_sums, dz_xhat_sums));
+            for (j, dz) in dout.chunks_exact(s.c).enumerate() {
+                let x = &x[j * s.pool * s.c..];
+                by_channels!(s.c, grad_param_window(&s, channels, x, dz, [&mut *dz_sums, &mut *dz_xhat_sums]));
+            }
         }
     }
 }
 
+/// One window.
 #[inline(always)]
-fn grad_param_line<const N: usize>(
+fn grad_param_window<const N: usize>(
     c: usize,
     s: &PoolShape,
     channels: Channels,
     x: &[f32],
-    dout: &[f32],
-    dz_sums: &mut [f32],
-    dz_xhat_sums: &mut [f32],
+    dz: &[f32],
+    [dz_sums, dz_xhat_sums]: [&mut [f32]; 2],
 ) {
     let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
-    let sign = signs::<N>(at(channels.gamma, c));
-    let (mut dz_sum, mut dz_xhat_sum) = ([0.0; N], [0.0; N]);
-    for j in 0..s.out_w() {
-        let (value, _) = peak(s, &x[j * s.pool * s.c + c..], sign);
-        let dz: &[f32; N] = at(dout, j * s.c + c);
-        for l in 0..N {
-            dz_sum[l] += dz[l];
-            dz_xhat_sum[l] += dz[l] * ((value[l] - mean[l]) * scale[l]);
-        }
-    }
+    let (value, _) = peak(s, &x[c..], signs::<N>(at(channels.gamma, c)));
+    let dz: &[f32; N] = at(dz, c);
+    let (dz_sum, dz_xhat_sum): (&mut [f32; N], &mut [f32; N]) = (at_mut(dz_sums, c), at_mut(dz_xhat_sums, c));
     for l in 0..N {
-        dz_sums[c + l] += dz_sum[l];
-        dz_xhat_sums[c + l] += dz_xhat_sum[l];
+        dz_sum[l] += dz[l];
+        dz_xhat_sum[l] += dz[l] * ((value[l] - mean[l]) * scale[l]);
     }
 }
 
@@ -345,10 +341,8 @@ impl Native for NormGradInput {
             .workers
             .share(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
                 let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
-                let channels = Channels {
-                    gamma: memory.part(self.gamma, s.c, m),
-                    ..Channels::new(mean, &mut scratch.floats_mut()[..s.c], variance, self.epsilon)
-                };
+                let gamma = memory.part(self.gamma, s.c, m);
+                let channels = Channels::new(mean, variance, self.epsilon, gamma, scratch);
                 let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
                 let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
                 let upstream = Upstream {
@@ -376,18 +370,18 @@ simd! {
         let image = s.h * s.w * s.c;
         for (b, (dx, x)) in dx.chunks_exact_mut(image).zip(x.chunks_exact(image)).enumerate() {
             let upstream = Upstream { dout: &upstream.dout[b * s.out_h() * s.out_w() * s.c..], ..upstream };
-            for i in 0..s.h.div_ceil(s.pool) {
-                by_channels!(s.c, grad_line(&s, i, channels, upstream, x, dx));
+            for window in windows(&s) {
+                by_channels!(s.c, grad_window(&s, window, channels, upstream, x, dx));
             }
         }
     }
 }
 
 #[inline(always)]
-fn grad_line<const N: usize>(
+fn grad_window<const N: usize>(
     c: usize,
     s: &PoolShape,
-    line: usize,
+    (i, j): (usize, usize),
     channels: Channels,
     upstream: Upstream,
     x: &[f32],
@@ -398,16 +392,9 @@ fn grad_line<const N: usize>(
     let rows = s.rows() as f32;
     let dbeta = at::<N>(upstream.sums, c).map(|sum| sum / rows);
     let dgamma = at::<N>(upstream.sums, s.c + c).map(|sum| sum / rows);
-    put_back(
-        Line { s, i: line, c },
-        signs(gamma),
-        x,
-        upstream.dout,
-        dx,
-        |l, x, dz| {
-            let xhat = (x - mean[l]) * scale[l];
-            let value = gamma[l] * scale[l] * (dz - (dbeta[l] + xhat * dgamma[l]));
-            if !upstream.gate || x > 0.0 { value } else { 0.0 }
-        },
-    );
+    put_back(Window { s, i, j, c }, signs(gamma), x, upstream.dout, dx, |l, x, dz| {
+        let xhat = (x - mean[l]) * scale[l];
+        let value = gamma[l] * scale[l] * (dz - (dbeta[l] + xhat * dgamma[l]));
+        if !upstream.gate || x > 0.0 { value } else { 0.0 }
+    });
 }

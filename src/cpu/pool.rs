@@ -47,17 +47,16 @@ simd! {
     fn forward(s: PoolShape, x: &[f32], out: &mut [f32]) {
         for (line, out) in out.chunks_exact_mut(s.out_w() * s.c).enumerate() {
             let x = &x[corner(&s, line)..];
-            by_channels!(s.c, forward_line(&s, x, out));
+            for (j, out) in out.chunks_exact_mut(s.c).enumerate() {
+                by_channels!(s.c, forward_window(&s, &x[j * s.pool * s.c..], out));
+            }
         }
     }
 }
 
 #[inline(always)]
-fn forward_line<const N: usize>(c: usize, s: &PoolShape, x: &[f32], out: &mut [f32]) {
-    for j in 0..s.out_w() {
-        let (largest, _) = peak(s, &x[j * s.pool * s.c + c..], [1.0; N]);
-        *at_mut(out, j * s.c + c) = largest;
-    }
+fn forward_window<const N: usize>(c: usize, s: &PoolShape, x: &[f32], out: &mut [f32]) {
+    *at_mut(out, c) = peak(s, &x[c..], [1.0; N]).0;
 }
 
 simd! {
@@ -66,25 +65,25 @@ simd! {
         let image = s.h * s.w * s.c;
         for (b, (dx, x)) in dx.chunks_exact_mut(image).zip(x.chunks_exact(image)).enumerate() {
             let dout = &dout[b * s.out_h() * s.out_w() * s.c..];
-            for i in 0..s.h.div_ceil(s.pool) {
-                by_channels!(s.c, grad_line(&s, i, gate, x, dout, dx));
+            for window in windows(&s) {
+                by_channels!(s.c, grad_window(&s, window, gate, x, dout, dx));
             }
         }
     }
 }
 
 #[inline(always)]
-fn grad_line<const N: usize>(
+fn grad_window<const N: usize>(
     c: usize,
     s: &PoolShape,
-    line: usize,
+    (i, j): (usize, usize),
     gate: bool,
     x: &[f32],
     dout: &[f32],
     dx: &mut [f32],
 ) {
     let value = |_, x, dz| if !gate || x > 0.0 { dz } else { 0.0 };
-    put_back::<N>(Line { s, i: line, c }, [1.0; N], x, dout, dx, value);
+    put_back::<N>(Window { s, i, j, c }, [1.0; N], x, dout, dx, value);
 }
 
 /// `f::<N>(c, ..)` for all channels c: sixteen at a time, then one by one.
@@ -118,7 +117,7 @@ pub fn at_mut<const N: usize>(values: &mut [f32], place: usize) -> &mut [f32; N]
 }
 
 /// Of N channels of the window that begins at x: the value for which sign x is largest, and its number in row-major
-/// order; of equal ones the first.
+/// order; of equal ones the first. A NaN counts as the largest, for it must not get lost.
 #[inline(always)]
 pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; N], [u32; N]) {
     let mut best = *at(x, 0);
@@ -128,7 +127,7 @@ pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; 
             let other: &[f32; N] = at(x, (u * s.w + v) * s.c);
             let number = (u * s.pool + v) as u32;
             for l in 0..N {
-                let better = sign[l] * other[l] > sign[l] * best[l];
+                let better = sign[l] * other[l] > sign[l] * best[l] || other[l].is_nan();
                 best[l] = if better { other[l] } else { best[l] };
                 place[l] = if better { number } else { place[l] };
             }
@@ -137,39 +136,45 @@ pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; 
     (best, place)
 }
 
-/// The channels from c on of the i-th line of windows, those of the ragged rest included.
-pub struct Line<'a> {
+/// The channels from c on of a window, which may lie in the ragged rest.
+pub struct Window<'a> {
     pub s: &'a PoolShape,
     pub i: usize,
+    pub j: usize,
     pub c: usize,
 }
 
-/// dx = value(channel, x, dz) of one image, where dz is dout at the peak of each window, else 0.
+/// (i, j) of all windows of an image, those of the ragged rest included.
+#[inline(always)]
+pub fn windows(s: &PoolShape) -> impl Iterator<Item = (usize, usize)> {
+    let columns = s.w.div_ceil(s.pool);
+    (0..s.h.div_ceil(s.pool)).flat_map(move |i| (0..columns).map(move |j| (i, j)))
+}
+
+/// dx = value(channel, x, dz) in a window of one image, where dz is dout at the window's peak, else 0.
 #[inline(always)]
 pub fn put_back<const N: usize>(
-    Line { s, i, c }: Line,
+    Window { s, i, j, c }: Window,
     sign: [f32; N],
     x: &[f32],
     dout: &[f32],
     dx: &mut [f32],
     value: impl Fn(usize, f32, f32) -> f32,
 ) {
-    for j in 0..s.w.div_ceil(s.pool) {
-        let corner = (i * s.w + j) * s.pool * s.c + c;
-        // In the ragged rest no value is the peak.
-        let (gradient, place) = if i < s.out_h() && j < s.out_w() {
-            (*at(dout, (i * s.out_w() + j) * s.c + c), peak(s, &x[corner..], sign).1)
-        } else {
-            ([0.0; N], [u32::MAX; N])
-        };
-        for u in 0..s.pool.min(s.h - i * s.pool) {
-            for v in 0..s.pool.min(s.w - j * s.pool) {
-                let (to, number) = (corner + (u * s.w + v) * s.c, (u * s.pool + v) as u32);
-                let x: &[f32; N] = at(x, to);
-                let dx: &mut [f32; N] = at_mut(dx, to);
-                for l in 0..N {
-                    dx[l] = value(l, x[l], if place[l] == number { gradient[l] } else { 0.0 });
-                }
+    let corner = (i * s.w + j) * s.pool * s.c + c;
+    // In the ragged rest no value is the peak.
+    let (gradient, place) = if i < s.out_h() && j < s.out_w() {
+        (*at(dout, (i * s.out_w() + j) * s.c + c), peak(s, &x[corner..], sign).1)
+    } else {
+        ([0.0; N], [u32::MAX; N])
+    };
+    for u in 0..s.pool.min(s.h - i * s.pool) {
+        for v in 0..s.pool.min(s.w - j * s.pool) {
+            let (to, number) = (corner + (u * s.w + v) * s.c, (u * s.pool + v) as u32);
+            let x: &[f32; N] = at(x, to);
+            let dx: &mut [f32; N] = at_mut(dx, to);
+            for l in 0..N {
+                dx[l] = value(l, x[l], if place[l] == number { gradient[l] } else { 0.0 });
             }
         }
     }

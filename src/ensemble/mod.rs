@@ -5,4 +5,6 @@ pub mod infer;
 pub mod metrics;
 pub mod mixture;
 pub mod predict;
+pub mod recording;
+pub mod selftest;
 pub mod train;

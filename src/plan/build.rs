@@ -5,7 +5,7 @@ use crate::net::{Activation, Layer, Layout, MeanActivation, Network, Shape};
 use anyhow::Result;
 
 /// Batch norm as Keras has it by default, and as in the recordings.
-const NORM_EPSILON: f32 = 1e-3;
+pub const NORM_EPSILON: f32 = 1e-3;
 pub const NORM_MOMENTUM: f32 = 0.99;
 
 /// What the optimiser of a training plan does.

@@ -8,7 +8,7 @@
 mod build;
 mod op;
 
-pub use build::{NORM_MOMENTUM, Training};
+pub use build::{NORM_EPSILON, NORM_MOMENTUM, Training};
 pub use op::*;
 
 /// A tensor of the plan, by its place in [`Plan::tensors`].

@@ -1,0 +1,306 @@
+//! The self test: every device computes what the embedded recordings hold (and, where `LENSGPU_GOLDEN_DIR` names a
+//! folder, every recording in it), and a recording that is not what it should be fails by name.
+
+mod reference;
+
+use lensgpu::device::Device;
+use lensgpu::ensemble::recording::{Entry, Kind, Recording};
+use lensgpu::ensemble::selftest::{Comparison, EMBEDDED, selftest};
+use reference::recording::bytes;
+
+fn check(wish: &str) {
+    let device = Device::choose(wish).unwrap_or_else(|error| panic!("{error:#}"));
+    let mut recordings: Vec<(String, Recording)> = EMBEDDED
+        .iter()
+        .map(|(name, bytes)| (name.to_string(), Recording::from_bytes(bytes).unwrap()))
+        .collect();
+    if let Ok(folder) = std::env::var("LENSGPU_GOLDEN_DIR") {
+        let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let paths = paths.filter(|path| path.extension().is_some_and(|e| e == "safetensors"));
+        recordings.extend(paths.map(|path| (path.display().to_string(), Recording::read(&path).unwrap())));
+    }
+    for (name, recording) in &recordings {
+        let comparisons = selftest(&device, recording).unwrap();
+        let results = recording.entries.iter().filter(|entry| entry.kind != Kind::Given);
+        let names: Vec<&str> = comparisons.iter().map(|c| &c.tensor[..]).collect();
+        assert_eq!(
+            names,
+            results.map(|entry| &entry.name[..]).collect::<Vec<_>>(),
+            "{name}"
+        );
+        let failed = failed(&comparisons);
+        assert!(failed.is_empty(), "{name} on {}: {failed:#?}", device.name());
+    }
+}
+
+#[test]
+fn the_processor_computes_what_was_recorded() {
+    check("cpu");
+}
+
+#[test]
+fn the_software_adapter_computes_what_was_recorded() {
+    check("software");
+}
+
+fn failed(comparisons: &[Comparison]) -> Vec<(&str, &str)> {
+    comparisons
+        .iter()
+        .filter_map(|c| Some((&c.tensor[..], c.problem.as_deref()?)))
+        .collect()
+}
+
+/// An embedded recording, changed, then written, read and replayed on the processor: tensors that fail, and why.
+fn failures(name: &str, change: impl Fn(&mut Recording)) -> Vec<(String, String)> {
+    let recording = Recording::from_bytes(&changed(name, change)).unwrap();
+    let comparisons = selftest(&Device::Cpu, &recording).unwrap();
+    failed(&comparisons)
+        .into_iter()
+        .map(|(tensor, problem)| (tensor.into(), problem.into()))
+        .collect()
+}
+
+/// Why a changed recording cannot be replayed at all.
+fn error(name: &str, change: impl Fn(&mut Recording)) -> String {
+    let Err(error) = Recording::from_bytes(&changed(name, change)) else {
+        panic!("{name} was read")
+    };
+    format!("{error:#}")
+}
+
+fn changed(name: &str, change: impl Fn(&mut Recording)) -> Vec<u8> {
+    let (_, embedded) = EMBEDDED.iter().find(|(n, _)| *n == name).unwrap();
+    let mut recording = Recording::from_bytes(embedded).unwrap();
+    change(&mut recording);
+    bytes(&recording)
+}
+
+fn values<'a>(recording: &'a mut Recording, name: &str) -> &'a mut Vec<f32> {
+    recording.values.get_mut(name).unwrap()
+}
+
+fn pairs<const N: usize>(failures: [(&str, &str); N]) -> Vec<(String, String)> {
+    failures
+        .iter()
+        .map(|(tensor, problem)| (tensor.to_string(), problem.to_string()))
+        .collect()
+}
+
+const SMALL: &str = "keras_small_m3_b5";
+const MLP: &str = "keras_mlp_m5_b10";
+const OUT: &str = "out of tolerance";
+
+#[test]
+fn one_altered_value_fails_in_every_tensor() {
+    let original = Recording::from_bytes(&changed(SMALL, |_| ())).unwrap();
+    for entry in original.entries.iter().filter(|entry| entry.kind != Kind::Given) {
+        // What depends on the recorded adversarial.x changes with it.
+        let alone = entry.kind != Kind::AdversarialImage;
+        let altered = failures(SMALL, |r| {
+            let values = values(r, &entry.name);
+            let largest = values.iter().fold(0f32, |a, b| a.max(b.abs()));
+            *values.last_mut().unwrap() += 0.05 * largest;
+        });
+        assert!(
+            altered.contains(&(entry.name.clone(), OUT.into())),
+            "{}: {altered:?}",
+            entry.name
+        );
+        assert!(!alone || altered.len() == 1, "{}: {altered:?}", entry.name);
+    }
+}
+
+#[test]
+fn a_sign_that_float32_does_not_define_passes_and_many_do_not() {
+    let flipped = |count: usize| {
+        failures(MLP, |r| {
+            let epsilon = r.fgsm_epsilon;
+            values(r, "adversarial.x")
+                .iter_mut()
+                .take(count)
+                .for_each(|v| *v += 2.0 * epsilon);
+        })
+    };
+    // 650 values, of which 3 may differ.
+    assert!(!flipped(3).iter().any(|(tensor, _)| tensor == "adversarial.x"));
+    assert!(flipped(4).iter().any(|(tensor, _)| tensor == "adversarial.x"));
+}
+
+#[test]
+fn a_missing_tensor_fails_by_name() {
+    for name in [
+        "infer.var",
+        "grad.conv1.kernel",
+        "train.norm2.moving_variance",
+        "adam3.mean.bias",
+        "adam2.loss",
+    ] {
+        let missing = failures(SMALL, |r| drop(r.values.remove(name)));
+        assert_eq!(missing, pairs([(name, "the file lacks it")]));
+    }
+    let missing = failures(SMALL, |r| drop(r.values.remove("adversarial.x")));
+    let dependent = "the file lacks adversarial.x, from which it is computed";
+    assert_eq!(missing[0], ("adversarial.x".into(), "the file lacks it".into()));
+    assert!(
+        missing.contains(&("adversarial.grad.conv1.bias".into(), dependent.into())),
+        "{missing:?}"
+    );
+    for name in ["x", "y", "conv2.kernel", "norm1.moving_mean"] {
+        let message = error(SMALL, |r| drop(r.values.remove(name)));
+        assert!(message.contains(&format!("tensor {name} is missing")), "{message}");
+    }
+}
+
+#[test]
+fn an_extra_tensor_fails_by_name() {
+    let extra = failures(MLP, |r| {
+        r.entries.push(Entry {
+            name: "grad.dense2.bias".into(),
+            shape: vec![5, 1],
+            kind: Kind::Gradient,
+        });
+        r.values.insert("grad.dense2.bias".into(), vec![0.0; 5]);
+    });
+    assert_eq!(extra, pairs([("grad.dense2.bias", "nothing of that name is computed")]));
+}
+
+#[test]
+fn a_renamed_layer_fails_by_name() {
+    let rename = |r: &mut Recording, from: &str, to: &str| {
+        for entry in &mut r.entries {
+            if let Some(values) = r.values.remove(&entry.name) {
+                entry.name = entry.name.replace(from, to);
+                r.values.insert(entry.name.clone(), values);
+            }
+        }
+    };
+    let message = error(SMALL, |r| rename(r, "conv2.", "conv9."));
+    assert!(message.contains("tensor conv2.kernel is missing"), "{message}");
+    let results = failures(MLP, |r| rename(r, "grad.mean.", "grad.mu."));
+    for name in ["grad.mean.bias", "adversarial.grad.mean.kernel"] {
+        assert!(
+            results.contains(&(name.into(), "the file lacks it".into())),
+            "{results:?}"
+        );
+    }
+    for name in ["grad.mu.bias", "adversarial.grad.mu.kernel"] {
+        assert!(
+            results.contains(&(name.into(), "nothing of that name is computed".into())),
+            "{results:?}"
+        );
+    }
+}
+
+#[test]
+fn a_tensor_that_is_not_as_it_must_be_is_named() {
+    let nan = error(MLP, |r| values(r, "grad.x")[7] = f32::NAN);
+    assert!(nan.contains("tensor grad.x holds NaN at place 7 of 650"), "{nan}");
+    let shape = error(MLP, |r| {
+        r.entries
+            .iter_mut()
+            .filter(|e| e.name == "train.loss")
+            .for_each(|e| e.shape = vec![1, 5]);
+    });
+    assert!(
+        shape.contains("tensor train.loss is F32 [1, 5]") && shape.contains("must be F32 [5]"),
+        "{shape}"
+    );
+    let put =
+        |key: &'static str, text: &'static str| error(MLP, move |r| drop(r.metadata.insert(key.into(), text.into())));
+    assert!(put("members", "4").contains("tensor "), "{}", put("members", "4"));
+    for (key, text) in [
+        ("members", "0"),
+        ("batch", "-1"),
+        ("batch", "99999999999999999999"),
+        ("learning_rate", "0"),
+        ("fgsm_epsilon", "fast"),
+        ("adam", "{\"beta1\": 1.5, \"beta2\": 0.999, \"epsilon\": 1e-7}"),
+        ("norm", "{\"epsilon\": 0.001, \"momentum\": 0.9}"),
+        ("keras_float32_error", "[]"),
+        ("network", "{\"input\": [13], \"layers\": []}"),
+    ] {
+        let message = put(key, text);
+        assert!(message.contains(key), "{key}: {message}");
+    }
+    let lacking = error(MLP, |r| drop(r.metadata.remove("norm")));
+    assert!(lacking.contains("the metadata lacks 'norm'"), "{lacking}");
+}
+
+#[test]
+fn a_file_cut_short_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = changed(MLP, |_| ());
+    for end in [0, 7, 8, 100, 5000, whole.len() / 2, whole.len() - 1] {
+        let path = folder.path().join("cut.safetensors");
+        std::fs::write(&path, &whole[..end]).unwrap();
+        let Err(error) = Recording::read(&path) else {
+            panic!("{end} bytes were read")
+        };
+        let message = format!("{error:#}");
+        assert!(
+            message.contains("cut.safetensors") && message.contains("cut short"),
+            "{end}: {message}"
+        );
+    }
+}
+
+/// Exit code, standard output, standard error.
+fn lensgpu(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lensgpu"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_command_says_what_it_compared_and_on_what() {
+    let (code, out, err) = lensgpu(&["selftest", "--device", "cpu"]);
+    assert_eq!((code, &err[..]), (Some(0), ""), "{out}");
+    assert!(out.starts_with(&format!("device: {}\n", Device::Cpu.name())), "{out}");
+    assert!(out.contains("  107 of 107 tensors within tolerance\n"), "{out}");
+    let tensors = out.lines().filter(|line| line.ends_with("  ok")).count();
+    assert!(
+        out.contains(&format!("ok: {tensors} tensors of 3 recordings within tolerance on ")),
+        "{out}"
+    );
+}
+
+#[test]
+fn the_command_fails_where_a_tensor_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (altered, cut) = (
+        folder.path().join("altered.safetensors"),
+        folder.path().join("cut.safetensors"),
+    );
+    let bytes = changed(MLP, |r| values(r, "grad.var.kernel")[3] += 1.0);
+    std::fs::write(&altered, &bytes).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() - 4]).unwrap();
+    let [altered, cut] = [&altered, &cut].map(|path| path.to_str().unwrap());
+
+    let (code, out, err) = lensgpu(&["selftest", "--device", "cpu", altered, cut]);
+    assert_eq!(code, Some(1));
+    let line = out.lines().find(|line| line.starts_with("  grad.var.kernel ")).unwrap();
+    assert!(line.ends_with("FAIL: out of tolerance"), "{line}");
+    assert!(out.contains("FAIL: ") && out.contains("cut short"), "{out}");
+    assert!(
+        err.contains("altered.safetensors: grad.var.kernel: out of tolerance"),
+        "{err}"
+    );
+
+    let (code, out, _) = lensgpu(&["selftest", "--device", "cpu", "--json", altered, cut]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["ok"]), (Some(1), &false.into()));
+    let tensors = report["files"][0]["tensors"].as_array().unwrap();
+    let failed: Vec<_> = tensors
+        .iter()
+        .filter(|t| !t["problem"].is_null())
+        .map(|t| &t["tensor"])
+        .collect();
+    assert_eq!(failed, ["grad.var.kernel"]);
+    assert!(
+        report["files"][1]["error"].as_str().unwrap().contains("cut short"),
+        "{report}"
+    );
+}
