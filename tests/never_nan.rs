@@ -475,7 +475,6 @@ fn through_the_data_layer_a_bad_image_among_a_hundred_does_no_harm() {
 
 #[test]
 fn through_the_data_layer_any_unit_and_any_label_ends_with_a_model_or_a_remedy() {
-    let device = Device::Cpu;
     let bands = |change: fn(usize, &mut f32)| {
         let mut examples = rings(40, 1, IMAGE);
         examples.images.iter_mut().enumerate().for_each(|(i, v)| change(i, v));
@@ -506,19 +505,22 @@ fn through_the_data_layer_any_unit_and_any_label_ends_with_a_model_or_a_remedy()
         ("labels of 1e-30", labelled(1e-30), &[]),
         ("some labels of 1e30", wide, &[]),
     ];
-    for (what, examples, warned) in cases {
-        let (model, warnings) = run(&device, &examples, 3);
-        let model = model.unwrap_or_else(|error| panic!("{what}: {error:#}"));
-        says(&warnings.join("\n"), warned);
-        let theta_e = inferred(&device, &model, &examples);
-        assert!(theta_e.iter().all(|v| v.is_finite()), "{what}: {theta_e:?}");
+    for device in devices() {
+        for (what, examples, warned) in &cases {
+            let what = format!("{what} on {}", device.name());
+            let (model, warnings) = run(&device, examples, 3);
+            let model = model.unwrap_or_else(|error| panic!("{what}: {error:#}"));
+            says(&warnings.join("\n"), warned);
+            let theta_e = inferred(&device, &model, examples);
+            assert!(theta_e.iter().all(|v| v.is_finite()), "{what}: {theta_e:?}");
+        }
     }
-    let (dead, _) = run(&device, &bands(|_, v| *v = 3.0), 3);
+    let (dead, _) = run(&Device::Cpu, &bands(|_, v| *v = 3.0), 3);
     says(
         &format!("{:#}", dead.unwrap_err()),
         &["every band is constant", "nothing to learn from"],
     );
-    let (nan, _) = run(&device, &labelled(f64::NAN), 3);
+    let (nan, _) = run(&Device::Cpu, &labelled(f64::NAN), 3);
     says(
         &format!("{:#}", nan.unwrap_err()),
         &["catalogue.csv line 2", "object 0", "'NaN'", "remove it"],
