@@ -24,7 +24,7 @@ pub struct Train {
     #[arg(short, long, value_name = "RUN", required_unless_present = "resume")]
     output: Option<PathBuf>,
     /// Go on with a run that was stopped, with everything as it was
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["dir", "output"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = OF_A_NEW_RUN)]
     resume: Option<PathBuf>,
 
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     hold_out: usize,
     /// Decides the split, first weights and mini-batches
-    #[arg(long, default_value_t = TrainOptions::default().seed, help_heading = "Training")]
+    #[arg(long, default_value_t = TrainOptions::default().seed, value_parser = clap::value_parser!(u64).range(..=MAX_SEED), help_heading = "Training")]
     seed: u64,
     /// No flips and quarter turns
     #[arg(long, help_heading = "Training")]
@@ -74,6 +74,28 @@ pub struct Train {
     #[arg(short, long)]
     quiet: bool,
 }
+
+/// What TOML can hold.
+const MAX_SEED: u64 = i64::MAX as u64;
+
+/// Arguments that a run which goes on has in its `run.toml`.
+const OF_A_NEW_RUN: [&str; 15] = [
+    "dir",
+    "output",
+    "Images",
+    "label",
+    "crop",
+    "members",
+    "batch",
+    "epochs",
+    "learning_rate",
+    "clip",
+    "validation",
+    "hold_out",
+    "seed",
+    "no_augment",
+    "network",
+];
 
 /// # Errors
 /// Those of [`begin`] and [`resume`].

@@ -153,7 +153,13 @@ fn fingerprint(source: &Source, split: &Split) -> u64 {
 /// A network file, or the vanilla network.
 pub fn network_of(file: Option<&std::path::Path>, input: &[usize]) -> Result<Network> {
     let Some(path) = file else {
-        return Network::vanilla(input).context("the vanilla network does not fit the images");
+        return Network::vanilla(input).with_context(|| {
+            let sizes: Vec<String> = input.iter().map(usize::to_string).collect();
+            format!(
+                "the vanilla network does not fit images of {}; describe another one with --network",
+                sizes.join("x")
+            )
+        });
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     Network::from_toml(&text, input).with_context(|| path.display().to_string())

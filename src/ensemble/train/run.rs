@@ -323,9 +323,12 @@ fn write_scored(path: &Path, ids: &[&str], scored: &[Scored]) -> Result<()> {
     writer.finish().map(drop)
 }
 
-/// The run's folder, made at once to find out early whether it can be; taken away again unless the run begins.
+/// The run's folder, made at once to find out early whether it can be; taken away again, if it was, unless the run
+/// begins.
 struct Folder<'a> {
     path: &'a Path,
+    /// How many folders were made: it, and those that it lies in.
+    made: usize,
     kept: bool,
 }
 
@@ -341,10 +344,19 @@ impl<'a> Folder<'a> {
                  or name another folder with -o"
             );
         }
+        let made = path
+            .ancestors()
+            .take_while(|p| !p.as_os_str().is_empty() && !p.exists())
+            .count();
         std::fs::create_dir_all(path).with_context(|| format!("the folder {shown} cannot be made"))?;
+        let folder = Folder {
+            path,
+            made,
+            kept: false,
+        };
         tempfile::tempfile_in(path)
             .with_context(|| format!("{shown} cannot be written: name another folder with -o"))?;
-        Ok(Folder { path, kept: false })
+        Ok(folder)
     }
 
     fn keep(mut self) {
@@ -356,7 +368,10 @@ impl Drop for Folder<'_> {
     fn drop(&mut self) {
         if !self.kept {
             // Only an empty folder can be removed this way.
-            let _ = std::fs::remove_dir(self.path);
+            self.path
+                .ancestors()
+                .take(self.made)
+                .for_each(|path| drop(std::fs::remove_dir(path)));
         }
     }
 }

@@ -214,7 +214,7 @@ impl Trainer {
             rows.clear();
             rows.extend_from_slice(log);
             let flow = watch(before + done);
-            stopped = flow.is_break();
+            stopped |= flow.is_break();
             flow
         })?;
         let stride = rows.len() / self.options.members.len();
