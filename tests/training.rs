@@ -9,7 +9,7 @@ use lensgpu::ensemble::train::checkpoint::Checkpoint;
 use lensgpu::ensemble::train::history::EpochRecord;
 use lensgpu::ensemble::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
 use lensgpu::net::{Layout, Network};
-use lensgpu::plan::{Capacity, Plan, Training};
+use lensgpu::plan::{Capacity, NetworkPlan, Plan, Training};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -232,7 +232,7 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
     }
 }
 
-fn training_plan(network: &Network) -> Plan {
+fn training_plan(network: &Network) -> NetworkPlan {
     let layout = Layout::new(network).unwrap();
     let capacity = Capacity { pool: 40, steps: 4 };
     Plan::training(network, &layout, &Training::new(10, capacity)).unwrap()

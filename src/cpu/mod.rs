@@ -2,8 +2,8 @@
 //!
 //! An operation is cut into tasks by member and by pieces of the batch whose size depends on the layer's shape alone;
 //! partial sums of pieces are merged in their order. So the bits depend neither on the number of threads nor on the
-//! other members. Convolutions and dense layers are the products of [`product`]; the rest is loops that the compiler
-//! vectorises, for the instruction set found at run time ([`simd`]).
+//! other members. Convolutions and dense layers are the products of `product.rs`; the rest is loops that the compiler
+//! vectorises, for the instruction set found at run time (`simd.rs`).
 
 mod adam;
 mod conv;
