@@ -117,7 +117,7 @@ class Variant:
 
 
 def make_batches(members, batch):
-    """Random images and labels of each member, already tensors: unlike lensgpu's, the step here does not gather them."""
+    """Random images and labels of each member, already tensors: lensgpu gathers them in each step, Keras need not."""
     rng = np.random.default_rng(1)
     xs = [tf.constant(rng.random((batch, *IMAGE)), tf.float32) for _ in range(members)]
     ys = [tf.constant(rng.random(batch), tf.float32) for _ in range(members)]
