@@ -63,6 +63,9 @@ pub struct Train {
     /// No flips and quarter turns
     #[arg(long, help_heading = "Training")]
     no_augment: bool,
+    /// Train on images perturbed by the adversary as well: moved by this share of each band's range
+    #[arg(long, value_name = "EPS", num_args = 0..=1, default_value_t = 0.0, default_missing_value = "0.01", help_heading = "Training")]
+    adversarial: f32,
     /// A network file, as docs/networks.md has it [default: the vanilla lens model]
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
@@ -79,7 +82,7 @@ pub struct Train {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a run which goes on has in its `run.toml`.
-const OF_A_NEW_RUN: [&str; 15] = [
+const OF_A_NEW_RUN: [&str; 16] = [
     "dir",
     "output",
     "Images",
@@ -94,6 +97,7 @@ const OF_A_NEW_RUN: [&str; 15] = [
     "hold_out",
     "seed",
     "no_augment",
+    "adversarial",
     "network",
 ];
 
@@ -120,6 +124,7 @@ pub fn run(args: Train) -> Result<()> {
                     hold_out: args.hold_out,
                     seed: args.seed,
                     augment: !args.no_augment,
+                    adversarial: args.adversarial,
                 },
                 network: Network {
                     input: vec![],

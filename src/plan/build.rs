@@ -18,8 +18,8 @@ pub struct Training {
     pub epsilon: f32,
     /// Largest norm of a member's gradient; infinite for none.
     pub clip: f32,
-    /// Adversarial training: epsilon of the fast gradient sign method.
-    pub adversarial: Option<f32>,
+    /// Adversarial training: a second pass, over images moved by the fast gradient sign method.
+    pub adversarial: bool,
 }
 
 impl Training {
@@ -32,7 +32,7 @@ impl Training {
             beta2: 0.999,
             epsilon: 1e-7,
             clip: 5.0,
-            adversarial: None,
+            adversarial: false,
         }
     }
 }
@@ -50,7 +50,7 @@ impl Plan {
         let mut b = Builder::new(network, layout, training.batch)?;
         let (image, capacity) = (network.input_shape(), training.capacity);
         let (p, s) = (layout.param_stride, layout.stat_stride);
-        let mut adversary = training.adversarial.map(|_| Adversary {
+        let mut adversary = training.adversarial.then_some(Adversary {
             grad_x: TensorId(0),
             x: TensorId(0),
         });
@@ -59,6 +59,7 @@ impl Plan {
         let pool_labels = b.shared("pool_labels", capacity.pool);
         let draws = b.tensor("draws", capacity.steps * training.batch);
         let schedule = b.shared("schedule", capacity.steps);
+        let bands = training.adversarial.then(|| b.shared("bands", bands::ROWS * image.c));
         let x = b.tensor("x", training.batch * image.len());
         let y = b.tensor("y", training.batch);
         let loss = ["loss", "adversarial_loss"].map(|name| b.tensor(name, 2));
@@ -93,12 +94,13 @@ impl Plan {
             accumulate,
         };
         let prediction = b.pass(x, &mode, adversary.as_mut().map(|a| &mut a.grad_x));
-        if let (Some(adversary), Some(epsilon)) = (&mut adversary, training.adversarial) {
+        if let (Some(adversary), Some(bands)) = (&mut adversary, bands) {
             adversary.x = b.tensor("adversarial_x", training.batch * image.len());
             let len = training.batch * image.len();
             b.ops.push(Op::Fgsm(Fgsm {
                 len,
-                epsilon,
+                channels: image.c,
+                bands,
                 x,
                 dx: adversary.grad_x,
                 out: adversary.x,
@@ -130,7 +132,7 @@ impl Plan {
             adam_v,
             good,
             loss: loss[0],
-            second_loss: training.adversarial.map(|_| loss[1]),
+            second_loss: training.adversarial.then_some(loss[1]),
             schedule,
             state,
             log,
@@ -144,6 +146,7 @@ impl Plan {
             loss,
             grads,
             stats_next,
+            bands,
             adversary,
             adam_m,
             adam_v,

@@ -63,6 +63,10 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Flips and quarter turns, drawn for each image and member.
     pub augment: bool,
+    // What follows is 0 where it is off, as it was in runs that do not have it; docs/training.md says what it does.
+    /// The adversary's epsilon, as a share of each band's range.
+    #[serde(default)]
+    pub adversarial: f32,
 }
 
 impl Default for TrainOptions {
@@ -78,6 +82,7 @@ impl Default for TrainOptions {
             hold_out: 0,
             seed: 1,
             augment: true,
+            adversarial: 0.0,
         }
     }
 }
@@ -103,6 +108,11 @@ impl TrainOptions {
             (0.0..1.0).contains(&self.validation),
             "--validation is {}; it is a share, at least 0 and below 1",
             self.validation
+        );
+        ensure!(
+            (0.0..=1.0).contains(&self.adversarial),
+            "--adversarial is {}; it is a share of each band's range, above 0 and at most 1 (usual: 0.01)",
+            self.adversarial
         );
         Ok(())
     }
