@@ -38,6 +38,9 @@ pub struct Infer {
     /// Plot the answers against the truth
     #[arg(long, value_name = "SVG", requires = "truth")]
     plot: Option<PathBuf>,
+    /// See each image in all flips and quarter turns, and average each member's mean and variance over them
+    #[arg(long)]
+    tta: bool,
     /// Images on the device at a time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -65,6 +68,7 @@ pub fn run(args: Infer) -> Result<()> {
         member_columns: args.member_columns,
         truth: args.truth.clone(),
         batch: usize::from(args.batch),
+        all_views: args.tta,
     };
     let report = infer(&model, &device, &options, &mut |done, all| {
         console.progress(done, all);

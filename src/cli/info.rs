@@ -135,6 +135,9 @@ fn as_text(model: &Model) -> Result<String> {
         "  lensgpu {} on {}, {}",
         training.version, training.device, training.date
     )?;
+    for (option, value) in &training.options {
+        writeln!(text, "  {option} {value}")?;
+    }
     let figure = |value: Option<f64>| value.map_or("-".into(), number);
     let rows = training.members.iter().map(|m| {
         [

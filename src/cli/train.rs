@@ -5,7 +5,7 @@ use super::console::Console;
 use crate::device::Device;
 use crate::ensemble::train::run::{Outcome, begin, resume};
 use crate::ensemble::train::{RunOptions, TrainOptions, network_of};
-use crate::net::Network;
+use crate::net::{Likelihood, Network};
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
 
@@ -15,6 +15,7 @@ use std::path::PathBuf;
   lensgpu train lens_challenge/ --preset lfc1-ground -o runs/ground
   lensgpu train cutouts/ --images '{id}_{band}.fits' --bands g,r,i --label theta_e -o runs/mine
   lensgpu train stack/ --members 10 --epochs 60 --hold-out 500 -o runs/stack
+  lensgpu train stack/ --likelihood student-t --adversarial 0.01 --ema 0.999 --patience 10 -o runs/more
   lensgpu train --resume runs/mine")]
 pub struct Train {
     /// Folder with the images, and the catalogue with their labels
@@ -63,12 +64,70 @@ pub struct Train {
     /// No flips and quarter turns
     #[arg(long, help_heading = "Training")]
     no_augment: bool,
-    /// Train on images perturbed by the adversary as well: moved by this share of each band's range
-    #[arg(long, value_name = "EPS", num_args = 0..=1, default_value_t = 0.0, default_missing_value = "0.01", help_heading = "Training")]
-    adversarial: f32,
     /// A network file, as docs/networks.md has it [default: the vanilla lens model]
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
+
+    /// The distribution that the heads are the mean and variance of [default: the network file's, else gaussian]
+    #[arg(long, value_name = "NAME", help_heading = "Options of training")]
+    likelihood: Option<Likelihood>,
+    /// Train on images that an adversary moved by this share of each band's range as well
+    #[arg(long, value_name = "EPS", num_args = 0..=1, default_missing_value = "0.01", default_value_t = 0.0, hide_default_value = true, help_heading = "Options of training")]
+    adversarial: f32,
+    /// Steps over which the learning rate rises to its first value
+    #[arg(
+        long,
+        value_name = "STEPS",
+        default_value_t = 0,
+        hide_default_value = true,
+        help_heading = "Options of training"
+    )]
+    warm_up: usize,
+    /// End a member's training after so many epochs without a better validation nll
+    #[arg(
+        long,
+        value_name = "EPOCHS",
+        default_value_t = 0,
+        hide_default_value = true,
+        help_heading = "Options of training"
+    )]
+    patience: usize,
+    /// Use the moving average of the weights
+    #[arg(long, value_name = "DECAY", num_args = 0..=1, default_missing_value = "0.999", default_value_t = 0.0, hide_default_value = true, help_heading = "Options of training")]
+    ema: f32,
+    /// Let kernels decay by this share of the learning rate in each step
+    #[arg(long, value_name = "DECAY", num_args = 0..=1, default_missing_value = "1e-4", default_value_t = 0.0, hide_default_value = true, help_heading = "Options of training")]
+    weight_decay: f32,
+    /// Shift each image by up to so many pixels
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        default_value_t = 0,
+        hide_default_value = true,
+        help_heading = "Options of training"
+    )]
+    shift: usize,
+    /// Add noise to each image, in units of the sky's noise
+    #[arg(
+        long,
+        value_name = "SIGMA",
+        default_value_t = 0.0,
+        hide_default_value = true,
+        help_heading = "Options of training"
+    )]
+    noise: f32,
+    /// Weigh each image's loss by its variance to this power
+    #[arg(long, value_name = "BETA", num_args = 0..=1, default_missing_value = "0.5", default_value_t = 0.0, hide_default_value = true, help_heading = "Options of training")]
+    beta_nll: f32,
+    /// Epochs in the beginning that fit the mean alone
+    #[arg(
+        long,
+        value_name = "EPOCHS",
+        default_value_t = 0,
+        hide_default_value = true,
+        help_heading = "Options of training"
+    )]
+    warm_up_mean: usize,
 
     /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
     #[arg(long, default_value = "auto")]
@@ -82,7 +141,7 @@ pub struct Train {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a run which goes on has in its `run.toml`.
-const OF_A_NEW_RUN: [&str; 16] = [
+const OF_A_NEW_RUN: [&str; 25] = [
     "dir",
     "output",
     "Images",
@@ -97,8 +156,17 @@ const OF_A_NEW_RUN: [&str; 16] = [
     "hold_out",
     "seed",
     "no_augment",
-    "adversarial",
     "network",
+    "likelihood",
+    "adversarial",
+    "warm_up",
+    "patience",
+    "ema",
+    "weight_decay",
+    "shift",
+    "noise",
+    "beta_nll",
+    "warm_up_mean",
 ];
 
 /// # Errors
@@ -125,13 +193,27 @@ pub fn run(args: Train) -> Result<()> {
                     seed: args.seed,
                     augment: !args.no_augment,
                     adversarial: args.adversarial,
+                    warm_up: args.warm_up,
+                    patience: args.patience,
+                    ema: args.ema,
+                    weight_decay: args.weight_decay,
+                    shift: args.shift,
+                    noise: args.noise,
+                    beta_nll: args.beta_nll,
+                    warm_up_mean: args.warm_up_mean,
                 },
                 network: Network {
                     input: vec![],
                     layers: vec![],
                 },
             };
-            let network = |input: &[usize]| network_of(args.network.as_deref(), input);
+            let network = |input: &[usize]| {
+                let network = network_of(args.network.as_deref(), input)?;
+                Ok(match args.likelihood {
+                    Some(likelihood) => network.with_likelihood(likelihood),
+                    None => network,
+                })
+            };
             (output.clone(), begin(output, options, network, &device, &console))
         }
         _ => unreachable!("clap asks for one or the other"),

@@ -6,6 +6,7 @@
 //! vectorises, for the instruction set found at run time (`simd.rs`).
 
 mod adam;
+mod average;
 mod conv;
 mod dense;
 mod fgsm;
@@ -66,6 +67,7 @@ fn native(op: &Op) -> &dyn Native {
         Op::HeadsGradWeight(op) => op,
         Op::Fgsm(op) => op,
         Op::Adam(op) => op,
+        Op::Average(op) => op,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct InferOptions {
     pub truth: Option<String>,
     /// Images on the device at a time.
     pub batch: usize,
+    /// Each image is seen in all its flips and quarter turns.
+    pub all_views: bool,
 }
 
 /// What came out.
@@ -64,6 +66,9 @@ pub fn infer(
     let objects = source.len();
     let mut table = TableWriter::create(&options.output, columns.table(model).columns())?;
     let mut predictor = Predictor::of_members(device, &model.network, &model.members, options.batch.min(objects))?;
+    if options.all_views {
+        predictor = predictor.in_all_views();
+    }
     let batch = predictor.batch();
 
     let report = RefCell::new(InferReport {
@@ -233,11 +238,14 @@ impl Columns {
         report: &mut InferReport,
     ) -> Result<()> {
         let label = &model.about.label;
-        let answer = answer.map(|a| a.in_units(label.scale, label.shift)).unwrap_or_default();
+        let likelihood = model.network.heads().likelihood;
+        let answer = answer
+            .map(|a| a.in_units(likelihood, label.scale, label.shift))
+            .unwrap_or_default();
         let known = &source.objects[object.index];
         let (mixture, reason) = match &object.seen {
             Err(error) => (None, Some(error.clone())),
-            Ok(_) => match Mixture::new(&answer.mu, &answer.var) {
+            Ok(_) => match Mixture::of(likelihood, &answer.mu, &answer.var) {
                 Ok(mixture) => (Some(mixture), None),
                 Err(error) => (None, Some(format!("object {}: no answer: {error:#}", known.id))),
             },

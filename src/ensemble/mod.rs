@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod infer;
+pub mod likelihood;
 pub mod metrics;
 pub mod mixture;
 pub mod predict;

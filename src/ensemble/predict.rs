@@ -1,17 +1,21 @@
 //! An inference plan and the members' weights: images in, each member's mean and variance out.
 
+use super::likelihood::moments;
 use crate::device::{Device, Engine};
-use crate::net::{Layout, Member, Network};
+use crate::net::{Layout, Likelihood, Member, Network, Shape};
 use crate::plan::{Io, Plan};
 use anyhow::Result;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 
 /// An ensemble that answers.
 pub struct Predictor {
     engine: Box<dyn Engine>,
     io: Io,
     batch: usize,
-    /// Values of an image.
-    image: usize,
+    image: Shape,
+    /// Flips and turns ([`crate::plan::Gather`]) in which every image is seen.
+    views: Vec<u32>,
 }
 
 /// Each member's answer for one image, in scaled labels.
@@ -22,12 +26,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// In the label's unit: value = scale x output + shift.
-    pub fn in_units(&self, scale: f64, shift: f64) -> Answer {
-        Answer {
-            mu: self.mu.iter().map(|mu| scale * mu + shift).collect(),
-            var: self.var.iter().map(|var| scale * scale * var).collect(),
-        }
+    /// Mean and variance in the label's unit: label = scale x output + shift, or its logarithm where the likelihood is
+    /// log-normal.
+    pub fn in_units(&self, likelihood: Likelihood, scale: f64, shift: f64) -> Answer {
+        let outputs = self.mu.iter().zip(&self.var);
+        let label = |(mu, var): (&f64, &f64)| moments(likelihood, scale * mu + shift, scale * scale * var);
+        let (mu, var) = outputs.map(label).unzip();
+        Answer { mu, var }
     }
 }
 
@@ -44,7 +49,8 @@ impl Predictor {
             engine,
             io: plan.io,
             batch,
-            image: network.input_shape().len(),
+            image: network.input_shape(),
+            views: vec![0],
         })
     }
 
@@ -57,6 +63,13 @@ impl Predictor {
         let rows = |part: fn(&Member) -> &Vec<f32>| members.iter().flat_map(part).copied().collect::<Vec<f32>>();
         predictor.set_weights(&rows(|m| &m.params), &rows(|m| &m.stats))?;
         Ok(predictor)
+    }
+
+    /// Every image is seen in all flips and quarter turns (flips alone where it is not square), and a member's mean and
+    /// variance are the averages over them.
+    pub fn in_all_views(mut self) -> Predictor {
+        self.views = (0..if self.image.h == self.image.w { 8 } else { 4 }).collect();
+        self
     }
 
     /// Rows of all members, as [`Layout`] has them.
@@ -72,8 +85,8 @@ impl Predictor {
 
     /// Answers for images that lie in memory, (N, image).
     pub fn predict(&mut self, images: &[f32]) -> Result<Vec<Answer>> {
-        let mut batches = images.chunks(self.batch * self.image);
-        let mut answers = Vec::with_capacity(images.len() / self.image);
+        let mut batches = images.chunks(self.batch * self.image.len());
+        let mut answers = Vec::with_capacity(images.len() / self.image.len());
         self.stream(&mut || Ok(batches.next().map(<[f32]>::to_vec)), &mut |batch| {
             answers.extend(batch);
             Ok(())
@@ -88,33 +101,76 @@ impl Predictor {
         next: &mut dyn FnMut() -> Result<Option<Vec<f32>>>,
         sink: &mut dyn FnMut(Vec<Answer>) -> Result<()>,
     ) -> Result<()> {
-        let (image, batch, members) = (self.image, self.batch, self.engine.members());
-        let counts = std::cell::RefCell::new(std::collections::VecDeque::new());
+        let (image, batch, members, views) = (self.image, self.batch, self.engine.members(), &self.views);
+        // Images of each view that is on its way.
+        let counts = RefCell::new(VecDeque::new());
+        let (mut images, mut view) = (Vec::new(), views.len());
+        let (mut sums, mut seen) = (Vec::new(), 0);
         self.engine.stream(
             self.io.x,
             self.io.prediction,
             &mut || {
-                let Some(mut images) = next()? else { return Ok(None) };
-                counts.borrow_mut().push_back(images.len() / image);
-                images.resize(batch * image, 0.0);
-                Ok(Some(bytemuck::cast_vec(images)))
+                if view == views.len() {
+                    let Some(batch) = next()? else { return Ok(None) };
+                    (images, view) = (batch, 0);
+                }
+                let mut turned = turn(&images, image, views[view]);
+                view += 1;
+                counts.borrow_mut().push_back(turned.len() / image.len());
+                turned.resize(batch * image.len(), 0.0);
+                Ok(Some(bytemuck::cast_vec(turned)))
             },
             &mut |words| {
                 let outputs: &[f32] = bytemuck::cast_slice(words);
-                let count = counts.borrow_mut().pop_front().expect("a batch for every answer");
+                let count: usize = counts.borrow_mut().pop_front().expect("a view for every answer");
+                let share = 1.0 / views.len() as f64;
                 let head = |row: usize, head: usize| {
-                    let value = |member: usize| f64::from(outputs[2 * (member * batch + row) + head]);
+                    let value = |member: usize| share * f64::from(outputs[2 * (member * batch + row) + head]);
                     (0..members).map(value).collect()
                 };
-                sink(
-                    (0..count)
-                        .map(|row| Answer {
-                            mu: head(row, 0),
-                            var: head(row, 1),
-                        })
-                        .collect(),
-                )
+                let answers = (0..count).map(|row| Answer {
+                    mu: head(row, 0),
+                    var: head(row, 1),
+                });
+                match seen {
+                    0 => sums = answers.collect(),
+                    _ => sums.iter_mut().zip(answers).for_each(|(sum, answer)| sum.add(&answer)),
+                }
+                seen += 1;
+                if seen < views.len() {
+                    return Ok(());
+                }
+                seen = 0;
+                sink(std::mem::take(&mut sums))
             },
         )
     }
+}
+
+impl Answer {
+    fn add(&mut self, other: &Answer) {
+        let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
+        add(&mut self.mu, &other.mu);
+        add(&mut self.var, &other.var);
+    }
+}
+
+/// Images (N,H,W,C) as code `code` of [`crate::plan::Gather`] has them.
+fn turn(images: &[f32], Shape { h, w, c }: Shape, code: u32) -> Vec<f32> {
+    let mut turned = Vec::with_capacity(images.len());
+    for image in images.chunks_exact(h * w * c) {
+        for (mut i, mut j) in (0..h).flat_map(|i| (0..w).map(move |j| (i, j))) {
+            if code & 4 != 0 {
+                (i, j) = (j, i);
+            }
+            if code & 2 != 0 {
+                i = h - 1 - i;
+            }
+            if code & 1 != 0 {
+                j = w - 1 - j;
+            }
+            turned.extend_from_slice(&image[(i * w + j) * c..][..c]);
+        }
+    }
+    turned
 }

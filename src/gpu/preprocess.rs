@@ -25,6 +25,7 @@ macro_rules! sources {
 /// Every file of `shaders/`, part of the program.
 pub const SOURCES: &[(&str, &str)] = sources![
     "adam.wgsl",
+    "average.wgsl",
     "conv.wgsl",
     "dense.wgsl",
     "fgsm.wgsl",
@@ -35,6 +36,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "shared/channels.wgsl",
     "shared/finite.wgsl",
     "shared/nan.wgsl",
+    "shared/random.wgsl",
 ];
 
 /// The WGSL of `entry` of `shaders/{shader}`, compiled for `constants`.

@@ -79,6 +79,12 @@ impl Layout {
         })
     }
 
+    /// Offset and length of each kernel in a member's row.
+    pub fn kernels(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let kernels = self.params.iter().filter(|p| p.name.ends_with(".kernel"));
+        kernels.map(|p| (p.offset, p.len()))
+    }
+
     /// The trainable tensor `layer.part`.
     pub fn param(&self, layer: &str, part: &str) -> &Parameter {
         find(&self.params, layer, part)

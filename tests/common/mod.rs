@@ -79,6 +79,7 @@ pub fn dataset(train: usize, validation: usize) -> Dataset {
         train: rings(train, 1, IMAGE),
         validation: rings(validation, 2, IMAGE),
         masked: vec![],
+        sky_noise: vec![],
         scale: 0.433,
         shift: 0.0,
         fingerprint: 1,

@@ -6,7 +6,7 @@ use crate::data::reader::read_all;
 use crate::data::sky::SkyRange;
 use crate::data::split::{Split, split};
 use crate::data::{Cutout, Source, Stretch};
-use crate::net::{Label, MeanActivation, Network};
+use crate::net::{Label, Likelihood, MeanActivation, Network};
 use anyhow::{Context, Result, ensure};
 
 /// Rows below which the user is warned.
@@ -78,8 +78,18 @@ impl Prepared {
             examples(&split.validation),
             examples(&split.hold_out),
         );
-        let abs = network.heads().mean_activation == MeanActivation::Abs;
-        let (scale, shift) = label_scale(&train.labels, abs)?;
+        let heads = network.heads();
+        let abs = heads.mean_activation == MeanActivation::Abs;
+        let (scale, shift) = match heads.likelihood {
+            Likelihood::LogNormal => {
+                ensure!(
+                    train.labels.iter().chain(&validation.labels).all(|&y| y > 0.0),
+                    "there are labels that are not positive, and the likelihood is log-normal: use another, or correct them"
+                );
+                label_scale(&train.labels.iter().map(|y| y.ln()).collect::<Vec<f64>>(), abs)?
+            }
+            _ => label_scale(&train.labels, abs)?,
+        };
         let range = train
             .labels
             .iter()
@@ -97,6 +107,7 @@ impl Prepared {
             train,
             validation,
             masked: stretch.masked(),
+            sky_noise: stretch.std.iter().map(|std| (1.0 / std) as f32).collect(),
             scale,
             shift,
             fingerprint,

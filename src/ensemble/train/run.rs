@@ -97,7 +97,7 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
     };
     if checkpoint
         .as_ref()
-        .is_some_and(|c| c.progress.epoch >= options.training.epochs)
+        .is_some_and(|c| c.progress.epoch >= options.training.epochs || c.progress.all_stopped())
         && out.join(MODEL).exists()
     {
         bail!(
@@ -227,6 +227,7 @@ fn finish(
                 device: device.name(),
                 date: utc_now(),
                 version: env!("CARGO_PKG_VERSION").into(),
+                options: t.switched_on(),
                 members: summaries,
             },
         },
@@ -245,8 +246,11 @@ fn finish(
             let mut predictor = Predictor::of_members(device, &model.network, &model.members, rows.len().min(64))?;
             let answers = predictor.predict(&examples.images)?;
             let label = &model.about.label;
-            let mixtures = answers.iter().map(|a| a.in_units(label.scale, label.shift));
-            let mixtures: Vec<Mixture> = mixtures.map(|a| Mixture::new(&a.mu, &a.var)).collect::<Result<_>>()?;
+            let likelihood = model.network.heads().likelihood;
+            let mixtures = answers.iter().map(|a| a.in_units(likelihood, label.scale, label.shift));
+            let mixtures: Vec<Mixture> = mixtures
+                .map(|a| Mixture::of(likelihood, &a.mu, &a.var))
+                .collect::<Result<_>>()?;
             warn_if_blind(&model, &answers, watcher);
             let scored: Vec<Scored> = mixtures
                 .iter()
