@@ -18,7 +18,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 enum Change {
     /// Gaussian, in units of the model's own sky noise of each band.
@@ -35,12 +35,10 @@ impl Change {
         let at = |i: isize, j: isize, band: usize| (i * w + j) as usize * c + band;
         let old = cutout.pixels.clone();
         let clamped = |i: isize, j: isize, band: usize| f64::from(old[at(i.clamp(0, h - 1), j.clamp(0, w - 1), band)]);
-        for band in 0..c {
+        for (band, sky) in sky.iter().enumerate() {
             for (i, j) in (0..h).flat_map(|i| (0..w).map(move |j| (i, j))) {
                 let value = match *self {
-                    Change::Noise(sigma) => {
-                        clamped(i, j, band) + sigma * sky[band] * rng.sample::<f64, _>(StandardNormal)
-                    }
+                    Change::Noise(sigma) => clamped(i, j, band) + sigma * sky * rng.sample::<f64, _>(StandardNormal),
                     Change::Blur(0.0) => clamped(i, j, band),
                     Change::Blur(sigma) => {
                         let reach = (3.0 * sigma).ceil() as isize;
@@ -69,17 +67,9 @@ fn main() -> Result<()> {
     let model = Model::read(Path::new(model))?;
     let device = Device::choose("auto")?;
     let source = Source::open(&SourceOptions {
-        dir: PathBuf::from(dir),
         bands: Some(bands.split(',').map(String::from).collect()),
-        preset: None,
-        images: None,
-        label: None,
-        catalogue: None,
-        id_column: None,
         crop: Some(model.network.input_shape().h),
-        flux_scale: 1.0,
-        pixel_scale: None,
-        label_needed: true,
+        ..SourceOptions::new(dir)
     })?;
     let ids: Option<HashSet<String>> = match rest.first() {
         None => None,

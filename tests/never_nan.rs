@@ -414,6 +414,7 @@ fn inferred(device: &Device, model: &Model, examples: &Examples) -> Vec<f64> {
         member_columns: false,
         truth: None,
         batch: 16,
+        all_views: false,
     };
     infer(model, device, &options, &mut |_, _| true).unwrap();
     let mut table = csv::Reader::from_path(output).unwrap();

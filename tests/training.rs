@@ -48,8 +48,10 @@ fn it_learns_the_rings_and_the_devices_agree_on_the_first_epoch() {
     }
 }
 
-/// Weights and statistics of each member, by bits.
-fn rows(trainer: &mut Trainer) -> Vec<(u32, Vec<u32>, Vec<u32>)> {
+/// A member's number, and its weights and statistics by bits.
+type Row = (u32, Vec<u32>, Vec<u32>);
+
+fn rows(trainer: &mut Trainer) -> Vec<Row> {
     let members = trainer.members().unwrap();
     let row = |(m, _): &(lensgpu::net::Member, _)| (m.number, bits(&m.params), bits(&m.stats));
     members.iter().map(row).collect()
@@ -88,7 +90,7 @@ fn members_in_several_waves_are_the_same() {
 }
 
 /// All that a run leaves: its state by bits, and its history without the times.
-fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<(u32, Vec<u32>, Vec<u32>)>) {
+fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<Row>) {
     let mut checkpoint = trainer.checkpoint().unwrap();
     checkpoint
         .progress
@@ -211,10 +213,10 @@ fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
         assert!(stopped.contains(&true), "choose other numbers");
         assert!(last == 30 || stopped.iter().all(|over| *over));
         let (long_history, history) = (&long.progress().history, &early.progress().history);
-        for m in 0..4 {
+        for (m, &stopped) in stopped.iter().enumerate() {
             let best = early.progress().best[m].unwrap();
             for (epoch, (a, b)) in long_history.iter().zip(history).enumerate() {
-                let frozen = epoch + 1 > best.epoch + 2 && stopped[m];
+                let frozen = epoch + 1 > best.epoch + 2 && stopped;
                 let (a, b) = (&a.members[m], &b.members[m]);
                 // What it answers stays as it was when it stopped, and it takes no steps.
                 let ended = &history[(best.epoch + 1).min(history.len() - 1)].members[m];
