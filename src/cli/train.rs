@@ -5,7 +5,7 @@ use super::console::Console;
 use crate::device::Device;
 use crate::ensemble::train::run::{Outcome, begin, resume};
 use crate::ensemble::train::{RunOptions, TrainOptions, network_of};
-use crate::net::Network;
+use crate::net::{Model, Network};
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
 
@@ -15,6 +15,7 @@ use std::path::PathBuf;
   lensgpu train lens_challenge/ --preset lfc1-ground -o runs/ground
   lensgpu train cutouts/ --images '{id}_{band}.fits' --bands g,r,i --label theta_e -o runs/mine
   lensgpu train stack/ --members 10 --epochs 60 --hold-out 500 -o runs/stack
+  lensgpu train real_lenses/ --from runs/simulated/model.safetensors --freeze conv -o runs/tuned
   lensgpu train --resume runs/mine")]
 pub struct Train {
     /// Folder with the images, and the catalogue with their labels
@@ -37,17 +38,18 @@ pub struct Train {
     crop: Option<usize>,
 
     /// How many members, or which: 5 is 0 to 4, 3..7 is 3 to 7
-    #[arg(long, default_value = "5", value_parser = members, help_heading = "Training")]
-    members: std::vec::Vec<u32>,
+    /// [default: 5, or those of --from]
+    #[arg(long, value_parser = members, help_heading = "Training")]
+    members: Option<std::vec::Vec<u32>>,
     /// Images of each member in a step
     #[arg(long, default_value_t = TrainOptions::default().batch, help_heading = "Training")]
     batch: usize,
     /// Passes over the training images
     #[arg(long, default_value_t = TrainOptions::default().epochs, help_heading = "Training")]
     epochs: usize,
-    /// Adam's first learning rate; it falls to 1/100 of it along half a cosine
-    #[arg(long, value_name = "RATE", default_value_t = TrainOptions::default().learning_rate, help_heading = "Training")]
-    learning_rate: f32,
+    /// Adam's first learning rate; it falls to 1/100 of it along half a cosine [default: 1e-3, with --from 1e-4]
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    learning_rate: Option<f32>,
     /// Largest norm of a member's gradient
     #[arg(long, value_name = "NORM", default_value_t = TrainOptions::default().clip, help_heading = "Training")]
     clip: f32,
@@ -67,12 +69,24 @@ pub struct Train {
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
 
+    /// Start from this model's weights and keep its network, stretch and label scale: fine-tuning on a few real lenses
+    #[arg(long, value_name = "MODEL", conflicts_with = "network", help_heading = "Training")]
+    from: Option<PathBuf>,
+    /// With --from: leave the convolutions as they are
+    #[arg(long, value_enum, requires = "from", help_heading = "Training")]
+    freeze: Option<Freeze>,
+
     /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
     #[arg(long, default_value = "auto")]
     device: String,
     /// No line an epoch, warnings only
     #[arg(short, long)]
     quiet: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Freeze {
+    Conv,
 }
 
 /// What TOML can hold.
@@ -106,27 +120,49 @@ pub fn run(args: Train) -> Result<()> {
     let (folder, outcome) = match (&args.resume, &args.dir, &args.output) {
         (Some(folder), ..) => (folder.clone(), resume(folder, &device, &console)),
         (None, Some(dir), Some(output)) => {
+            let from = args.from.as_deref().map(Model::read).transpose()?;
+            let default = TrainOptions::default();
+            let learning_rate = args.learning_rate.unwrap_or(match from {
+                Some(_) => default.learning_rate / 10.0,
+                None => default.learning_rate,
+            });
+            let numbers = from
+                .as_ref()
+                .map(|model| model.members.iter().map(|m| m.number).collect());
             let options = RunOptions {
                 lensgpu: env!("CARGO_PKG_VERSION").into(),
                 data: args.images.options(dir, args.label.clone(), args.crop)?,
+                from: args.from.as_deref().map(std::path::absolute).transpose()?,
                 training: TrainOptions {
-                    members: args.members.clone(),
+                    members: args.members.clone().or(numbers).unwrap_or(default.members),
                     batch: args.batch,
                     epochs: args.epochs,
-                    learning_rate: args.learning_rate,
-                    final_rate: args.learning_rate / 100.0,
+                    learning_rate,
+                    final_rate: learning_rate / 100.0,
                     clip: args.clip,
                     validation: args.validation,
                     hold_out: args.hold_out,
                     seed: args.seed,
                     augment: !args.no_augment,
+                    freeze_convolutions: args.freeze.is_some(),
                 },
                 network: Network {
                     input: vec![],
                     layers: vec![],
                 },
             };
-            let network = |input: &[usize]| network_of(args.network.as_deref(), input);
+            let network = |input: &[usize]| match from {
+                Some(model) => {
+                    ensure!(
+                        model.network.input == input,
+                        "the model to start from takes images of {:?} (height, width, bands), and these are {input:?}: \
+                         choose them with --crop and --bands",
+                        model.network.input
+                    );
+                    Ok(model.network)
+                }
+                None => network_of(args.network.as_deref(), input),
+            };
             (output.clone(), begin(output, options, network, &device, &console))
         }
         _ => unreachable!("clap asks for one or the other"),

@@ -215,6 +215,7 @@ impl Recording {
             epsilon,
             clip: f32::INFINITY,
             adversarial,
+            freeze_convolutions: false,
         };
         Plan::training(&self.network, &self.layout, &training)
     }

@@ -63,6 +63,9 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Flips and quarter turns, drawn for each image and member.
     pub augment: bool,
+    /// Leave the convolutions as they are, in fine-tuning.
+    #[serde(default)]
+    pub freeze_convolutions: bool,
 }
 
 impl Default for TrainOptions {
@@ -78,6 +81,7 @@ impl Default for TrainOptions {
             hold_out: 0,
             seed: 1,
             augment: true,
+            freeze_convolutions: false,
         }
     }
 }
@@ -115,6 +119,9 @@ pub struct RunOptions {
     /// Version of lensgpu that began the run.
     pub lensgpu: String,
     pub data: DataOptions,
+    /// The model whose weights the members start from, and whose stretch and label scale they keep.
+    #[serde(default)]
+    pub from: Option<PathBuf>,
     pub training: TrainOptions,
     pub network: Network,
 }

@@ -2,11 +2,12 @@
 
 use super::options::{DataOptions, TrainOptions};
 use super::trainer::{Dataset, Examples};
+use crate::data::audit::scale_differs;
 use crate::data::reader::read_all;
 use crate::data::sky::SkyRange;
 use crate::data::split::{Split, split};
 use crate::data::{Cutout, Source, Stretch};
-use crate::net::{Label, MeanActivation, Network};
+use crate::net::{Label, MeanActivation, Model, Network};
 use anyhow::{Context, Result, ensure};
 
 /// Rows below which the user is warned.
@@ -26,7 +27,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// `progress` is told how many of how many objects are read.
+    /// `from` is the model that the members start from: its stretch and label scale are kept. `progress` is told how many
+    /// of how many objects are read.
     ///
     /// # Errors
     /// Those of [`Source::open`] and [`Source::read`]; labels that do not fit the network; too few rows.
@@ -34,6 +36,7 @@ impl Prepared {
         data: &DataOptions,
         training: &TrainOptions,
         network: impl FnOnce(&[usize]) -> Result<Network>,
+        from: Option<&Model>,
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<(Prepared, Dataset, Network)> {
         let source = Source::open(&data.source(true)?)?;
@@ -52,7 +55,10 @@ impl Prepared {
             ));
         }
         let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
-        let (stretch, more) = Stretch::fit(&train, &source.bands)?;
+        let (stretch, more) = match from {
+            Some(model) => (model.about.stretch.clone(), vec![]),
+            None => Stretch::fit(&train, &source.bands)?,
+        };
         warnings.extend(more);
         let sky = SkyRange::fit(&train, &stretch);
         let examples = |rows: &[usize]| {
@@ -67,6 +73,22 @@ impl Prepared {
                 labels: rows.iter().map(label).collect(),
             }
         };
+        if let Some(model) = from
+            && model.about.bands != source.bands
+        {
+            warnings.push(format!(
+                "the model to start from was trained on the bands {}, and these are {}",
+                model.about.bands.join(", "),
+                source.bands.join(", ")
+            ));
+        }
+        if let Some((model, here)) = from.and_then(|m| m.about.pixel_scale).zip(source.pixel_scale)
+            && scale_differs(here, model)
+        {
+            warnings.push(format!(
+                "the model to start from was trained on {model}\" a pixel, and these images have {here}\""
+            ));
+        }
         if split.train.len() < FEW {
             warnings.push(format!(
                 "only {} rows to train on: a network learns little from fewer than {FEW}, and its answers will be poor",
@@ -79,7 +101,10 @@ impl Prepared {
             examples(&split.hold_out),
         );
         let abs = network.heads().mean_activation == MeanActivation::Abs;
-        let (scale, shift) = label_scale(&train.labels, abs)?;
+        let (scale, shift) = match from {
+            Some(model) => (model.about.label.scale, model.about.label.shift),
+            None => label_scale(&train.labels, abs)?,
+        };
         let range = train
             .labels
             .iter()

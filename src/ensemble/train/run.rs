@@ -71,10 +71,11 @@ pub fn begin(
 ) -> Result<Outcome> {
     options.training.check()?;
     let made = Folder::new(out)?;
-    let (prepared, data, network) = prepare(&options, network, watcher)?;
+    let from = first_model(&options)?;
+    let (prepared, data, network) = prepare(&options, network, from.as_ref(), watcher)?;
     options.network = network;
     let text = toml::to_string(&options).context("the run's options cannot be written as TOML")?;
-    let trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    let trainer = first_trainer(device, &options, data, from.as_ref())?;
     files::write_atomic(&out.join(RUN), |file| Ok(file.write_all(text.as_bytes())?))?;
     made.keep();
     train(out, &options, prepared, trainer, device, watcher)
@@ -115,8 +116,9 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
         );
         Ok(recorded)
     };
-    let (prepared, data, _) = prepare(&options, fits, watcher)?;
-    let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    let from = first_model(&options)?;
+    let (prepared, data, _) = prepare(&options, fits, from.as_ref(), watcher)?;
+    let mut trainer = first_trainer(device, &options, data, from.as_ref())?;
     if let Some(checkpoint) = checkpoint {
         trainer
             .restore(checkpoint)
@@ -131,12 +133,27 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
     train(out, &options, prepared, trainer, device, watcher)
 }
 
+/// The model that a fine-tuning starts from.
+fn first_model(options: &RunOptions) -> Result<Option<Model>> {
+    options.from.as_deref().map(Model::read).transpose()
+}
+
+/// An ensemble at its first step.
+fn first_trainer(device: &Device, options: &RunOptions, data: Dataset, from: Option<&Model>) -> Result<Trainer> {
+    let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    if let Some(model) = from {
+        trainer.start_from(&model.network, &model.members)?;
+    }
+    Ok(trainer)
+}
+
 fn prepare(
     options: &RunOptions,
     network: impl FnOnce(&[usize]) -> Result<Network>,
+    from: Option<&Model>,
     watcher: &dyn Watcher,
 ) -> Result<(Prepared, Dataset, Network)> {
-    let (prepared, data, network) = Prepared::new(&options.data, &options.training, network, |done, all| {
+    let (prepared, data, network) = Prepared::new(&options.data, &options.training, network, from, |done, all| {
         watcher.reading(done, all)
     })?;
     let (source, split) = (&prepared.source, &prepared.split);

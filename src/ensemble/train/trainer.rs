@@ -12,7 +12,7 @@ use crate::device::{Device, Engine};
 use crate::ensemble::predict::{Answer, Predictor};
 use crate::net::{Layout, Member, MemberSummary, Network, initialise};
 use crate::plan::{Capacity, NORM_MOMENTUM, Plan, TensorId, TrainIo, Training, log, state};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::f64::consts::PI;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -103,6 +103,7 @@ impl Trainer {
         };
         let training = Training {
             clip: options.clip,
+            freeze_convolutions: options.freeze_convolutions,
             ..Training::new(batch, capacity)
         };
         let plan = Plan::training(network, &layout, &training)?;
@@ -151,6 +152,32 @@ impl Trainer {
         self.engine.write(self.stats, bytemuck::cast_slice(&stats))?;
         self.engine.write(self.io.good, bytemuck::cast_slice(&good))?;
         self.engine.write(self.io.state, &counters)
+    }
+
+    /// Takes these members' weights as the first ones, in fine-tuning. Running statistics begin anew: they are those of
+    /// other images.
+    ///
+    /// # Errors
+    /// A member that is not among them, or another network.
+    pub fn start_from(&mut self, network: &Network, members: &[Member]) -> Result<()> {
+        ensure!(
+            *network == self.network,
+            "the model to start from has another network: {}",
+            network.to_json()
+        );
+        let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        let mut good: Vec<f32> = bytemuck::cast_vec(self.engine.read(self.io.good)?);
+        let mut params = Vec::new();
+        for (number, good) in self.options.members.iter().zip(good.chunks_exact_mut(p + s)) {
+            let member = members.iter().find(|member| member.number == *number);
+            let member = member.with_context(|| {
+                format!("the model to start from has no member {number}: name those that it has with --members")
+            })?;
+            good[..p].copy_from_slice(&member.params);
+            params.extend_from_slice(&member.params);
+        }
+        self.engine.write(self.params, bytemuck::cast_slice(&params))?;
+        self.engine.write(self.io.good, bytemuck::cast_slice(&good))
     }
 
     pub fn progress(&self) -> &Progress {
