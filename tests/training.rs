@@ -48,8 +48,10 @@ fn it_learns_the_rings_and_the_devices_agree_on_the_first_epoch() {
     }
 }
 
-/// Weights and statistics of each member, by bits.
-fn rows(trainer: &mut Trainer) -> Vec<(u32, Vec<u32>, Vec<u32>)> {
+/// A member's number, weights and statistics, by bits.
+type Row = (u32, Vec<u32>, Vec<u32>);
+
+fn rows(trainer: &mut Trainer) -> Vec<Row> {
     let members = trainer.members().unwrap();
     let row = |(m, _): &(lensgpu::net::Member, _)| (m.number, bits(&m.params), bits(&m.stats));
     members.iter().map(row).collect()
@@ -88,7 +90,7 @@ fn members_in_several_waves_are_the_same() {
 }
 
 /// All that a run leaves: its state by bits, and its history without the times.
-fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<(u32, Vec<u32>, Vec<u32>)>) {
+fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<Row>) {
     let mut checkpoint = trainer.checkpoint().unwrap();
     checkpoint
         .progress

@@ -1,5 +1,6 @@
 //! `lensgpu bench`: how fast this machine is.
 
+use super::usage;
 use crate::device::Device;
 use crate::ensemble::bench::{Bench, BenchOptions, Spread, bench};
 use crate::ensemble::train::network_of;
@@ -41,7 +42,7 @@ pub struct BenchArgs {
 /// Those of [`bench`].
 pub fn run(args: BenchArgs) -> Result<()> {
     let network = network_of(args.network.as_deref(), &args.input)?;
-    let device = Device::choose(&args.device)?;
+    let device = Device::choose(&args.device).map_err(usage)?;
     let options = BenchOptions {
         members: args.members,
         batch: args.batch,

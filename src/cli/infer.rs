@@ -2,6 +2,7 @@
 
 use super::arguments::Images;
 use super::console::Console;
+use super::usage;
 use crate::data::flags::FLAGS;
 use crate::device::Device;
 use crate::ensemble::infer::{InferOptions, InferReport, infer};
@@ -57,10 +58,14 @@ pub struct Infer {
 pub fn run(args: Infer) -> Result<()> {
     let console = Console::new("images", args.quiet)?;
     let model = Model::read(&args.model)?;
-    let device = Device::choose(&args.device)?;
+    let device = Device::choose(&args.device).map_err(usage)?;
     console.say(&format!("device: {}", device.name()));
     let options = InferOptions {
-        source: args.images.options(&args.dir, None, None)?.source(false)?,
+        source: args
+            .images
+            .options(&args.dir, None, None)?
+            .source(false)
+            .map_err(usage)?,
         output: args.output.clone(),
         member_columns: args.member_columns,
         truth: args.truth.clone(),

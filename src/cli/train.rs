@@ -2,6 +2,7 @@
 
 use super::arguments::{Images, members};
 use super::console::Console;
+use super::usage;
 use crate::device::Device;
 use crate::ensemble::train::run::{Outcome, begin, resume};
 use crate::ensemble::train::{RunOptions, TrainOptions, network_of};
@@ -93,7 +94,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a run which goes on has in its `run.toml`.
-const OF_A_NEW_RUN: [&str; 15] = [
+const OF_A_NEW_RUN: [&str; 17] = [
     "dir",
     "output",
     "Images",
@@ -109,13 +110,15 @@ const OF_A_NEW_RUN: [&str; 15] = [
     "seed",
     "no_augment",
     "network",
+    "from",
+    "freeze",
 ];
 
 /// # Errors
 /// Those of [`begin`] and [`resume`].
 pub fn run(args: Train) -> Result<()> {
     let console = Console::new("steps", args.quiet)?;
-    let device = Device::choose(&args.device)?;
+    let device = Device::choose(&args.device).map_err(usage)?;
     console.line(&format!("device: {}", device.name()));
     let (folder, outcome) = match (&args.resume, &args.dir, &args.output) {
         (Some(folder), ..) => (folder.clone(), resume(folder, &device, &console)),
@@ -151,6 +154,8 @@ pub fn run(args: Train) -> Result<()> {
                     layers: vec![],
                 },
             };
+            options.training.check().map_err(usage)?;
+            options.data.source(true).map_err(usage)?;
             let network = |input: &[usize]| match from {
                 Some(model) => {
                     ensure!(
