@@ -192,7 +192,7 @@ fn fits_in_and_out() {
         let fits = read(folder.path(), &arguments, "out.fits");
         assert_eq!(fits.columns, csv.columns);
         assert_eq!(fits.described(fits.find("theta_e").unwrap()).unit, "arcsec");
-        assert_eq!(fits.described(fits.find("log10_mass_e").unwrap()).unit, "log(solMass)");
+        assert_eq!(fits.described(fits.find("sigma_v_sis").unwrap()).unit, "km/s");
         for row in 0..csv.len() {
             assert_eq!(fits.text(row, 0), csv.text(row, 0));
             for column in ["theta_e", "log10_mass_e", "sigma_v_sis_error", "mass_flags"] {

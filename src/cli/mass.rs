@@ -15,8 +15,8 @@ use std::path::PathBuf;
   lensgpu mass einstein_radii.fits --z-lens z_l --z-source z_phot --z-source-error z_phot_err -o masses.fits
   lensgpu mass einstein_radii.csv --z-lens z_l --z-source z_s --h0 70 --omega-m 0.3 -o masses.csv --json
 
-Redshifts come into the catalogue by `lensgpu infer --catalogue`. Infer with --member-columns, so that the mixture itself
-is carried through; else it is rebuilt from its quantiles.")]
+Redshifts come into the catalogue by `lensgpu infer --catalogue`. With `infer --member-columns` the
+mixture itself is carried through, else it is rebuilt from its quantiles.")]
 pub struct Mass {
     /// The catalogue that `lensgpu infer` wrote, CSV or FITS
     catalogue: PathBuf,
@@ -101,12 +101,11 @@ pub fn run(args: Mass) -> Result<()> {
 
 fn print(report: &MassReport, options: &MassOptions) {
     let c = &options.cosmology;
-    println!(
-        "omega_m {}, omega_lambda {}, H0 {} km/s/Mpc",
-        c.omega_m(),
-        c.omega_lambda(),
-        c.h0()
-    );
+    let lambda = match c.omega_k() {
+        0.0 => "flat".into(),
+        _ => format!("omega_lambda {}", c.omega_lambda()),
+    };
+    println!("omega_m {}, {lambda}, H0 {} km/s/Mpc", c.omega_m(), c.h0());
     match report.members {
         0 => println!("distribution of theta_e: rebuilt from its quantiles"),
         1 => println!("distribution of theta_e: one member's Gaussian, cut off at 0"),

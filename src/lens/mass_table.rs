@@ -187,11 +187,9 @@ const QUANTILES: [&str; 5] = ["q02_5", "q16", "q50", "q84", "q97_5"];
 
 fn new_columns(has_errors: bool) -> Vec<Column> {
     let float = |name: &str, unit: &str, description: &str| Column::new(name, Kind::F64, unit, description);
-    let mut columns = vec![float(
-        "log10_mass_e",
-        "log(solMass)",
-        "mass inside the Einstein radius theta_e",
-    )];
+    // No unit: astropy does not know the logarithms of units that the FITS standard has.
+    let mass = "log10 of the mass inside theta_e, solar masses";
+    let mut columns = vec![float("log10_mass_e", "", mass)];
     let of = [
         "2.5 % quantile",
         "16 % quantile",
@@ -199,10 +197,12 @@ fn new_columns(has_errors: bool) -> Vec<Column> {
         "84 % quantile",
         "97.5 % quantile",
     ];
-    columns.extend(QUANTILES.iter().zip(of).map(|(q, description)| {
-        let name = format!("log10_mass_e_{q}");
-        float(&name, "log(solMass)", description)
-    }));
+    columns.extend(
+        QUANTILES
+            .iter()
+            .zip(of)
+            .map(|(q, description)| float(&format!("log10_mass_e_{q}"), "", description)),
+    );
     columns.extend([
         float("r_einstein_kpc", "kpc", "theta_e at the lens"),
         float("r_einstein_kpc_error", "kpc", "half of the range from 16 to 84 %"),
