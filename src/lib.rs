@@ -10,6 +10,7 @@
 //! | [`cpu`] | the same operations on the processor, at native speed with nothing installed |
 //! | [`gpu`] | wgpu: adapter, kernels and bindings, buffers, replay of a plan |
 //! | [`ensemble`] | training, inference, the mixture, metrics, the self test, the benchmark |
+//! | [`lens`] | the physics: distances, masses, velocity dispersions |
 //! | [`report`] | plots |
 //! | [`cli`] | the command line |
 //! | [`files`] | writing a file whole or not at all |
@@ -21,6 +22,7 @@ pub mod device;
 pub mod ensemble;
 pub mod files;
 pub mod gpu;
+pub mod lens;
 pub mod net;
 pub mod plan;
 pub mod report;

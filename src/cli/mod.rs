@@ -6,6 +6,7 @@ mod console;
 mod devices;
 mod infer;
 mod info;
+mod mass;
 mod selftest;
 mod text;
 mod train;
@@ -26,6 +27,7 @@ enum Command {
     Train(Box<train::Train>),
     Infer(Box<infer::Infer>),
     Info(info::Info),
+    Mass(Box<mass::Mass>),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
     Bench(bench::BenchArgs),
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Infer(args) => infer::run(*args),
         Command::Info(args) => info::run(args),
+        Command::Mass(args) => mass::run(*args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),
         Command::Bench(args) => bench::run(args),

@@ -6,7 +6,7 @@
 //! | `layout` | a survey's folder, files by a name pattern, or a `.npy` stack |
 //! | [`preset`] | known surveys as data |
 //! | [`select`] | which rows are used, which are dropped and why; labels |
-//! | `fits`, `hdus`, `wcs`, `npy`, `pattern`, [`catalogue`] | one file format each |
+//! | `fits`, `fits_table`, `hdus`, `wcs`, `npy`, `pattern`, [`catalogue`] | one file format each |
 //! | [`cutout`] | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
 //! | [`audit`] | what a user should know about the images |
@@ -18,6 +18,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod cutout;
 mod fits;
+mod fits_table;
 pub mod flags;
 mod hdus;
 pub mod infer_table;
