@@ -1,7 +1,7 @@
 //! The physics of lenses: distances, masses, velocity dispersions.
 
 pub mod cosmology;
-pub mod mass;
+pub mod einstein;
 pub mod mass_table;
 pub mod radius;
 pub mod units;
