@@ -13,6 +13,7 @@ mod dense;
 mod fgsm;
 mod gather;
 mod heads;
+pub mod lens;
 mod norm;
 mod pool;
 pub mod recording;
@@ -119,6 +120,12 @@ pub fn run(op: &Op, memory: &mut Memory) {
             Op::HeadsGradWeight(op) => heads::grad_weight(op, memory, member),
             Op::Fgsm(op) => fgsm::fgsm(op, memory, member),
             Op::Adam(op) => adam::adam(op, memory, member),
+            Op::LensDeflect(op) => lens::deflect(op, memory),
+            Op::LensPsf(op) => lens::psf(op, memory),
+            Op::LensRender(op) => lens::render(op, memory),
+            Op::LensConvolve(op) => lens::convolve(op, memory),
+            Op::LensNoise(op) => lens::noise(op, memory),
+            Op::LensArcs(op) => lens::arcs(op, memory),
         }
     }
 }
