@@ -39,7 +39,11 @@ impl Sheet {
             [r, g, b] => {
                 let noise = population.sky_noise(band(g)) as f32;
                 let [r, g, b] = [r, g, b].map(band);
-                [(r, noise / WEIGHTS[0]), (g, noise / WEIGHTS[1]), (b, noise / WEIGHTS[2])]
+                [
+                    (r, noise / WEIGHTS[0]),
+                    (g, noise / WEIGHTS[1]),
+                    (b, noise / WEIGHTS[2]),
+                ]
             }
             _ => [(0, population.sky_noise(0) as f32); 3],
         };
@@ -75,7 +79,8 @@ impl Sheet {
                 // Rows grow upwards in the image, downwards on the sheet.
                 let pixel = &image[((h - 1 - i) * w + j) * c..][..c];
                 let at = 3 * ((top + i) * self.width() + left + j);
-                self.pixels[at..at + 3].copy_from_slice(&composite(self.channels.map(|(band, unit)| pixel[band] / unit)));
+                self.pixels[at..at + 3]
+                    .copy_from_slice(&composite(self.channels.map(|(band, unit)| pixel[band] / unit)));
             }
         }
         self.shown += 1;

@@ -267,18 +267,16 @@ pub fn convolve(op: &LensConvolve, memory: &mut Memory) {
     }
 }
 
-/// pcg4d as its authors write it (Jarzynski & Olano 2020, listing in the supplement).
+/// pcg4d as its authors write it (Jarzynski & Olano 2020, JCGT 9, 3).
 pub fn pcg4d(v: [u32; 4]) -> [u32; 4] {
-    let [mut x, mut y, mut z, mut w] = v.map(|n| n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    let mut mix = |v: [u32; 4]| {
-        [x, y, z, w] = v;
+    let mix = |[mut x, mut y, mut z, mut w]: [u32; 4]| {
         x = x.wrapping_add(y.wrapping_mul(w));
         y = y.wrapping_add(z.wrapping_mul(x));
         z = z.wrapping_add(x.wrapping_mul(y));
         w = w.wrapping_add(y.wrapping_mul(z));
         [x, y, z, w]
     };
-    let v = mix([x, y, z, w]);
+    let v = mix(v.map(|n| n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)));
     mix(v.map(|n| n ^ (n >> 16)))
 }
 
@@ -311,7 +309,8 @@ pub fn noise(op: &LensNoise, memory: &mut Memory) {
             };
             let mut value = (counts + read * gaussian(c, d) - sky) * electron;
             for r in words.words[object::RECTANGLES..object::BANDS].chunks_exact(object::RECTANGLE_WORDS) {
-                let within = |both: u32, place: usize| (both & 0xffff) as usize <= place && place <= (both >> 16) as usize;
+                let within =
+                    |both: u32, place: usize| (both & 0xffff) as usize <= place && place <= (both >> 16) as usize;
                 if within(r[0], column) && within(r[1], row) && r[2] & (1 << own) != 0 {
                     value = f64::from(MASKED);
                 }
@@ -341,7 +340,11 @@ pub fn arcs(op: &LensArcs, memory: &mut Memory) {
         let [sky, read] = words.floats(words.band(0));
         let noise = (sky + read * read).sqrt();
         let light = &memory.all(op.light)[n * LAYERS * s.bands * s.pixels()..][..s.pixels()];
-        let seen: Vec<f64> = light.iter().map(|light| light / noise).filter(|ratio| *ratio > 1.0).collect();
+        let seen: Vec<f64> = light
+            .iter()
+            .map(|light| light / noise)
+            .filter(|ratio| *ratio > 1.0)
+            .collect();
         let sums = [seen.len() as f64, seen.iter().sum()];
         memory.row_mut(op.images, 0)[s.objects * s.pixels() * s.bands + 2 * n..][..2].copy_from_slice(&sums);
     }
