@@ -9,6 +9,7 @@
 //! | [`plan`] | a step and an inference pass as a list of operations: start reading here |
 //! | [`cpu`] | the same operations on the processor, at native speed with nothing installed |
 //! | [`gpu`] | wgpu: adapter, kernels and bindings, buffers, replay of a plan |
+//! | [`lens`] | the simulator: populations, mass models, images made on the device |
 //! | [`ensemble`] | training, inference, the mixture, metrics, the self test, the benchmark |
 //! | [`lens`] | the physics: distances, masses, velocity dispersions |
 //! | [`report`] | plots |

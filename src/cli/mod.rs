@@ -8,6 +8,7 @@ mod infer;
 mod info;
 mod mass;
 mod selftest;
+mod simulate;
 mod text;
 mod train;
 
@@ -24,6 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Simulate(simulate::Simulate),
     Train(Box<train::Train>),
     Infer(Box<infer::Infer>),
     Info(info::Info),
@@ -36,6 +38,7 @@ enum Command {
 /// Runs the program. Exit code 0: done; 1: it failed, and says why; 2: the command line is not understood.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(*args),
         Command::Infer(args) => infer::run(*args),
         Command::Info(args) => info::run(args),

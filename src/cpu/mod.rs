@@ -8,9 +8,11 @@
 mod adam;
 mod conv;
 mod dense;
+mod elementary;
 mod fgsm;
 mod gather;
 mod heads;
+mod lens;
 mod memory;
 mod norm;
 mod pool;
@@ -66,6 +68,12 @@ fn native(op: &Op) -> &dyn Native {
         Op::HeadsGradWeight(op) => op,
         Op::Fgsm(op) => op,
         Op::Adam(op) => op,
+        Op::LensDeflect(op) => op,
+        Op::LensPsf(op) => op,
+        Op::LensRender(op) => op,
+        Op::LensConvolve(op) => op,
+        Op::LensNoise(op) => op,
+        Op::LensArcs(op) => op,
     }
 }
 

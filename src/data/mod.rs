@@ -9,6 +9,7 @@
 //! | `fits`, `fits_table`, `hdus`, `wcs`, `npy`, `pattern`, [`catalogue`] | one file format each |
 //! | [`cutout`] | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
+//! | [`psf`] | a point spread function |
 //! | [`audit`] | what a user should know about the images |
 //! | [`stretch`], [`sky`] | raw flux to network input; what is usual for sky and noise |
 //! | [`split`] | training, validation and held-out rows |
@@ -26,6 +27,7 @@ mod layout;
 mod npy;
 mod pattern;
 pub mod preset;
+pub mod psf;
 pub mod reader;
 pub mod select;
 pub mod sky;
