@@ -116,10 +116,11 @@ fn as_text(model: &Model) -> Result<String> {
     writeln!(text, "\ntraining")?;
     writeln!(
         text,
-        "  {}: {} to train, {} to validate, {} held out",
+        "  {}: {} to train, {} to validate, {} to calibrate, {} held out",
         count(training.rows, "row"),
         training.train,
         training.validation,
+        training.calibration,
         training.held_out
     )?;
     writeln!(
@@ -204,7 +205,7 @@ mod tests {
             "  theta_e = 0.30000000000000004 x output + 0\n",
             "  6x5x2 pixels of 0.2 arcsec\n",
             "  I           dead  0.0000  1.0000  -1.00 to 1.00     0.50 to 2.00\n",
-            "  800 rows: 630 to train, 70 to validate, 100 held out\n",
+            "  800 rows: 630 to train, 70 to validate, 0 to calibrate, 100 held out\n",
             "  7               12         -0.3000         0.3333    240        1         0\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");

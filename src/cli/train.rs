@@ -57,6 +57,9 @@ pub struct Train {
     /// Share of the images that chooses the best weights
     #[arg(long, value_name = "SHARE", default_value_t = TrainOptions::default().validation, help_heading = "Training")]
     validation: f64,
+    /// Share of the images that calibrates the error bars; none where that is fewer than 50
+    #[arg(long, value_name = "SHARE", default_value_t = TrainOptions::default().calibration, help_heading = "Training")]
+    calibration: f64,
     /// Keep this many images out of everything, and score the ensemble on them in the end
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     hold_out: usize,
@@ -144,6 +147,7 @@ pub fn run(args: Train) -> Result<()> {
                     final_rate: learning_rate / 100.0,
                     clip: args.clip,
                     validation: args.validation,
+                    calibration: args.calibration,
                     hold_out: args.hold_out,
                     seed: args.seed,
                     augment: !args.no_augment,

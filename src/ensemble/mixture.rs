@@ -4,11 +4,14 @@
 //! matters: when members disagree, the mixture has several peaks.
 
 use anyhow::{Result, ensure};
-use libm::erfc;
+use libm::{erf, erfc};
 use std::f64::consts::{PI, SQRT_2};
 
 /// The levels of the quantiles that every answer carries.
 pub const LEVELS: [f64; 5] = [0.025, 0.16, 0.5, 0.84, 0.975];
+
+/// exp(-700) is a normal number.
+const LONGEST_TAIL: f64 = 700.0;
 
 /// p(x) = 1/M sum_m N(x; mu_m, sigma_m^2) for one object. All values in the label's unit (arcsec).
 #[derive(Clone, Debug, PartialEq)]
@@ -68,17 +71,27 @@ impl Mixture {
 
     /// Mean, uncertainties and quantiles together.
     pub fn prediction(&self) -> Prediction {
+        self.prediction_with(|p| self.quantile(p))
+    }
+
+    /// The same with other quantiles.
+    pub fn prediction_with(&self, quantile: impl Fn(f64) -> f64) -> Prediction {
         Prediction {
             theta_e: self.mean(),
-            sigma: self.sigma_aleatoric().hypot(self.sigma_epistemic()),
+            sigma: self.sigma(),
             sigma_aleatoric: self.sigma_aleatoric(),
             sigma_epistemic: self.sigma_epistemic(),
-            quantiles: LEVELS.map(|p| self.quantile(p)),
+            quantiles: LEVELS.map(quantile),
         }
     }
 
     pub fn mean(&self) -> f64 {
         self.average(|mu, _| mu)
+    }
+
+    /// sqrt(sigma_aleatoric^2 + sigma_epistemic^2).
+    pub fn sigma(&self) -> f64 {
+        self.sigma_aleatoric().hypot(self.sigma_epistemic())
     }
 
     /// sqrt(avg(var)).
@@ -97,6 +110,31 @@ impl Mixture {
         self.average(|mu, sigma| normal_cdf((x - mu) / sigma))
     }
 
+    /// ln(2 P(X <= x)) below the median, -ln(2 P(X > x)) above it: keeps its digits in both tails, to +-700.
+    pub fn tail(&self, x: f64) -> f64 {
+        let below = self.cdf(x);
+        let above = self.average(|mu, sigma| normal_cdf((mu - x) / sigma));
+        let tail = if below <= above {
+            (2.0 * below).ln()
+        } else {
+            -(2.0 * above).ln()
+        };
+        tail.clamp(-LONGEST_TAIL, LONGEST_TAIL)
+    }
+
+    /// The x of a [`tail`](Self::tail).
+    pub fn at_tail(&self, tail: f64) -> f64 {
+        let p = 0.5 * (-tail.abs().min(LONGEST_TAIL)).exp();
+        if tail < 0.0 {
+            return self.quantile(p);
+        }
+        let mirrored = Mixture {
+            mu: self.mu.iter().map(|mu| -mu).collect(),
+            sigma: self.sigma.clone(),
+        };
+        -mirrored.quantile(p)
+    }
+
     /// ln p(x), by log-sum-exp: finite wherever the nearest member's exponent is, however small p is.
     pub fn log_pdf(&self, x: f64) -> f64 {
         let term = |(mu, sigma): (f64, f64)| -0.5 * ((x - mu) / sigma).powi(2) - sigma.ln();
@@ -106,6 +144,39 @@ impl Mixture {
         }
         let sum: f64 = self.members().map(|m| (term(m) - largest).exp()).sum();
         largest + (sum / self.mu.len() as f64).ln() - 0.5 * (2.0 * PI).ln()
+    }
+
+    /// The continuous ranked probability score, integral of (F(x) - [x >= truth])^2 dx, in the label's unit: the
+    /// absolute error's counterpart for a distribution, 0 for a sure and true answer. In closed form (Grimit et al. 2006,
+    /// Q. J. R. Meteorol. Soc. 132, 2925): avg_m A(y - mu_m, sigma_m^2) - avg_mk A(mu_m - mu_k, sigma_m^2 + sigma_k^2) / 2
+    /// with A(d, s^2) = E|N(d, s^2)|.
+    pub fn crps(&self, truth: f64) -> f64 {
+        let to_truth = self.average(|mu, sigma| mean_absolute(truth - mu, sigma));
+        let among = self.average(|a, s| self.average(|b, t| mean_absolute(a - b, s.hypot(t))));
+        to_truth - 0.5 * among
+    }
+
+    /// The mixture with its means moved to `epistemic` times their distance from their mean, and its sigmas times
+    /// `aleatoric`: the mean stays, the two parts of the uncertainty are multiplied by the two factors.
+    pub fn scaled(&self, aleatoric: f64, epistemic: f64) -> Mixture {
+        let mean = self.mean();
+        Mixture {
+            mu: self.mu.iter().map(|mu| mean + epistemic * (mu - mean)).collect(),
+            sigma: self.sigma.iter().map(|sigma| aleatoric * sigma).collect(),
+        }
+    }
+
+    /// One Gaussian with the mixture's mean and variance.
+    pub fn moments(&self) -> Mixture {
+        Mixture {
+            mu: vec![self.mean()],
+            sigma: vec![self.sigma()],
+        }
+    }
+
+    /// How many members there are.
+    pub fn size(&self) -> usize {
+        self.mu.len()
     }
 
     /// The x with P(X <= x) = `p`, for 0 < p < 1, to about 1e-13 of the smallest sigma or the last digits of x.
@@ -206,6 +277,12 @@ impl Mixture {
 
 fn normal_cdf(z: f64) -> f64 {
     0.5 * erfc(-z / SQRT_2)
+}
+
+/// E|X| of X ~ N(mu, sigma^2): 2 sigma phi(z) + mu (2 Phi(z) - 1), z = mu / sigma.
+fn mean_absolute(mu: f64, sigma: f64) -> f64 {
+    let z = mu / sigma;
+    sigma * (2.0 / PI).sqrt() * (-0.5 * z * z).exp() + mu * erf(z / SQRT_2)
 }
 
 #[cfg(test)]
@@ -336,6 +413,53 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn crps_agrees_with_its_integral() {
+        let m = mixture(&[0.8, 1.1, 2.4], &[0.1, 0.3, 0.2]);
+        for truth in [-1.0, 0.9, 2.0, 5.0] {
+            let h = 12.0 / 1e5;
+            let square = |i: usize| {
+                let x = -5.0 + (i as f64 + 0.5) * h;
+                (m.cdf(x) - f64::from(x >= truth)).powi(2) * h
+            };
+            close(m.crps(truth), (0..100_000).map(square).sum(), 1e-4);
+        }
+        // one Gaussian at its own mean: sigma (sqrt(2) - 1) / sqrt(pi)
+        close(
+            mixture(&[3.0], &[0.5]).crps(3.0),
+            0.5 * (SQRT_2 - 1.0) / PI.sqrt(),
+            1e-15,
+        );
+        close(mixture(&[3.0], &[1e-12]).crps(5.0), 2.0, 1e-11);
+    }
+
+    #[test]
+    fn tails_keep_their_digits() {
+        let m = mixture(&[0.8, 1.1, 2.4], &[0.1, 0.3, 0.2]);
+        for x in [-8.0, -1.0, 0.7, 1.2, 2.0, 4.0, 9.0] {
+            close(m.at_tail(m.tail(x)), x, 1e-9);
+        }
+        close(m.tail(1.0), (2.0 * m.cdf(1.0)).ln(), 1e-12);
+        assert!((m.tail(1e9), m.tail(-1e9)) == (700.0, -700.0) && m.at_tail(1e5).is_finite());
+    }
+
+    #[test]
+    fn scaling_keeps_the_mean_and_multiplies_the_parts() {
+        let m = Mixture::new(&[1.0, 2.0, 6.0], &[0.1, 0.2, 0.6]).unwrap();
+        let (a, b) = (m.prediction(), m.scaled(0.5, 3.0).prediction());
+        close(b.theta_e, a.theta_e, 1e-15);
+        close(b.sigma_aleatoric, 0.5 * a.sigma_aleatoric, 1e-15);
+        close(b.sigma_epistemic, 3.0 * a.sigma_epistemic, 1e-14);
+        assert_eq!(m.scaled(1.0, 1.0).prediction().quantiles, a.quantiles);
+        // equal factors scale every quantile about the mean
+        for (q, p) in m.scaled(2.0, 2.0).prediction().quantiles.iter().zip(a.quantiles) {
+            close(q - a.theta_e, 2.0 * (p - a.theta_e), 1e-12);
+        }
+        let one = m.moments().prediction();
+        close(one.theta_e, a.theta_e, 1e-15);
+        close(one.sigma, a.sigma, 1e-15);
     }
 
     #[test]

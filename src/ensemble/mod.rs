@@ -1,10 +1,12 @@
-//! Training, inference, the mixture, metrics, the self test and the benchmark.
+//! Training, inference, the mixture, calibration, metrics, the self test and the benchmark.
 
 pub mod bench;
+pub mod calibration;
 pub mod infer;
 pub mod metrics;
 pub mod mixture;
 pub mod predict;
 pub mod recording;
 pub mod selftest;
+pub mod stream;
 pub mod train;

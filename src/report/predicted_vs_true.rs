@@ -125,8 +125,8 @@ fn figures(m: &Metrics, drawn: usize) -> Vec<String> {
     vec![
         objects,
         format!("RMSE {:.3}\", NMAD {:.3}\", bias {:+.3}\"", m.rmse, m.nmad, m.bias),
-        format!("truth within the 68 % range: {:.0} %", 100.0 * m.coverage_68),
-        format!("truth within the 95 % range: {:.0} %", 100.0 * m.coverage_95),
+        format!("truth within the 68.3 % interval: {:.1} %", 100.0 * m.coverage_683),
+        format!("truth within the 95.4 % interval: {:.1} %", 100.0 * m.coverage_954),
     ]
 }
 
@@ -140,12 +140,15 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ensemble::mixture::Mixture;
+    use crate::ensemble::calibration::Forecast;
 
     fn objects(n: usize) -> Vec<Scored> {
         let object = |i: usize| {
             let truth = 0.5 + 2.0 * i as f64 / n as f64;
-            Scored::new(truth, &Mixture::new(&[truth + 0.1, truth], &[0.01, 0.02]).unwrap())
+            Scored::new(
+                truth,
+                &Forecast::new(&[truth + 0.1, truth], &[0.01, 0.02], None).unwrap(),
+            )
         };
         (0..n).map(object).collect()
     }

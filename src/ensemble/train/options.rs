@@ -58,6 +58,10 @@ pub struct TrainOptions {
     pub clip: f32,
     /// Share of the rows that choose the best weights.
     pub validation: f64,
+    /// Share of the rows that nothing but the calibration is fitted on; none where it is too few for that, see
+    /// [`split`](crate::data::split::split). Runs of earlier versions had none.
+    #[serde(default)]
+    pub calibration: f64,
     /// Rows that are neither trained on nor used to choose anything.
     pub hold_out: usize,
     pub seed: u64,
@@ -78,6 +82,7 @@ impl Default for TrainOptions {
             final_rate: 1e-5,
             clip: 5.0,
             validation: 0.1,
+            calibration: 0.1,
             hold_out: 0,
             seed: 1,
             augment: true,
@@ -103,11 +108,12 @@ impl TrainOptions {
             "--clip is {}; it must be positive (usual: 5)",
             self.clip
         );
-        ensure!(
-            (0.0..1.0).contains(&self.validation),
-            "--validation is {}; it is a share, at least 0 and below 1",
-            self.validation
-        );
+        for (option, share) in [("--validation", self.validation), ("--calibration", self.calibration)] {
+            ensure!(
+                (0.0..1.0).contains(&share),
+                "{option} is {share}; it is a share, at least 0 and below 1"
+            );
+        }
         Ok(())
     }
 }

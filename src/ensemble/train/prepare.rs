@@ -17,8 +17,9 @@ const FEW: usize = 100;
 pub struct Prepared {
     pub source: Source,
     pub split: Split,
-    /// Network input of the held-out rows, and their labels.
+    /// Network input of the rows held out and of those for calibration, and their labels.
     pub held_out: Examples,
+    pub calibration: Examples,
     pub stretch: Stretch,
     pub sky: SkyRange,
     pub label: Label,
@@ -41,7 +42,13 @@ impl Prepared {
     ) -> Result<(Prepared, Dataset, Network)> {
         let source = Source::open(&data.source(true)?)?;
         let network = network(&[source.height, source.width, source.bands.len()])?;
-        let split = split(source.len(), training.seed, training.validation, training.hold_out)?;
+        let split = split(
+            source.len(),
+            training.seed,
+            training.validation,
+            training.calibration,
+            training.hold_out,
+        )?;
         let all: Vec<usize> = (0..source.len()).collect();
         let cutouts = read_all(&source, &all, |done| progress(done, all.len()))?;
         let mut warnings = source.warnings.clone();
@@ -95,11 +102,8 @@ impl Prepared {
                 split.train.len()
             ));
         }
-        let (train, validation, held_out) = (
-            examples(&split.train),
-            examples(&split.validation),
-            examples(&split.hold_out),
-        );
+        let [train, validation, calibration, held_out] =
+            [&split.train, &split.validation, &split.calibration, &split.hold_out].map(|rows| examples(rows));
         let abs = network.heads().mean_activation == MeanActivation::Abs;
         let (scale, shift) = match from {
             Some(model) => (model.about.label.scale, model.about.label.shift),
@@ -130,6 +134,7 @@ impl Prepared {
                 source,
                 split,
                 held_out,
+                calibration,
                 stretch,
                 sky,
                 label,

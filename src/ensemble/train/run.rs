@@ -4,10 +4,11 @@ use super::checkpoint::Checkpoint;
 use super::history::{EpochRecord, MemberEpoch, write_log};
 use super::options::RunOptions;
 use super::prepare::Prepared;
-use super::trainer::{Dataset, Ended, Trainer};
+use super::trainer::{Dataset, Ended, Examples, Trainer};
 use crate::data::infer_table::{InferRow, InferTable};
 use crate::data::table::{Kind, TableWriter};
 use crate::device::Device;
+use crate::ensemble::calibration::{Calibration, Forecast, Method, Record, fit};
 use crate::ensemble::metrics::{Metrics, Scored};
 use crate::ensemble::mixture::Mixture;
 use crate::ensemble::predict::{Answer, Predictor};
@@ -159,9 +160,10 @@ fn prepare(
     let (source, split) = (&prepared.source, &prepared.split);
     watcher.say(&source.dropped.to_string());
     watcher.say(&format!(
-        "{} to train, {} for validation, {} held out; {} x {} pixels, bands {}{}",
+        "{} to train, {} for validation, {} for calibration, {} held out; {} x {} pixels, bands {}{}",
         split.train.len(),
         split.validation.len(),
+        split.calibration.len(),
         split.hold_out.len(),
         source.width,
         source.height,
@@ -222,7 +224,7 @@ fn finish(
 ) -> Result<Outcome> {
     let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = trainer.members()?.into_iter().unzip();
     let (source, split, t) = (&prepared.source, &prepared.split, &options.training);
-    let model = Model {
+    let mut model = Model {
         network: options.network.clone(),
         members,
         about: About {
@@ -237,6 +239,7 @@ fn finish(
                 train: split.train.len(),
                 validation: split.validation.len(),
                 held_out: split.hold_out.len(),
+                calibration: split.calibration.len(),
                 epochs: t.epochs,
                 batch: t.batch.min(split.train.len()),
                 seed: t.seed,
@@ -246,9 +249,14 @@ fn finish(
                 version: env!("CARGO_PKG_VERSION").into(),
                 members: summaries,
             },
+            calibration: None,
         },
     };
     let path = out.join(MODEL);
+    // No reason to lose a run.
+    if let Err(error) = calibrate(&mut model, &prepared.calibration, device) {
+        watcher.warn(&format!("the model is not calibrated: {error:#}"));
+    }
     model.write(&path)?;
     plot_curves(&out.join("training_curves.svg"), &trainer.progress().history, watcher);
     let validation = trainer.into_data().validation;
@@ -259,18 +267,18 @@ fn finish(
     let metrics = match rows.is_empty() {
         true => None,
         false => {
-            let mut predictor = Predictor::of_members(device, &model.network, &model.members, rows.len().min(64))?;
-            let answers = predictor.predict(&examples.images)?;
-            let label = &model.about.label;
-            let mixtures = answers.iter().map(|a| a.in_units(label.scale, label.shift));
-            let mixtures: Vec<Mixture> = mixtures.map(|a| Mixture::new(&a.mu, &a.var)).collect::<Result<_>>()?;
+            let answers = answers(&model, examples, device)?;
             warn_if_blind(&model, &answers, watcher);
-            let scored: Vec<Scored> = mixtures
-                .iter()
-                .zip(&examples.labels)
-                .map(|(mixture, &truth)| Scored::new(truth, mixture))
-                .collect();
+            let score = |calibration: Option<&Calibration>| {
+                let rows = answers.iter().zip(&examples.labels);
+                rows.map(|(a, &truth)| Ok(Scored::new(truth, &Forecast::new(&a.mu, &a.var, calibration)?)))
+                    .collect::<Result<Vec<Scored>>>()
+            };
+            let scored = score(model.about.calibration.as_ref())?;
             let metrics = Metrics::new(&scored)?;
+            if model.about.calibration.is_some() {
+                say_coverage(&Metrics::new(&score(None)?)?, &metrics, what, watcher);
+            }
             let title = format!("{} objects, {what}", scored.len());
             predicted_vs_true(&out.join("predicted_vs_true.svg"), &title, &scored, &metrics)?;
             let ids: Vec<&str> = rows.iter().map(|&row| source.objects[row].id.as_str()).collect();
@@ -279,6 +287,43 @@ fn finish(
         }
     };
     Ok(Outcome::Done { model: path, metrics })
+}
+
+/// The members' answers in the label's unit.
+fn answers(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<Answer>> {
+    let batch = examples.labels.len().min(64);
+    let mut predictor = Predictor::of_members(device, &model.network, &model.members, batch)?;
+    let label = &model.about.label;
+    let answers = predictor.predict(&examples.images)?;
+    Ok(answers.iter().map(|a| a.in_units(label.scale, label.shift)).collect())
+}
+
+/// Fits the two factors on the rows kept for them, if there are any.
+fn calibrate(model: &mut Model, examples: &Examples, device: &Device) -> Result<()> {
+    if examples.labels.is_empty() {
+        return Ok(());
+    }
+    let answers = answers(model, examples, device)?;
+    let rows = answers.iter().zip(&examples.labels);
+    let rows: Vec<(Mixture, f64)> = rows
+        .map(|(a, &truth)| Ok((Mixture::new(&a.mu, &a.var)?, truth)))
+        .collect::<Result<_>>()?;
+    model.about.calibration = Some(Calibration {
+        map: fit(Method::Factors, &rows)?,
+        record: Record::now("calibration split of the training data", rows.len()),
+    });
+    Ok(())
+}
+
+fn say_coverage(raw: &Metrics, calibrated: &Metrics, what: &str, watcher: &dyn Watcher) {
+    watcher.say(&format!(
+        "coverage of the 68.3 and 95.4 % intervals on the {what} images: {:.1} and {:.1} % before calibration, \
+         {:.1} and {:.1} % after",
+        100.0 * raw.coverage_683,
+        100.0 * raw.coverage_954,
+        100.0 * calibrated.coverage_683,
+        100.0 * calibrated.coverage_954
+    ));
 }
 
 /// A plot that cannot be drawn is no reason to lose a run.
