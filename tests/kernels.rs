@@ -118,7 +118,7 @@ fn check_network(layers: &str, input: &[usize], batch: usize) {
     let layout = Layout::new(&network).unwrap();
     let plain = Training::new(batch, CAPACITY);
     let adversarial = Training {
-        adversarial: Some(0.01),
+        adversarial: true,
         clip: f32::INFINITY,
         ..plain
     };
@@ -196,7 +196,7 @@ const EVERY_LAYER: &str = "layers = [
 /// Training of a network of every layer, clipped, and with an adversary and no clip.
 fn trainings() -> [(Layout, NetworkPlan); 2] {
     let network = Network::from_toml(EVERY_LAYER, &[23, 23, 2]).unwrap();
-    [(None, 5.0), (Some(0.01), f32::INFINITY)].map(|(adversarial, clip)| {
+    [(false, 5.0), (true, f32::INFINITY)].map(|(adversarial, clip)| {
         let layout = Layout::new(&network).unwrap();
         let training = Training {
             adversarial,

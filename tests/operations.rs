@@ -7,7 +7,7 @@ mod reference;
 use lensgpu::cpu::CpuEngine;
 use lensgpu::device::{Device, Engine};
 use lensgpu::net::{Layout, Network, Parameter};
-use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, Training, log, state};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, Training, bands, log, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -331,7 +331,7 @@ impl Case {
             steps: 3,
         };
         let training = Training {
-            adversarial: self.adversarial.then_some(0.01),
+            adversarial: self.adversarial,
             // Large enough for some, not for all.
             clip: 1.0,
             ..Training::new(self.batch, capacity)
@@ -375,6 +375,17 @@ fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory 
         let mut draw = |_| f64::from(rng.random_range(0..images) | rng.random_range(0..flips) << 28);
         let draws: Vec<f64> = (0..memory.all(train.draws).len()).map(&mut draw).collect();
         memory.set(train.draws, &draws);
+        if let Some(bands) = train.bands {
+            // Every seventh value is a masked one of its channel.
+            let masked = memory.all(bands)[bands::MASKED * plan.tensor(bands).len / bands::ROWS..].to_vec();
+            let mut pool = memory.all(train.pool).to_vec();
+            let channels = plan.tensor(bands).len / bands::ROWS;
+            pool.iter_mut()
+                .enumerate()
+                .step_by(7)
+                .for_each(|(i, v)| *v = masked[i % channels]);
+            memory.set(train.pool, &pool);
+        }
         for m in 0..members {
             let words = memory.row_mut(train.state, m);
             words.fill(0.0);

@@ -4,7 +4,7 @@
 mod reference;
 
 use lensgpu::net::{Layout, Network};
-use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, TrainIo, Training, log, state};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, TrainIo, Training, bands, log, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::compare::assert_close;
@@ -25,7 +25,7 @@ fn random_step(network: &str, input: &[usize], batch: usize) -> (NetworkPlan, Me
         steps: 1,
     };
     let training = Training {
-        adversarial: Some(0.01),
+        adversarial: true,
         ..Training::new(batch, capacity)
     };
     let plan = Plan::training(&network, &layout, &training).unwrap();
@@ -38,6 +38,13 @@ fn random_step(network: &str, input: &[usize], batch: usize) -> (NetworkPlan, Me
     }
     let draws: Vec<f64> = (0..MEMBERS * batch).map(|i| i as f64).collect();
     memory.set(train.draws, &draws);
+    // An epsilon for each channel, and nothing masked.
+    let channels = plan.tensor(train.bands.unwrap()).len / bands::ROWS;
+    let values: Vec<f64> = (0..channels)
+        .map(|c| 0.01 * (c + 1) as f64)
+        .chain(vec![f64::NAN; channels])
+        .collect();
+    memory.set(train.bands.unwrap(), &values);
     (plan, memory, layout)
 }
 

@@ -87,7 +87,7 @@ fn plans() -> Vec<(String, Plan)> {
         let layout = Layout::new(&network).unwrap();
         let plain = Training::new(batch, Capacity { pool: 1000, steps: 10 });
         let adversarial = Training {
-            adversarial: Some(0.01),
+            adversarial: true,
             clip: f32::INFINITY,
             ..plain
         };

@@ -217,6 +217,7 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
         let data = Dataset {
             train: cubic(200, 0.0),
             validation: cubic(40, 0.5),
+            masked: vec![],
             scale: 1.3,
             shift: 10.0,
             fingerprint: 0,

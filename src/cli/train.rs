@@ -69,6 +69,9 @@ pub struct Train {
     /// No flips and quarter turns
     #[arg(long, help_heading = "Training")]
     no_augment: bool,
+    /// Train on images perturbed by the adversary as well: moved by this share of each band's range
+    #[arg(long, value_name = "EPS", num_args = 0..=1, default_value_t = 0.0, default_missing_value = "0.01", help_heading = "Training")]
+    adversarial: f32,
     /// A network file, as docs/networks.md has it [default: the vanilla lens model]
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
@@ -97,7 +100,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a run which goes on has in its `run.toml`.
-const OF_A_NEW_RUN: [&str; 17] = [
+const OF_A_NEW_RUN: [&str; 19] = [
     "dir",
     "output",
     "Images",
@@ -110,8 +113,10 @@ const OF_A_NEW_RUN: [&str; 17] = [
     "clip",
     "validation",
     "hold_out",
+    "calibration",
     "seed",
     "no_augment",
+    "adversarial",
     "network",
     "from",
     "freeze",
@@ -152,6 +157,7 @@ pub fn run(args: Train) -> Result<()> {
                     seed: args.seed,
                     augment: !args.no_augment,
                     freeze_convolutions: args.freeze.is_some(),
+                    adversarial: args.adversarial,
                 },
                 network: Network {
                     input: vec![],

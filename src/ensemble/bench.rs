@@ -74,13 +74,13 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
         "members, batch and steps must be at least 1"
     );
     let start = Instant::now();
-    let (mut plain, ops) = training(device, network, options, None)?;
+    let (mut plain, ops) = training(device, network, options, false)?;
     let setup_seconds = start.elapsed().as_secs_f64();
     let step_seconds = time_steps(plain.as_mut(), steps)?;
     let profile = plain.profile(steps.min(3))?;
     let (bytes, dispatches) = (plain.bytes(), plain.dispatches());
     drop(plain);
-    let (mut adversarial, _) = training(device, network, options, Some(0.01))?;
+    let (mut adversarial, _) = training(device, network, options, true)?;
     let adversarial_step_seconds = time_steps(adversarial.as_mut(), steps)?;
     drop(adversarial);
     let inference_seconds = time_inference(device, network, options)?;
@@ -118,7 +118,7 @@ fn training(
     device: &Device,
     network: &Network,
     options: &BenchOptions,
-    adversarial: Option<f32>,
+    adversarial: bool,
 ) -> Result<(Box<dyn Engine>, Vec<Op>)> {
     let BenchOptions { members, batch, steps } = *options;
     let layout = Layout::new(network)?;
@@ -141,6 +141,9 @@ fn training(
         .map(|i| (i % batch) as u32)
         .collect();
     engine.write(io.draws, &draws)?;
+    if let Some(bands) = io.bands {
+        engine.write(bands, &vec![0.01f32.to_bits(); plan.tensor(bands).len])?;
+    }
     engine.write(io.schedule, &vec![1e-4f32.to_bits(); capacity.steps])?;
     let (mut params, mut stats, mut counters) = (vec![], vec![], vec![]);
     for member in 0..members {

@@ -334,6 +334,9 @@ fn start(device: &Device, recording: &Recording, plan: &NetworkPlan) -> Result<B
         engine.write(tensor, bytemuck::cast_slice(values))?;
     }
     engine.write(train.draws, &recording.draws())?;
+    if let Some(bands) = train.bands {
+        engine.write(bands, &recording.bands())?;
+    }
     engine.write(train.state, &counters.repeat(recording.members))?;
     Ok(engine)
 }

@@ -18,11 +18,11 @@ pub struct Training {
     pub epsilon: f32,
     /// Largest norm of a member's gradient; infinite for none.
     pub clip: f32,
-    /// Adversarial training: epsilon of the fast gradient sign method.
-    pub adversarial: Option<f32>,
     /// Leave the convolutions, and the norms between them, as they are: no gradient is computed for them, and Adam does
     /// not move what has none.
     pub freeze_convolutions: bool,
+    /// Adversarial training: a second pass, over images moved by the fast gradient sign method.
+    pub adversarial: bool,
 }
 
 impl Training {
@@ -35,8 +35,8 @@ impl Training {
             beta2: 0.999,
             epsilon: 1e-7,
             clip: 5.0,
-            adversarial: None,
             freeze_convolutions: false,
+            adversarial: false,
         }
     }
 }
@@ -55,7 +55,7 @@ impl Plan {
         b.freeze_convolutions = training.freeze_convolutions;
         let (image, capacity) = (network.input_shape(), training.capacity);
         let (p, s) = (layout.param_stride, layout.stat_stride);
-        let mut adversary = training.adversarial.map(|_| Adversary {
+        let mut adversary = training.adversarial.then_some(Adversary {
             grad_x: TensorId(0),
             x: TensorId(0),
         });
@@ -64,6 +64,7 @@ impl Plan {
         let pool_labels = b.shared("pool_labels", capacity.pool);
         let draws = b.tensor("draws", capacity.steps * training.batch);
         let schedule = b.shared("schedule", capacity.steps);
+        let bands = training.adversarial.then(|| b.shared("bands", bands::ROWS * image.c));
         let x = b.tensor("x", training.batch * image.len());
         let y = b.tensor("y", training.batch);
         let loss = ["loss", "adversarial_loss"].map(|name| b.tensor(name, 2));
@@ -98,12 +99,13 @@ impl Plan {
             accumulate,
         };
         let prediction = b.pass(x, &mode, adversary.as_mut().map(|a| &mut a.grad_x));
-        if let (Some(adversary), Some(epsilon)) = (&mut adversary, training.adversarial) {
+        if let (Some(adversary), Some(bands)) = (&mut adversary, bands) {
             adversary.x = b.tensor("adversarial_x", training.batch * image.len());
             let len = training.batch * image.len();
             b.ops.push(Op::Fgsm(Fgsm {
                 len,
-                epsilon,
+                channels: image.c,
+                bands,
                 x,
                 dx: adversary.grad_x,
                 out: adversary.x,
@@ -135,7 +137,7 @@ impl Plan {
             adam_v,
             good,
             loss: loss[0],
-            second_loss: training.adversarial.map(|_| loss[1]),
+            second_loss: training.adversarial.then_some(loss[1]),
             schedule,
             state,
             log,
@@ -149,6 +151,7 @@ impl Plan {
             loss,
             grads,
             stats_next,
+            bands,
             adversary,
             adam_m,
             adam_v,

@@ -85,6 +85,8 @@ pub struct TrainIo {
     pub grads: TensorId,
     /// Running statistics as they will be if the step is taken.
     pub stats_next: TensorId,
+    /// ([`bands::ROWS`], C): what the step must know of each channel of its images, where it asks; shared.
+    pub bands: Option<TensorId>,
     /// Gradient of the input and the perturbed input, where the adversary asks for them.
     pub adversary: Option<Adversary>,
     /// Adam's first and second moments.
@@ -111,6 +113,18 @@ pub struct Capacity {
     pub pool: usize,
     /// Steps whose draws, learning rates and log the device holds.
     pub steps: usize,
+}
+
+/// Rows of the `bands` tensor: a word for each channel of the images.
+pub mod bands {
+    /// f32: how far the adversary moves a value ([`super::Fgsm`]).
+    pub const EPSILON: usize = 0;
+    /// What a masked pixel is after the stretch, by its bits; [`NEVER`] where none is masked.
+    pub const MASKED: usize = 1;
+    pub const ROWS: usize = 2;
+
+    /// A NaN that no pixel is.
+    pub const NEVER: u32 = u32::MAX;
 }
 
 /// Words of a member's `state` tensor, u32 or the bits of an f32.

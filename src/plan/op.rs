@@ -370,11 +370,14 @@ pub struct HeadsGradWeight {
     pub accumulate: bool,
 }
 
-/// out = x + epsilon sign(dx), sign(0) = 0 (Goodfellow et al. 2015).
+/// out = x + epsilon[c] sign(dx), sign(0) = 0 (Goodfellow et al. 2015), with c the value's channel; out = x where the
+/// bits of x are those of a masked pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fgsm {
     pub len: usize,
-    pub epsilon: f32,
+    pub channels: usize,
+    /// ([`super::bands::ROWS`], C).
+    pub bands: TensorId,
     pub x: TensorId,
     pub dx: TensorId,
     pub out: TensorId,

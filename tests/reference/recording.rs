@@ -111,6 +111,9 @@ fn start(recording: &Recording, adversarial: bool) -> (NetworkPlan, Memory) {
     memory.set(train.pool_labels, &wide(&recording.values["y"]));
     memory.set(train.schedule, &[f64::from(recording.learning_rate); STEPS]);
     memory.set_words(train.draws, &recording.draws());
+    if let Some(bands) = train.bands {
+        memory.set_words(bands, &recording.bands());
+    }
     (plan, memory)
 }
 

@@ -70,6 +70,10 @@ pub struct TrainOptions {
     /// Leave the convolutions as they are, in fine-tuning.
     #[serde(default)]
     pub freeze_convolutions: bool,
+    // What follows is 0 where it is off, as it was in runs that do not have it; docs/training.md says what it does.
+    /// The adversary's epsilon, as a share of each band's range.
+    #[serde(default)]
+    pub adversarial: f32,
 }
 
 impl Default for TrainOptions {
@@ -87,6 +91,7 @@ impl Default for TrainOptions {
             seed: 1,
             augment: true,
             freeze_convolutions: false,
+            adversarial: 0.0,
         }
     }
 }
@@ -114,6 +119,11 @@ impl TrainOptions {
                 "{option} is {share}; it is a share, at least 0 and below 1"
             );
         }
+        ensure!(
+            (0.0..=1.0).contains(&self.adversarial),
+            "--adversarial is {}; it is a share of each band's range, above 0 and at most 1 (usual: 0.01)",
+            self.adversarial
+        );
         Ok(())
     }
 }

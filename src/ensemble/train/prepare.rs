@@ -125,6 +125,7 @@ impl Prepared {
         let dataset = Dataset {
             train,
             validation,
+            masked: stretch.masked(),
             scale,
             shift,
             fingerprint,

@@ -11,7 +11,7 @@ use super::schedule::cosine;
 use crate::device::{Device, Engine};
 use crate::ensemble::predict::{Answer, Predictor};
 use crate::net::{Layout, Member, MemberSummary, Network, initialise};
-use crate::plan::{Capacity, NORM_MOMENTUM, Plan, TensorId, TrainIo, Training, log, state};
+use crate::plan::{Capacity, NORM_MOMENTUM, Plan, TensorId, TrainIo, Training, bands, log, state};
 use anyhow::{Context, Result, ensure};
 use std::f64::consts::PI;
 use std::ops::ControlFlow;
@@ -36,6 +36,8 @@ pub struct Dataset {
     pub train: Examples,
     /// May be empty: then the last weights are kept.
     pub validation: Examples,
+    /// What a masked pixel of each channel is in the images, to the bit; empty where there are none.
+    pub masked: Vec<f32>,
     /// label = scale x output + shift.
     pub scale: f64,
     pub shift: f64,
@@ -104,6 +106,7 @@ impl Trainer {
         let training = Training {
             clip: options.clip,
             freeze_convolutions: options.freeze_convolutions,
+            adversarial: options.adversarial > 0.0,
             ..Training::new(batch, capacity)
         };
         let plan = Plan::training(network, &layout, &training)?;
@@ -151,6 +154,10 @@ impl Trainer {
         self.engine.write(self.params, bytemuck::cast_slice(&params))?;
         self.engine.write(self.stats, bytemuck::cast_slice(&stats))?;
         self.engine.write(self.io.good, bytemuck::cast_slice(&good))?;
+        if let Some(bands) = self.io.bands {
+            let words = band_words(&self.data, self.network.input_shape().c, &self.options);
+            self.engine.write(bands, &words)?;
+        }
         self.engine.write(self.io.state, &counters)
     }
 
@@ -494,6 +501,43 @@ impl Trainer {
     pub fn into_data(self) -> Dataset {
         self.data
     }
+}
+
+/// The plan's `bands` ([`bands`]) of `channels` channels: the adversary's epsilon of each is its share of the range
+/// between the 0.1th and the 99.9th percentile of the training images' pixels, masked ones left out.
+fn band_words(data: &Dataset, channels: usize, options: &TrainOptions) -> Vec<u32> {
+    let mut words = vec![bands::NEVER; bands::ROWS * channels];
+    for c in 0..channels {
+        let masked = data.masked.get(c).map_or(bands::NEVER, |v| v.to_bits());
+        let range = range(&data.train.images, channels, c, masked);
+        words[bands::EPSILON * channels + c] = (options.adversarial * range).to_bits();
+        words[bands::MASKED * channels + c] = masked;
+    }
+    words
+}
+
+/// Most pixels of a channel whose percentiles are taken; of more, every second, third, ...
+const MAX_PIXELS: usize = 4_000_000;
+
+/// From the 0.1th to the 99.9th percentile of a channel's pixels (nearest ranks); 0 of none.
+fn range(images: &[f32], channels: usize, channel: usize, masked: u32) -> f32 {
+    let every = (images.len() / channels).div_ceil(MAX_PIXELS).max(1);
+    let pixels = images.iter().skip(channel).step_by(every * channels);
+    let mut pixels: Vec<f32> = pixels
+        .copied()
+        .filter(|v| v.is_finite() && v.to_bits() != masked)
+        .collect();
+    if pixels.is_empty() {
+        return 0.0;
+    }
+    let last = pixels.len() - 1;
+    let mut rank = |share: f64| {
+        *pixels
+            .select_nth_unstable_by((share * last as f64).round() as usize, f32::total_cmp)
+            .1
+    };
+    let range = rank(0.999) - rank(0.001);
+    if range.is_finite() { range } else { 0.0 }
 }
 
 /// Takes out of a member's running statistics what is left in them of their first values (mean 0, variance 1) after
