@@ -383,6 +383,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
     write_stack(dir.path(), examples, IMAGE);
     let options = RunOptions {
         from: None,
+        simulate: None,
         lensgpu: "test".into(),
         data: source_options(dir.path()),
         training: options([0, 2], epochs),

@@ -5,7 +5,7 @@ use super::console::Console;
 use super::usage;
 use crate::device::Device;
 use crate::ensemble::train::run::{Outcome, begin, resume};
-use crate::ensemble::train::{RunOptions, TrainOptions, network_of};
+use crate::ensemble::train::{RunOptions, SimulateOptions, TrainOptions, network_of};
 use crate::net::{Model, Network};
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
@@ -16,11 +16,12 @@ use std::path::PathBuf;
   lensgpu train lens_challenge/ --preset lfc1-ground -o runs/ground
   lensgpu train cutouts/ --images '{id}_{band}.fits' --bands g,r,i --label theta_e -o runs/mine
   lensgpu train stack/ --members 10 --epochs 60 --hold-out 500 -o runs/stack
+  lensgpu train --simulate lfc1-ground -o runs/simulated
   lensgpu train real_lenses/ --from runs/simulated/model.safetensors --freeze conv -o runs/tuned
   lensgpu train --resume runs/mine")]
 pub struct Train {
     /// Folder with the images, and the catalogue with their labels
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "simulate"])]
     dir: Option<PathBuf>,
     /// The run's folder, new: model.safetensors, log.csv, run.toml, plots
     #[arg(short, long, value_name = "RUN", required_unless_present = "resume")]
@@ -76,6 +77,18 @@ pub struct Train {
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
 
+    /// Train on lenses made on the fly, of a preset of `lensgpu simulate` or a population's TOML file
+    #[arg(long, value_name = "POPULATION", conflicts_with = "dir", help_heading = "Training")]
+    simulate: Option<String>,
+    /// With --simulate: lenses that an epoch trains on, of which a quarter is new in each
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2048,
+        requires = "simulate",
+        help_heading = "Training"
+    )]
+    pool: usize,
     /// Start from this model's weights and keep its network, stretch and label scale: fine-tuning on a few real lenses
     #[arg(long, value_name = "MODEL", conflicts_with = "network", help_heading = "Training")]
     from: Option<PathBuf>,
@@ -91,6 +104,15 @@ pub struct Train {
     quiet: bool,
 }
 
+/// A population's file is named by its absolute path: a run goes on from any folder.
+fn simulate_options(population: &str, pool: usize) -> Result<SimulateOptions> {
+    let population = match population.ends_with(".toml") {
+        true => std::path::absolute(population)?.display().to_string(),
+        false => population.to_string(),
+    };
+    Ok(SimulateOptions { population, pool })
+}
+
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Freeze {
     Conv,
@@ -100,7 +122,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a run which goes on has in its `run.toml`.
-const OF_A_NEW_RUN: [&str; 19] = [
+const OF_A_NEW_RUN: [&str; 20] = [
     "dir",
     "output",
     "Images",
@@ -118,6 +140,7 @@ const OF_A_NEW_RUN: [&str; 19] = [
     "no_augment",
     "adversarial",
     "network",
+    "simulate",
     "from",
     "freeze",
 ];
@@ -128,7 +151,8 @@ pub fn run(args: Train) -> Result<()> {
     let console = Console::new("steps", args.quiet)?;
     let device = Device::choose(&args.device).map_err(usage)?;
     console.line(&format!("device: {}", device.name()));
-    let (folder, outcome) = match (&args.resume, &args.dir, &args.output) {
+    let dir = args.dir.clone().or(args.simulate.is_some().then(PathBuf::new));
+    let (folder, outcome) = match (&args.resume, &dir, &args.output) {
         (Some(folder), ..) => (folder.clone(), resume(folder, &device, &console)),
         (None, Some(dir), Some(output)) => {
             let from = args.from.as_deref().map(Model::read).transpose()?;
@@ -143,6 +167,11 @@ pub fn run(args: Train) -> Result<()> {
             let options = RunOptions {
                 lensgpu: env!("CARGO_PKG_VERSION").into(),
                 data: args.images.options(dir, args.label.clone(), args.crop)?,
+                simulate: args
+                    .simulate
+                    .as_deref()
+                    .map(|p| simulate_options(p, args.pool))
+                    .transpose()?,
                 from: args.from.as_deref().map(std::path::absolute).transpose()?,
                 training: TrainOptions {
                     members: args.members.clone().or(numbers).unwrap_or(default.members),
@@ -165,7 +194,10 @@ pub fn run(args: Train) -> Result<()> {
                 },
             };
             options.training.check().map_err(usage)?;
-            options.data.source(true).map_err(usage)?;
+            match &options.simulate {
+                Some(simulate) => drop(simulate.population().map_err(usage)?),
+                None => drop(options.data.source(true).map_err(usage)?),
+            }
             let network = |input: &[usize]| match from {
                 Some(model) => {
                     ensure!(

@@ -2,6 +2,7 @@
 
 use crate::data::SourceOptions;
 use crate::data::preset::Preset;
+use crate::lens::Population;
 use crate::net::Network;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,28 @@ impl TrainOptions {
     }
 }
 
+/// Training on simulated lenses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateOptions {
+    /// The population: a preset's name, or a TOML file.
+    pub population: String,
+    /// Lenses that an epoch trains on; a quarter of them are new in each.
+    pub pool: usize,
+}
+
+impl SimulateOptions {
+    /// # Errors
+    /// A population that is not known, or cannot be; fewer than eight lenses.
+    pub fn population(&self) -> Result<Population> {
+        ensure!(self.pool >= 8, "--pool is {}; at least 8 are needed", self.pool);
+        match self.population.ends_with(".toml") {
+            true => Population::read(self.population.as_ref()),
+            false => Population::preset(&self.population),
+        }
+    }
+}
+
 /// A run, with everything resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,6 +158,9 @@ pub struct RunOptions {
     /// Version of lensgpu that began the run.
     pub lensgpu: String,
     pub data: DataOptions,
+    /// Train on lenses made on the fly instead of on those of a folder.
+    #[serde(default)]
+    pub simulate: Option<SimulateOptions>,
     /// The model whose weights the members start from, and whose stretch and label scale they keep.
     #[serde(default)]
     pub from: Option<PathBuf>,

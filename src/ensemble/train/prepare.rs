@@ -1,7 +1,7 @@
 //! From a folder of images to what an ensemble learns from.
 
 use super::options::{DataOptions, TrainOptions};
-use super::trainer::{Dataset, Examples};
+use super::trainer::{Dataset, Examples, Fresh};
 use crate::data::audit::scale_differs;
 use crate::data::reader::read_all;
 use crate::data::sky::SkyRange;
@@ -13,23 +13,47 @@ use anyhow::{Context, Result, ensure};
 /// Rows below which the user is warned.
 const FEW: usize = 100;
 
-/// A folder's labelled rows, read, split and stretched.
+/// What an ensemble is trained, calibrated and scored on, beside the [`Dataset`] that the trainer takes.
 pub struct Prepared {
-    pub source: Source,
-    pub split: Split,
+    pub bands: Vec<String>,
+    pub pixel_scale: Option<f64>,
+    pub preset: Option<String>,
+    /// How many rows have which part.
+    pub counts: Counts,
+    /// Names of the validation rows and of those held out.
+    pub validation_ids: Vec<String>,
+    pub held_out_ids: Vec<String>,
     /// Network input of the rows held out and of those for calibration, and their labels.
     pub held_out: Examples,
     pub calibration: Examples,
     pub stretch: Stretch,
     pub sky: SkyRange,
     pub label: Label,
-    /// What the user should know.
+    /// Where the training images of an epoch come from, if not from the dataset.
+    pub fresh: Option<Fresh>,
+    /// What the user should read, and what they should not miss.
+    pub news: Vec<String>,
     pub warnings: Vec<String>,
 }
 
+/// Rows of each part.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub train: usize,
+    pub validation: usize,
+    pub calibration: usize,
+    pub held_out: usize,
+}
+
+impl Counts {
+    pub fn all(&self) -> usize {
+        self.train + self.validation + self.calibration + self.held_out
+    }
+}
+
 impl Prepared {
-    /// `from` is the model that the members start from: its stretch and label scale are kept. `progress` is told how many
-    /// of how many objects are read.
+    /// A folder's labelled rows, read, split and stretched. `from` is the model that the members start from: its stretch
+    /// and label scale are kept. `progress` is told how many of how many objects are read.
     ///
     /// # Errors
     /// Those of [`Source::open`] and [`Source::read`]; labels that do not fit the network; too few rows.
@@ -109,10 +133,7 @@ impl Prepared {
             Some(model) => (model.about.label.scale, model.about.label.shift),
             None => label_scale(&train.labels, abs)?,
         };
-        let range = train
-            .labels
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)));
+        let range = range(&train.labels);
         let label = Label {
             name: source.label.clone().unwrap_or_else(|| "theta_e".into()),
             unit: "arcsec".into(),
@@ -130,25 +151,41 @@ impl Prepared {
             shift,
             fingerprint,
         };
-        Ok((
-            Prepared {
-                source,
-                split,
-                held_out,
-                calibration,
-                stretch,
-                sky,
-                label,
-                warnings,
+        let ids = |rows: &[usize]| rows.iter().map(|&row| source.objects[row].id.clone()).collect();
+        let prepared = Prepared {
+            counts: Counts {
+                train: split.train.len(),
+                validation: split.validation.len(),
+                calibration: split.calibration.len(),
+                held_out: split.hold_out.len(),
             },
-            dataset,
-            network,
-        ))
+            validation_ids: ids(&split.validation),
+            held_out_ids: ids(&split.hold_out),
+            bands: source.bands.clone(),
+            pixel_scale: source.pixel_scale,
+            preset: source.preset.map(|p| p.name.into()),
+            held_out,
+            calibration,
+            stretch,
+            sky,
+            label,
+            fresh: None,
+            news: vec![source.dropped.to_string()],
+            warnings,
+        };
+        Ok((prepared, dataset, network))
     }
 }
 
+/// Smallest and largest.
+pub fn range(labels: &[f64]) -> (f64, f64) {
+    labels
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)))
+}
+
 /// Labels are divided by their standard deviation, and shifted by their mean where the network's mean is free of sign.
-fn label_scale(labels: &[f64], abs: bool) -> Result<(f64, f64)> {
+pub fn label_scale(labels: &[f64], abs: bool) -> Result<(f64, f64)> {
     let n = labels.len() as f64;
     let mean = labels.iter().sum::<f64>() / n;
     let std = (labels.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();

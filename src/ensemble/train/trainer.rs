@@ -45,6 +45,9 @@ pub struct Dataset {
     pub fingerprint: u64,
 }
 
+/// The training images of an epoch, counted from 0: as many as before, and the same whenever it is asked.
+pub type Fresh = Box<dyn FnMut(usize) -> Result<Examples>>;
+
 /// An ensemble in training.
 pub struct Trainer {
     options: TrainOptions,
@@ -61,6 +64,9 @@ pub struct Trainer {
     shards: usize,
     /// Which shard's images and labels the device holds.
     loaded: Option<Vec<usize>>,
+    fresh: Option<Fresh>,
+    /// Whose images `data.train` holds, where they are fresh.
+    images_of: Option<usize>,
     progress: Progress,
     best_params: Vec<f32>,
     best_stats: Vec<f32>,
@@ -132,6 +138,8 @@ impl Trainer {
             batch,
             shards,
             loaded: None,
+            fresh: None,
+            images_of: None,
             data,
             layout,
         };
@@ -187,6 +195,22 @@ impl Trainer {
         self.engine.write(self.io.good, bytemuck::cast_slice(&good))
     }
 
+    /// Takes each epoch's training images from `fresh` instead of from the dataset.
+    pub fn refresh_with(&mut self, fresh: Fresh) {
+        self.fresh = Some(fresh);
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        let epoch = self.progress.epoch;
+        if let Some(fresh) = self.fresh.as_mut().filter(|_| self.images_of != Some(epoch)) {
+            let rows = self.data.train.labels.len();
+            self.data.train = fresh(epoch)?;
+            assert_eq!(self.data.train.labels.len(), rows, "as many images in every epoch");
+            (self.images_of, self.loaded) = (Some(epoch), None);
+        }
+        Ok(())
+    }
+
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -240,6 +264,7 @@ impl Trainer {
     fn shard(&mut self, watch: &mut dyn FnMut(usize) -> ControlFlow<()>) -> Result<Ended> {
         let (shard, first) = (self.progress.shard, self.progress.step);
         let steps = self.shard_rows(shard) / self.batch;
+        self.refresh()?;
         self.fill_tables(shard, first)?;
         let before = self.steps_done();
         let mut rows: Vec<f32> = Vec::new();
