@@ -80,6 +80,10 @@ fn table(b: &Bench) -> String {
         "inference          {:9.1} images/s",
         b.inference_images_per_second
     ));
+    line(format!(
+        "simulation         {:9.1} objects/s",
+        b.simulated_objects_per_second
+    ));
     line(format!("set-up             {:9.2} s", b.setup_seconds));
     line(format!(
         "on the device      {:9.1} MiB",
