@@ -2,8 +2,10 @@
 
 mod arguments;
 mod bench;
+mod calibrate;
 mod console;
 mod devices;
+mod evaluate;
 mod infer;
 mod info;
 mod selftest;
@@ -25,6 +27,8 @@ struct Cli {
 enum Command {
     Train(Box<train::Train>),
     Infer(Box<infer::Infer>),
+    Evaluate(Box<evaluate::Evaluate>),
+    Calibrate(Box<calibrate::Calibrate>),
     Info(info::Info),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
@@ -36,6 +40,8 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::run(*args),
         Command::Infer(args) => infer::run(*args),
+        Command::Evaluate(args) => evaluate::run(*args),
+        Command::Calibrate(args) => calibrate::run(*args),
         Command::Info(args) => info::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),
