@@ -9,6 +9,7 @@ use crate::ensemble::infer::{InferOptions, InferReport, infer};
 use crate::ensemble::train::run::Watcher;
 use crate::net::Model;
 use crate::report::predicted_vs_true::predicted_vs_true;
+use crate::report::svg::write_svg;
 use crate::report::terminal::terminal_scatter;
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -39,6 +40,9 @@ pub struct Infer {
     /// Plot the answers against the truth
     #[arg(long, value_name = "SVG", requires = "truth")]
     plot: Option<PathBuf>,
+    /// Answers as the members give them, without the model's calibration
+    #[arg(long)]
+    raw: bool,
     /// Images on the device at a time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -57,7 +61,10 @@ pub struct Infer {
 /// Those of [`Model::read`] and [`infer`].
 pub fn run(args: Infer) -> Result<()> {
     let console = Console::new("images", args.quiet)?;
-    let model = Model::read(&args.model)?;
+    let mut model = Model::read(&args.model)?;
+    if args.raw {
+        model.about.calibration = None;
+    }
     let device = Device::choose(&args.device).map_err(usage)?;
     console.say(&format!("device: {}", device.name()));
     let options = InferOptions {
@@ -79,7 +86,8 @@ pub fn run(args: Infer) -> Result<()> {
     let report = report?;
     warn(&report, &console);
     if let (Some(path), Some(metrics)) = (&args.plot, &report.metrics) {
-        predicted_vs_true(path, &format!("{} objects", metrics.n), &report.scored, metrics)?;
+        let title = format!("{} objects", metrics.n);
+        write_svg(path, &predicted_vs_true(&title, &report.scored, metrics)?)?;
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&report, &args))?);

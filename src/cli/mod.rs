@@ -2,8 +2,10 @@
 
 mod arguments;
 mod bench;
+mod calibrate;
 mod console;
 mod devices;
+mod evaluate;
 mod infer;
 mod info;
 mod mass;
@@ -28,6 +30,8 @@ enum Command {
     Simulate(simulate::Simulate),
     Train(Box<train::Train>),
     Infer(Box<infer::Infer>),
+    Evaluate(Box<evaluate::Evaluate>),
+    Calibrate(Box<calibrate::Calibrate>),
     Info(info::Info),
     Mass(Box<mass::Mass>),
     Devices(devices::Devices),
@@ -41,6 +45,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(*args),
         Command::Infer(args) => infer::run(*args),
+        Command::Evaluate(args) => evaluate::run(*args),
+        Command::Calibrate(args) => calibrate::run(*args),
         Command::Info(args) => info::run(args),
         Command::Mass(args) => mass::run(*args),
         Command::Devices(args) => devices::run(args),

@@ -142,7 +142,7 @@ impl Cutout {
 pub const BORDER: usize = 4;
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn cutout(shape: [usize; 3], pixels: &[f32]) -> Cutout {

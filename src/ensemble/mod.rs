@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod calibration;
+pub mod evaluate;
 pub mod infer;
 pub mod metrics;
 pub mod mixture;

@@ -16,6 +16,7 @@ use crate::ensemble::predict::{Answer, Predictor};
 use crate::files;
 use crate::net::{About, Member, MemberSummary, Model, Network, TrainingSummary, utc_now};
 use crate::report::predicted_vs_true::predicted_vs_true;
+use crate::report::svg::write_svg;
 use crate::report::training_curves::{MemberCurves, training_curves};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
@@ -295,7 +296,10 @@ fn finish(
                 say_coverage(&Metrics::new(&score(None)?)?, &metrics, what, watcher);
             }
             let title = format!("{} objects, {what}", scored.len());
-            predicted_vs_true(&out.join("predicted_vs_true.svg"), &title, &scored, &metrics)?;
+            write_svg(
+                &out.join("predicted_vs_true.svg"),
+                &predicted_vs_true(&title, &scored, &metrics)?,
+            )?;
             write_scored(&out.join(format!("{}.csv", what.replace(' ', "_"))), ids, &scored)?;
             Some((what, metrics))
         }
@@ -356,7 +360,7 @@ fn plot_curves(path: &Path, history: &[EpochRecord], watcher: &dyn Watcher) {
             val_rmse: curve(m, |e| e.val_rmse),
         })
         .collect();
-    if let Err(error) = training_curves(path, &curves) {
+    if let Err(error) = training_curves(&curves).and_then(|svg| write_svg(path, &svg)) {
         watcher.warn(&format!("the training curves are not drawn: {error:#}"));
     }
 }
