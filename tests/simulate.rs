@@ -102,12 +102,6 @@ fn the_challenges_folder() {
             assert!(bytes == fs::read(again.join(&file)).unwrap() && bytes == fs::read(more.join(&file)).unwrap());
         }
     }
-    let info = Command::new(env!("CARGO_BIN_EXE_lensgpu"))
-        .arg("info")
-        .arg(&first)
-        .output()
-        .unwrap();
-    assert!(info.status.success(), "{}", String::from_utf8_lossy(&info.stderr));
 }
 
 #[test]
@@ -151,7 +145,7 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
         says.contains("ellipticity = 1 can be anything from 1 to 1; allowed is 0 to 0.5"),
         "{says}"
     );
-    assert!(with("beta = 3", "beta = 0.9").contains("no finite sum"));
+    assert!(with("beta = 3.0", "beta = 0.9").contains("no finite sum"));
     assert!(with("lens_share", "lens_shares").contains("lens_shares"));
     // More of these arcs than any lens has: found out while it runs.
     assert!(with("lens_share", "min_arc_pixels = 9000\nlens_share").contains("min_arc_pixels = 9000"));

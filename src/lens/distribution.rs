@@ -227,7 +227,7 @@ mod tests {
             let mut values: Vec<f64> = (0..20_001).map(|_| distribution.draw(&mut rng)).collect();
             values.sort_by(f64::total_cmp);
             assert!(
-                (values[10_000] / median - 1.0).abs() < 0.04,
+                (values[10_000] / median - 1.0).abs() < 0.1,
                 "{text}: {}",
                 values[10_000]
             );
