@@ -1,6 +1,7 @@
 //! `lensgpu info`: what is inside a model file.
 
 use super::text::{count, table};
+use crate::ensemble::calibration::Map;
 use crate::net::{Layout, MeanActivation, Model, Network, Shape};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -136,6 +137,25 @@ fn as_text(model: &Model) -> Result<String> {
         "  lensgpu {} on {}, {}",
         training.version, training.device, training.date
     )?;
+    if let Some(calibration) = &about.calibration {
+        let what = match &calibration.map {
+            Map::Factors(f) => format!(
+                "sigma_aleatoric x {:.4}, sigma_epistemic x {:.4}",
+                f.aleatoric, f.epistemic
+            ),
+            Map::Isotonic(_) => "quantiles by isotonic regression of the PIT".into(),
+            Map::Conformal(_) => "intervals by split conformal prediction".into(),
+        };
+        let record = &calibration.record;
+        writeln!(text, "  calibration: {what}")?;
+        writeln!(
+            text,
+            "    fitted on {} of {}, {}",
+            count(record.rows, "row"),
+            record.data,
+            record.date
+        )?;
+    }
     let figure = |value: Option<f64>| value.map_or("-".into(), number);
     let rows = training.members.iter().map(|m| {
         [

@@ -29,7 +29,7 @@ pub struct Known {
     pub index: usize,
     pub truth: f64,
     pub answer: Answer,
-    /// Of the answer without calibration; see [`crate::data::flags`].
+    /// See [`crate::data::flags`].
     pub flags: i32,
 }
 
@@ -46,8 +46,8 @@ pub fn answers(
 ) -> Result<Vec<Known>> {
     let mut known = Vec::with_capacity(source.len());
     stream(model, device, source, batch, &mut |seen: Seen| {
-        let prediction = seen.forecast(None)?.prediction();
-        let flags = seen.flags(model, &prediction);
+        seen.forecast(None)?;
+        let flags = seen.flags(model);
         let truth = source.objects[seen.index].theta_e.context("a labelled object")?;
         let found = seen.found.expect("an object with a forecast was read");
         known.push(Known {

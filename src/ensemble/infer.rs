@@ -149,7 +149,7 @@ impl Columns {
         let known = &source.objects[seen.index];
         let forecast = seen.forecast(calibration);
         let prediction = forecast.as_ref().map_or(Prediction::UNKNOWN, Forecast::prediction);
-        let flags = seen.flags(model, &prediction);
+        let flags = seen.flags(model);
         let (cutout, answer) = match &seen.found {
             Ok(found) => (Some(&found.cutout), found.answer.clone()),
             Err(_) => (None, Answer::default()),

@@ -1,7 +1,7 @@
 //! A folder's images through an ensemble, in order, with flat memory: what `infer`, `evaluate` and `calibrate` share.
 
 use super::calibration::{Calibration, Forecast};
-use super::mixture::Prediction;
+use super::mixture::Mixture;
 use super::predict::{Answer, Predictor};
 use crate::data::sky::Sky;
 use crate::data::{Cutout, Source, SourceOptions, flags, reader};
@@ -40,15 +40,15 @@ impl Seen {
             .with_context(|| format!("object {}: no answer", self.id))
     }
 
-    /// Why this answer should be looked at before it is trusted; see [`flags`].
-    pub fn flags(&self, model: &Model, prediction: &Prediction) -> i32 {
-        let (about, theta_e) = (&model.about, prediction.theta_e);
+    /// Why this answer should be looked at before it is trusted; see [`flags`]. Calibration changes none of them.
+    pub fn flags(&self, model: &Model) -> i32 {
         let Ok(Found { cutout, sky, answer }) = &self.found else {
             return flags::READ_ERROR;
         };
-        if theta_e.is_nan() {
+        let Ok(mixture) = Mixture::new(&answer.mu, &answer.var) else {
             return flags::READ_ERROR;
-        }
+        };
+        let (about, theta_e) = (&model.about, mixture.mean());
         let scale = cutout.pixel_scale.or(about.pixel_scale);
         let size = cutout.height.min(cutout.width);
         flags::masked(cutout.masked_fraction)
@@ -59,7 +59,7 @@ impl Seen {
             | flags::sky(sky, &about.sky)
             | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
             | flags::label_range(theta_e, about.label.range)
-            | flags::epistemic(prediction.sigma_epistemic, prediction.sigma)
+            | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma())
             | flags::disagree(&answer.mu, &answer.var)
     }
 }

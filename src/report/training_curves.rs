@@ -102,15 +102,23 @@ fn panel(area: &DrawingArea<SVGBackend, Shift>, title: &str, y_label: &str, curv
     Ok(())
 }
 
-/// From the smallest value to the largest, of which the highest 5 % do not count: the first epochs are often far
-/// off and would press the rest of the curves into a line.
+/// From the smallest value to the largest in the second half of the epochs, of which the highest 5 % do not count:
+/// the first epochs are often far off and would press the rest of the curves into a line.
 fn value_range(curves: &[Curve]) -> (f64, f64) {
     let mut values: Vec<f64> = curves
         .iter()
-        .flat_map(|c| c.1)
+        .flat_map(|c| &c.1[c.1.len() / 2..])
         .copied()
         .filter(|v| v.is_finite())
         .collect();
+    if values.is_empty() {
+        values = curves
+            .iter()
+            .flat_map(|c| c.1)
+            .copied()
+            .filter(|v| v.is_finite())
+            .collect();
+    }
     values.sort_by(f64::total_cmp);
     let (low, high) = (values[0], values[(values.len() - 1) * 95 / 100]);
     let margin = (0.05 * (high - low)).max(0.005);

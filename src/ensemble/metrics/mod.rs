@@ -145,9 +145,10 @@ impl Figure {
         match self.unit {
             _ if !value.is_finite() => "–".into(),
             "%" => format!("{:.1} %", 100.0 * value),
-            "arcsec" => format!("{value:.4}\""),
-            _ => format!("{value:.4}"),
+            "arcsec" => format!("{value:.3}\""),
+            _ => format!("{value:.3}"),
         }
+        .replace('-', "−")
     }
 }
 

@@ -39,7 +39,7 @@ pub fn residuals(objects: &[Scored]) -> Result<String> {
     let (low, high) = (sorted[0].truth, sorted[sorted.len() - 1].truth);
     let margin = (0.04 * (high - low)).max(0.05);
     let span = high - low + 2.0 * margin;
-    draw_svg(SIZE, |area| {
+    draw_svg((SIZE.0, 640), |area| {
         let mut chart = Axes {
             title: "Error against Einstein radius",
             x: "true Einstein radius [arcsec]",
@@ -216,7 +216,7 @@ fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked
         if !marked.is_empty() {
             rows.push((None, "dots: 68.3, 95.4, 99.7 %".into()));
         }
-        legend(area, UPPER_LEFT, &rows)
+        legend(area, (276, 398 - 21 * rows.len() as i32), &rows)
     })
 }
 

@@ -142,15 +142,12 @@ fn tile(subject: &Subject, evaluation: &Evaluation, source: &Source, row: usize)
     let cutout = source.read(known.index)?;
     let rgb = composite::composite(&cutout, &about.stretch, &about.bands);
     let p = evaluation.prediction(row);
+    let number = |value: f64| format!("{value:.2}").replace('-', "−");
+    let error = format!("{:+.2}", p.theta_e - known.truth).replace('-', "−");
     let mut lines = vec![
-        format!("{}: true {:.2}\"", source.objects[known.index].id, known.truth),
-        format!(
-            "{:.2} ± {:.2}\", error {:+.2}\"",
-            p.theta_e,
-            p.sigma,
-            p.theta_e - known.truth
-        ),
-        format!("95 %: {:.2} to {:.2}\"", p.quantiles[0], p.quantiles[4]),
+        format!("{}: true {}\"", source.objects[known.index].id, number(known.truth)),
+        format!("{} ± {}\", error {error}\"", number(p.theta_e), number(p.sigma)),
+        format!("95 %: {} to {}\"", number(p.quantiles[0]), number(p.quantiles[4])),
     ];
     let names = flags::describe(known.flags);
     lines.push(if names.is_empty() {
