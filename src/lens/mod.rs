@@ -9,7 +9,7 @@
 //! | [`mass`] | the mass model in f64: deflection, critical curve |
 //! | [`plan`] | the operations that make images of objects |
 //! | [`simulate`] | draw, stream through a device, hand out: start reading here |
-//! | [`write`] | images and tables to disk |
+//! | [`mod@write`] | images and tables to disk |
 //! | [`preview`] | a contact sheet in colour |
 
 pub mod distribution;
