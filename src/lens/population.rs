@@ -384,7 +384,7 @@ impl Population {
     pub fn kernel(&self) -> usize {
         let reach = |band: &Band| match &band.psf {
             Psf::Gaussian { fwhm, .. } => 1.8 * fwhm.range()[1],
-            Psf::Moffat { fwhm, .. } => 3.5 * fwhm.range()[1],
+            Psf::Moffat { fwhm, .. } => 2.2 * fwhm.range()[1],
             Psf::Image { .. } => 0.0,
         };
         let reach = self.bands.iter().map(reach).fold(0.0, f64::max) / self.pixel_scale;

@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 const BATCH: usize = 64;
 
 /// Draws that may be refused in a row for having too few arc pixels.
-const MOST_REFUSED: usize = 20_000;
+const MOST_REFUSED: usize = 2000;
 
 /// Makes the objects of a population.
 pub struct Simulator {
@@ -163,7 +163,7 @@ impl Simulator {
                     }
                     continue;
                 }
-                refused = 0;
+                refused = if object.is_lens { 0 } else { refused };
                 let simulated = Simulated {
                     object,
                     theta_e_crit: object.mass.theta_e_crit(),
