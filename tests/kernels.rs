@@ -6,7 +6,7 @@ mod reference;
 use lensgpu::device::Engine;
 use lensgpu::gpu::{AdapterClass, Gpu, GpuEngine, adapters};
 use lensgpu::net::{Layout, Network};
-use lensgpu::plan::{Capacity, Op, Plan, Tensor, TensorId, Training, state};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, Tensor, TensorId, Training, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::{Memory, run};
@@ -118,7 +118,7 @@ fn check_network(layers: &str, input: &[usize], batch: usize) {
     let layout = Layout::new(&network).unwrap();
     let plain = Training::new(batch, CAPACITY);
     let adversarial = Training {
-        adversarial: Some(0.01),
+        adversarial: true,
         clip: f32::INFINITY,
         ..plain
     };
@@ -194,9 +194,9 @@ const EVERY_LAYER: &str = "layers = [
     {layer='dense', name='d1', units=8, activation='relu'}, {layer='heads', mean='mean', var='var'}]";
 
 /// Training of a network of every layer, clipped, and with an adversary and no clip.
-fn trainings() -> [(Layout, Plan); 2] {
+fn trainings() -> [(Layout, NetworkPlan); 2] {
     let network = Network::from_toml(EVERY_LAYER, &[23, 23, 2]).unwrap();
-    [(None, 5.0), (Some(0.01), f32::INFINITY)].map(|(adversarial, clip)| {
+    [(false, 5.0), (true, f32::INFINITY)].map(|(adversarial, clip)| {
         let layout = Layout::new(&network).unwrap();
         let training = Training {
             adversarial,
@@ -209,7 +209,7 @@ fn trainings() -> [(Layout, Plan); 2] {
 }
 
 /// Writes random words, the same each time but for what `change` makes of them, and takes `steps` steps.
-fn take_steps(engine: &mut GpuEngine, plan: &Plan, steps: usize, change: impl Fn(TensorId, &mut Vec<u32>)) {
+fn take_steps(engine: &mut GpuEngine, plan: &NetworkPlan, steps: usize, change: impl Fn(TensorId, &mut Vec<u32>)) {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     for (i, tensor) in plan.tensors.iter().enumerate() {
         let mut words = words(tensor, true, &mut rng);

@@ -7,7 +7,7 @@ mod reference;
 use lensgpu::cpu::CpuEngine;
 use lensgpu::device::{Device, Engine};
 use lensgpu::net::{Layout, Network, Parameter};
-use lensgpu::plan::{Capacity, Op, Plan, TensorId, Training, log, state};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, Training, bands, log, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -49,6 +49,13 @@ fn tolerance(op: &Op) -> f64 {
         | Op::HeadsLoss(_)
         | Op::HeadsGradWeight(_)
         | Op::Adam(_) => 2e-5,
+        // tests/lens.rs
+        Op::LensDeflect(_)
+        | Op::LensPsf(_)
+        | Op::LensRender(_)
+        | Op::LensConvolve(_)
+        | Op::LensNoise(_)
+        | Op::LensArcs(_) => unreachable!("no network simulates"),
     }
 }
 
@@ -318,13 +325,13 @@ impl Case {
         Network::from_toml(&format!("layers = [{}]", layers.join(", ")), self.input).unwrap()
     }
 
-    fn training(&self, network: &Network, layout: &Layout) -> Plan {
+    fn training(&self, network: &Network, layout: &Layout) -> NetworkPlan {
         let capacity = Capacity {
             pool: self.batch + 1,
             steps: 3,
         };
         let training = Training {
-            adversarial: self.adversarial.then_some(0.01),
+            adversarial: self.adversarial,
             // Large enough for some, not for all.
             clip: 1.0,
             ..Training::new(self.batch, capacity)
@@ -341,7 +348,7 @@ fn random(rng: &mut ChaCha8Rng, len: usize, range: Range<f64>) -> Vec<f64> {
 
 /// Random values everywhere, so that what is not overwritten is seen: weights as wide as keeps activations near 1, with
 /// gammas of both signs, images and labels, draws with all flips, the second of three steps.
-fn random_memory(plan: &Plan, layout: &Layout, members: usize) -> Memory {
+fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut memory = Memory::new(plan, members);
     for (i, tensor) in plan.tensors.iter().enumerate() {
@@ -368,6 +375,17 @@ fn random_memory(plan: &Plan, layout: &Layout, members: usize) -> Memory {
         let mut draw = |_| f64::from(rng.random_range(0..images) | rng.random_range(0..flips) << 28);
         let draws: Vec<f64> = (0..memory.all(train.draws).len()).map(&mut draw).collect();
         memory.set(train.draws, &draws);
+        if let Some(bands) = train.bands {
+            // Every seventh value is a masked one of its channel.
+            let masked = memory.all(bands)[bands::MASKED * plan.tensor(bands).len / bands::ROWS..].to_vec();
+            let mut pool = memory.all(train.pool).to_vec();
+            let channels = plan.tensor(bands).len / bands::ROWS;
+            pool.iter_mut()
+                .enumerate()
+                .step_by(7)
+                .for_each(|(i, v)| *v = masked[i % channels]);
+            memory.set(train.pool, &pool);
+        }
         for m in 0..members {
             let words = memory.row_mut(train.state, m);
             words.fill(0.0);

@@ -4,7 +4,7 @@
 mod reference;
 
 use lensgpu::net::{Layout, Network};
-use lensgpu::plan::{Capacity, Op, Plan, TensorId, TrainIo, Training, log, state};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, TrainIo, Training, bands, log, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::compare::assert_close;
@@ -17,7 +17,7 @@ fn random(rng: &mut ChaCha8Rng, len: usize) -> Vec<f64> {
 }
 
 /// A training plan with random weights (gammas of both signs), images and labels; every member draws images of its own.
-fn random_step(network: &str, input: &[usize], batch: usize) -> (Plan, Memory, Layout) {
+fn random_step(network: &str, input: &[usize], batch: usize) -> (NetworkPlan, Memory, Layout) {
     let network = Network::from_toml(network, input).unwrap();
     let layout = Layout::new(&network).unwrap();
     let capacity = Capacity {
@@ -25,7 +25,7 @@ fn random_step(network: &str, input: &[usize], batch: usize) -> (Plan, Memory, L
         steps: 1,
     };
     let training = Training {
-        adversarial: Some(0.01),
+        adversarial: true,
         ..Training::new(batch, capacity)
     };
     let plan = Plan::training(&network, &layout, &training).unwrap();
@@ -38,11 +38,18 @@ fn random_step(network: &str, input: &[usize], batch: usize) -> (Plan, Memory, L
     }
     let draws: Vec<f64> = (0..MEMBERS * batch).map(|i| i as f64).collect();
     memory.set(train.draws, &draws);
+    // An epsilon for each channel, and nothing masked.
+    let channels = plan.tensor(train.bands.unwrap()).len / bands::ROWS;
+    let values: Vec<f64> = (0..channels)
+        .map(|c| 0.01 * (c + 1) as f64)
+        .chain(vec![f64::NAN; channels])
+        .collect();
+    memory.set(train.bands.unwrap(), &values);
     (plan, memory, layout)
 }
 
 /// The gradients of a step, everything but the optimiser.
-fn pass(plan: &Plan, start: &Memory) -> Memory {
+fn pass(plan: &NetworkPlan, start: &Memory) -> Memory {
     let mut memory = start.clone();
     plan.ops
         .iter()
@@ -53,7 +60,12 @@ fn pass(plan: &Plan, start: &Memory) -> Memory {
 
 /// d loss / d tensor[.., i] of each member by central differences; a member's loss depends on its own row alone, so all
 /// rows are moved at once.
-fn differences(plan: &Plan, start: &Memory, tensor: TensorId, loss: impl Fn(&Memory, usize) -> f64) -> Vec<Vec<f64>> {
+fn differences(
+    plan: &NetworkPlan,
+    start: &Memory,
+    tensor: TensorId,
+    loss: impl Fn(&Memory, usize) -> f64,
+) -> Vec<Vec<f64>> {
     const H: f64 = 1e-6;
     let len = start.all(tensor).len() / MEMBERS;
     let mut gradient = vec![vec![0.0; len]; MEMBERS];
@@ -188,8 +200,8 @@ impl Optimiser {
         let network = Network::from_toml(HEADS, &[1, 1, 1]).unwrap();
         let layout = Layout::new(&network).unwrap();
         let training = Training::new(1, Capacity { pool: 1, steps });
-        let mut plan = Plan::training(&network, &layout, &training).unwrap();
-        let (op, train) = (plan.ops.pop().unwrap(), plan.io.train.unwrap());
+        let plan = Plan::training(&network, &layout, &training).unwrap();
+        let (op, train) = (plan.ops.last().unwrap().clone(), plan.io.train.unwrap());
         let mut memory = Memory::new(&plan, 1);
         memory.set(train.schedule, &vec![0.5; steps]);
         memory.row_mut(train.loss[0], 0)[0] = 1.0;

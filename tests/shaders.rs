@@ -4,6 +4,8 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use lensgpu::gpu::preprocess::preprocess;
 use lensgpu::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
+use lensgpu::lens::Population;
+use lensgpu::lens::plan::{LensPlan, Window, deflection};
 use lensgpu::net::{Layout, Network};
 use lensgpu::plan::{Capacity, Op, Plan, Tensor, Training};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
@@ -77,7 +79,7 @@ const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
     ),
 ];
 
-/// Inference, training, and training with an adversary but without a clip, of every network.
+/// Inference, training, and training with an adversary but without a clip, of every network; the simulator.
 fn plans() -> Vec<(String, Plan)> {
     let mut plans = Vec::new();
     for &(name, input, batch, layers) in NETWORKS {
@@ -85,22 +87,30 @@ fn plans() -> Vec<(String, Plan)> {
         let layout = Layout::new(&network).unwrap();
         let plain = Training::new(batch, Capacity { pool: 1000, steps: 10 });
         let adversarial = Training {
-            adversarial: Some(0.01),
+            adversarial: true,
             clip: f32::INFINITY,
             ..plain
         };
         plans.push((
             format!("{name}, inference"),
-            Plan::inference(&network, &layout, batch).unwrap(),
+            Plan::inference(&network, &layout, batch).unwrap().plan,
         ));
         plans.push((
             format!("{name}, training"),
-            Plan::training(&network, &layout, &plain).unwrap(),
+            Plan::training(&network, &layout, &plain).unwrap().plan,
         ));
         plans.push((
             format!("{name}, adversarial"),
-            Plan::training(&network, &layout, &adversarial).unwrap(),
+            Plan::training(&network, &layout, &adversarial).unwrap().plan,
         ));
+    }
+    for (name, objects) in [("lfc1-ground", 64), ("lfc1-space", 7), ("lsst", 33)] {
+        let population = Population::preset(name).unwrap();
+        for kernel in [None, Some(49)] {
+            let lens = LensPlan::new(&population, &Window::whole(&population), objects, kernel);
+            plans.push((format!("{name}, simulation"), lens.plan));
+            plans.push((format!("{name}, deflection"), deflection(lens.shape, 100).0));
+        }
     }
     plans
 }
@@ -291,14 +301,14 @@ fn no_thread_returns_before_a_barrier() {
     });
 }
 
-/// An operation that no network above asks for would go unchecked.
+/// An operation that no plan above asks for would go unchecked.
 #[test]
-fn the_networks_ask_for_every_operation() {
+fn the_plans_ask_for_every_operation() {
     let names: HashSet<&str> = plans()
         .iter()
         .flat_map(|(_, plan)| plan.ops.iter().map(Op::name))
         .collect();
-    assert_eq!(names.len(), 19, "{names:?}");
+    assert_eq!(names.len(), 25, "{names:?}");
 }
 
 /// Neither a plan nor its lowering is told how many members there are, so a step of 20 takes the dispatches of one.

@@ -2,6 +2,7 @@
 
 use super::arguments::Images;
 use super::console::Console;
+use super::usage;
 use crate::data::flags::FLAGS;
 use crate::device::Device;
 use crate::ensemble::infer::{InferOptions, InferReport, infer};
@@ -64,10 +65,14 @@ pub fn run(args: Infer) -> Result<()> {
     if args.raw {
         model.about.calibration = None;
     }
-    let device = Device::choose(&args.device)?;
+    let device = Device::choose(&args.device).map_err(usage)?;
     console.say(&format!("device: {}", device.name()));
     let options = InferOptions {
-        source: args.images.options(&args.dir, None, None)?.source(false)?,
+        source: args
+            .images
+            .options(&args.dir, None, None)?
+            .source(false)
+            .map_err(usage)?,
         output: args.output.clone(),
         member_columns: args.member_columns,
         truth: args.truth.clone(),

@@ -2,10 +2,11 @@
 
 use super::arguments::{Images, members};
 use super::console::Console;
+use super::usage;
 use crate::device::Device;
 use crate::ensemble::train::run::{Outcome, begin, resume};
-use crate::ensemble::train::{RunOptions, TrainOptions, network_of};
-use crate::net::Network;
+use crate::ensemble::train::{RunOptions, SimulateOptions, TrainOptions, network_of};
+use crate::net::{Model, Network};
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
 
@@ -15,16 +16,18 @@ use std::path::PathBuf;
   lensgpu train lens_challenge/ --preset lfc1-ground -o runs/ground
   lensgpu train cutouts/ --images '{id}_{band}.fits' --bands g,r,i --label theta_e -o runs/mine
   lensgpu train stack/ --members 10 --epochs 60 --hold-out 500 -o runs/stack
+  lensgpu train --simulate lfc1-ground -o runs/simulated
+  lensgpu train real_lenses/ --from runs/simulated/model.safetensors --freeze conv -o runs/tuned
   lensgpu train --resume runs/mine")]
 pub struct Train {
     /// Folder with the images, and the catalogue with their labels
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "simulate"])]
     dir: Option<PathBuf>,
     /// The run's folder, new: model.safetensors, log.csv, run.toml, plots
     #[arg(short, long, value_name = "RUN", required_unless_present = "resume")]
     output: Option<PathBuf>,
     /// Go on with a run that was stopped, with everything as it was
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["dir", "output"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = OF_A_NEW_RUN)]
     resume: Option<PathBuf>,
 
     #[command(flatten)]
@@ -37,17 +40,18 @@ pub struct Train {
     crop: Option<usize>,
 
     /// How many members, or which: 5 is 0 to 4, 3..7 is 3 to 7
-    #[arg(long, default_value = "5", value_parser = members, help_heading = "Training")]
-    members: std::vec::Vec<u32>,
+    /// [default: 5, or those of --from]
+    #[arg(long, value_parser = members, help_heading = "Training")]
+    members: Option<std::vec::Vec<u32>>,
     /// Images of each member in a step
     #[arg(long, default_value_t = TrainOptions::default().batch, help_heading = "Training")]
     batch: usize,
     /// Passes over the training images
     #[arg(long, default_value_t = TrainOptions::default().epochs, help_heading = "Training")]
     epochs: usize,
-    /// Adam's first learning rate; it falls to 1/100 of it along half a cosine
-    #[arg(long, value_name = "RATE", default_value_t = TrainOptions::default().learning_rate, help_heading = "Training")]
-    learning_rate: f32,
+    /// Adam's first learning rate; it falls to 1/100 of it along half a cosine [default: 1e-3, with --from 1e-4]
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    learning_rate: Option<f32>,
     /// Largest norm of a member's gradient
     #[arg(long, value_name = "NORM", default_value_t = TrainOptions::default().clip, help_heading = "Training")]
     clip: f32,
@@ -61,14 +65,36 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     hold_out: usize,
     /// Decides the split, first weights and mini-batches
-    #[arg(long, default_value_t = TrainOptions::default().seed, help_heading = "Training")]
+    #[arg(long, default_value_t = TrainOptions::default().seed, value_parser = clap::value_parser!(u64).range(..=MAX_SEED), help_heading = "Training")]
     seed: u64,
     /// No flips and quarter turns
     #[arg(long, help_heading = "Training")]
     no_augment: bool,
+    /// Train on images perturbed by the adversary as well: moved by this share of each band's range
+    #[arg(long, value_name = "EPS", num_args = 0..=1, default_value_t = 0.0, default_missing_value = "0.01", help_heading = "Training")]
+    adversarial: f32,
     /// A network file, as docs/networks.md has it [default: the vanilla lens model]
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
+
+    /// Train on lenses made on the fly, of a preset of `lensgpu simulate` or a population's TOML file
+    #[arg(long, value_name = "POPULATION", conflicts_with = "dir", help_heading = "Training")]
+    simulate: Option<String>,
+    /// With --simulate: lenses that an epoch trains on, of which a quarter is new in each
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2048,
+        requires = "simulate",
+        help_heading = "Training"
+    )]
+    pool: usize,
+    /// Start from this model's weights and keep its network, stretch and label scale: fine-tuning on a few real lenses
+    #[arg(long, value_name = "MODEL", conflicts_with = "network", help_heading = "Training")]
+    from: Option<PathBuf>,
+    /// With --from: leave the convolutions as they are
+    #[arg(long, value_enum, requires = "from", help_heading = "Training")]
+    freeze: Option<Freeze>,
 
     /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
     #[arg(long, default_value = "auto")]
@@ -78,37 +104,112 @@ pub struct Train {
     quiet: bool,
 }
 
+/// A population's file is named by its absolute path: a run goes on from any folder.
+fn simulate_options(population: &str, pool: usize) -> Result<SimulateOptions> {
+    let population = match population.ends_with(".toml") {
+        true => std::path::absolute(population)?.display().to_string(),
+        false => population.to_string(),
+    };
+    Ok(SimulateOptions { population, pool })
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Freeze {
+    Conv,
+}
+
+/// What TOML can hold.
+const MAX_SEED: u64 = i64::MAX as u64;
+
+/// Arguments that a run which goes on has in its `run.toml`.
+const OF_A_NEW_RUN: [&str; 20] = [
+    "dir",
+    "output",
+    "Images",
+    "label",
+    "crop",
+    "members",
+    "batch",
+    "epochs",
+    "learning_rate",
+    "clip",
+    "validation",
+    "hold_out",
+    "calibration",
+    "seed",
+    "no_augment",
+    "adversarial",
+    "network",
+    "simulate",
+    "from",
+    "freeze",
+];
+
 /// # Errors
 /// Those of [`begin`] and [`resume`].
 pub fn run(args: Train) -> Result<()> {
     let console = Console::new("steps", args.quiet)?;
-    let device = Device::choose(&args.device)?;
+    let device = Device::choose(&args.device).map_err(usage)?;
     console.line(&format!("device: {}", device.name()));
-    let (folder, outcome) = match (&args.resume, &args.dir, &args.output) {
+    let dir = args.dir.clone().or(args.simulate.is_some().then(PathBuf::new));
+    let (folder, outcome) = match (&args.resume, &dir, &args.output) {
         (Some(folder), ..) => (folder.clone(), resume(folder, &device, &console)),
         (None, Some(dir), Some(output)) => {
+            let from = args.from.as_deref().map(Model::read).transpose()?;
+            let default = TrainOptions::default();
+            let learning_rate = args.learning_rate.unwrap_or(match from {
+                Some(_) => default.learning_rate / 10.0,
+                None => default.learning_rate,
+            });
+            let numbers = from
+                .as_ref()
+                .map(|model| model.members.iter().map(|m| m.number).collect());
             let options = RunOptions {
                 lensgpu: env!("CARGO_PKG_VERSION").into(),
                 data: args.images.options(dir, args.label.clone(), args.crop)?,
+                simulate: args
+                    .simulate
+                    .as_deref()
+                    .map(|p| simulate_options(p, args.pool))
+                    .transpose()?,
+                from: args.from.as_deref().map(std::path::absolute).transpose()?,
                 training: TrainOptions {
-                    members: args.members.clone(),
+                    members: args.members.clone().or(numbers).unwrap_or(default.members),
                     batch: args.batch,
                     epochs: args.epochs,
-                    learning_rate: args.learning_rate,
-                    final_rate: args.learning_rate / 100.0,
+                    learning_rate,
+                    final_rate: learning_rate / 100.0,
                     clip: args.clip,
                     validation: args.validation,
                     calibration: args.calibration,
                     hold_out: args.hold_out,
                     seed: args.seed,
                     augment: !args.no_augment,
+                    freeze_convolutions: args.freeze.is_some(),
+                    adversarial: args.adversarial,
                 },
                 network: Network {
                     input: vec![],
                     layers: vec![],
                 },
             };
-            let network = |input: &[usize]| network_of(args.network.as_deref(), input);
+            options.training.check().map_err(usage)?;
+            match &options.simulate {
+                Some(simulate) => drop(simulate.population().map_err(usage)?),
+                None => drop(options.data.source(true).map_err(usage)?),
+            }
+            let network = |input: &[usize]| match from {
+                Some(model) => {
+                    ensure!(
+                        model.network.input == input,
+                        "the model to start from takes images of {:?} (height, width, bands), and these are {input:?}: \
+                         choose them with --crop and --bands",
+                        model.network.input
+                    );
+                    Ok(model.network)
+                }
+                None => network_of(args.network.as_deref(), input),
+            };
             (output.clone(), begin(output, options, network, &device, &console))
         }
         _ => unreachable!("clap asks for one or the other"),

@@ -2,15 +2,17 @@
 //!
 //! An operation is cut into tasks by member and by pieces of the batch whose size depends on the layer's shape alone;
 //! partial sums of pieces are merged in their order. So the bits depend neither on the number of threads nor on the
-//! other members. Convolutions and dense layers are the products of [`product`]; the rest is loops that the compiler
-//! vectorises, for the instruction set found at run time ([`simd`]).
+//! other members. Convolutions and dense layers are the products of `product.rs`; the rest is loops that the compiler
+//! vectorises, for the instruction set found at run time (`simd.rs`).
 
 mod adam;
 mod conv;
 mod dense;
+mod elementary;
 mod fgsm;
 mod gather;
 mod heads;
+mod lens;
 mod memory;
 mod norm;
 mod pool;
@@ -66,6 +68,12 @@ fn native(op: &Op) -> &dyn Native {
         Op::HeadsGradWeight(op) => op,
         Op::Fgsm(op) => op,
         Op::Adam(op) => op,
+        Op::LensDeflect(op) => op,
+        Op::LensPsf(op) => op,
+        Op::LensRender(op) => op,
+        Op::LensConvolve(op) => op,
+        Op::LensNoise(op) => op,
+        Op::LensArcs(op) => op,
     }
 }
 
@@ -83,7 +91,7 @@ impl CpuEngine {
             ops: plan.ops.clone(),
             memory: Memory::new(plan, members),
             scratch: Scratch::new(need),
-            log: plan.io.train.map(|train| train.log),
+            log: plan.log,
         })
     }
 

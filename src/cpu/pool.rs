@@ -127,7 +127,8 @@ pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; 
             let other: &[f32; N] = at(x, (u * s.w + v) * s.c);
             let number = (u * s.pool + v) as u32;
             for l in 0..N {
-                let better = sign[l] * other[l] > sign[l] * best[l] || other[l].is_nan();
+                // Not ||, whose branch would keep the lanes apart.
+                let better = (sign[l] * other[l] > sign[l] * best[l]) | other[l].is_nan();
                 best[l] = if better { other[l] } else { best[l] };
                 place[l] = if better { number } else { place[l] };
             }

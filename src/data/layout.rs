@@ -1,5 +1,6 @@
 //! What a folder's images are: a known survey, files by a name pattern, or a `.npy` stack.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -89,6 +90,15 @@ impl Layout {
     }
 }
 
+/// What `look` sees in the first of these that it can read, or why it cannot read the very first: one damaged file is no
+/// reason not to look at the others. There must be one.
+pub(super) fn first_readable<I, T>(things: impl Iterator<Item = I>, look: impl FnMut(I) -> Result<T>) -> Result<T> {
+    const LOOKS: usize = 10;
+    let mut seen = things.take(LOOKS).map(look);
+    let first = seen.next().expect("there is a first");
+    first.or_else(|error| seen.find_map(Result::ok).ok_or(error))
+}
+
 /// The only file in `dir` with this extension, or of several the one with the usual name.
 pub(super) fn one_file(dir: &Path, extension: &str, usual: &str, remedy: &str) -> Result<Option<PathBuf>> {
     let mut files = Vec::new();
@@ -175,10 +185,11 @@ fn by_pattern(dir: &Path, text: &str, bands: Option<&[String]>) -> Result<Layout
         });
     }
     let pattern = patterns.remove(0);
-    let Some(id) = pattern.ids(dir)?.into_iter().min() else {
+    let ids: BTreeSet<String> = pattern.ids(dir)?.into_iter().collect();
+    if ids.is_empty() {
         bail!("no file in {} has a name like '{pattern}'", dir.display())
-    };
-    let (bands, select) = bands_of(&pattern.file(dir, &id), bands)?;
+    }
+    let (bands, select) = first_readable(ids.iter(), |id| bands_of(&pattern.file(dir, id), bands))?;
     Ok(Layout {
         preset: None,
         bands,

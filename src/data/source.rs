@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::catalogue::Catalogue;
 use super::cutout::Cutout;
-use super::layout::{Images, Layout};
+use super::layout::{Images, Layout, first_readable};
 use super::preset::Preset;
 use super::select::{DropReport, Object, Selection};
 
@@ -96,7 +96,7 @@ impl Source {
             false => Selection::unlabelled(options, &layout)?,
         };
         let Layout { preset, bands, images } = layout;
-        let (height, width, sky) = images.probe(&selection.objects[0].id)?;
+        let (height, width, sky) = first_readable(selection.objects.iter(), |object| images.probe(&object.id))?;
         let crop = options.crop.or(preset.map(|p| p.crop));
         if crop == Some(0) {
             bail!("--crop must be at least 1");

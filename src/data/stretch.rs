@@ -133,6 +133,11 @@ impl Stretch {
         }
     }
 
+    /// What a masked pixel of each band becomes, to the bit; a pixel of a flux of exactly zero becomes the same.
+    pub fn masked(&self) -> Vec<f32> {
+        (0..self.scale.len()).map(|band| self.value(band, 0.0)).collect()
+    }
+
     fn value(&self, band: usize, flux: f32) -> f32 {
         if self.scale[band] == 0.0 {
             return 0.0;

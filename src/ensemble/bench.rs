@@ -1,6 +1,8 @@
 //! How long a step takes, as a whole and by operation.
 
 use crate::device::{Device, Engine};
+use crate::lens::plan::Window;
+use crate::lens::{Population, Simulator};
 use crate::net::{Layout, Network, initialise};
 use crate::plan::{Capacity, Op, Plan, Training, state};
 use anyhow::{Result, ensure};
@@ -36,6 +38,8 @@ pub struct Bench {
     /// Images that the ensemble trains on in a second: `batch` each step, whatever the number of members.
     pub training_images_per_second: f64,
     pub inference_images_per_second: f64,
+    /// Of the preset `lfc1-ground`, 101 x 101 pixels in four bands, drawn and made but not written.
+    pub simulated_objects_per_second: f64,
     /// Of the training plan.
     pub bytes: u64,
     /// Of a training step; none on a processor.
@@ -74,13 +78,13 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
         "members, batch and steps must be at least 1"
     );
     let start = Instant::now();
-    let (mut plain, ops) = training(device, network, options, None)?;
+    let (mut plain, ops) = training(device, network, options, false)?;
     let setup_seconds = start.elapsed().as_secs_f64();
     let step_seconds = time_steps(plain.as_mut(), steps)?;
     let profile = plain.profile(steps.min(3))?;
     let (bytes, dispatches) = (plain.bytes(), plain.dispatches());
     drop(plain);
-    let (mut adversarial, _) = training(device, network, options, Some(0.01))?;
+    let (mut adversarial, _) = training(device, network, options, true)?;
     let adversarial_step_seconds = time_steps(adversarial.as_mut(), steps)?;
     drop(adversarial);
     let inference_seconds = time_inference(device, network, options)?;
@@ -100,6 +104,7 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
         setup_seconds,
         training_images_per_second: batch as f64 / step_seconds.median,
         inference_images_per_second: batch as f64 / inference_seconds.median,
+        simulated_objects_per_second: simulated_per_second(device)?,
         gflops_per_second: ops.iter().map(all).sum::<f64>() / step_seconds.median,
         step_seconds,
         adversarial_step_seconds,
@@ -118,7 +123,7 @@ fn training(
     device: &Device,
     network: &Network,
     options: &BenchOptions,
-    adversarial: Option<f32>,
+    adversarial: bool,
 ) -> Result<(Box<dyn Engine>, Vec<Op>)> {
     let BenchOptions { members, batch, steps } = *options;
     let layout = Layout::new(network)?;
@@ -141,6 +146,9 @@ fn training(
         .map(|i| (i % batch) as u32)
         .collect();
     engine.write(io.draws, &draws)?;
+    if let Some(bands) = io.bands {
+        engine.write(bands, &vec![0.01f32.to_bits(); plan.tensor(bands).len])?;
+    }
     engine.write(io.schedule, &vec![1e-4f32.to_bits(); capacity.steps])?;
     let (mut params, mut stats, mut counters) = (vec![], vec![], vec![]);
     for member in 0..members {
@@ -154,7 +162,7 @@ fn training(
     engine.write(plan.io.params, bytemuck::cast_slice(&params))?;
     engine.write(plan.io.stats, bytemuck::cast_slice(&stats))?;
     engine.write(io.state, &counters)?;
-    Ok((engine, plan.ops))
+    Ok((engine, plan.plan.ops))
 }
 
 /// Seconds a step, as a run has them: several in flight, the log coming back.
@@ -194,6 +202,28 @@ fn time_inference(device: &Device, network: &Network, options: &BenchOptions) ->
         },
     )?;
     Ok(Spread::of(times.split_off(WARM_UP.min(times.len() - 1))))
+}
+
+/// Objects that are simulated for the measurement, in batches; the first batch does not count.
+const SIMULATED: usize = 256;
+
+fn simulated_per_second(device: &Device) -> Result<f64> {
+    let population = Population::preset("lfc1-ground")?;
+    let mut simulator = Simulator::new(device, &population, Window::whole(&population), 1, SIMULATED)?;
+    let first = simulator.batch();
+    let (mut done, mut start) = (0, Instant::now());
+    simulator.run(0, &mut |_| {
+        done += 1;
+        if done == first {
+            start = Instant::now();
+        }
+        Ok(if done == first + SIMULATED {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })?;
+    Ok(SIMULATED as f64 / start.elapsed().as_secs_f64())
 }
 
 impl Spread {

@@ -20,7 +20,7 @@
 //! | `adam1.NAME.*`, `adam3.NAME.*` | weights after one and after three of them |
 
 use crate::net::{Layout, Network, Parameter};
-use crate::plan::{Capacity, NORM_EPSILON, NORM_MOMENTUM, Plan, Training};
+use crate::plan::{Capacity, NORM_EPSILON, NORM_MOMENTUM, NetworkPlan, Plan, Training, bands};
 use anyhow::{Context, Result, ensure};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -200,23 +200,29 @@ impl Recording {
     ///
     /// # Errors
     /// Those of [`Plan::training`].
-    pub fn training_plan(&self, adversarial: bool) -> Result<Plan> {
+    pub fn training_plan(&self, adversarial: bool) -> Result<NetworkPlan> {
         let capacity = Capacity {
             pool: self.members * self.batch,
             steps: STEPS,
         };
         let AdamConstants { beta1, beta2, epsilon } = self.adam;
-        let adversarial = adversarial.then_some(self.fgsm_epsilon);
         let training = Training {
-            batch: self.batch,
-            capacity,
             beta1,
             beta2,
             epsilon,
             clip: f32::INFINITY,
             adversarial,
+            ..Training::new(self.batch, capacity)
         };
         Plan::training(&self.network, &self.layout, &training)
+    }
+
+    /// The plan's `bands`: one epsilon for all, and nothing masked.
+    pub fn bands(&self) -> Vec<u32> {
+        let channels = self.network.input_shape().c;
+        let mut words = vec![bands::NEVER; bands::ROWS * channels];
+        words[bands::EPSILON * channels..][..channels].fill(self.fgsm_epsilon.to_bits());
+        words
     }
 
     /// What the plan gathers in its three steps where its pool is `x`: each member its own mini-batch, in each.

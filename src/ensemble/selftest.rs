@@ -2,7 +2,7 @@
 
 use super::recording::{Entry, Kind, Recording, STEPS, Values};
 use crate::device::{Device, Engine};
-use crate::plan::{Op, Plan, TensorId, state};
+use crate::plan::{NetworkPlan, Op, Plan, TensorId, state};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -77,20 +77,64 @@ pub fn selftest(device: &Device, recording: &Recording) -> Result<Vec<Comparison
         .unknown
         .iter()
         .map(|name| missing(name, "nothing of that name is computed"));
-    Ok(known.chain(unknown).collect())
+    let mut comparisons: Vec<Comparison> = known.chain(unknown).collect();
+    comparisons.extend((1..=STEPS).filter_map(|steps| all_weights(recording, &computed, steps)));
+    Ok(comparisons)
+}
+
+/// All weights after so many Adam steps together, and none of them excused; none where the file has no such weights.
+fn all_weights(recording: &Recording, computed: &Values<f32>, steps: usize) -> Option<Comparison> {
+    let weights = recording
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Weight { steps });
+    let pairs = weights.filter_map(|entry| Some((computed.get(&entry.name)?, recording.values.get(&entry.name)?)));
+    let errors: Vec<f64> = pairs.flat_map(|(got, want)| errors(got, want)).collect();
+    if errors.is_empty() {
+        return None;
+    }
+    let rate = f64::from(recording.learning_rate);
+    let tolerance = weight_tolerance(rate, steps);
+    let Tolerance::Share {
+        beyond,
+        off: allowed,
+        largest,
+    } = tolerance
+    else {
+        unreachable!("of weights")
+    };
+    let off = errors.iter().filter(|&&error| error > beyond).count() as f64 / errors.len() as f64;
+    let largest_error = errors.into_iter().fold(0.0, f64::max);
+    Some(Comparison {
+        tensor: format!("adam{steps}, all weights"),
+        largest_error: Some(largest_error),
+        relative_error: Some(largest_error / rate),
+        off: Some(off),
+        tolerance: Some(tolerance),
+        problem: (off > allowed || largest_error > largest).then(|| "out of tolerance".into()),
+    })
+}
+
+/// |got - want|; a NaN counts as infinitely wrong.
+fn errors(got: &[f32], want: &[f32]) -> Vec<f64> {
+    let error = |(&got, &want): (&f32, &f32)| (f64::from(got) - f64::from(want)).abs();
+    let infinite = |e: f64| if e.is_nan() { f64::INFINITY } else { e };
+    got.iter().zip(want).map(error).map(infinite).collect()
+}
+
+/// At least 96 % within 2 % of the learning rate, all within 2.1 learning rates a step.
+fn weight_tolerance(rate: f64, steps: usize) -> Tolerance {
+    Tolerance::Share {
+        beyond: 0.02 * rate,
+        off: 0.04,
+        largest: 2.1 * rate * steps as f64,
+    }
 }
 
 /// Where all of `want` is zero, a relative error is an absolute one.
 fn compare(recording: &Recording, computed: &Values<f32>, entry: &Entry, want: &[f32]) -> Comparison {
     let got = &computed[&entry.name];
-    let error = |(&got, &want): (&f32, &f32)| (f64::from(got) - f64::from(want)).abs();
-    // A NaN counts as infinitely wrong.
-    let errors: Vec<f64> = got
-        .iter()
-        .zip(want)
-        .map(error)
-        .map(|e| if e.is_nan() { f64::INFINITY } else { e })
-        .collect();
+    let errors = errors(got, want);
     let (largest_error, largest) = (errors.iter().copied().fold(0.0, f64::max), largest(want));
     let relative_error = largest_error / if largest > 0.0 { largest } else { 1.0 };
     let tolerance = tolerance(recording, entry, largest);
@@ -147,14 +191,7 @@ fn tolerance(recording: &Recording, entry: &Entry, largest: f64) -> Tolerance {
             off: 1.0 / 200.0,
             largest: 2.1 * f64::from(recording.fgsm_epsilon),
         },
-        Kind::Weight { steps } => {
-            let rate = f64::from(recording.learning_rate);
-            Tolerance::Share {
-                beyond: 0.02 * rate,
-                off: 0.04,
-                largest: 2.1 * rate * steps as f64,
-            }
-        }
+        Kind::Weight { steps } => weight_tolerance(f64::from(recording.learning_rate), steps),
     }
 }
 
@@ -232,7 +269,7 @@ fn perturb(device: &Device, recording: &Recording, values: &mut Values<f32>) -> 
         .iter()
         .position(|op| matches!(op, Op::Fgsm(_)))
         .expect("an adversarial plan");
-    plan.ops.truncate(perturbed + 1);
+    plan.plan.ops.truncate(perturbed + 1);
     let adversary = plan
         .io
         .train
@@ -252,7 +289,7 @@ fn see_perturbed(device: &Device, recording: &Recording, values: &mut Values<f32
         return Ok(());
     };
     let mut plan = recording.training_plan(true)?;
-    plan.ops.retain(|op| !matches!(op, Op::Fgsm(_)));
+    plan.plan.ops.retain(|op| !matches!(op, Op::Fgsm(_)));
     let train = plan.io.train.expect("a training plan");
     let mut engine = start(device, recording, &plan)?;
     engine.write(train.adversary.expect("an adversarial plan").x, bytemuck::cast_slice(x))?;
@@ -282,7 +319,7 @@ fn see_perturbed(device: &Device, recording: &Recording, values: &mut Values<f32
 }
 
 /// A training plan on the device, with the recorded weights and mini-batches.
-fn start(device: &Device, recording: &Recording, plan: &Plan) -> Result<Box<dyn Engine>> {
+fn start(device: &Device, recording: &Recording, plan: &NetworkPlan) -> Result<Box<dyn Engine>> {
     let train = plan.io.train.expect("a training plan");
     let mut counters = [0; state::WORDS];
     counters[state::RATE_FACTOR] = 1f32.to_bits();
@@ -297,6 +334,9 @@ fn start(device: &Device, recording: &Recording, plan: &Plan) -> Result<Box<dyn 
         engine.write(tensor, bytemuck::cast_slice(values))?;
     }
     engine.write(train.draws, &recording.draws())?;
+    if let Some(bands) = train.bands {
+        engine.write(bands, &recording.bands())?;
+    }
     engine.write(train.state, &counters.repeat(recording.members))?;
     Ok(engine)
 }

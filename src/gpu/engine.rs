@@ -80,7 +80,7 @@ impl GpuEngine {
             op_of,
             ops: plan.ops.len(),
             waves,
-            log: plan.io.train.as_ref().map(|t| t.log),
+            log: plan.log,
             step_seconds: None,
             gpu,
         })

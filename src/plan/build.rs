@@ -18,8 +18,11 @@ pub struct Training {
     pub epsilon: f32,
     /// Largest norm of a member's gradient; infinite for none.
     pub clip: f32,
-    /// Adversarial training: epsilon of the fast gradient sign method.
-    pub adversarial: Option<f32>,
+    /// Leave the convolutions, and the norms between them, as they are: no gradient is computed for them, and Adam does
+    /// not move what has none.
+    pub freeze_convolutions: bool,
+    /// Adversarial training: a second pass, over images moved by the fast gradient sign method.
+    pub adversarial: bool,
 }
 
 impl Training {
@@ -32,7 +35,8 @@ impl Training {
             beta2: 0.999,
             epsilon: 1e-7,
             clip: 5.0,
-            adversarial: None,
+            freeze_convolutions: false,
+            adversarial: false,
         }
     }
 }
@@ -46,11 +50,12 @@ impl Plan {
     ///
     /// # Errors
     /// Those of [`Network::shapes`].
-    pub fn training(network: &Network, layout: &Layout, training: &Training) -> Result<Plan> {
+    pub fn training(network: &Network, layout: &Layout, training: &Training) -> Result<NetworkPlan> {
         let mut b = Builder::new(network, layout, training.batch)?;
+        b.freeze_convolutions = training.freeze_convolutions;
         let (image, capacity) = (network.input_shape(), training.capacity);
         let (p, s) = (layout.param_stride, layout.stat_stride);
-        let mut adversary = training.adversarial.map(|_| Adversary {
+        let mut adversary = training.adversarial.then_some(Adversary {
             grad_x: TensorId(0),
             x: TensorId(0),
         });
@@ -59,6 +64,7 @@ impl Plan {
         let pool_labels = b.shared("pool_labels", capacity.pool);
         let draws = b.tensor("draws", capacity.steps * training.batch);
         let schedule = b.shared("schedule", capacity.steps);
+        let bands = training.adversarial.then(|| b.shared("bands", bands::ROWS * image.c));
         let x = b.tensor("x", training.batch * image.len());
         let y = b.tensor("y", training.batch);
         let loss = ["loss", "adversarial_loss"].map(|name| b.tensor(name, 2));
@@ -93,12 +99,13 @@ impl Plan {
             accumulate,
         };
         let prediction = b.pass(x, &mode, adversary.as_mut().map(|a| &mut a.grad_x));
-        if let (Some(adversary), Some(epsilon)) = (&mut adversary, training.adversarial) {
+        if let (Some(adversary), Some(bands)) = (&mut adversary, bands) {
             adversary.x = b.tensor("adversarial_x", training.batch * image.len());
             let len = training.batch * image.len();
             b.ops.push(Op::Fgsm(Fgsm {
                 len,
-                epsilon,
+                channels: image.c,
+                bands,
                 x,
                 dx: adversary.grad_x,
                 out: adversary.x,
@@ -130,7 +137,7 @@ impl Plan {
             adam_v,
             good,
             loss: loss[0],
-            second_loss: training.adversarial.map(|_| loss[1]),
+            second_loss: training.adversarial.then_some(loss[1]),
             schedule,
             state,
             log,
@@ -144,6 +151,7 @@ impl Plan {
             loss,
             grads,
             stats_next,
+            bands,
             adversary,
             adam_m,
             adam_v,
@@ -158,7 +166,7 @@ impl Plan {
     ///
     /// # Errors
     /// Those of [`Network::shapes`].
-    pub fn inference(network: &Network, layout: &Layout, batch: usize) -> Result<Plan> {
+    pub fn inference(network: &Network, layout: &Layout, batch: usize) -> Result<NetworkPlan> {
         let mut b = Builder::new(network, layout, batch)?;
         let x = b.shared("x", batch * network.input_shape().len());
         let prediction = b.pass(x, &Mode::Infer, None);
@@ -226,6 +234,7 @@ struct Builder<'a> {
     ops: Vec<Op>,
     params: TensorId,
     stats: TensorId,
+    freeze_convolutions: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -241,13 +250,14 @@ impl<'a> Builder<'a> {
             ops: vec![],
             params,
             stats,
+            freeze_convolutions: false,
         };
         b.tensor("params", layout.param_stride);
         b.tensor("stats", layout.stat_stride);
         Ok(b)
     }
 
-    fn finish(self, x: TensorId, prediction: TensorId, train: Option<TrainIo>) -> Plan {
+    fn finish(self, x: TensorId, prediction: TensorId, train: Option<TrainIo>) -> NetworkPlan {
         let io = Io {
             params: self.params,
             stats: self.stats,
@@ -255,12 +265,13 @@ impl<'a> Builder<'a> {
             prediction,
             train,
         };
-        Plan {
+        let plan = Plan {
             tensors: self.tensors,
             ops: self.ops,
-            io,
+            log: train.map(|train| train.log),
             batch: self.batch,
-        }
+        };
+        NetworkPlan { plan, io }
     }
 
     /// The tensor of that name; made at its first use. The adversarial pass uses the plain pass's tensors again.
@@ -531,9 +542,14 @@ impl<'a> Builder<'a> {
         // The gradient at the output of the layer at hand.
         let mut dout = TensorId(usize::MAX);
         let wants_input = grad_x.is_some();
+        let first = self.first_trained(done);
         for (i, layer) in done.iter().enumerate().rev() {
             // The input's own gradient is computed only where the adversary asks for it.
-            let wanted = i > 0 || wants_input;
+            let wanted = i > first || wants_input;
+            let frozen = i < first;
+            if frozen && !wants_input {
+                break;
+            }
             match layer {
                 Done::Heads { x, inputs, draw } => {
                     let draw = draw.expect("a training pass has a loss");
@@ -595,6 +611,11 @@ impl<'a> Builder<'a> {
                 } => {
                     let batch_stats = batch_stats.expect("a training pass has batch statistics");
                     let gamma = self.param(name, "gamma");
+                    // A frozen norm passes gradients on, for which it sums them; its own go where Adam does not look.
+                    let grads = match frozen {
+                        true => self.tensor("frozen_grads", self.layout.param_stride),
+                        false => grads,
+                    };
                     let sums = self.tensor(&format!("{name}.grad_sums"), 2 * shape.c);
                     self.ops.push(Op::NormGradParam(NormGradParam {
                         layer: (*name).into(),
@@ -641,15 +662,17 @@ impl<'a> Builder<'a> {
                     }
                 }
                 Done::Conv { name, shape, x } => {
-                    self.ops.push(Op::ConvGradWeight(ConvGradWeight {
-                        layer: (*name).into(),
-                        shape: *shape,
-                        x: x.tensor,
-                        dout,
-                        kernel_grad: self.grad(grads, name, "kernel"),
-                        bias_grad: self.grad(grads, name, "bias"),
-                        accumulate,
-                    }));
+                    if !frozen {
+                        self.ops.push(Op::ConvGradWeight(ConvGradWeight {
+                            layer: (*name).into(),
+                            shape: *shape,
+                            x: x.tensor,
+                            dout,
+                            kernel_grad: self.grad(grads, name, "kernel"),
+                            bias_grad: self.grad(grads, name, "bias"),
+                            accumulate,
+                        }));
+                    }
                     if wanted {
                         let dx = self.grad_of(x.tensor);
                         self.ops.push(Op::ConvGradInput(ConvGradInput {
@@ -668,6 +691,15 @@ impl<'a> Builder<'a> {
         }
         if let Some(grad_x) = grad_x {
             *grad_x = dout;
+        }
+    }
+
+    /// The first layer that is trained: with frozen convolutions the first one after them.
+    fn first_trained(&self, done: &[Done]) -> usize {
+        let after = |layer: &Done| matches!(layer, Done::Dense { .. } | Done::Heads { .. });
+        match self.freeze_convolutions {
+            true => done.iter().position(after).expect("the heads at least"),
+            false => 0,
         }
     }
 

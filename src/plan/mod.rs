@@ -6,9 +6,11 @@
 //! depends on how many there are.
 
 mod build;
+mod lens;
 mod op;
 
 pub use build::{NORM_EPSILON, NORM_MOMENTUM, Training};
+pub use lens::*;
 pub use op::*;
 
 /// A tensor of the plan, by its place in [`Plan::tensors`].
@@ -23,18 +25,34 @@ pub struct Tensor {
     pub shared: bool,
 }
 
-/// The operations of a training step or an inference pass, and the tensors they work on.
+/// A list of operations and the tensors they work on.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub tensors: Vec<Tensor>,
     pub ops: Vec<Op>,
-    /// The tensors that the world outside the plan fills and reads.
-    pub io: Io,
-    /// Images of each member in a step, or images of an inference pass.
+    /// What comes back to the host as steps are replayed.
+    pub log: Option<TensorId>,
+    /// Images of each member in a step, images of an inference pass, or objects that are simulated at a time.
     pub batch: usize,
 }
 
-/// Tensors that a plan shares with the host.
+/// The operations of a network: a training step or an inference pass.
+#[derive(Clone, Debug)]
+pub struct NetworkPlan {
+    pub plan: Plan,
+    /// The tensors that the world outside the plan fills and reads.
+    pub io: Io,
+}
+
+impl std::ops::Deref for NetworkPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// Tensors that a network's plan shares with the host.
 #[derive(Clone, Copy, Debug)]
 pub struct Io {
     /// Trainable values, [`crate::net::Layout::params`].
@@ -67,6 +85,8 @@ pub struct TrainIo {
     pub grads: TensorId,
     /// Running statistics as they will be if the step is taken.
     pub stats_next: TensorId,
+    /// ([`bands::ROWS`], C): what the step must know of each channel of its images, where it asks; shared.
+    pub bands: Option<TensorId>,
     /// Gradient of the input and the perturbed input, where the adversary asks for them.
     pub adversary: Option<Adversary>,
     /// Adam's first and second moments.
@@ -93,6 +113,18 @@ pub struct Capacity {
     pub pool: usize,
     /// Steps whose draws, learning rates and log the device holds.
     pub steps: usize,
+}
+
+/// Rows of the `bands` tensor: a word for each channel of the images.
+pub mod bands {
+    /// f32: how far the adversary moves a value ([`super::Fgsm`]).
+    pub const EPSILON: usize = 0;
+    /// What a masked pixel is after the stretch, by its bits; [`NEVER`] where none is masked.
+    pub const MASKED: usize = 1;
+    pub const ROWS: usize = 2;
+
+    /// A NaN that no pixel is.
+    pub const NEVER: u32 = u32::MAX;
 }
 
 /// Words of a member's `state` tensor, u32 or the bits of an f32.

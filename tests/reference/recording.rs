@@ -2,7 +2,7 @@
 
 use super::{Memory, run};
 use lensgpu::ensemble::recording::{Recording, STEPS, Values};
-use lensgpu::plan::{Op, Plan};
+use lensgpu::plan::{NetworkPlan, Op, Plan};
 use safetensors::{Dtype, tensor::TensorView};
 
 /// The file of a recording: those of its entries that have values.
@@ -101,7 +101,7 @@ fn replay_adversary(recording: &Recording, values: &mut Values<f64>) {
 }
 
 /// A training plan whose members have the recorded weights and draw their own recorded mini-batch in each step.
-fn start(recording: &Recording, adversarial: bool) -> (Plan, Memory) {
+fn start(recording: &Recording, adversarial: bool) -> (NetworkPlan, Memory) {
     let plan = recording.training_plan(adversarial).unwrap();
     let mut memory = Memory::new(&plan, recording.members);
     let train = plan.io.train.unwrap();
@@ -111,6 +111,9 @@ fn start(recording: &Recording, adversarial: bool) -> (Plan, Memory) {
     memory.set(train.pool_labels, &wide(&recording.values["y"]));
     memory.set(train.schedule, &[f64::from(recording.learning_rate); STEPS]);
     memory.set_words(train.draws, &recording.draws());
+    if let Some(bands) = train.bands {
+        memory.set_words(bands, &recording.bands());
+    }
     (plan, memory)
 }
 

@@ -11,6 +11,8 @@ use std::io::Write;
 use std::path::Path;
 
 const FORMAT: &str = "lensgpu-checkpoint-1";
+/// The tensor of [`Progress::logged`], (members, values).
+const LOGGED: &str = "logged";
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
@@ -28,7 +30,9 @@ pub struct Progress {
     /// Of the epoch under way: shards that are done, and steps of the next one.
     pub shard: usize,
     pub step: usize,
-    /// What the steps of the epoch under way logged: by member, [`crate::plan::log::WIDTH`] values a step.
+    /// What the steps of the epoch under way logged: by member, [`crate::plan::log::WIDTH`] values a step. A
+    /// tensor of the file: JSON has no NaN, which is what a step that was skipped logs.
+    #[serde(skip)]
     pub logged: Vec<Vec<f32>>,
     pub history: Vec<EpochRecord>,
     /// By member.
@@ -59,12 +63,19 @@ impl Checkpoint {
         let (_, header) = SafeTensors::read_metadata(&bytes).with_context(damaged)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         ensure!(metadata.get("format").is_some_and(|f| f == FORMAT), damaged());
-        let progress =
+        let mut progress: Progress =
             serde_json::from_str(metadata.get("progress").map_or("", String::as_str)).with_context(damaged)?;
         let tensors = SafeTensors::deserialize(&bytes).with_context(damaged)?;
         let words = |view: TensorView| bytemuck::pod_collect_to_vec::<u8, u32>(view.data());
+        let logged = tensors.tensor(LOGGED).with_context(damaged)?;
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(logged.data());
+        let width = values.len() / logged.shape()[0].max(1);
+        progress.logged = (0..logged.shape()[0])
+            .map(|m| values[m * width..][..width].to_vec())
+            .collect();
         let tensors = tensors
             .iter()
+            .filter(|(name, _)| *name != LOGGED)
             .map(|(name, view)| (name.to_string(), words(view)))
             .collect();
         Ok(Checkpoint { progress, tensors })
@@ -76,8 +87,15 @@ impl Checkpoint {
         let metadata = HashMap::from([("format".into(), FORMAT.into()), ("progress".into(), progress)]);
         let views = self.tensors.iter().map(|(name, words)| {
             let view = TensorView::new(Dtype::U32, vec![words.len()], bytemuck::cast_slice(words));
-            (name, view.expect("the bytes of so many words"))
+            (name.as_str(), view.expect("the bytes of so many words"))
         });
+        let logged = self.progress.logged.concat();
+        let shape = vec![
+            self.progress.logged.len(),
+            logged.len() / self.progress.logged.len().max(1),
+        ];
+        let logged = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(&logged)).context("ragged logs")?;
+        let views = views.chain([(LOGGED, logged)]);
         let bytes = safetensors::serialize(views, Some(metadata))?;
         files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`run`] | a run folder: data in, log, checkpoint and model out |
 //! | `prepare` | a folder of images to what an ensemble learns from |
+//! | `simulated` | the same from lenses made on the fly |
 //! | [`trainer`] | epoch by epoch on a device: start reading here |
 //! | `draws`, `schedule` | which image in which step, and the learning rate |
 //! | [`checkpoint`], [`history`] | what a run needs to go on, and what it logged |
@@ -16,8 +17,9 @@ pub mod options;
 mod prepare;
 pub mod run;
 mod schedule;
+mod simulated;
 pub mod trainer;
 
-pub use options::{DataOptions, RunOptions, TrainOptions};
+pub use options::{DataOptions, RunOptions, SimulateOptions, TrainOptions};
 pub use prepare::network_of;
 pub use trainer::{Dataset, Ended, Examples, Trainer};

@@ -2,6 +2,7 @@
 
 use crate::data::SourceOptions;
 use crate::data::preset::Preset;
+use crate::lens::Population;
 use crate::net::Network;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,13 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Flips and quarter turns, drawn for each image and member.
     pub augment: bool,
+    /// Leave the convolutions as they are, in fine-tuning.
+    #[serde(default)]
+    pub freeze_convolutions: bool,
+    // What follows is 0 where it is off, as it was in runs that do not have it; docs/training.md says what it does.
+    /// The adversary's epsilon, as a share of each band's range.
+    #[serde(default)]
+    pub adversarial: f32,
 }
 
 impl Default for TrainOptions {
@@ -83,6 +91,8 @@ impl Default for TrainOptions {
             hold_out: 0,
             seed: 1,
             augment: true,
+            freeze_convolutions: false,
+            adversarial: 0.0,
         }
     }
 }
@@ -110,7 +120,34 @@ impl TrainOptions {
                 "{option} is {share}; it is a share, at least 0 and below 1"
             );
         }
+        ensure!(
+            (0.0..=1.0).contains(&self.adversarial),
+            "--adversarial is {}; it is a share of each band's range, above 0 and at most 1 (usual: 0.01)",
+            self.adversarial
+        );
         Ok(())
+    }
+}
+
+/// Training on simulated lenses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateOptions {
+    /// The population: a preset's name, or a TOML file.
+    pub population: String,
+    /// Lenses that an epoch trains on; a quarter of them are new in each.
+    pub pool: usize,
+}
+
+impl SimulateOptions {
+    /// # Errors
+    /// A population that is not known, or cannot be; fewer than eight lenses.
+    pub fn population(&self) -> Result<Population> {
+        ensure!(self.pool >= 8, "--pool is {}; at least 8 are needed", self.pool);
+        match self.population.ends_with(".toml") {
+            true => Population::read(self.population.as_ref()),
+            false => Population::preset(&self.population),
+        }
     }
 }
 
@@ -121,6 +158,12 @@ pub struct RunOptions {
     /// Version of lensgpu that began the run.
     pub lensgpu: String,
     pub data: DataOptions,
+    /// Train on lenses made on the fly instead of on those of a folder.
+    #[serde(default)]
+    pub simulate: Option<SimulateOptions>,
+    /// The model whose weights the members start from, and whose stretch and label scale they keep.
+    #[serde(default)]
+    pub from: Option<PathBuf>,
     pub training: TrainOptions,
     pub network: Network,
 }

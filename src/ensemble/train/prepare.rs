@@ -1,33 +1,59 @@
 //! From a folder of images to what an ensemble learns from.
 
 use super::options::{DataOptions, TrainOptions};
-use super::trainer::{Dataset, Examples};
+use super::trainer::{Dataset, Examples, Fresh};
+use crate::data::audit::scale_differs;
 use crate::data::reader::read_all;
 use crate::data::sky::SkyRange;
 use crate::data::split::{Split, split};
 use crate::data::{Cutout, Source, Stretch};
-use crate::net::{Label, MeanActivation, Network};
+use crate::net::{Label, MeanActivation, Model, Network};
 use anyhow::{Context, Result, ensure};
 
 /// Rows below which the user is warned.
 const FEW: usize = 100;
 
-/// A folder's labelled rows, read, split and stretched.
+/// What an ensemble is trained, calibrated and scored on, beside the [`Dataset`] that the trainer takes.
 pub struct Prepared {
-    pub source: Source,
-    pub split: Split,
+    pub bands: Vec<String>,
+    pub pixel_scale: Option<f64>,
+    pub preset: Option<String>,
+    /// How many rows have which part.
+    pub counts: Counts,
+    /// Names of the validation rows and of those held out.
+    pub validation_ids: Vec<String>,
+    pub held_out_ids: Vec<String>,
     /// Network input of the rows held out and of those for calibration, and their labels.
     pub held_out: Examples,
     pub calibration: Examples,
     pub stretch: Stretch,
     pub sky: SkyRange,
     pub label: Label,
-    /// What the user should know.
+    /// Where the training images of an epoch come from, if not from the dataset.
+    pub fresh: Option<Fresh>,
+    /// What the user should read, and what they should not miss.
+    pub news: Vec<String>,
     pub warnings: Vec<String>,
 }
 
+/// Rows of each part.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub train: usize,
+    pub validation: usize,
+    pub calibration: usize,
+    pub held_out: usize,
+}
+
+impl Counts {
+    pub fn all(&self) -> usize {
+        self.train + self.validation + self.calibration + self.held_out
+    }
+}
+
 impl Prepared {
-    /// `progress` is told how many of how many objects are read.
+    /// A folder's labelled rows, read, split and stretched. `from` is the model that the members start from: its stretch
+    /// and label scale are kept. `progress` is told how many of how many objects are read.
     ///
     /// # Errors
     /// Those of [`Source::open`] and [`Source::read`]; labels that do not fit the network; too few rows.
@@ -35,6 +61,7 @@ impl Prepared {
         data: &DataOptions,
         training: &TrainOptions,
         network: impl FnOnce(&[usize]) -> Result<Network>,
+        from: Option<&Model>,
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<(Prepared, Dataset, Network)> {
         let source = Source::open(&data.source(true)?)?;
@@ -59,7 +86,10 @@ impl Prepared {
             ));
         }
         let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
-        let (stretch, more) = Stretch::fit(&train, &source.bands)?;
+        let (stretch, more) = match from {
+            Some(model) => (model.about.stretch.clone(), vec![]),
+            None => Stretch::fit(&train, &source.bands)?,
+        };
         warnings.extend(more);
         let sky = SkyRange::fit(&train, &stretch);
         let examples = |rows: &[usize]| {
@@ -74,6 +104,22 @@ impl Prepared {
                 labels: rows.iter().map(label).collect(),
             }
         };
+        if let Some(model) = from
+            && model.about.bands != source.bands
+        {
+            warnings.push(format!(
+                "the model to start from was trained on the bands {}, and these are {}",
+                model.about.bands.join(", "),
+                source.bands.join(", ")
+            ));
+        }
+        if let Some((model, here)) = from.and_then(|m| m.about.pixel_scale).zip(source.pixel_scale)
+            && scale_differs(here, model)
+        {
+            warnings.push(format!(
+                "the model to start from was trained on {model}\" a pixel, and these images have {here}\""
+            ));
+        }
         if split.train.len() < FEW {
             warnings.push(format!(
                 "only {} rows to train on: a network learns little from fewer than {FEW}, and its answers will be poor",
@@ -83,11 +129,11 @@ impl Prepared {
         let [train, validation, calibration, held_out] =
             [&split.train, &split.validation, &split.calibration, &split.hold_out].map(|rows| examples(rows));
         let abs = network.heads().mean_activation == MeanActivation::Abs;
-        let (scale, shift) = label_scale(&train.labels, abs)?;
-        let range = train
-            .labels
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)));
+        let (scale, shift) = match from {
+            Some(model) => (model.about.label.scale, model.about.label.shift),
+            None => label_scale(&train.labels, abs)?,
+        };
+        let range = range(&train.labels);
         let label = Label {
             name: source.label.clone().unwrap_or_else(|| "theta_e".into()),
             unit: "arcsec".into(),
@@ -100,29 +146,46 @@ impl Prepared {
         let dataset = Dataset {
             train,
             validation,
+            masked: stretch.masked(),
             scale,
             shift,
             fingerprint,
         };
-        Ok((
-            Prepared {
-                source,
-                split,
-                held_out,
-                calibration,
-                stretch,
-                sky,
-                label,
-                warnings,
+        let ids = |rows: &[usize]| rows.iter().map(|&row| source.objects[row].id.clone()).collect();
+        let prepared = Prepared {
+            counts: Counts {
+                train: split.train.len(),
+                validation: split.validation.len(),
+                calibration: split.calibration.len(),
+                held_out: split.hold_out.len(),
             },
-            dataset,
-            network,
-        ))
+            validation_ids: ids(&split.validation),
+            held_out_ids: ids(&split.hold_out),
+            bands: source.bands.clone(),
+            pixel_scale: source.pixel_scale,
+            preset: source.preset.map(|p| p.name.into()),
+            held_out,
+            calibration,
+            stretch,
+            sky,
+            label,
+            fresh: None,
+            news: vec![source.dropped.to_string()],
+            warnings,
+        };
+        Ok((prepared, dataset, network))
     }
 }
 
+/// Smallest and largest.
+pub fn range(labels: &[f64]) -> (f64, f64) {
+    labels
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)))
+}
+
 /// Labels are divided by their standard deviation, and shifted by their mean where the network's mean is free of sign.
-fn label_scale(labels: &[f64], abs: bool) -> Result<(f64, f64)> {
+pub fn label_scale(labels: &[f64], abs: bool) -> Result<(f64, f64)> {
     let n = labels.len() as f64;
     let mean = labels.iter().sum::<f64>() / n;
     let std = (labels.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
@@ -158,7 +221,13 @@ fn fingerprint(source: &Source, split: &Split) -> u64 {
 /// A network file, or the vanilla network.
 pub fn network_of(file: Option<&std::path::Path>, input: &[usize]) -> Result<Network> {
     let Some(path) = file else {
-        return Network::vanilla(input).context("the vanilla network does not fit the images");
+        return Network::vanilla(input).with_context(|| {
+            let sizes: Vec<String> = input.iter().map(usize::to_string).collect();
+            format!(
+                "the vanilla network does not fit images of {}; describe another one with --network",
+                sizes.join("x")
+            )
+        });
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     Network::from_toml(&text, input).with_context(|| path.display().to_string())

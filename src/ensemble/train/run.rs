@@ -4,7 +4,8 @@ use super::checkpoint::Checkpoint;
 use super::history::{EpochRecord, MemberEpoch, write_log};
 use super::options::RunOptions;
 use super::prepare::Prepared;
-use super::trainer::{Dataset, Ended, Examples, Trainer};
+use super::simulated;
+use super::trainer::{Dataset, Ended, Examples, Fresh, Trainer};
 use crate::data::infer_table::{InferRow, InferTable};
 use crate::data::table::{Kind, TableWriter};
 use crate::device::Device;
@@ -73,10 +74,11 @@ pub fn begin(
 ) -> Result<Outcome> {
     options.training.check()?;
     let made = Folder::new(out)?;
-    let (prepared, data, network) = prepare(&options, network, watcher)?;
+    let from = first_model(&options)?;
+    let (mut prepared, data, network) = prepare(&options, network, from.as_ref(), device, watcher)?;
     options.network = network;
     let text = toml::to_string(&options).context("the run's options cannot be written as TOML")?;
-    let trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    let trainer = first_trainer(device, &options, data, prepared.fresh.take(), from.as_ref())?;
     files::write_atomic(&out.join(RUN), |file| Ok(file.write_all(text.as_bytes())?))?;
     made.keep();
     train(out, &options, prepared, trainer, device, watcher)
@@ -117,8 +119,9 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
         );
         Ok(recorded)
     };
-    let (prepared, data, _) = prepare(&options, fits, watcher)?;
-    let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    let from = first_model(&options)?;
+    let (mut prepared, data, _) = prepare(&options, fits, from.as_ref(), device, watcher)?;
+    let mut trainer = first_trainer(device, &options, data, prepared.fresh.take(), from.as_ref())?;
     if let Some(checkpoint) = checkpoint {
         trainer
             .restore(checkpoint)
@@ -133,26 +136,55 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
     train(out, &options, prepared, trainer, device, watcher)
 }
 
+/// The model that a fine-tuning starts from.
+fn first_model(options: &RunOptions) -> Result<Option<Model>> {
+    options.from.as_deref().map(Model::read).transpose()
+}
+
+/// An ensemble at its first step.
+fn first_trainer(
+    device: &Device,
+    options: &RunOptions,
+    data: Dataset,
+    fresh: Option<Fresh>,
+    from: Option<&Model>,
+) -> Result<Trainer> {
+    let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    if let Some(fresh) = fresh {
+        trainer.refresh_with(fresh);
+    }
+    if let Some(model) = from {
+        trainer.start_from(&model.network, &model.members)?;
+    }
+    Ok(trainer)
+}
+
 fn prepare(
     options: &RunOptions,
     network: impl FnOnce(&[usize]) -> Result<Network>,
+    from: Option<&Model>,
+    device: &Device,
     watcher: &dyn Watcher,
 ) -> Result<(Prepared, Dataset, Network)> {
-    let (prepared, data, network) = Prepared::new(&options.data, &options.training, network, |done, all| {
-        watcher.reading(done, all)
-    })?;
-    let (source, split) = (&prepared.source, &prepared.split);
-    watcher.say(&source.dropped.to_string());
+    let reading = |done, all| watcher.reading(done, all);
+    let (prepared, data, network) = match &options.simulate {
+        Some(simulate) => simulated::prepare(options, simulate, network, from, device, &reading)?,
+        None => Prepared::new(&options.data, &options.training, network, from, reading)?,
+    };
+    prepared.news.iter().for_each(|line| watcher.say(line));
+    let (counts, shape) = (prepared.counts, network.input_shape());
     watcher.say(&format!(
         "{} to train, {} for validation, {} for calibration, {} held out; {} x {} pixels, bands {}{}",
-        split.train.len(),
-        split.validation.len(),
-        split.calibration.len(),
-        split.hold_out.len(),
-        source.width,
-        source.height,
-        source.bands.join(", "),
-        source.pixel_scale.map_or(String::new(), |s| format!(", {s}\" a pixel")),
+        counts.train,
+        counts.validation,
+        counts.calibration,
+        counts.held_out,
+        shape.w,
+        shape.h,
+        prepared.bands.join(", "),
+        prepared
+            .pixel_scale
+            .map_or(String::new(), |s| format!(", {s}\" a pixel")),
     ));
     prepared.warnings.iter().for_each(|w| watcher.warn(w));
     Ok((prepared, data, network))
@@ -207,25 +239,25 @@ fn finish(
     watcher: &dyn Watcher,
 ) -> Result<Outcome> {
     let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = trainer.members()?.into_iter().unzip();
-    let (source, split, t) = (&prepared.source, &prepared.split, &options.training);
+    let (counts, t) = (prepared.counts, &options.training);
     let mut model = Model {
         network: options.network.clone(),
         members,
         about: About {
             label: prepared.label.clone(),
-            bands: source.bands.clone(),
-            pixel_scale: source.pixel_scale,
-            preset: source.preset.map(|p| p.name.into()),
+            bands: prepared.bands.clone(),
+            pixel_scale: prepared.pixel_scale,
+            preset: prepared.preset.clone(),
             stretch: prepared.stretch.clone(),
             sky: prepared.sky.clone(),
             training: TrainingSummary {
-                rows: source.len(),
-                train: split.train.len(),
-                validation: split.validation.len(),
-                held_out: split.hold_out.len(),
-                calibration: split.calibration.len(),
+                rows: counts.all(),
+                train: counts.train,
+                validation: counts.validation,
+                held_out: counts.held_out,
+                calibration: counts.calibration,
                 epochs: t.epochs,
-                batch: t.batch.min(split.train.len()),
+                batch: t.batch.min(counts.train),
                 seed: t.seed,
                 learning_rate: f64::from(t.learning_rate),
                 device: device.name(),
@@ -244,11 +276,11 @@ fn finish(
     model.write(&path)?;
     plot_curves(&out.join("training_curves.svg"), &trainer.progress().history, watcher);
     let validation = trainer.into_data().validation;
-    let (rows, examples, what) = match split.hold_out.is_empty() {
-        true => (&split.validation, &validation, "validation"),
-        false => (&split.hold_out, &prepared.held_out, "held out"),
+    let (ids, examples, what) = match counts.held_out {
+        0 => (&prepared.validation_ids, &validation, "validation"),
+        _ => (&prepared.held_out_ids, &prepared.held_out, "held out"),
     };
-    let metrics = match rows.is_empty() {
+    let metrics = match ids.is_empty() {
         true => None,
         false => {
             let answers = answers(&model, examples, device)?;
@@ -268,8 +300,7 @@ fn finish(
                 &out.join("predicted_vs_true.svg"),
                 &predicted_vs_true(&title, &scored, &metrics)?,
             )?;
-            let ids: Vec<&str> = rows.iter().map(|&row| source.objects[row].id.as_str()).collect();
-            write_scored(&out.join(format!("{}.csv", what.replace(' ', "_"))), &ids, &scored)?;
+            write_scored(&out.join(format!("{}.csv", what.replace(' ', "_"))), ids, &scored)?;
             Some((what, metrics))
         }
     };
@@ -349,9 +380,9 @@ fn warn_if_blind(model: &Model, answers: &[Answer], watcher: &dyn Watcher) {
 }
 
 /// Answers beside the truth, for rows that were not trained on.
-fn write_scored(path: &Path, ids: &[&str], scored: &[Scored]) -> Result<()> {
+fn write_scored(path: &Path, ids: &[String], scored: &[Scored]) -> Result<()> {
     let table = InferTable {
-        id: Kind::of_texts(ids.iter().copied()),
+        id: Kind::of_texts(ids.iter().map(String::as_str)),
         ra_dec: false,
         members: 0,
         pass_through: vec![("true_theta_e".into(), Kind::F64)],
@@ -372,9 +403,12 @@ fn write_scored(path: &Path, ids: &[&str], scored: &[Scored]) -> Result<()> {
     writer.finish().map(drop)
 }
 
-/// The run's folder, made at once to find out early whether it can be; taken away again unless the run begins.
+/// The run's folder, made at once to find out early whether it can be; taken away again, if it was, unless the run
+/// begins.
 struct Folder<'a> {
     path: &'a Path,
+    /// How many folders were made: it, and those that it lies in.
+    made: usize,
     kept: bool,
 }
 
@@ -390,10 +424,19 @@ impl<'a> Folder<'a> {
                  or name another folder with -o"
             );
         }
+        let made = path
+            .ancestors()
+            .take_while(|p| !p.as_os_str().is_empty() && !p.exists())
+            .count();
         std::fs::create_dir_all(path).with_context(|| format!("the folder {shown} cannot be made"))?;
+        let folder = Folder {
+            path,
+            made,
+            kept: false,
+        };
         tempfile::tempfile_in(path)
             .with_context(|| format!("{shown} cannot be written: name another folder with -o"))?;
-        Ok(Folder { path, kept: false })
+        Ok(folder)
     }
 
     fn keep(mut self) {
@@ -405,7 +448,10 @@ impl Drop for Folder<'_> {
     fn drop(&mut self) {
         if !self.kept {
             // Only an empty folder can be removed this way.
-            let _ = std::fs::remove_dir(self.path);
+            self.path
+                .ancestors()
+                .take(self.made)
+                .for_each(|path| drop(std::fs::remove_dir(path)));
         }
     }
 }

@@ -11,8 +11,8 @@ use super::schedule::cosine;
 use crate::device::{Device, Engine};
 use crate::ensemble::predict::{Answer, Predictor};
 use crate::net::{Layout, Member, MemberSummary, Network, initialise};
-use crate::plan::{Capacity, NORM_MOMENTUM, Plan, TensorId, TrainIo, Training, log, state};
-use anyhow::{Result, ensure};
+use crate::plan::{Capacity, NORM_MOMENTUM, Plan, TensorId, TrainIo, Training, bands, log, state};
+use anyhow::{Context, Result, ensure};
 use std::f64::consts::PI;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -36,12 +36,17 @@ pub struct Dataset {
     pub train: Examples,
     /// May be empty: then the last weights are kept.
     pub validation: Examples,
+    /// What a masked pixel of each channel is in the images, to the bit; empty where there are none.
+    pub masked: Vec<f32>,
     /// label = scale x output + shift.
     pub scale: f64,
     pub shift: f64,
     /// Tells one dataset from another.
     pub fingerprint: u64,
 }
+
+/// The training images of an epoch, counted from 0: as many as before, and the same whenever it is asked.
+pub type Fresh = Box<dyn FnMut(usize) -> Result<Examples>>;
 
 /// An ensemble in training.
 pub struct Trainer {
@@ -59,6 +64,9 @@ pub struct Trainer {
     shards: usize,
     /// Which shard's images and labels the device holds.
     loaded: Option<Vec<usize>>,
+    fresh: Option<Fresh>,
+    /// Whose images `data.train` holds, where they are fresh.
+    images_of: Option<usize>,
     progress: Progress,
     best_params: Vec<f32>,
     best_stats: Vec<f32>,
@@ -103,6 +111,8 @@ impl Trainer {
         };
         let training = Training {
             clip: options.clip,
+            freeze_convolutions: options.freeze_convolutions,
+            adversarial: options.adversarial > 0.0,
             ..Training::new(batch, capacity)
         };
         let plan = Plan::training(network, &layout, &training)?;
@@ -128,6 +138,8 @@ impl Trainer {
             batch,
             shards,
             loaded: None,
+            fresh: None,
+            images_of: None,
             data,
             layout,
         };
@@ -150,7 +162,53 @@ impl Trainer {
         self.engine.write(self.params, bytemuck::cast_slice(&params))?;
         self.engine.write(self.stats, bytemuck::cast_slice(&stats))?;
         self.engine.write(self.io.good, bytemuck::cast_slice(&good))?;
+        if let Some(bands) = self.io.bands {
+            let words = band_words(&self.data, self.network.input_shape().c, &self.options);
+            self.engine.write(bands, &words)?;
+        }
         self.engine.write(self.io.state, &counters)
+    }
+
+    /// Takes these members' weights as the first ones, in fine-tuning. Running statistics begin anew: they are those of
+    /// other images.
+    ///
+    /// # Errors
+    /// A member that is not among them, or another network.
+    pub fn start_from(&mut self, network: &Network, members: &[Member]) -> Result<()> {
+        ensure!(
+            *network == self.network,
+            "the model to start from has another network: {}",
+            network.to_json()
+        );
+        let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        let mut good: Vec<f32> = bytemuck::cast_vec(self.engine.read(self.io.good)?);
+        let mut params = Vec::new();
+        for (number, good) in self.options.members.iter().zip(good.chunks_exact_mut(p + s)) {
+            let member = members.iter().find(|member| member.number == *number);
+            let member = member.with_context(|| {
+                format!("the model to start from has no member {number}: name those that it has with --members")
+            })?;
+            good[..p].copy_from_slice(&member.params);
+            params.extend_from_slice(&member.params);
+        }
+        self.engine.write(self.params, bytemuck::cast_slice(&params))?;
+        self.engine.write(self.io.good, bytemuck::cast_slice(&good))
+    }
+
+    /// Takes each epoch's training images from `fresh` instead of from the dataset.
+    pub fn refresh_with(&mut self, fresh: Fresh) {
+        self.fresh = Some(fresh);
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        let epoch = self.progress.epoch;
+        if let Some(fresh) = self.fresh.as_mut().filter(|_| self.images_of != Some(epoch)) {
+            let rows = self.data.train.labels.len();
+            self.data.train = fresh(epoch)?;
+            assert_eq!(self.data.train.labels.len(), rows, "as many images in every epoch");
+            (self.images_of, self.loaded) = (Some(epoch), None);
+        }
+        Ok(())
     }
 
     pub fn progress(&self) -> &Progress {
@@ -206,6 +264,7 @@ impl Trainer {
     fn shard(&mut self, watch: &mut dyn FnMut(usize) -> ControlFlow<()>) -> Result<Ended> {
         let (shard, first) = (self.progress.shard, self.progress.step);
         let steps = self.shard_rows(shard) / self.batch;
+        self.refresh()?;
         self.fill_tables(shard, first)?;
         let before = self.steps_done();
         let mut rows: Vec<f32> = Vec::new();
@@ -214,7 +273,7 @@ impl Trainer {
             rows.clear();
             rows.extend_from_slice(log);
             let flow = watch(before + done);
-            stopped = flow.is_break();
+            stopped |= flow.is_break();
             flow
         })?;
         let stride = rows.len() / self.options.members.len();
@@ -467,6 +526,43 @@ impl Trainer {
     pub fn into_data(self) -> Dataset {
         self.data
     }
+}
+
+/// The plan's `bands` ([`bands`]) of `channels` channels: the adversary's epsilon of each is its share of the range
+/// between the 0.1th and the 99.9th percentile of the training images' pixels, masked ones left out.
+fn band_words(data: &Dataset, channels: usize, options: &TrainOptions) -> Vec<u32> {
+    let mut words = vec![bands::NEVER; bands::ROWS * channels];
+    for c in 0..channels {
+        let masked = data.masked.get(c).map_or(bands::NEVER, |v| v.to_bits());
+        let range = range(&data.train.images, channels, c, masked);
+        words[bands::EPSILON * channels + c] = (options.adversarial * range).to_bits();
+        words[bands::MASKED * channels + c] = masked;
+    }
+    words
+}
+
+/// Most pixels of a channel whose percentiles are taken; of more, every second, third, ...
+const MAX_PIXELS: usize = 4_000_000;
+
+/// From the 0.1th to the 99.9th percentile of a channel's pixels (nearest ranks); 0 of none.
+fn range(images: &[f32], channels: usize, channel: usize, masked: u32) -> f32 {
+    let every = (images.len() / channels).div_ceil(MAX_PIXELS).max(1);
+    let pixels = images.iter().skip(channel).step_by(every * channels);
+    let mut pixels: Vec<f32> = pixels
+        .copied()
+        .filter(|v| v.is_finite() && v.to_bits() != masked)
+        .collect();
+    if pixels.is_empty() {
+        return 0.0;
+    }
+    let last = pixels.len() - 1;
+    let mut rank = |share: f64| {
+        *pixels
+            .select_nth_unstable_by((share * last as f64).round() as usize, f32::total_cmp)
+            .1
+    };
+    let range = rank(0.999) - rank(0.001);
+    if range.is_finite() { range } else { 0.0 }
 }
 
 /// Takes out of a member's running statistics what is left in them of their first values (mean 0, variance 1) after

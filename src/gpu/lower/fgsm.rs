@@ -2,9 +2,9 @@
 
 use super::fold;
 use crate::gpu::{Binding, Pass};
-use crate::plan::Fgsm;
+use crate::plan::{Fgsm, bands};
 
-/// out = x + epsilon sign(dx).
+/// out = x + epsilon[c] sign(dx), masked pixels as they are.
 pub fn fgsm(op: &Fgsm) -> Vec<Pass> {
     let grid = fold(op.len.div_ceil(256));
     vec![Pass {
@@ -12,12 +12,15 @@ pub fn fgsm(op: &Fgsm) -> Vec<Pass> {
         entry: "fgsm",
         constants: vec![
             ("LEN", op.len.into()),
-            ("EPSILON", op.epsilon.into()),
+            ("C", op.channels.into()),
+            ("EPSILON", bands::EPSILON.into()),
+            ("MASKED", bands::MASKED.into()),
             ("GRID_X", grid[0].into()),
         ],
         buffers: vec![
             Binding::read("x", op.x),
             Binding::read("dx", op.dx),
+            Binding::read("bands", op.bands),
             Binding::write("out", op.out),
         ],
         grid,

@@ -1,0 +1,806 @@
+//! The program as a user runs it, on the processor: train, infer and info; runs that are stopped or killed; and bad
+//! input, which must end with a message that says where and what to do, and must overwrite nothing.
+
+#![cfg(unix)] // signals, and a small disk to fill
+
+mod common;
+
+use common::{fits, rings, says, write_stack};
+use fitsio_pure::bintable::BinaryColumnData;
+use lensgpu::ensemble::train::Examples;
+use lensgpu::net::{Member, Model};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const SIZE: usize = 12;
+const SHAPE: [usize; 3] = [SIZE, SIZE, 2];
+
+/// What a run of the program printed, and how it ended.
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn program(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lensgpu"));
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let code = output.status.code();
+    Ran { code, stdout, stderr }
+}
+
+/// Runs it; paths and the like are told from words by `{}` already.
+fn lensgpu(line: &str) -> Ran {
+    ran(&mut program(line.split_whitespace()))
+}
+
+/// Runs it and expects it to be done.
+#[track_caller]
+fn done(line: &str) -> String {
+    let Ran { code, stdout, stderr } = lensgpu(line);
+    assert_eq!(code, Some(0), "{line}\n{stderr}");
+    stdout
+}
+
+/// Runs it and expects exit code `code`, and a message with these parts.
+#[track_caller]
+fn fails(code: i32, line: &str, parts: &[&str]) {
+    let ran = lensgpu(line);
+    assert_eq!(ran.code, Some(code), "{line}\n{}{}", ran.stdout, ran.stderr);
+    let message = ran
+        .stderr
+        .split_once("error: ")
+        .unwrap_or_else(|| panic!("no error: {}", ran.stderr))
+        .1;
+    says(message, parts);
+}
+
+/// A folder with the tiny network, a stack of 40 rings, and whatever a test puts there.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        fs::write(folder.path("tiny.toml"), common::TINY).unwrap();
+        fs::create_dir(folder.path("stack")).unwrap();
+        write_stack(&folder.path("stack"), &rings(40, 1, SHAPE), SHAPE);
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn shown(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// `{name}` in a command line stands for a path in this folder.
+    fn line(&self, line: &str) -> String {
+        line.replace('{', &format!("{}/", self.0.path().display()))
+            .replace('}', "")
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Names in a folder, hidden ones too.
+    fn list(&self, name: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(name)).unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn members(&self, run: &str) -> Vec<Member> {
+        Model::read(&self.path(run).join("model.safetensors")).unwrap().members
+    }
+}
+
+const TRAIN: &str = "train {stack} --network {tiny.toml} --device cpu --members 2 --batch 8 --learning-rate 0.01";
+
+/// Lines of a CSV as maps from column to text, and the columns in order.
+fn table(path: &Path) -> (Vec<String>, Vec<HashMap<String, String>>) {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let columns: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
+    let row = |row: csv::StringRecord| columns.iter().cloned().zip(row.iter().map(String::from)).collect();
+    let rows = reader.records().map(|r| row(r.unwrap())).collect();
+    (columns, rows)
+}
+
+const ANSWER: [&str; 10] = [
+    "theta_e",
+    "sigma",
+    "sigma_aleatoric",
+    "sigma_epistemic",
+    "q02_5",
+    "q16",
+    "q50",
+    "q84",
+    "q97_5",
+    "flags",
+];
+
+#[test]
+fn a_stack_is_trained_inferred_and_described() {
+    let f = Folder::new();
+    let stdout = done(&f.line(&format!("{TRAIN} --epochs 3 --hold-out 6 -o {{deep/run}}")));
+    says(&stdout, &["6", "held out", &f.shown("deep/run/model.safetensors")]);
+    assert_eq!(
+        f.list("deep/run"),
+        [
+            "checkpoint.safetensors",
+            "held_out.csv",
+            "log.csv",
+            "model.safetensors",
+            "predicted_vs_true.svg",
+            "run.toml",
+            "training_curves.svg"
+        ]
+    );
+    let (_, log) = table(&f.path("deep/run/log.csv"));
+    let keys: Vec<String> = log
+        .iter()
+        .map(|row| format!("{} {}", row["epoch"], row["member"]))
+        .collect();
+    assert_eq!(keys, ["1 0", "1 1", "2 0", "2 1", "3 0", "3 1"]);
+
+    let infer = "infer {deep/run/model.safetensors} {stack} --device cpu -o";
+    let stdout = done(&f.line(&format!("{infer} {{out.csv}} --member-columns")));
+    says(&stdout, &["40 objects in", &f.shown("out.csv")]);
+    let (columns, rows) = table(&f.path("out.csv"));
+    let mut expected = vec!["id"];
+    expected.extend(ANSWER);
+    expected.extend(["mu_0", "mu_1", "var_0", "var_1", "theta_e_cat"]);
+    assert_eq!(
+        columns, expected,
+        "a stack takes its ids from the catalogue, whose columns pass through"
+    );
+    for (i, row) in rows.iter().enumerate() {
+        assert_eq!(row["id"], i.to_string());
+        let value = |name: &str| row[name].parse::<f64>().unwrap();
+        assert!((value("theta_e") - 0.5 * (value("mu_0") + value("mu_1"))).abs() < 1e-12);
+        let sigma2 = value("sigma_aleatoric").powi(2) + value("sigma_epistemic").powi(2);
+        assert!((value("sigma").powi(2) / sigma2 - 1.0).abs() < 1e-9);
+        let quantiles: Vec<f64> = ["q02_5", "q16", "q50", "q84", "q97_5"].map(value).into();
+        assert!(quantiles.is_sorted(), "{row:?}");
+    }
+
+    done(&f.line(&format!("{infer} {{out.fits}} --batch 7")));
+    let bytes = fs::read(f.path("out.fits")).unwrap();
+    let hdus = fitsio_pure::hdu::parse_fits(&bytes).unwrap();
+    let column = fitsio_pure::bintable::read_binary_column(&bytes, &hdus.hdus[1], 1).unwrap();
+    let BinaryColumnData::Double(fits) = column else {
+        panic!("theta_e is not a column of doubles");
+    };
+    let csv: Vec<f64> = rows.iter().map(|row| row["theta_e"].parse().unwrap()).collect();
+    assert_eq!(fits, csv, "CSV and FITS hold the same, whatever the batch");
+
+    let info = done(&f.line("info {deep/run/model.safetensors}"));
+    says(&info, &["2 members", "conv1", "40 rows", "6 held out", "theta_e"]);
+    let json = done(&f.line("info {deep/run/model.safetensors} --json"));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["training"]["held_out"], 6);
+    assert_eq!(json["members"], serde_json::json!([0, 1]));
+    let devices: serde_json::Value = serde_json::from_str(&done("devices --json")).unwrap();
+    assert_eq!(devices.as_array().unwrap().last().unwrap()["class"], "cpu");
+}
+
+/// The planes of both bands of image `i`.
+fn planes(examples: &Examples, i: usize) -> [Vec<f32>; 2] {
+    let image = &examples.images[i * SIZE * SIZE * 2..][..SIZE * SIZE * 2];
+    [0, 1].map(|band| image.iter().copied().skip(band).step_by(2).collect())
+}
+
+/// Objects `o000`, `o001`, ... as one FITS a band, of 0.2 arcsec a pixel, and their catalogue.
+fn write_fits(folder: &Folder, dir: &str, examples: &Examples) {
+    fs::create_dir(folder.path(dir)).unwrap();
+    let mut catalogue = String::from("name,theta_e,z_lens,survey\n");
+    for (i, label) in examples.labels.iter().enumerate() {
+        for (plane, band) in planes(examples, i).iter().zip(["g", "r"]) {
+            let position = (10.0 + i as f64, -5.0);
+            folder.write(&format!("{dir}/o{i:03}_{band}.fits"), fits(plane, SIZE, 0.2, position));
+        }
+        catalogue += &format!("o{i:03},{label},0.{i:02},deep\n");
+    }
+    folder.write(&format!("{dir}/cat.csv"), catalogue);
+}
+
+const PATTERN: &str = "--images <id>_<band>.fits --bands g,r --id-column name";
+
+/// A command line on files by a pattern, whose braces are no path's.
+fn by_pattern(folder: &Folder, line: &str) -> String {
+    folder
+        .line(line)
+        .replace("PATTERN", PATTERN)
+        .replace('<', "{")
+        .replace('>', "}")
+}
+
+#[test]
+fn odd_images_are_flagged_and_the_catalogue_passes_through() {
+    let f = Folder::new();
+    write_fits(&f, "lenses", &rings(40, 1, SHAPE));
+    done(&by_pattern(
+        &f,
+        "train {lenses} PATTERN --network {tiny.toml} --device cpu --members 2 --batch 8 --epochs 3 -o {run}",
+    ));
+    let new = rings(7, 9, SHAPE);
+    write_fits(&f, "new", &new);
+    let change = |name: &str, plane: &[f32], scale| f.write(name, fits(plane, SIZE, scale, (200.0, 40.0)));
+    let [g, r] = planes(&new, 1);
+    // o000 cannot be read, o001 is masked by a third, o002 has another pixel scale, o003 another unit, o005 is cut short.
+    f.write("new/o000_g.fits", "SIMPLE  = nonsense");
+    let masked = |plane: &[f32]| -> Vec<f32> {
+        let third = |(i, &v): (usize, &f32)| if i % 3 == 0 { f32::NAN } else { v };
+        plane.iter().enumerate().map(third).collect()
+    };
+    change("new/o001_g.fits", &masked(&g), 0.2);
+    change("new/o001_r.fits", &masked(&r), 0.2);
+    for (band, plane) in ["g", "r"].iter().zip(planes(&new, 2)) {
+        change(&format!("new/o002_{band}.fits"), &plane, 0.1);
+    }
+    for (band, plane) in ["g", "r"].iter().zip(planes(&new, 3)) {
+        let other: Vec<f32> = plane.iter().map(|v| v * 1e3).collect();
+        change(&format!("new/o003_{band}.fits"), &other, 0.2);
+    }
+    let whole = fs::read(f.path("new/o005_r.fits")).unwrap();
+    f.write("new/o005_r.fits", &whole[..3000]);
+    // A catalogue in another order, with a column whose name is taken, without o006.
+    f.write(
+        "targets.csv",
+        "sigma,name,z_lens,ra\n1,o005,0.5,1\n2,o004,0.4,1\n3,o003,0.3,1\n4,o002,0.2,1\n5,o001,0.1,1\n6,o000,,1\n",
+    );
+    let line = "infer {run/model.safetensors} {new} PATTERN --device cpu -o {out.csv} --catalogue {targets.csv}";
+    let Ran { code, stdout, stderr } = ran(&mut program(by_pattern(&f, line).split_whitespace()));
+    assert_eq!(code, Some(0), "{stderr}");
+    says(
+        &stdout,
+        &[
+            "7 objects in",
+            "2 flagged read_error (128)",
+            "1 flagged pixel_scale (2)",
+        ],
+    );
+    says(
+        &stderr,
+        &["object o000", "o000_g.fits", "object o005", "o005_r.fits", "cut short"],
+    );
+
+    let (columns, rows) = table(&f.path("out.csv"));
+    let mut expected = vec!["id", "ra", "dec"];
+    expected.extend(ANSWER);
+    expected.extend(["sigma_cat", "z_lens"]);
+    assert_eq!(columns, expected);
+    let ids: Vec<&str> = rows.iter().map(|row| row["id"].as_str()).collect();
+    assert_eq!(ids, ["o000", "o001", "o002", "o003", "o004", "o005", "o006"]);
+    let has = |row: usize, bit: i32| rows[row]["flags"].parse::<i32>().unwrap() & bit != 0;
+    for (bit, flagged) in [(128, [0, 5].as_slice()), (1, &[1]), (2, &[2]), (4, &[3])] {
+        let seen: Vec<usize> = (0..7).filter(|&row| has(row, bit)).collect();
+        assert_eq!(seen, flagged, "flag {bit}");
+    }
+    for row in [0, 5] {
+        assert!(
+            ANSWER[..9].iter().all(|&name| rows[row][name].is_empty()),
+            "{:?}",
+            rows[row]
+        );
+    }
+    assert_eq!(
+        (rows[5]["z_lens"].as_str(), rows[5]["sigma_cat"].as_str()),
+        ("0.5", "1")
+    );
+    assert!(rows[0]["z_lens"].is_empty() && rows[6]["z_lens"].is_empty());
+    let position = |row: usize| ["ra", "dec"].map(|name| rows[row][name].parse::<f64>().unwrap());
+    let [ra, dec] = position(4);
+    assert!(
+        (ra - 14.0).abs() < 1e-6 && (dec + 5.0).abs() < 1e-6,
+        "from the header: {ra} {dec}"
+    );
+    let [ra, dec] = position(2);
+    assert!((ra - 200.0).abs() < 1e-6 && (dec - 40.0).abs() < 1e-6, "{ra} {dec}");
+
+    // In the unit of training it is no odd image.
+    fs::create_dir(f.path("one")).unwrap();
+    for band in ["g", "r"] {
+        fs::rename(
+            f.path(&format!("new/o003_{band}.fits")),
+            f.path(&format!("one/o003_{band}.fits")),
+        )
+        .unwrap();
+    }
+    let line = "infer {run/model.safetensors} {one} PATTERN --device cpu -o {one.csv} --flux-scale 1e-3";
+    assert_eq!(ran(&mut program(by_pattern(&f, line).split_whitespace())).code, Some(0));
+    assert_eq!(table(&f.path("one.csv")).1[0]["flags"].parse::<i32>().unwrap() & 4, 0);
+}
+
+/// A program that runs; ended when dropped, so that a test that fails leaves none behind.
+struct Running(Child);
+
+impl Running {
+    fn new(line: &str) -> Running {
+        Running(program(line.split_whitespace()).spawn().unwrap())
+    }
+
+    /// Waits until a file is there and is as one likes.
+    fn until(&mut self, path: &Path, like: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        while !fs::read_to_string(path).is_ok_and(|text| like(&text)) {
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "{} does not come",
+                path.display()
+            );
+            assert!(self.0.try_wait().unwrap().is_none(), "it ended before its time");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn interrupt(&self) {
+        let status = Command::new("kill")
+            .args(["-INT", &self.0.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    fn end(mut self) -> (ExitStatus, String, String) {
+        let text = |mut stream: Box<dyn std::io::Read>| {
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        };
+        let (stdout, stderr) = (self.0.stdout.take().unwrap(), self.0.stderr.take().unwrap());
+        let (stdout, stderr) = (text(Box::new(stdout)), text(Box::new(stderr)));
+        (self.0.wait().unwrap(), stdout, stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_run_that_is_interrupted_and_killed_ends_with_the_same_weights() {
+    let f = Folder::new();
+    let line = f.line(&format!("{TRAIN} --epochs 400"));
+    done(&format!("{line} -q -o {}", f.shown("whole")));
+
+    let run = f.shown("run");
+    let mut running = Running::new(&format!("{line} -q -o {run}"));
+    let log = f.path("run/log.csv");
+    running.until(&log, |text| text.lines().count() > 20);
+    running.interrupt();
+    let asked = Instant::now();
+    let (status, stdout, stderr) = running.end();
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "it took {:?}",
+        asked.elapsed()
+    );
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    says(
+        &stdout,
+        &["stopped and saved", &format!("lensgpu train --resume {run}")],
+    );
+    says(&stderr, &["Ctrl-C again"]);
+    assert_eq!(f.list("run"), ["checkpoint.safetensors", "log.csv", "run.toml"]);
+
+    // Killed without a word, a while after it went on.
+    let epochs = fs::read_to_string(&log).unwrap().lines().count();
+    let mut running = Running::new(&format!("train --resume {run} -q --device cpu"));
+    running.until(&log, |text| text.lines().count() > epochs + 20);
+    running.0.kill().unwrap();
+    drop(running);
+    assert!(!f.path("run/model.safetensors").exists());
+
+    let stdout = done(&format!("train --resume {run} --device cpu -q"));
+    says(&stdout, &["model: "]);
+    assert!(f.members("run") == f.members("whole"), "the weights are not the same");
+    let without_times = |run: &str| {
+        let text = fs::read_to_string(f.path(run).join("log.csv")).unwrap();
+        text.lines()
+            .map(|line| line.rsplit_once(',').unwrap().0.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(without_times("run"), without_times("whole"));
+    // Whatever a killed program was writing has another name.
+    let visible: Vec<String> = f
+        .list("run")
+        .into_iter()
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    assert_eq!(visible, f.list("whole"));
+
+    fails(
+        1,
+        &format!("train --resume {run} --device cpu"),
+        &["is complete", &f.shown("run/model.safetensors")],
+    );
+    fails(
+        2,
+        &format!("train --resume {run} --epochs 500"),
+        &["--epochs", "cannot be used with", "--resume"],
+    );
+    fails(
+        2,
+        &format!("train --resume {run} --bands g"),
+        &["--bands", "cannot be used with"],
+    );
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
+    let f = Folder::new();
+    let line = f.line(&format!("{TRAIN} --epochs 60 -q -o"));
+    let mut running = Running::new(&format!("{line} {}", f.shown("run")));
+    running.until(&f.path("run/run.toml"), |text| !text.is_empty());
+    running.0.kill().unwrap();
+    drop(running);
+    done(&format!("train --resume {} --device cpu -q", f.shown("run")));
+    done(&format!("{line} {}", f.shown("whole")));
+    assert!(f.members("run") == f.members("whole"));
+}
+
+#[test]
+fn what_cannot_be_resumed_is_named() {
+    let f = Folder::new();
+    let resume = f.line("train --resume {run} --device cpu");
+    fails(1, &resume, &[&f.shown("run/run.toml"), "no run to go on with"]);
+    let mut running = Running::new(&f.line(&format!("{TRAIN} --epochs 2000 -q -o {{run}}")));
+    running.until(&f.path("run/log.csv"), |text| text.lines().count() > 4);
+    running.interrupt();
+    drop(running.end());
+    let saved = |name: &str| fs::read(f.path(name)).unwrap();
+    let (checkpoint, options, catalogue) = (
+        saved("run/checkpoint.safetensors"),
+        saved("run/run.toml"),
+        saved("stack/catalogue.csv"),
+    );
+
+    f.write("run/checkpoint.safetensors", &checkpoint[..checkpoint.len() / 2]);
+    fails(
+        1,
+        &resume,
+        &["checkpoint.safetensors", "damaged", "start the run again"],
+    );
+    f.write("run/checkpoint.safetensors", &checkpoint);
+    f.write("run/run.toml", &options[..options.len() / 2]);
+    fails(1, &resume, &["run.toml cannot be understood"]);
+    f.write("run/run.toml", &options);
+    f.write(
+        "stack/catalogue.csv",
+        String::from_utf8(catalogue.clone())
+            .unwrap()
+            .replacen("0,0.5", "0,0.6", 1),
+    );
+    fails(
+        1,
+        &resume,
+        &[
+            "checkpoint.safetensors",
+            "not those that the run began with",
+            "restore the data",
+        ],
+    );
+    f.write("stack/catalogue.csv", &catalogue);
+    fs::rename(f.path("stack"), f.path("moved")).unwrap();
+    fails(1, &resume, &[&f.shown("stack")]);
+    assert_eq!(f.list("run"), ["checkpoint.safetensors", "log.csv", "run.toml"]);
+    assert!(saved("run/checkpoint.safetensors") == checkpoint && saved("run/run.toml") == options);
+}
+
+#[test]
+fn bad_arguments_end_with_what_is_possible() {
+    let f = Folder::new();
+    let with = |more: &str| f.line(&format!("{TRAIN} -o {{run}} {more}"));
+    fails(2, &with("--preset lfc9"), &["lfc9", "lfc1-ground", "lfc1-space"]);
+    fails(
+        2,
+        &f.line("train {stack} -o {run} --device voodoo"),
+        &["'voodoo'", "there are:"],
+    );
+    fails(2, &with("--epochs 0"), &["--epochs is 0", "at least 1"]);
+    fails(
+        2,
+        &f.line("train {stack} -o {run} --device cpu --batch 0"),
+        &["--batch is 0", "at least 1"],
+    );
+    fails(
+        2,
+        &f.line("train {stack} -o {run} --device cpu --learning-rate=-1"),
+        &["--learning-rate"],
+    );
+    fails(2, &with("--clip 0"), &["--clip is 0", "positive"]);
+    fails(2, &with("--validation 1"), &["--validation is 1", "below 1"]);
+    fails(1, &with("--hold-out 39"), &["40 rows", "39"]);
+    fails(1, &with("--crop 0"), &["--crop"]);
+    fails(1, &with("--crop 13"), &["12 x 12", "13 x 13", "--crop"]);
+    fails(1, &with("--flux-scale 0"), &["--flux-scale is 0"]);
+    fails(2, &with("--members 0"), &["--members"]);
+    fails(2, &with("--members=-1"), &["--members"]);
+    fails(2, &with("--epochs many"), &["--epochs", "many"]);
+    fails(2, &with("--seed 18446744073709551615"), &["--seed"]);
+    fails(2, &with("--no-such-flag"), &["--no-such-flag"]);
+    fails(2, "train", &["DIR", "--output"]);
+    fails(2, "infer", &["MODEL", "--output"]);
+    fails(2, &f.line("infer {m} {stack} -o {o.csv} --batch 0"), &["--batch"]);
+    assert_eq!(lensgpu("").code, Some(2));
+    assert_eq!(lensgpu("--version").code, Some(0));
+    assert_eq!(f.list(""), ["stack", "tiny.toml"], "nothing is left behind");
+}
+
+#[test]
+fn bad_networks_are_named_with_the_layer() {
+    let f = Folder::new();
+    let with = |network: &str| {
+        f.line(&format!(
+            "train {{stack}} --device cpu -o {{a/b/run}} --network {{{network}}}"
+        ))
+    };
+    f.write("large.toml", common::TINY.replace("kernel = 3", "kernel = 13"));
+    fails(
+        1,
+        &with("large.toml"),
+        &["large.toml", "layer 1 (conv1", "13x13", "12x12x2", "smaller kernel"],
+    );
+    f.write("broken.toml", "layers = [");
+    fails(1, &with("broken.toml"), &["broken.toml", "not a network file"]);
+    f.write("unknown.toml", common::TINY.replace("'maxpool'", "'dropout'"));
+    fails(1, &with("unknown.toml"), &["unknown.toml", "dropout"]);
+    fails(1, &with("missing.toml"), &["missing.toml", "cannot be read"]);
+    fails(
+        1,
+        &f.line("train {stack} --device cpu -o {run}"),
+        &["vanilla network does not fit images of 12x12x2", "--network", "layer 6"],
+    );
+    assert_eq!(
+        f.list(""),
+        ["broken.toml", "large.toml", "stack", "tiny.toml", "unknown.toml"]
+    );
+}
+
+#[test]
+fn bad_data_is_named_with_the_file_or_the_row() {
+    let f = Folder::new();
+    let train = by_pattern(
+        &f,
+        "train {d} PATTERN --network {tiny.toml} --device cpu --epochs 1 -o {run}",
+    );
+    let fails_with = |name: &str, content: Option<&[u8]>, parts: &[&str]| {
+        let path = f.path(name);
+        let before = fs::read(&path).unwrap();
+        match content {
+            Some(content) => fs::write(&path, content).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        fails(1, &train, parts);
+        fs::write(&path, before).unwrap();
+        assert!(!f.path("run").exists());
+    };
+    write_fits(&f, "d", &rings(20, 1, SHAPE));
+    let catalogue = fs::read_to_string(f.path("d/cat.csv")).unwrap();
+    let image = fs::read(f.path("d/o007_r.fits")).unwrap();
+    fails_with("d/o007_r.fits", None, &["object o007", "d/o007_r.fits is missing"]);
+    fails_with(
+        "d/o007_r.fits",
+        Some(&image[..2890]),
+        &["object o007", "d/o007_r.fits", "cut short"],
+    );
+    fails_with("d/o007_r.fits", Some(b""), &["object o007", "d/o007_r.fits"]);
+    fails_with(
+        "d/o007_r.fits",
+        Some(b"no FITS at all"),
+        &["object o007", "d/o007_r.fits"],
+    );
+    let small = fits(&[1.0; 100], 10, 0.2, (1.0, 1.0));
+    fails_with(
+        "d/o007_r.fits",
+        Some(&small),
+        &["object o007", "d/o007_r.fits", "10 x 10", "12 x 12", "--crop"],
+    );
+    let changed = |from: &str, to: &str| catalogue.replacen(from, to, 1).into_bytes();
+    fails_with(
+        "d/cat.csv",
+        Some(&changed("theta_e", "radius")),
+        &["cat.csv", "no column 'theta_e'", "--label"],
+    );
+    fails_with(
+        "d/cat.csv",
+        Some(&changed("name", "object")),
+        &["cat.csv", "no column 'name'", "--id-column"],
+    );
+    fails_with(
+        "d/cat.csv",
+        Some(&changed("o003,", "o999,")),
+        &["cat.csv line 5", "object o999 has no image"],
+    );
+    fails_with(
+        "d/cat.csv",
+        Some(&changed("o000,0.5,", "o000,nan,")),
+        &["cat.csv line 2", "object o000", "'nan'"],
+    );
+    fails_with("d/cat.csv", Some(b""), &["cat.csv"]);
+    fs::create_dir(f.path("empty")).unwrap();
+    fails(
+        1,
+        &f.line("train {empty} -o {run} --device cpu"),
+        &["empty is empty", "--images"],
+    );
+    fails(1, &f.line("train {nowhere} -o {run} --device cpu"), &["nowhere"]);
+    fs::write(
+        f.path("stack/images.npy"),
+        &fs::read(f.path("stack/images.npy")).unwrap()[..5000],
+    )
+    .unwrap();
+    fails(
+        1,
+        &f.line("train {stack} -o {run} --device cpu"),
+        &["images.npy is cut short", "copy it again"],
+    );
+    assert!(!f.path("run").exists());
+}
+
+#[test]
+fn bad_models_and_outputs_are_named_and_nothing_is_overwritten() {
+    let f = Folder::new();
+    let train = f.line(&format!("{TRAIN} --epochs 1 -q -o {{run}}"));
+    done(&train);
+    let before = fs::read(f.path("run/model.safetensors")).unwrap();
+    fails(1, &train, &[&f.shown("run"), "is not empty", "--resume", "-o"]);
+    assert!(fs::read(f.path("run/model.safetensors")).unwrap() == before);
+    f.write("file", "precious");
+    fails(1, &f.line(&format!("{TRAIN} -o {{file}}")), &[&f.shown("file"), "-o"]);
+    fails(
+        1,
+        &f.line(&format!("{TRAIN} -o {{file/run}}")),
+        &[&f.shown("file/run"), "cannot be made"],
+    );
+
+    let infer = |model: &str, rest: &str| f.line(&format!("infer {{{model}}} {rest} --device cpu"));
+    f.write("short.safetensors", &before[..before.len() - 100]);
+    fails(
+        1,
+        &infer("short.safetensors", "{stack} -o {o.csv}"),
+        &["short.safetensors", "cut short", "copy it again"],
+    );
+    fails(
+        1,
+        &f.line("info {short.safetensors}"),
+        &["short.safetensors", "cut short"],
+    );
+    f.write("stub.safetensors", &before[..4]);
+    fails(
+        1,
+        &f.line("info {stub.safetensors}"),
+        &["stub.safetensors", "cut short"],
+    );
+    fails(
+        1,
+        &infer("file", "{stack} -o {o.csv}"),
+        &[&f.shown("file"), "model.safetensors"],
+    );
+    fails(
+        1,
+        &infer("run/checkpoint.safetensors", "{stack} -o {o.csv}"),
+        &["not a lensgpu model"],
+    );
+    fails(
+        1,
+        &infer("none.safetensors", "{stack} -o {o.csv}"),
+        &["none.safetensors", "cannot be read"],
+    );
+    // The header says 8 units where the tensors have 4: a model with other shapes.
+    let header = String::from_utf8_lossy(&before).into_owned();
+    assert!(header.contains("\\\"units\\\":8"));
+    let at = header.find("\\\"units\\\":8").unwrap() + "\\\"units\\\":".len();
+    let mut other = before.clone();
+    other[at] = b'4';
+    f.write("other.safetensors", other);
+    fails(
+        1,
+        &infer("other.safetensors", "{stack} -o {o.csv}"),
+        &["other.safetensors", "dense1.kernel", "train"],
+    );
+
+    let good = "run/model.safetensors";
+    fs::create_dir_all(f.path("small")).unwrap();
+    write_stack(&f.path("small"), &rings(3, 1, [9, 9, 2]), [9, 9, 2]);
+    fails(
+        1,
+        &infer(good, "{small} -o {o.csv}"),
+        &["none of 3 images could be read", "9 x 9", "12 x 12"],
+    );
+    fs::create_dir_all(f.path("bands")).unwrap();
+    write_stack(&f.path("bands"), &rings(3, 1, [12, 12, 3]), [12, 12, 3]);
+    fails(
+        1,
+        &infer(good, "{bands} -o {o.csv}"),
+        &["images.npy", "3 channels", "band1, band2"],
+    );
+
+    f.write("old.csv", "precious");
+    fs::create_dir(f.path("folder.csv")).unwrap();
+    fails(
+        1,
+        &infer(good, "{stack} -o {none/o.csv}"),
+        &["none/o.csv", "no folder", "create it first"],
+    );
+    fails(1, &infer(good, "{stack} -o {folder.csv}"), &["folder.csv is a folder"]);
+    fails(1, &infer(good, "{stack} -o {o.txt}"), &["o.txt", ".csv or .fits"]);
+    fails(1, &infer(good, "{small} -o {old.csv}"), &["none of 3 images"]);
+    fails(
+        1,
+        &infer(good, "{stack} -o {old.csv} --truth theta"),
+        &["no column 'theta'", "--truth"],
+    );
+    assert_eq!(fs::read_to_string(f.path("old.csv")).unwrap(), "precious");
+    assert!(!f.path("o.csv").exists());
+    let hidden = |name: &String| name.starts_with('.');
+    assert!(!f.list("").iter().any(hidden), "{:?}", f.list(""));
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_nothing_half_written() {
+    let f = Folder::new();
+    done(&f.line(&format!("{TRAIN} --epochs 1 -q -o {{run}}")));
+    fs::create_dir(f.path("disk")).unwrap();
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=8k", "tmpfs"])
+        .arg(f.path("disk"))
+        .output();
+    if !mount.is_ok_and(|mount| mount.status.success()) {
+        println!("no small disk can be mounted here: not tested");
+        return;
+    }
+    let infer = f.line("infer {run/model.safetensors} {stack} --member-columns --device cpu -o");
+    f.write("disk/old.csv", "precious");
+    let filled = [
+        lensgpu(&format!("{infer} {}", f.shown("disk/old.csv"))),
+        lensgpu(&format!("{infer} {}", f.shown("disk/new.fits"))),
+        lensgpu(&f.line(&format!("{TRAIN} --epochs 3 -o {{disk/run}}"))),
+    ];
+    let (left, old) = (f.list("disk"), fs::read_to_string(f.path("disk/old.csv")));
+    let in_run = if left.contains(&"run".into()) {
+        f.list("disk/run")
+    } else {
+        vec![]
+    };
+    assert!(Command::new("umount").arg(f.path("disk")).status().unwrap().success());
+    for (ran, file) in filled.iter().zip(["old.csv", "new.fits", "disk/run"]) {
+        assert_eq!(ran.code, Some(1), "{file}: {}", ran.stderr);
+        says(&ran.stderr, &[file, "writing failed", "is the disk full?"]);
+    }
+    assert_eq!(old.unwrap(), "precious");
+    assert!(
+        left.iter().all(|name| ["old.csv", "run"].contains(&name.as_str())),
+        "{left:?}"
+    );
+    assert!(
+        !in_run
+            .iter()
+            .any(|name| name.starts_with('.') || name == "model.safetensors"),
+        "{in_run:?}"
+    );
+}

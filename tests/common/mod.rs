@@ -1,0 +1,188 @@
+//! What the tests of whole trainings share: devices, a tiny network, images whose answer is known, and folders of them.
+#![allow(dead_code)]
+
+use lensgpu::device::Device;
+use lensgpu::ensemble::predict::{Answer, Predictor};
+use lensgpu::ensemble::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::net::{Member, Network};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::fmt::Write as _;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// Every device that a training must run on; a machine without a software adapter fails, with what to install.
+pub fn devices() -> [Device; 2] {
+    static DEVICES: OnceLock<[Device; 2]> = OnceLock::new();
+    let choose = |name| Device::choose(name).unwrap_or_else(|error| panic!("{error:#}"));
+    DEVICES.get_or_init(|| ["cpu", "software"].map(choose)).clone()
+}
+
+/// One of every layer, and small.
+pub const TINY: &str = "
+[[layers]]
+layer = 'conv'
+name = 'conv1'
+filters = 4
+kernel = 3
+activation = 'relu'
+[[layers]]
+layer = 'norm'
+name = 'norm1'
+[[layers]]
+layer = 'maxpool'
+size = 2
+[[layers]]
+layer = 'flatten'
+[[layers]]
+layer = 'dense'
+name = 'dense1'
+units = 8
+activation = 'relu'
+[[layers]]
+layer = 'norm'
+name = 'norm2'
+[[layers]]
+layer = 'heads'
+mean = 'mean'
+var = 'var'
+";
+
+/// Height, width and channels of the images: nothing is square, and nothing a multiple of four.
+pub const IMAGE: [usize; 3] = [12, 11, 2];
+
+pub fn tiny() -> Network {
+    Network::from_toml(TINY, &IMAGE).unwrap()
+}
+
+/// Rings in noise of 1, as large and as bright as their label (arcsec, 0.5 to 2) says; a seed gives the same ones for ever.
+pub fn rings(count: usize, seed: u64, [h, w, c]: [usize; 3]) -> Examples {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut noise = move || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+    let labels: Vec<f64> = (0..count).map(|i| 0.5 + 1.5 * (i as f64 * 0.618_034).fract()).collect();
+    let mut images = Vec::with_capacity(count * h * w * c);
+    for label in &labels {
+        for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+            let radius = (y as f64 - (h as f64 - 1.0) / 2.0).hypot(x as f64 - (w as f64 - 1.0) / 2.0);
+            let ring = 4.0 * label * (-(radius - 2.5 * label).powi(2)).exp();
+            images.extend((0..c).map(|_| ring as f32 + noise()));
+        }
+    }
+    Examples { images, labels }
+}
+
+/// Rings to learn from and others to validate by.
+pub fn dataset(train: usize, validation: usize) -> Dataset {
+    Dataset {
+        train: rings(train, 1, IMAGE),
+        validation: rings(validation, 2, IMAGE),
+        masked: vec![],
+        scale: 0.433,
+        shift: 0.0,
+        fingerprint: 1,
+    }
+}
+
+/// Members, epochs, and a batch of 10 at a learning rate for the tiny network.
+pub fn options(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOptions {
+    TrainOptions {
+        members: members.into_iter().collect(),
+        batch: 10,
+        epochs,
+        learning_rate: 2e-2,
+        final_rate: 1e-3,
+        ..TrainOptions::default()
+    }
+}
+
+/// To the end, without a stop.
+pub fn finish(trainer: &mut Trainer) {
+    while !trainer.is_done() {
+        let ended = trainer.epoch(&mut |_| ControlFlow::Continue(())).unwrap();
+        assert!(matches!(ended, Ended::Done));
+    }
+}
+
+/// A training of the tiny network from beginning to end.
+pub fn trained(device: &Device, data: Dataset, options: &TrainOptions) -> Trainer {
+    let mut trainer = Trainer::new(device, &tiny(), data, options, None).unwrap();
+    finish(&mut trainer);
+    trainer
+}
+
+/// Answers of the trained members, in scaled labels.
+pub fn answers(device: &Device, network: &Network, trainer: &mut Trainer, images: &[f32]) -> Vec<Answer> {
+    let members: Vec<Member> = trainer
+        .members()
+        .unwrap()
+        .into_iter()
+        .map(|(member, _)| member)
+        .collect();
+    let mut predictor = Predictor::of_members(device, network, &members, 16).unwrap();
+    predictor.predict(images).unwrap()
+}
+
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// Every part stands in the message.
+#[track_caller]
+pub fn says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "'{part}' is not in: {message}");
+    }
+}
+
+/// `images.npy` of these images, and the catalogue with their labels: ids 0, 1, ...
+pub fn write_stack(dir: &Path, examples: &Examples, [h, w, c]: [usize; 3]) {
+    use npyz::WriterBuilder;
+    let shape = [examples.labels.len(), h, w, c].map(|n| n as u64);
+    let file = fs::File::create(dir.join("images.npy")).unwrap();
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .writer(file)
+        .begin_nd()
+        .unwrap();
+    writer.extend(examples.images.iter().copied()).unwrap();
+    writer.finish().unwrap();
+    let mut table = String::from("id,theta_e\n");
+    for (id, label) in examples.labels.iter().enumerate() {
+        writeln!(table, "{id},{label}").unwrap();
+    }
+    fs::write(dir.join("catalogue.csv"), table).unwrap();
+}
+
+/// Bytes of a FITS image: 32-bit floats, `pixel_scale` in arcsec, its centre at `ra_dec` in degrees.
+pub fn fits(pixels: &[f32], width: usize, pixel_scale: f64, ra_dec: (f64, f64)) -> Vec<u8> {
+    let height = pixels.len() / width;
+    let centre = |size: usize| format!("{:.1}", (size as f64 + 1.0) / 2.0);
+    let step = pixel_scale / 3600.0;
+    let cards = [
+        ("SIMPLE", "T".into()),
+        ("BITPIX", "-32".into()),
+        ("NAXIS", "2".into()),
+        ("NAXIS1", width.to_string()),
+        ("NAXIS2", height.to_string()),
+        ("CTYPE1", "'RA---TAN'".into()),
+        ("CTYPE2", "'DEC--TAN'".into()),
+        ("CRPIX1", centre(width)),
+        ("CRPIX2", centre(height)),
+        ("CRVAL1", format!("{:.9}", ra_dec.0)),
+        ("CRVAL2", format!("{:.9}", ra_dec.1)),
+        ("CDELT1", format!("{:.12}", -step)),
+        ("CDELT2", format!("{step:.12}")),
+    ];
+    let mut bytes: Vec<u8> = cards
+        .iter()
+        .flat_map(|(key, value): &(&str, String)| format!("{:80}", format!("{key:8}= {value:>20}")).into_bytes())
+        .chain(format!("{:80}", "END").into_bytes())
+        .collect();
+    bytes.resize(bytes.len().next_multiple_of(2880), b' ');
+    bytes.extend(pixels.iter().flat_map(|v| v.to_be_bytes()));
+    bytes.resize(bytes.len().next_multiple_of(2880), 0);
+    bytes
+}

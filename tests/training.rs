@@ -1,0 +1,272 @@
+//! Whole trainings of a tiny ensemble on every device: it learns, its members do not know of each other, and a run that
+//! was stopped goes on as if it never had been.
+
+mod common;
+
+use common::{answers, bits, dataset, devices, finish, options, rings, tiny, trained};
+use lensgpu::device::Device;
+use lensgpu::ensemble::train::checkpoint::Checkpoint;
+use lensgpu::ensemble::train::history::EpochRecord;
+use lensgpu::ensemble::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::net::{Layout, Network};
+use lensgpu::plan::{Capacity, NetworkPlan, Plan, Training};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Spread of labels that are uniform from 0.5 to 2.
+const SPREAD: f64 = 0.433;
+
+#[test]
+fn it_learns_the_rings_and_the_devices_agree_on_the_first_epoch() {
+    let first: Vec<EpochRecord> = devices()
+        .iter()
+        .map(|device| {
+            let trainer = trained(device, dataset(200, 50), &options([0, 2], 15));
+            let (history, name) = (&trainer.progress().history, device.name());
+            assert_eq!(history.len(), 15);
+            for (before, after) in history[0].members.iter().zip(&history[14].members) {
+                let (train, validation) = (after.train_rmse.unwrap(), after.val_rmse.unwrap());
+                assert!(validation < 0.35 * SPREAD, "{name}: validation RMSE {validation}");
+                assert!(train < 0.6 * SPREAD, "{name}: training RMSE {train}");
+                assert!(after.train_nll < before.train_nll, "{name}: {before:?} {after:?}");
+                assert_eq!((after.skipped, after.restored), (0, 0));
+            }
+            history[0].clone()
+        })
+        .collect();
+    for (cpu, software) in first[0].members.iter().zip(&first[1].members) {
+        let figures = [
+            (cpu.train_nll, software.train_nll),
+            (cpu.train_rmse, software.train_rmse),
+            (cpu.val_nll, software.val_nll),
+            (cpu.val_rmse, software.val_rmse),
+            (cpu.gradient_norm, software.gradient_norm),
+        ];
+        for (a, b) in figures.map(|(a, b)| (a.unwrap(), b.unwrap())) {
+            assert!((a - b).abs() < 1e-3 * a.abs().max(1.0), "{cpu:?}\n{software:?}");
+        }
+    }
+}
+
+/// A member's number, weights and statistics, by bits.
+type Row = (u32, Vec<u32>, Vec<u32>);
+
+fn rows(trainer: &mut Trainer) -> Vec<Row> {
+    let members = trainer.members().unwrap();
+    let row = |(m, _): &(lensgpu::net::Member, _)| (m.number, bits(&m.params), bits(&m.stats));
+    members.iter().map(row).collect()
+}
+
+#[test]
+fn a_member_of_an_ensemble_equals_the_same_member_alone() {
+    for device in devices() {
+        let train = |members: &[u32]| {
+            let options = options(members.iter().copied(), 2);
+            assert!(options.augment);
+            rows(&mut trained(&device, dataset(63, 20), &options))
+        };
+        let (together, alone) = (train(&[0, 1, 2]), train(&[2]));
+        assert_eq!(alone, together[2..], "{}", device.name());
+        assert_ne!(together[0].1, together[1].1, "members differ");
+    }
+}
+
+#[test]
+fn members_in_several_waves_are_the_same() {
+    let limited = |members: u32| {
+        let Ok(Device::Gpu(mut gpu)) = Device::choose("software") else {
+            panic!("there is no software adapter: see the other tests");
+        };
+        let limits = &mut Arc::get_mut(&mut gpu).unwrap().limits;
+        limits.max_compute_workgroups_per_dimension = limits.max_compute_workgroups_per_dimension.min(members);
+        Device::Gpu(gpu)
+    };
+    let plan = training_plan(&tiny());
+    let dispatches = |device: &Device| device.engine(&plan, 5).unwrap().dispatches();
+    let (one, three) = (limited(5), limited(2));
+    assert_eq!(dispatches(&three), 3 * dispatches(&one), "waves of 2, 2 and 1");
+    let train = |device: &Device| rows(&mut trained(device, dataset(43, 10), &options(0..5, 2)));
+    assert_eq!(train(&one), train(&three));
+}
+
+/// All that a run leaves: its state by bits, and its history without the times.
+fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<Row>) {
+    let mut checkpoint = trainer.checkpoint().unwrap();
+    checkpoint
+        .progress
+        .history
+        .iter_mut()
+        .for_each(|epoch| epoch.seconds = 0.0);
+    (checkpoint, rows(trainer))
+}
+
+/// Stops at the first news of a device, goes on from the file in a new trainer, and so `stops` times.
+fn interrupted(device: &Device, options: &TrainOptions, pool: Option<usize>, stops: usize) -> Trainer {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("checkpoint.safetensors");
+    let new = || Trainer::new(device, &tiny(), dataset(100, 20), options, pool).unwrap();
+    let mut trainer = new();
+    let mut within = 0;
+    for _ in 0..stops {
+        let ended = trainer.epoch(&mut |_| ControlFlow::Break(())).unwrap();
+        assert!(matches!(ended, Ended::Stopped));
+        within += usize::from(trainer.progress().step > 0);
+        trainer.checkpoint().unwrap().write(&path).unwrap();
+        trainer = new();
+        trainer.restore(Checkpoint::read(&path).unwrap()).unwrap();
+    }
+    assert!(within > 0, "{}: no stop was within a shard", device.name());
+    finish(&mut trainer);
+    trainer
+}
+
+#[test]
+fn a_run_that_was_stopped_and_read_from_disk_ends_with_the_same_bits() {
+    for device in devices() {
+        for (pool, stops) in [(None, 3), (Some(35), 4)] {
+            let options = options([0, 3], 2);
+            let mut whole = Trainer::new(&device, &tiny(), dataset(100, 20), &options, pool).unwrap();
+            finish(&mut whole);
+            let (whole, stopped) = (
+                outcome(&mut whole),
+                outcome(&mut interrupted(&device, &options, pool, stops)),
+            );
+            assert_eq!(whole.0.progress, stopped.0.progress, "{} {pool:?}", device.name());
+            assert!(whole == stopped, "{} {pool:?}: other weights", device.name());
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_of_other_data_or_another_ensemble_is_refused() {
+    let device = Device::Cpu;
+    let new = |data, options: &TrainOptions| Trainer::new(&device, &tiny(), data, options, None).unwrap();
+    let checkpoint = new(dataset(20, 5), &options(0..2, 1)).checkpoint().unwrap();
+    let refused = |mut trainer: Trainer| format!("{:#}", trainer.restore(checkpoint.clone()).unwrap_err());
+    let other = Dataset {
+        fingerprint: 2,
+        ..dataset(20, 5)
+    };
+    common::says(
+        &refused(new(other, &options(0..2, 1))),
+        &["not those", "restore the data"],
+    );
+    common::says(
+        &refused(new(dataset(20, 5), &options(0..3, 1))),
+        &["not of this network"],
+    );
+}
+
+#[test]
+fn where_the_device_holds_a_part_of_the_images_every_row_is_seen() {
+    for device in devices() {
+        // Four shards of 25 rows: five steps of 5 each, so no row is left out.
+        let options = TrainOptions {
+            batch: 5,
+            ..options(0..2, 1)
+        };
+        let train = |poisoned: Option<usize>| {
+            let mut data = dataset(100, 20);
+            if let Some(row) = poisoned {
+                data.train.labels[row] = f64::NAN;
+            }
+            let mut trainer = Trainer::new(&device, &tiny(), data, &options, Some(30)).unwrap();
+            assert_eq!(trainer.steps(), 20);
+            finish(&mut trainer);
+            trainer.progress().history[0]
+                .members
+                .iter()
+                .map(|m| m.skipped)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(train(None), [0, 0]);
+        // A row that is seen shows by the step that it spoils.
+        for row in [0, 33, 50, 99] {
+            assert_eq!(train(Some(row)), [1, 1], "{}: row {row}", device.name());
+        }
+    }
+}
+
+#[test]
+fn shards_do_not_keep_it_from_learning() {
+    for device in devices() {
+        let mut trainer = Trainer::new(&device, &tiny(), dataset(200, 50), &options([2], 15), Some(70)).unwrap();
+        finish(&mut trainer);
+        let rmse = trainer.progress().history[14].members[0].val_rmse.unwrap();
+        assert!(rmse < 0.35 * SPREAD, "{}: {rmse}", device.name());
+    }
+}
+
+#[test]
+fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
+    let text = "
+        layers = [
+            { layer = 'dense', name = 'a', units = 32, activation = 'relu' },
+            { layer = 'dense', name = 'b', units = 16, activation = 'relu' },
+            { layer = 'heads', mean = 'mean', var = 'var', mean_activation = 'identity' },
+        ]";
+    let network = Network::from_toml(text, &[1]).unwrap();
+    let cubic = |n: usize, shift: f64| {
+        let xs: Vec<f64> = (0..n).map(|i| -1.5 + 3.0 * ((i as f64 + shift) / n as f64)).collect();
+        Examples {
+            images: xs.iter().map(|&x| x as f32).collect(),
+            labels: xs.iter().map(|x| 10.0 + x.powi(3)).collect(),
+        }
+    };
+    for device in devices() {
+        let data = Dataset {
+            train: cubic(200, 0.0),
+            validation: cubic(40, 0.5),
+            masked: vec![],
+            scale: 1.3,
+            shift: 10.0,
+            fingerprint: 0,
+        };
+        let mut trainer = Trainer::new(&device, &network, data, &options(0..2, 40), None).unwrap();
+        finish(&mut trainer);
+        let held_out = cubic(20, 0.25);
+        let answers = answers(&device, &network, &mut trainer, &held_out.images);
+        for (answer, y) in answers.iter().zip(&held_out.labels) {
+            let answer = answer.in_units(1.3, 10.0);
+            let error = (0.5 * (answer.mu[0] + answer.mu[1]) - y).abs();
+            assert!(error < 0.5, "{}: {y} off by {error}", device.name());
+            assert!(answer.var.iter().all(|&v| v > 0.0));
+        }
+    }
+}
+
+fn training_plan(network: &Network) -> NetworkPlan {
+    let layout = Layout::new(network).unwrap();
+    let capacity = Capacity { pool: 40, steps: 4 };
+    Plan::training(network, &layout, &Training::new(10, capacity)).unwrap()
+}
+
+#[test]
+fn a_step_takes_as_many_dispatches_for_any_number_of_members() {
+    let software = Device::choose("software").unwrap_or_else(|error| panic!("{error:#}"));
+    let network = tiny();
+    let inference = Plan::inference(&network, &Layout::new(&network).unwrap(), 10).unwrap();
+    for plan in [training_plan(&network), inference] {
+        let [one, five, twenty] = [1, 5, 20].map(|members| software.engine(&plan, members).unwrap().dispatches());
+        assert_eq!((one, one), (five, twenty));
+        assert!(
+            one >= plan.ops.len(),
+            "{one} dispatches for {} operations",
+            plan.ops.len()
+        );
+    }
+}
+
+#[test]
+fn too_few_rows_or_a_pool_smaller_than_a_batch_are_refused_with_the_remedy() {
+    let error = |rows, pool| {
+        let data = Dataset {
+            train: rings(rows, 1, common::IMAGE),
+            ..dataset(2, 2)
+        };
+        let trainer = Trainer::new(&Device::Cpu, &tiny(), data, &options([0], 1), pool);
+        format!("{:#}", trainer.err().expect("an error"))
+    };
+    common::says(&error(1, None), &["1 rows", "at least 2"]);
+    common::says(&error(40, Some(5)), &["holds 5 images", "--batch is 10", "smaller"]);
+}
