@@ -35,7 +35,7 @@ fn population() -> Population {
     population.size = 27;
     population.samples = 3;
     population.lens_share = 1.0;
-    population.deflector.theta_e = lensgpu::lens::distribution::Distribution::Fixed(1.1);
+    population.deflector.theta_e = lensgpu::lens::population::Radii::Drawn(lensgpu::lens::distribution::Distribution::Fixed(1.1));
     population.masks.as_mut().unwrap().patches = 1.0;
     population
 }
@@ -176,6 +176,7 @@ fn deflections_and_jacobians_are_those_of_the_integrated_convergence() {
         .iter()
         .map(|mass| Object {
             mass: *mass,
+            isothermal: None,
             ..population.draw(1, 0)
         })
         .collect();
