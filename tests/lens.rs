@@ -35,7 +35,8 @@ fn population() -> Population {
     population.size = 27;
     population.samples = 3;
     population.lens_share = 1.0;
-    population.deflector.theta_e = lensgpu::lens::population::Radii::Drawn(lensgpu::lens::distribution::Distribution::Fixed(1.1));
+    population.deflector.theta_e =
+        lensgpu::lens::population::Radii::Drawn(lensgpu::lens::distribution::Distribution::Fixed(1.1));
     population.masks.as_mut().unwrap().patches = 1.0;
     population
 }
