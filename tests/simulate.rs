@@ -147,6 +147,12 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
     );
     assert!(with("beta = 3.0", "beta = 0.9").contains("no finite sum"));
     assert!(with("lens_share", "lens_shares").contains("lens_shares"));
-    // More of these arcs than any lens has: found out while it runs.
-    assert!(with("lens_share", "min_arc_pixels = 9000\nlens_share").contains("min_arc_pixels = 9000"));
+    // More arc pixels than there are: found out while it runs.
+    let preset = include_str!("../assets/presets/lenstronomy-check.toml");
+    fs::write(&file, preset.replace("min_arc_pixels = 20", "min_arc_pixels = 9000")).unwrap();
+    let says = fail(&out, &format!("--count 3 --population {}", file.display()));
+    assert!(
+        says.contains("2000 lenses in a row") && says.contains("min_arc_pixels = 9000"),
+        "{says}"
+    );
 }

@@ -334,10 +334,7 @@ simd! {
             for b in 0..rays {
                 let offset = inside(b, rays, s.pixel_scale);
                 for (block, out) in out.chunks_mut(LANES).enumerate() {
-                    let mut x = [0.0; LANES];
-                    for l in 0..LANES {
-                        x[l] = s.x(block * LANES + l) + offset;
-                    }
+                    let x: Lane = std::array::from_fn(|l| s.x(block * LANES + l) + offset);
                     let (bx, by) = mass.beta(&x, &y);
                     let shape = sersic.at(&bx, &by);
                     out.iter_mut().zip(&shape).for_each(|(out, shape)| *out += shape);
@@ -360,10 +357,7 @@ simd! {
             let mut sum = [0.0; LANES];
             for sample in 0..4 {
                 let y = [s.y(i) + inside(sample / 2, 2, s.pixel_scale); LANES];
-                let mut x = [0.0; LANES];
-                for l in 0..LANES {
-                    x[l] = s.x(block * LANES + l) + inside(sample % 2, 2, s.pixel_scale);
-                }
+                let x: Lane = std::array::from_fn(|l| s.x(block * LANES + l) + inside(sample % 2, 2, s.pixel_scale));
                 let shape = sersic.at(&x, &y);
                 for l in 0..LANES {
                     sum[l] += shape[l];
@@ -387,10 +381,7 @@ fn pixel(s: &LensShape, sersic: &Sersic, [column, i]: [usize; 2], side: usize) -
     for a in 0..side {
         let y = [s.y(i) + inside(a, side, s.pixel_scale); LANES];
         for b in (0..side).step_by(LANES) {
-            let mut x = [0.0; LANES];
-            for l in 0..LANES {
-                x[l] = s.x(column) + inside(b + l, side, s.pixel_scale);
-            }
+            let x: Lane = std::array::from_fn(|l| s.x(column) + inside(b + l, side, s.pixel_scale));
             sum += sersic.at(&x, &y)[..LANES.min(side - b)].iter().sum::<f32>();
         }
     }

@@ -2,7 +2,7 @@
 
 use super::mass::Mass;
 use super::object::{Light, Object, Rectangle, Seen};
-use super::population::{Brightness, MAX_CLUMPS, MAX_NEIGHBOURS, Population, Psf, Radius};
+use super::population::{Brightness, Isothermal, MAX_CLUMPS, MAX_NEIGHBOURS, Population, Psf, Radius};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Poisson, StandardNormal};
@@ -15,7 +15,7 @@ impl Population {
         let rng = &mut rng;
         let key = [rng.random(), rng.random()];
         let is_lens = rng.random_bool(self.lens_share);
-        let mass = self.mass(rng);
+        let (mass, isothermal) = self.mass(rng);
         let light = self.lens_light(&mass, rng);
         let (source, source_offset) = self.source(&mass, rng);
         let mut lights = vec![light];
@@ -25,6 +25,7 @@ impl Population {
             is_lens,
             key,
             mass,
+            isothermal,
             source: if is_lens { source } else { vec![] },
             light: lights,
             seen: self.seen(rng),
@@ -33,20 +34,22 @@ impl Population {
         }
     }
 
-    fn mass(&self, rng: &mut impl Rng) -> Mass {
+    fn mass(&self, rng: &mut impl Rng) -> (Mass, Option<Isothermal>) {
         let d = &self.deflector;
         let mut shift = || d.centre * rng.random_range(-1.0..=1.0);
         let (x, y) = (shift(), shift());
         let (shear, direction) = (d.shear.draw(rng), TAU * rng.random::<f64>());
-        Mass {
+        let (theta_e, isothermal) = d.theta_e.draw(rng);
+        let mass = Mass {
             x,
             y,
-            theta_e: d.theta_e.draw(rng),
+            theta_e,
             axis_ratio: d.axis_ratio.draw(rng),
             angle: PI * rng.random::<f64>(),
             slope: d.slope.draw(rng),
             shear: [shear * direction.cos(), shear * direction.sin()],
-        }
+        };
+        (mass, isothermal)
     }
 
     fn lens_light(&self, mass: &Mass, rng: &mut impl Rng) -> Light {

@@ -1,7 +1,7 @@
 //! One object: its parameters, and the words of it that a device takes.
 
 use super::mass::Mass;
-use super::population::Population;
+use super::population::{Isothermal, Population};
 use crate::plan::{LensShape, object};
 use std::f64::consts::PI;
 
@@ -15,6 +15,8 @@ pub struct Object {
     pub key: [u32; 2],
     /// Nothing is lensed where it is not a lens.
     pub mass: Mass,
+    /// What its Einstein radius follows from, where the population has physics.
+    pub isothermal: Option<Isothermal>,
     /// The lensed source: clumps, in the source plane.
     pub source: Vec<Light>,
     /// The galaxy in the middle, then its neighbours.

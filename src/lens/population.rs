@@ -1,8 +1,11 @@
 //! How objects are distributed and how they are seen: a readable TOML file, or one of the presets in `assets/presets/`.
 
+use super::cosmology::Cosmology;
 use super::distribution::{Distribution, allowed};
 use crate::plan::object::MAX_RECTANGLES;
 use anyhow::{Context, Result, bail, ensure};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -130,8 +133,7 @@ impl Psf {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deflector {
-    /// Arcsec.
-    pub theta_e: Distribution,
+    pub theta_e: Radii,
     pub axis_ratio: Distribution,
     /// Of the convergence, R^-slope; 1 is isothermal.
     pub slope: Distribution,
@@ -139,6 +141,89 @@ pub struct Deflector {
     pub shear: Distribution,
     /// Distance of the centre from the image's, along each axis: largest, arcsec.
     pub centre: f64,
+}
+
+/// Einstein radii: drawn, or those of an isothermal sphere whose velocity dispersion and redshifts are drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Radii {
+    /// theta_e = 4 pi (sigma_v/c)^2 D_LS/D_S, in the default cosmology.
+    Physics(Physics),
+    /// Arcsec.
+    Drawn(Distribution),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Physics {
+    /// Velocity dispersion of the lens, km/s.
+    pub sigma_v: Distribution,
+    /// Draws whose source does not lie behind the lens are drawn again.
+    pub z_lens: Distribution,
+    pub z_source: Distribution,
+    /// As are those whose radius, arcsec, does not lie within.
+    pub radius_within: [f64; 2],
+}
+
+/// What an Einstein radius follows from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Isothermal {
+    /// km/s.
+    pub sigma_v: f64,
+    pub z_lens: f64,
+    pub z_source: f64,
+}
+
+/// Draws after which physics that hardly ever gives a lens is given up.
+const TRIES: usize = 10_000;
+
+impl Radii {
+    /// Arcsec, and what it follows from. Where physics gives no lens in [`TRIES`] draws, 0.
+    pub fn draw(&self, rng: &mut impl Rng) -> (f64, Option<Isothermal>) {
+        let physics = match self {
+            Radii::Drawn(radius) => return (radius.draw(rng), None),
+            Radii::Physics(physics) => physics,
+        };
+        let [least, most] = physics.radius_within;
+        let cosmology = Cosmology::default();
+        for _ in 0..TRIES {
+            let drawn = Isothermal {
+                sigma_v: physics.sigma_v.draw(rng),
+                z_lens: physics.z_lens.draw(rng),
+                z_source: physics.z_source.draw(rng),
+            };
+            if let Ok(distances) = cosmology.distances(drawn.z_lens, drawn.z_source) {
+                let radius = distances.isothermal_radius(drawn.sigma_v);
+                if (least..=most).contains(&radius) {
+                    return (radius, Some(drawn));
+                }
+            }
+        }
+        (0.0, None)
+    }
+
+    /// # Errors
+    /// Values that make no sense, and physics that gives no lens.
+    fn check(&self, least: f64, most: f64) -> Result<()> {
+        let physics = match self {
+            Radii::Drawn(radius) => return radius.check("deflector.theta_e", least, most),
+            Radii::Physics(physics) => physics,
+        };
+        physics.sigma_v.check("deflector.theta_e.sigma_v", 1.0, 3000.0)?;
+        physics.z_lens.check("deflector.theta_e.z_lens", 1e-3, 20.0)?;
+        physics.z_source.check("deflector.theta_e.z_source", 1e-3, 20.0)?;
+        let [low, high] = physics.radius_within;
+        ensure!(
+            least <= low && low < high && high <= most,
+            "deflector.theta_e.radius_within = [{low}, {high}]; allowed is from {least} to {most}, the smaller first"
+        );
+        ensure!(
+            self.draw(&mut ChaCha8Rng::seed_from_u64(0)).1.is_some(),
+            "deflector.theta_e: none of {TRIES} draws of sigma_v, z_lens and z_source gives a radius within \
+             [{low}, {high}] arcsec with the source behind the lens"
+        );
+        Ok(())
+    }
 }
 
 /// The galaxy that bends, and the one in the middle of what is no lens.
@@ -319,7 +404,7 @@ impl Population {
         }
         let d = &self.deflector;
         let half = 0.5 * self.size as f64 * self.pixel_scale;
-        d.theta_e.check("deflector.theta_e", 1e-3, 10.0 * half)?;
+        d.theta_e.check(1e-3, 10.0 * half)?;
         d.axis_ratio.check("deflector.axis_ratio", 0.2, 1.0)?;
         d.slope.check("deflector.slope", 0.5, 1.5)?;
         d.shear.check("deflector.shear", 0.0, 0.5)?;
@@ -384,7 +469,7 @@ impl Population {
     pub fn kernel(&self) -> usize {
         let reach = |band: &Band| match &band.psf {
             Psf::Gaussian { fwhm, .. } => 1.8 * fwhm.range()[1],
-            Psf::Moffat { fwhm, .. } => 3.5 * fwhm.range()[1],
+            Psf::Moffat { fwhm, .. } => 2.2 * fwhm.range()[1],
             Psf::Image { .. } => 0.0,
         };
         let reach = self.bands.iter().map(reach).fold(0.0, f64::max) / self.pixel_scale;

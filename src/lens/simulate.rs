@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 const BATCH: usize = 64;
 
 /// Draws that may be refused in a row for having too few arc pixels.
-const MOST_REFUSED: usize = 20_000;
+const MOST_REFUSED: usize = 2000;
 
 /// Makes the objects of a population.
 pub struct Simulator {
@@ -121,6 +121,11 @@ impl Simulator {
     /// # Errors
     /// Those of `sink`; a lost device; a population whose lenses hardly ever have enough arc pixels.
     pub fn run(&mut self, first: u64, sink: &mut Sink) -> Result<()> {
+        self.make(first, |_| true, sink)
+    }
+
+    /// [`Simulator::run`] for the objects that are `wanted`; others are not rendered.
+    fn make(&mut self, first: u64, wanted: impl Fn(&Object) -> bool + Sync, sink: &mut Sink) -> Result<()> {
         let (population, window, seed) = (&self.population, &self.window, self.seed);
         let shape = self.plan.shape;
         let drawn: RefCell<VecDeque<Vec<Object>>> = RefCell::default();
@@ -129,17 +134,17 @@ impl Simulator {
             if done.get() {
                 return Ok(None);
             }
-            let numbers = number..number + shape.objects as u64;
-            number = numbers.end;
-            let batch: Vec<(Object, Vec<u32>)> = numbers
-                .into_par_iter()
-                .map(|number| {
-                    let object = population.draw(seed, number);
-                    let words = object.words(&shape, population, &window.bands);
-                    (object, words)
-                })
+            let mut objects: Vec<Object> = Vec::with_capacity(shape.objects);
+            while objects.len() < shape.objects {
+                let numbers = number..number + (shape.objects - objects.len()) as u64;
+                number = numbers.end;
+                let draw = |number| Some(population.draw(seed, number)).filter(&wanted);
+                objects.par_extend(numbers.into_par_iter().filter_map(draw));
+            }
+            let words: Vec<Vec<u32>> = objects
+                .par_iter()
+                .map(|object| object.words(&shape, population, &window.bands))
                 .collect();
-            let (objects, words): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             drawn.borrow_mut().push_back(objects);
             Ok(Some(words.concat()))
         };
@@ -163,7 +168,7 @@ impl Simulator {
                     }
                     continue;
                 }
-                refused = 0;
+                refused = if object.is_lens { 0 } else { refused };
                 let simulated = Simulated {
                     object,
                     theta_e_crit: object.mass.theta_e_crit(),
@@ -197,9 +202,9 @@ impl Simulator {
         if count == 0 {
             return Ok(out);
         }
-        self.run(first, &mut |s| {
+        self.make(first, |object| object.is_lens, &mut |s| {
             out.next = s.object.number + 1;
-            if s.object.is_lens && s.arc_pixels >= min_arc_pixels {
+            if s.arc_pixels >= min_arc_pixels {
                 out.images.extend_from_slice(s.image);
                 out.labels.push(s.label(label));
             }

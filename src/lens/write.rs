@@ -1,7 +1,7 @@
 //! Simulated objects to disk: the folder of Lens Finding Challenge 1, or one stack; all of it or nothing.
 
 use super::object::Light;
-use super::population::{MAX_CLUMPS, MAX_NEIGHBOURS, Population};
+use super::population::{MAX_CLUMPS, MAX_NEIGHBOURS, Population, Radii};
 use super::preview::Sheet;
 use super::simulate::{Simulated, Simulator};
 use crate::data::table::{Cell, Column, Kind, TableWriter};
@@ -242,6 +242,8 @@ struct Truth {
     table: TableWriter,
     /// Light profiles that a row has room for: clumps of the source, then the galaxy and its neighbours.
     room: [usize; 2],
+    /// Whether radii follow from velocity dispersions and redshifts.
+    physics: bool,
     bands: usize,
 }
 
@@ -286,6 +288,12 @@ impl Truth {
         ] {
             columns.push(number(name.into(), unit));
         }
+        let physics = matches!(population.deflector.theta_e, Radii::Physics(_));
+        if physics {
+            for (name, unit) in [("sigma_v", "km/s"), ("z_lens", ""), ("z_source", "")] {
+                columns.push(number(name.into(), unit));
+            }
+        }
         let source = (0..clumps).map(|k| if k == 0 { "source".into() } else { format!("clump{k}") });
         let light = (0..=neighbours).map(|k| if k == 0 { "lens".into() } else { format!("neighbour{k}") });
         for name in source.chain(light) {
@@ -326,6 +334,7 @@ impl Truth {
         Ok(Truth {
             table: TableWriter::create(path, columns)?,
             room: [clumps, 1 + neighbours],
+            physics,
             bands: population.bands.len(),
         })
     }
@@ -343,6 +352,10 @@ impl Truth {
         let [dx, dy] = o.source_offset;
         let mass = [m.x, m.y, m.axis_ratio, m.angle, m.slope, m.shear[0], m.shear[1], dx, dy];
         row.extend(mass.map(Cell::F64));
+        if self.physics {
+            let values = o.isothermal.map(|i| [i.sigma_v, i.z_lens, i.z_source]);
+            row.extend(values.map_or([Cell::Null, Cell::Null, Cell::Null], |v| v.map(Cell::F64)));
+        }
         for (lights, room) in [&o.source, &o.light].into_iter().zip(self.room) {
             for k in 0..room {
                 self.light(&mut row, lights.get(k));
