@@ -76,7 +76,7 @@ mod tests {
     fn colour_does_not_depend_on_brightness_and_bad_pixels_do_no_harm() {
         let pixels: Vec<f32> = (0..100)
             .flat_map(|i| {
-                let f = if i == 7 { f32::NAN } else { i as f32 };
+                let f = if i == 7 { f32::NAN } else { i as f32 + 0.25 };
                 [f, 2.0 * f, 0.5 * f]
             })
             .collect();
@@ -87,12 +87,12 @@ mod tests {
         };
         let bands = ["R", "I", "G"].map(String::from);
         let image = composite(&cutout([10, 10, 3], &pixels), &stretch, &bands);
-        assert_eq!((image[0], image[7]), ([0; 3], [0; 3]));
+        assert_eq!(image[7], [0; 3]);
         for rgb in &image[40..] {
             let [r, g, b] = rgb.map(f64::from);
             assert!((r / g - 2.0).abs() < 0.05 && (g / b - 2.0).abs() < 0.1, "{rgb:?}");
         }
-        assert!(image[90][0] > image[50][0]);
+        assert!(image[10][0] > image[2][0], "brighter is brighter");
         assert_eq!(
             composite(&cutout([2, 2, 1], &[0.0; 4]), &stretch, &["x".into()]),
             [[0; 3]; 4]
