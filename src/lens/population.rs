@@ -178,7 +178,7 @@ pub struct Isothermal {
 const TRIES: usize = 10_000;
 
 impl Radii {
-    /// Arcsec, and what it follows from. Where physics gives no lens in [`TRIES`] draws, 0.
+    /// Arcsec, and what it follows from. Where physics gives no lens in ten thousand draws, 0.
     pub fn draw(&self, rng: &mut impl Rng) -> (f64, Option<Isothermal>) {
         let physics = match self {
             Radii::Drawn(radius) => return (radius.draw(rng), None),

@@ -370,7 +370,7 @@ pub struct HeadsGradWeight {
     pub accumulate: bool,
 }
 
-/// out = x + epsilon[c] sign(dx), sign(0) = 0 (Goodfellow et al. 2015), with c the value's channel; out = x where the
+/// out = x + `epsilon[c] sign(dx)`, sign(0) = 0 (Goodfellow et al. 2015), with c the value's channel; out = x where the
 /// bits of x are those of a masked pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fgsm {
