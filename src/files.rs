@@ -38,6 +38,25 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut AtomicFile) -> Result<(
     file.commit().with_context(|| write_failed(path))
 }
 
+/// Makes a folder that is not there yet, or takes one that is empty.
+///
+/// # Errors
+/// A folder with something in it, a file of that name, a folder that cannot be made or written.
+pub fn new_folder(path: &Path) -> Result<()> {
+    let shown = path.display();
+    if path.exists() {
+        let mut entries = std::fs::read_dir(path)
+            .with_context(|| format!("{shown} is not a folder that can be read: name another with -o"))?;
+        ensure!(
+            entries.next().is_none(),
+            "{shown} is not empty: name another folder with -o"
+        );
+    }
+    std::fs::create_dir_all(path).with_context(|| format!("the folder {shown} cannot be made"))?;
+    tempfile::tempfile_in(path).with_context(|| format!("{shown} cannot be written: name another folder with -o"))?;
+    Ok(())
+}
+
 /// The folder that `path` lies in.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent()

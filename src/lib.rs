@@ -9,7 +9,9 @@
 //! | [`plan`] | a step and an inference pass as a list of operations: start reading here |
 //! | [`cpu`] | the same operations on the processor, at native speed with nothing installed |
 //! | [`gpu`] | wgpu: adapter, kernels and bindings, buffers, replay of a plan |
+//! | [`lens`] | the simulator: populations, mass models, images made on the device |
 //! | [`ensemble`] | training, inference, the mixture, metrics, the self test, the benchmark |
+//! | [`lens`] | the physics: distances, masses, velocity dispersions |
 //! | [`report`] | plots |
 //! | [`cli`] | the command line |
 //! | [`files`] | writing a file whole or not at all |
@@ -21,6 +23,7 @@ pub mod device;
 pub mod ensemble;
 pub mod files;
 pub mod gpu;
+pub mod lens;
 pub mod net;
 pub mod plan;
 pub mod report;

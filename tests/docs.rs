@@ -1,6 +1,7 @@
 //! What the documents say: their links lead somewhere, and their table of flags is the program's.
 
 use lensgpu::data::flags::FLAGS;
+use lensgpu::lens::mass_table::MASS_FLAGS;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +86,10 @@ fn the_flags_are_documented_as_they_are() {
         .map(|f| (f.bit, f.name.to_string(), f.meaning.to_string()))
         .collect();
     assert_eq!(flag_rows(&read("docs/output.md")), exact);
+    let masses = MASS_FLAGS
+        .iter()
+        .map(|f| (f.bit, f.name.to_string(), f.meaning.to_string()));
+    assert_eq!(flag_rows(&read("docs/cosmology.md")), masses.collect::<Vec<_>>());
     // The README says the meaning in its own words.
     let names = |rows: Vec<(i32, String, String)>| rows.into_iter().map(|r| (r.0, r.1)).collect::<Vec<_>>();
     assert_eq!(names(flag_rows(&read("README.md"))), names(exact));

@@ -4,8 +4,10 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use lensgpu::gpu::preprocess::preprocess;
 use lensgpu::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
+use lensgpu::lens::Population;
+use lensgpu::lens::plan::{LensPlan, Window, deflection};
 use lensgpu::net::{Layout, Likelihood, Network};
-use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, Tensor, Training};
+use lensgpu::plan::{Capacity, Op, Plan, Tensor, Training};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 use std::collections::HashSet;
 
@@ -77,8 +79,8 @@ const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
     ),
 ];
 
-/// Inference, training, and training with an adversary but without a clip, of every network.
-fn plans() -> Vec<(String, NetworkPlan)> {
+/// Inference, training, and training with an adversary but without a clip, of every network; the simulator.
+fn plans() -> Vec<(String, Plan)> {
     let mut plans = Vec::new();
     for &(name, input, batch, layers) in NETWORKS {
         let network = Network::from_toml(layers, input).unwrap();
@@ -100,20 +102,28 @@ fn plans() -> Vec<(String, NetworkPlan)> {
         let student = network.clone().with_likelihood(Likelihood::StudentT);
         plans.push((
             format!("{name}, everything"),
-            Plan::training(&student, &layout, &everything).unwrap(),
+            Plan::training(&student, &layout, &everything).unwrap().plan,
         ));
         plans.push((
             format!("{name}, inference"),
-            Plan::inference(&network, &layout, batch).unwrap(),
+            Plan::inference(&network, &layout, batch).unwrap().plan,
         ));
         plans.push((
             format!("{name}, training"),
-            Plan::training(&network, &layout, &plain).unwrap(),
+            Plan::training(&network, &layout, &plain).unwrap().plan,
         ));
         plans.push((
             format!("{name}, adversarial"),
-            Plan::training(&network, &layout, &adversarial).unwrap(),
+            Plan::training(&network, &layout, &adversarial).unwrap().plan,
         ));
+    }
+    for (name, objects) in [("lfc1-ground", 64), ("lfc1-space", 7), ("lsst", 33)] {
+        let population = Population::preset(name).unwrap();
+        for kernel in [None, Some(49)] {
+            let lens = LensPlan::new(&population, &Window::whole(&population), objects, kernel);
+            plans.push((format!("{name}, simulation"), lens.plan));
+            plans.push((format!("{name}, deflection"), deflection(lens.shape, 100).0));
+        }
     }
     plans
 }
@@ -304,14 +314,14 @@ fn no_thread_returns_before_a_barrier() {
     });
 }
 
-/// An operation that no network above asks for would go unchecked.
+/// An operation that no plan above asks for would go unchecked.
 #[test]
-fn the_networks_ask_for_every_operation() {
+fn the_plans_ask_for_every_operation() {
     let names: HashSet<&str> = plans()
         .iter()
         .flat_map(|(_, plan)| plan.ops.iter().map(Op::name))
         .collect();
-    assert_eq!(names.len(), 20, "{names:?}");
+    assert_eq!(names.len(), 26, "{names:?}");
 }
 
 /// Neither a plan nor its lowering is told how many members there are, so a step of 20 takes the dispatches of one.

@@ -7,7 +7,7 @@ use common::{answers, bits, dataset, devices, finish, options, rings, tiny, trai
 use lensgpu::device::Device;
 use lensgpu::ensemble::train::checkpoint::Checkpoint;
 use lensgpu::ensemble::train::history::EpochRecord;
-use lensgpu::ensemble::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::ensemble::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
 use lensgpu::net::{Layout, Likelihood, Network};
 use lensgpu::plan::{Capacity, NetworkPlan, Plan, Training};
 use std::ops::ControlFlow;
@@ -48,7 +48,7 @@ fn it_learns_the_rings_and_the_devices_agree_on_the_first_epoch() {
     }
 }
 
-/// A member's number, and its weights and statistics by bits.
+/// A member's number, weights and statistics, by bits.
 type Row = (u32, Vec<u32>, Vec<u32>);
 
 fn rows(trainer: &mut Trainer) -> Vec<Row> {
@@ -155,8 +155,13 @@ fn all_on(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOptions
 
 /// With masked pixels, so that there is something to shift in.
 fn masked_dataset(train: usize, validation: usize) -> Dataset {
+    let band = Band {
+        masked: 0.0,
+        sky_noise: 1.0,
+        range: 10.0,
+    };
     Dataset {
-        masked: vec![0.0; 2],
+        bands: vec![band; 2],
         ..dataset(train, validation)
     }
 }
@@ -263,7 +268,7 @@ fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
                 (last.train_nll.unwrap() - last.val_nll.unwrap()).abs() < 1.0,
                 "{last:?}"
             );
-            let answers = answers.iter().map(|a| a.in_units(likelihood, scale, shift));
+            let answers = answers.iter().map(|a| a.in_units(scale, shift));
             let within = answers
                 .zip(&held_out.labels)
                 .filter(|(a, y)| (a.mu[m] - **y).abs() < 2.0 * a.var[m].sqrt());
@@ -403,8 +408,7 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
         let data = Dataset {
             train: cubic(200, 0.0),
             validation: cubic(40, 0.5),
-            masked: vec![],
-            sky_noise: vec![],
+            bands: vec![],
             scale: 1.3,
             shift: 10.0,
             fingerprint: 0,
@@ -414,7 +418,7 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
         let held_out = cubic(20, 0.25);
         let answers = answers(&device, &network, &mut trainer, &held_out.images);
         for (answer, y) in answers.iter().zip(&held_out.labels) {
-            let answer = answer.in_units(Likelihood::Gaussian, 1.3, 10.0);
+            let answer = answer.in_units(1.3, 10.0);
             let error = (0.5 * (answer.mu[0] + answer.mu[1]) - y).abs();
             assert!(error < 0.5, "{}: {y} off by {error}", device.name());
             assert!(answer.var.iter().all(|&v| v > 0.0));

@@ -42,7 +42,7 @@ def spread(values, scale=1.0, unit="", digits=0):
     def show(value):
         return f"{value * scale:.{digits}f}"
 
-    low, median, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
     half, ends = f"{show(low)} to {show(high)}", f"{show(min(values))} to {show(max(values))}"
     return f"{show(median)}{unit} (half of them {half}, all {ends})"
 

@@ -12,3 +12,27 @@ fn pcg4d(key: vec4<u32>) -> vec4<u32> {
     v.w += v.y * v.z;
     return v;
 }
+
+// In (0,1), both ends left out, so that its logarithm exists.
+fn uniform(word: u32) -> f32 {
+    return (f32(word >> 9u) + 0.5) * 1.1920929e-7;
+}
+
+// Box & Muller 1958.
+fn gaussian(a: u32, b: u32) -> f32 {
+    return sqrt(-2.0 * log(uniform(a))) * cos(6.2831855 * uniform(b));
+}
+
+// Poisson by inversion, for means that exp(-mean) still has bits for.
+fn poisson(mean: f32, word: u32) -> f32 {
+    let goal = uniform(word);
+    var share = exp(-mean);
+    var below = share;
+    var count = 0.0;
+    while (goal > below && count < 200.0) {
+        count += 1.0;
+        share *= mean / count;
+        below += share;
+    }
+    return count;
+}

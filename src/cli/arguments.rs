@@ -38,7 +38,12 @@ impl Images {
             std::path::absolute(path).with_context(|| format!("{} is not a path that can be used", path.display()))
         };
         Ok(DataOptions {
-            dir: absolute(dir)?,
+            // Simulated lenses have none.
+            dir: if dir.as_os_str().is_empty() {
+                dir.into()
+            } else {
+                absolute(dir)?
+            },
             preset: self.preset.clone(),
             images: self.images.clone(),
             bands: self.bands.clone(),

@@ -1,5 +1,6 @@
 //! `lensgpu bench`: how fast this machine is.
 
+use super::usage;
 use crate::device::Device;
 use crate::ensemble::bench::{Bench, BenchOptions, Spread, bench};
 use crate::ensemble::train::network_of;
@@ -41,7 +42,7 @@ pub struct BenchArgs {
 /// Those of [`bench`].
 pub fn run(args: BenchArgs) -> Result<()> {
     let network = network_of(args.network.as_deref(), &args.input)?;
-    let device = Device::choose(&args.device)?;
+    let device = Device::choose(&args.device).map_err(usage)?;
     let options = BenchOptions {
         members: args.members,
         batch: args.batch,
@@ -78,6 +79,10 @@ fn table(b: &Bench) -> String {
     line(format!(
         "inference          {:9.1} images/s",
         b.inference_images_per_second
+    ));
+    line(format!(
+        "simulation         {:9.1} objects/s",
+        b.simulated_objects_per_second
     ));
     line(format!("set-up             {:9.2} s", b.setup_seconds));
     line(format!(

@@ -2,12 +2,15 @@
 
 use super::arguments::Images;
 use super::console::Console;
+use super::usage;
 use crate::data::flags::FLAGS;
 use crate::device::Device;
 use crate::ensemble::infer::{InferOptions, InferReport, infer};
+use crate::ensemble::stream::Passes;
 use crate::ensemble::train::run::Watcher;
 use crate::net::Model;
 use crate::report::predicted_vs_true::predicted_vs_true;
+use crate::report::svg::write_svg;
 use crate::report::terminal::terminal_scatter;
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -38,6 +41,9 @@ pub struct Infer {
     /// Plot the answers against the truth
     #[arg(long, value_name = "SVG", requires = "truth")]
     plot: Option<PathBuf>,
+    /// Answers as the members give them, without the model's calibration
+    #[arg(long)]
+    raw: bool,
     /// See each image in all flips and quarter turns, and average each member's mean and variance over them
     #[arg(long)]
     tta: bool,
@@ -59,16 +65,25 @@ pub struct Infer {
 /// Those of [`Model::read`] and [`infer`].
 pub fn run(args: Infer) -> Result<()> {
     let console = Console::new("images", args.quiet)?;
-    let model = Model::read(&args.model)?;
-    let device = Device::choose(&args.device)?;
+    let mut model = Model::read(&args.model)?;
+    if args.raw {
+        model.about.calibration = None;
+    }
+    let device = Device::choose(&args.device).map_err(usage)?;
     console.say(&format!("device: {}", device.name()));
     let options = InferOptions {
-        source: args.images.options(&args.dir, None, None)?.source(false)?,
+        source: args
+            .images
+            .options(&args.dir, None, None)?
+            .source(false)
+            .map_err(usage)?,
         output: args.output.clone(),
         member_columns: args.member_columns,
         truth: args.truth.clone(),
-        batch: usize::from(args.batch),
-        all_views: args.tta,
+        passes: Passes {
+            batch: usize::from(args.batch),
+            all_views: args.tta,
+        },
     };
     let report = infer(&model, &device, &options, &mut |done, all| {
         console.progress(done, all);
@@ -78,7 +93,8 @@ pub fn run(args: Infer) -> Result<()> {
     let report = report?;
     warn(&report, &console);
     if let (Some(path), Some(metrics)) = (&args.plot, &report.metrics) {
-        predicted_vs_true(path, &format!("{} objects", metrics.n), &report.scored, metrics)?;
+        let title = format!("{} objects", metrics.n);
+        write_svg(path, &predicted_vs_true(&title, &report.scored, metrics)?)?;
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&report, &args))?);

@@ -1,6 +1,7 @@
 //! `lensgpu info`: what is inside a model file.
 
 use super::text::{count, table};
+use crate::ensemble::calibration::Map;
 use crate::net::{Layout, MeanActivation, Model, Network, Shape};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -116,10 +117,11 @@ fn as_text(model: &Model) -> Result<String> {
     writeln!(text, "\ntraining")?;
     writeln!(
         text,
-        "  {}: {} to train, {} to validate, {} held out",
+        "  {}: {} to train, {} to validate, {} to calibrate, {} held out",
         count(training.rows, "row"),
         training.train,
         training.validation,
+        training.calibration,
         training.held_out
     )?;
     writeln!(
@@ -137,6 +139,25 @@ fn as_text(model: &Model) -> Result<String> {
     )?;
     for (option, value) in &training.options {
         writeln!(text, "  {option} {value}")?;
+    }
+    if let Some(calibration) = &about.calibration {
+        let what = match &calibration.map {
+            Map::Factors(f) => format!(
+                "sigma_aleatoric x {:.4}, sigma_epistemic x {:.4}",
+                f.aleatoric, f.epistemic
+            ),
+            Map::Isotonic(_) => "quantiles by isotonic regression of the PIT".into(),
+            Map::Conformal(_) => "intervals by split conformal prediction".into(),
+        };
+        let record = &calibration.record;
+        writeln!(text, "  calibration: {what}")?;
+        writeln!(
+            text,
+            "    fitted on {} of {}, {}",
+            count(record.rows, "row"),
+            record.data,
+            record.date
+        )?;
     }
     let figure = |value: Option<f64>| value.map_or("-".into(), number);
     let rows = training.members.iter().map(|m| {
@@ -207,7 +228,7 @@ mod tests {
             "  theta_e = 0.30000000000000004 x output + 0\n",
             "  6x5x2 pixels of 0.2 arcsec\n",
             "  I           dead  0.0000  1.0000  -1.00 to 1.00     0.50 to 2.00\n",
-            "  800 rows: 630 to train, 70 to validate, 100 held out\n",
+            "  800 rows: 630 to train, 70 to validate, 0 to calibrate, 100 held out\n",
             "  7               12         -0.3000         0.3333    240        1         0\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");

@@ -2,11 +2,16 @@
 
 mod arguments;
 mod bench;
+mod calibrate;
 mod console;
 mod devices;
+mod evaluate;
 mod infer;
 mod info;
+mod mass;
 mod selftest;
+mod simulate;
+mod techniques;
 mod text;
 mod train;
 
@@ -23,9 +28,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Simulate(simulate::Simulate),
     Train(Box<train::Train>),
     Infer(Box<infer::Infer>),
+    Evaluate(Box<evaluate::Evaluate>),
+    Calibrate(Box<calibrate::Calibrate>),
     Info(info::Info),
+    Mass(Box<mass::Mass>),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
     Bench(bench::BenchArgs),
@@ -34,9 +43,13 @@ enum Command {
 /// Runs the program. Exit code 0: done; 1: it failed, and says why; 2: the command line is not understood.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(*args),
         Command::Infer(args) => infer::run(*args),
+        Command::Evaluate(args) => evaluate::run(*args),
+        Command::Calibrate(args) => calibrate::run(*args),
         Command::Info(args) => info::run(args),
+        Command::Mass(args) => mass::run(*args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),
         Command::Bench(args) => bench::run(args),
@@ -46,9 +59,29 @@ pub fn main() -> ExitCode {
         Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<Usage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
+}
+
+/// What the command line asks for cannot be: the same exit code as for one that is not understood.
+#[derive(Debug)]
+struct Usage(anyhow::Error);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn usage(error: anyhow::Error) -> anyhow::Error {
+    Usage(error).into()
 }
 
 /// `lensgpu info model | head` ends the reader before the writer; that is no failure.

@@ -1,6 +1,7 @@
 //! `lensgpu selftest`: does this device compute what was recorded?
 
 use super::text::{count, table};
+use super::usage;
 use crate::device::Device;
 use crate::ensemble::recording::Recording;
 use crate::ensemble::selftest::{Comparison, EMBEDDED, Tolerance, selftest};
@@ -47,7 +48,7 @@ struct FileReport {
 /// # Errors
 /// No such device, a recording that cannot be replayed, and tensors out of tolerance: exit code 1.
 pub fn run(args: Selftest) -> Result<()> {
-    let device = Device::choose(&args.device)?;
+    let device = Device::choose(&args.device).map_err(usage)?;
     let recordings: Vec<(String, Result<Recording>)> = if args.files.is_empty() {
         EMBEDDED
             .iter()

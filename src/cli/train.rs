@@ -2,10 +2,12 @@
 
 use super::arguments::{Images, members};
 use super::console::Console;
+use super::techniques::Techniques;
+use super::usage;
 use crate::device::Device;
 use crate::ensemble::train::run::{Outcome, begin, resume};
-use crate::ensemble::train::{RunOptions, TrainOptions, network_of};
-use crate::net::{Likelihood, Network};
+use crate::ensemble::train::{RunOptions, SimulateOptions, TrainOptions, network_of};
+use crate::net::{Model, Network};
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
 
@@ -16,10 +18,12 @@ use std::path::PathBuf;
   lensgpu train cutouts/ --images '{id}_{band}.fits' --bands g,r,i --label theta_e -o runs/mine
   lensgpu train stack/ --members 10 --epochs 60 --hold-out 500 -o runs/stack
   lensgpu train stack/ --likelihood student-t --adversarial 0.01 --ema 0.999 --patience 10 -o runs/more
+  lensgpu train --simulate lfc1-ground -o runs/simulated
+  lensgpu train real_lenses/ --from runs/simulated/model.safetensors --freeze conv -o runs/tuned
   lensgpu train --resume runs/mine")]
 pub struct Train {
     /// Folder with the images, and the catalogue with their labels
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "simulate"])]
     dir: Option<PathBuf>,
     /// The run's folder, new: model.safetensors, log.csv, run.toml, plots
     #[arg(short, long, value_name = "RUN", required_unless_present = "resume")]
@@ -38,23 +42,27 @@ pub struct Train {
     crop: Option<usize>,
 
     /// How many members, or which: 5 is 0 to 4, 3..7 is 3 to 7
-    #[arg(long, default_value = "5", value_parser = members, help_heading = "Training")]
-    members: std::vec::Vec<u32>,
+    /// [default: 5, or those of --from]
+    #[arg(long, value_parser = members, help_heading = "Training")]
+    members: Option<std::vec::Vec<u32>>,
     /// Images of each member in a step
     #[arg(long, default_value_t = TrainOptions::default().batch, help_heading = "Training")]
     batch: usize,
     /// Passes over the training images
     #[arg(long, default_value_t = TrainOptions::default().epochs, help_heading = "Training")]
     epochs: usize,
-    /// Adam's first learning rate; it falls to 1/100 of it along half a cosine
-    #[arg(long, value_name = "RATE", default_value_t = TrainOptions::default().learning_rate, help_heading = "Training")]
-    learning_rate: f32,
+    /// Adam's first learning rate; it falls to 1/100 of it along half a cosine [default: 1e-3, with --from 1e-4]
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    learning_rate: Option<f32>,
     /// Largest norm of a member's gradient
     #[arg(long, value_name = "NORM", default_value_t = TrainOptions::default().clip, help_heading = "Training")]
     clip: f32,
     /// Share of the images that chooses the best weights
     #[arg(long, value_name = "SHARE", default_value_t = TrainOptions::default().validation, help_heading = "Training")]
     validation: f64,
+    /// Share of the images that calibrates the error bars; none where that is fewer than 50
+    #[arg(long, value_name = "SHARE", default_value_t = TrainOptions::default().calibration, help_heading = "Training")]
+    calibration: f64,
     /// Keep this many images out of everything, and score the ensemble on them in the end
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     hold_out: usize,
@@ -68,66 +76,27 @@ pub struct Train {
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
 
-    /// The distribution that the heads are the mean and variance of [default: the network file's, else gaussian]
-    #[arg(long, value_name = "NAME", help_heading = "Options of training")]
-    likelihood: Option<Likelihood>,
-    /// Train on images that an adversary moved by this share of each band's range as well
-    #[arg(long, value_name = "EPS", num_args = 0..=1, default_missing_value = "0.01", default_value_t = 0.0, hide_default_value = true, help_heading = "Options of training")]
-    adversarial: f32,
-    /// Steps over which the learning rate rises to its first value
+    /// Train on lenses made on the fly, of a preset of `lensgpu simulate` or a population's TOML file
+    #[arg(long, value_name = "POPULATION", conflicts_with = "dir", help_heading = "Training")]
+    simulate: Option<String>,
+    /// With --simulate: lenses that an epoch trains on, of which a quarter is new in each
     #[arg(
         long,
-        value_name = "STEPS",
-        default_value_t = 0,
-        hide_default_value = true,
-        help_heading = "Options of training"
+        value_name = "N",
+        default_value_t = 2048,
+        requires = "simulate",
+        help_heading = "Training"
     )]
-    warm_up: usize,
-    /// End a member's training after so many epochs without a better validation nll
-    #[arg(
-        long,
-        value_name = "EPOCHS",
-        default_value_t = 0,
-        hide_default_value = true,
-        help_heading = "Options of training"
-    )]
-    patience: usize,
-    /// Use the moving average of the weights
-    #[arg(long, value_name = "DECAY", num_args = 0..=1, default_missing_value = "0.999", default_value_t = 0.0, hide_default_value = true, help_heading = "Options of training")]
-    ema: f32,
-    /// Let kernels decay by this share of the learning rate in each step
-    #[arg(long, value_name = "DECAY", num_args = 0..=1, default_missing_value = "1e-4", default_value_t = 0.0, hide_default_value = true, help_heading = "Options of training")]
-    weight_decay: f32,
-    /// Shift each image by up to so many pixels
-    #[arg(
-        long,
-        value_name = "PIXELS",
-        default_value_t = 0,
-        hide_default_value = true,
-        help_heading = "Options of training"
-    )]
-    shift: usize,
-    /// Add noise to each image, in units of the sky's noise
-    #[arg(
-        long,
-        value_name = "SIGMA",
-        default_value_t = 0.0,
-        hide_default_value = true,
-        help_heading = "Options of training"
-    )]
-    noise: f32,
-    /// Weigh each image's loss by its variance to this power
-    #[arg(long, value_name = "BETA", num_args = 0..=1, default_missing_value = "0.5", default_value_t = 0.0, hide_default_value = true, help_heading = "Options of training")]
-    beta_nll: f32,
-    /// Epochs in the beginning that fit the mean alone
-    #[arg(
-        long,
-        value_name = "EPOCHS",
-        default_value_t = 0,
-        hide_default_value = true,
-        help_heading = "Options of training"
-    )]
-    warm_up_mean: usize,
+    pool: usize,
+    /// Start from this model's weights and keep its network, stretch and label scale: fine-tuning on a few real lenses
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["network", "likelihood"], help_heading = "Training")]
+    from: Option<PathBuf>,
+    /// With --from: leave the convolutions as they are
+    #[arg(long, value_enum, requires = "from", help_heading = "Training")]
+    freeze: Option<Freeze>,
+
+    #[command(flatten)]
+    techniques: Techniques,
 
     /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
     #[arg(long, default_value = "auto")]
@@ -137,11 +106,25 @@ pub struct Train {
     quiet: bool,
 }
 
+/// A population's file is named by its absolute path: a run goes on from any folder.
+fn simulate_options(population: &str, pool: usize) -> Result<SimulateOptions> {
+    let population = match population.ends_with(".toml") {
+        true => std::path::absolute(population)?.display().to_string(),
+        false => population.to_string(),
+    };
+    Ok(SimulateOptions { population, pool })
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Freeze {
+    Conv,
+}
+
 /// What TOML can hold.
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a run which goes on has in its `run.toml`.
-const OF_A_NEW_RUN: [&str; 25] = [
+const OF_A_NEW_RUN: [&str; 20] = [
     "dir",
     "output",
     "Images",
@@ -154,65 +137,86 @@ const OF_A_NEW_RUN: [&str; 25] = [
     "clip",
     "validation",
     "hold_out",
+    "calibration",
     "seed",
     "no_augment",
     "network",
-    "likelihood",
-    "adversarial",
-    "warm_up",
-    "patience",
-    "ema",
-    "weight_decay",
-    "shift",
-    "noise",
-    "beta_nll",
-    "warm_up_mean",
+    "Techniques",
+    "simulate",
+    "from",
+    "freeze",
 ];
 
 /// # Errors
 /// Those of [`begin`] and [`resume`].
 pub fn run(args: Train) -> Result<()> {
     let console = Console::new("steps", args.quiet)?;
-    let device = Device::choose(&args.device)?;
+    let device = Device::choose(&args.device).map_err(usage)?;
     console.line(&format!("device: {}", device.name()));
-    let (folder, outcome) = match (&args.resume, &args.dir, &args.output) {
+    let dir = args.dir.clone().or(args.simulate.is_some().then(PathBuf::new));
+    let (folder, outcome) = match (&args.resume, &dir, &args.output) {
         (Some(folder), ..) => (folder.clone(), resume(folder, &device, &console)),
         (None, Some(dir), Some(output)) => {
+            let from = args.from.as_deref().map(Model::read).transpose()?;
+            let default = TrainOptions::default();
+            let learning_rate = args.learning_rate.unwrap_or(match from {
+                Some(_) => default.learning_rate / 10.0,
+                None => default.learning_rate,
+            });
+            let numbers = from
+                .as_ref()
+                .map(|model| model.members.iter().map(|m| m.number).collect());
             let options = RunOptions {
                 lensgpu: env!("CARGO_PKG_VERSION").into(),
                 data: args.images.options(dir, args.label.clone(), args.crop)?,
-                training: TrainOptions {
-                    members: args.members.clone(),
+                simulate: args
+                    .simulate
+                    .as_deref()
+                    .map(|p| simulate_options(p, args.pool))
+                    .transpose()?,
+                from: args.from.as_deref().map(std::path::absolute).transpose()?,
+                training: args.techniques.over(TrainOptions {
+                    members: args.members.clone().or(numbers).unwrap_or(default.members),
                     batch: args.batch,
                     epochs: args.epochs,
-                    learning_rate: args.learning_rate,
-                    final_rate: args.learning_rate / 100.0,
+                    learning_rate,
+                    final_rate: learning_rate / 100.0,
                     clip: args.clip,
                     validation: args.validation,
+                    calibration: args.calibration,
                     hold_out: args.hold_out,
                     seed: args.seed,
                     augment: !args.no_augment,
-                    adversarial: args.adversarial,
-                    warm_up: args.warm_up,
-                    patience: args.patience,
-                    ema: args.ema,
-                    weight_decay: args.weight_decay,
-                    shift: args.shift,
-                    noise: args.noise,
-                    beta_nll: args.beta_nll,
-                    warm_up_mean: args.warm_up_mean,
-                },
+                    freeze_convolutions: args.freeze.is_some(),
+                    ..TrainOptions::default()
+                }),
                 network: Network {
                     input: vec![],
                     layers: vec![],
                 },
             };
-            let network = |input: &[usize]| {
-                let network = network_of(args.network.as_deref(), input)?;
-                Ok(match args.likelihood {
-                    Some(likelihood) => network.with_likelihood(likelihood),
-                    None => network,
-                })
+            options.training.check().map_err(usage)?;
+            match &options.simulate {
+                Some(simulate) => drop(simulate.population().map_err(usage)?),
+                None => drop(options.data.source(true).map_err(usage)?),
+            }
+            let network = |input: &[usize]| match from {
+                Some(model) => {
+                    ensure!(
+                        model.network.input == input,
+                        "the model to start from takes images of {:?} (height, width, bands), and these are {input:?}: \
+                         choose them with --crop and --bands",
+                        model.network.input
+                    );
+                    Ok(model.network)
+                }
+                None => {
+                    let network = network_of(args.network.as_deref(), input)?;
+                    Ok(match args.techniques.likelihood {
+                        Some(likelihood) => network.with_likelihood(likelihood),
+                        None => network,
+                    })
+                }
             };
             (output.clone(), begin(output, options, network, &device, &console))
         }

@@ -9,9 +9,11 @@ mod adam;
 mod average;
 mod conv;
 mod dense;
+mod elementary;
 mod fgsm;
 mod gather;
 mod heads;
+mod lens;
 mod memory;
 mod norm;
 mod pool;
@@ -68,6 +70,12 @@ fn native(op: &Op) -> &dyn Native {
         Op::Fgsm(op) => op,
         Op::Adam(op) => op,
         Op::Average(op) => op,
+        Op::LensDeflect(op) => op,
+        Op::LensPsf(op) => op,
+        Op::LensRender(op) => op,
+        Op::LensConvolve(op) => op,
+        Op::LensNoise(op) => op,
+        Op::LensArcs(op) => op,
     }
 }
 

@@ -11,8 +11,8 @@ pub const EDGE_SHARE: f64 = 0.8;
 
 /// Whether two pixel scales, arcsec, are not the same instrument's.
 pub fn scale_differs(header: f64, expected: f64) -> bool {
-    let ratio = header / expected;
-    ratio.is_nan() || (ratio - 1.0).abs() > SCALE_TOLERANCE
+    let off = (header / expected - 1.0).abs();
+    off.is_nan() || off > SCALE_TOLERANCE
 }
 
 /// Whether a ring of radius `theta_e` (arcsec) comes too near to the edge of a cutout `size` pixels wide.

@@ -1,28 +1,56 @@
-//! A catalogue: a CSV with a header line, whose columns are found by name and whose errors name lines.
+//! A catalogue: a CSV with a header line or a FITS table, whose columns are found by name and whose errors name lines.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use super::fits_table;
+use super::table::{Column, Kind};
+use anyhow::{Context, Result, anyhow, bail};
 use csv::StringRecord;
 
-/// A CSV table held as text, so that its columns can be passed through unchanged.
+/// A table held as text, so that its columns can be passed through unchanged.
 #[derive(Debug)]
 pub struct Catalogue {
     pub path: PathBuf,
     pub columns: Vec<String>,
     rows: Vec<StringRecord>,
+    /// What a FITS table says about its columns; empty for a CSV.
+    described: Vec<Column>,
 }
 
 impl Catalogue {
-    /// Reads a CSV; lines that begin with `#` are comments, spaces around cells are dropped.
+    /// Reads the first binary table of a FITS file (gzipped or not, told by its first bytes), else a CSV, where lines
+    /// that begin with `#` are comments and spaces around cells are dropped.
     pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display();
+        let mut bytes = std::fs::read(path).with_context(|| format!("cannot open the catalogue {name}"))?;
+        if fitsio_pure::gzip::is_gzip(&bytes) {
+            bytes = fitsio_pure::gzip::decompress(&bytes)
+                .map_err(|e| anyhow!("cannot read {name}: its gzip stream is damaged or cut short ({e})"))?;
+        }
+        let catalogue = if bytes.starts_with(b"SIMPLE  =") {
+            let (described, rows) = fits_table::read(&bytes).with_context(|| format!("cannot read {name}"))?;
+            Catalogue {
+                path: path.to_owned(),
+                columns: described.iter().map(|c| c.name.clone()).collect(),
+                rows,
+                described,
+            }
+        } else {
+            Catalogue::from_csv(path, &bytes)?
+        };
+        if catalogue.is_empty() {
+            bail!("the catalogue {name} has no rows");
+        }
+        Ok(catalogue)
+    }
+
+    fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self> {
         let name = path.display();
         let mut reader = csv::ReaderBuilder::new()
             .comment(Some(b'#'))
             .trim(csv::Trim::All)
-            .from_path(path)
-            .with_context(|| format!("cannot open the catalogue {name}"))?;
+            .from_reader(bytes);
         let columns: Vec<String> = reader
             .headers()
             .with_context(|| format!("cannot read the first line of {name}"))?
@@ -33,13 +61,11 @@ impl Catalogue {
             .records()
             .collect::<Result<Vec<_>, _>>()
             .with_context(|| format!("cannot read {name}"))?;
-        if rows.is_empty() {
-            bail!("the catalogue {name} has no rows below its header line");
-        }
         Ok(Catalogue {
             path: path.to_owned(),
             columns,
             rows,
+            described: Vec::new(),
         })
     }
 
@@ -78,10 +104,20 @@ impl Catalogue {
         self.text(row, column).parse().unwrap_or(f64::NAN)
     }
 
-    /// `FILE line N`, for messages.
+    /// A column's name with the kind that holds its cells and, from FITS, its unit and description.
+    pub fn described(&self, column: usize) -> Column {
+        self.described.get(column).cloned().unwrap_or_else(|| {
+            let kind = Kind::of_texts((0..self.len()).map(|row| self.text(row, column)));
+            Column::new(&self.columns[column], kind, "", "")
+        })
+    }
+
+    /// `FILE line N` of a CSV, `FILE row N` of a FITS table, for messages.
     pub fn place(&self, row: usize) -> String {
-        let line = self.rows[row].position().map_or(0, |p| p.line());
-        format!("{} line {line}", self.path.display())
+        match self.rows[row].position() {
+            Some(position) => format!("{} line {}", self.path.display(), position.line()),
+            None => format!("{} row {}", self.path.display(), row + 1),
+        }
     }
 
     /// Row of each id; an empty or repeated id is an error.
@@ -145,5 +181,45 @@ mod tests {
         assert!(catalogue("id,x\n").unwrap_err().to_string().contains("no rows"));
         let ragged = format!("{:#}", catalogue("id,x\n1,2\n3\n").unwrap_err());
         assert!(ragged.contains("line: 3"), "{ragged}");
+    }
+
+    #[test]
+    fn a_fits_table_is_read_as_it_was_written() {
+        use super::super::table::{Cell, TableWriter};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cat.fits");
+        let columns = [
+            Column::new("id", Kind::Str, "", "name of the object"),
+            Column::new("z", Kind::F64, "", ""),
+            Column::new("theta_e", Kind::F64, "arcsec", "Einstein radius"),
+            Column::new("flags", Kind::I32, "", "bit mask"),
+        ];
+        let mut writer = TableWriter::create(&path, columns.to_vec()).unwrap();
+        let rows = [
+            [
+                Cell::Str("007".into()),
+                Cell::F64(0.1 + 0.2),
+                Cell::F64(2.0),
+                Cell::I32(-3),
+            ],
+            [Cell::Str("lens, 8".into()), Cell::Null, Cell::F64(f64::NAN), Cell::Null],
+        ];
+        rows.iter().for_each(|row| writer.push(row).unwrap());
+        writer.finish().unwrap();
+        let check = |path: &Path| {
+            let cat = Catalogue::read(path).unwrap();
+            assert_eq!((0..4).map(|i| cat.described(i)).collect::<Vec<_>>(), columns);
+            let texts = |row| (0..4).map(|i| cat.text(row, i).to_string()).collect::<Vec<_>>();
+            assert_eq!(texts(0), ["007", "0.30000000000000004", "2.0", "-3"]);
+            assert_eq!(texts(1), ["lens, 8", "", "", ""]);
+            assert!(cat.place(1).ends_with("cat.fits row 2"));
+        };
+        check(&path);
+        let bytes = std::fs::read(&path).unwrap();
+        for (content, expected) in [(&bytes[..2880], "no binary table"), (&bytes[..5770], "cut short")] {
+            std::fs::write(&path, content).unwrap();
+            let error = format!("{:#}", Catalogue::read(&path).unwrap_err());
+            assert!(error.contains("cat.fits") && error.contains(expected), "{error}");
+        }
     }
 }

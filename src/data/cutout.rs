@@ -41,6 +41,16 @@ pub(super) struct Plane<'a> {
 }
 
 impl Cutout {
+    /// An image in memory, (H,W,C) with its masked pixels as the challenge has them.
+    pub fn of_image(id: String, shape: [usize; 3], image: &[f32]) -> Self {
+        let mut cutout = Cutout::blank(id, shape);
+        for (at, &value) in image.iter().enumerate() {
+            cutout.mask[at] = !value.is_finite() || f64::from(value) == MASK_VALUE;
+            cutout.pixels[at] = if cutout.mask[at] { 0.0 } else { value };
+        }
+        cutout.finish()
+    }
+
     /// An image without pixels yet; `shape` is height, width, channels.
     pub(super) fn blank(id: String, shape: [usize; 3]) -> Self {
         let [height, width, channels] = shape;
@@ -132,7 +142,7 @@ impl Cutout {
 pub const BORDER: usize = 4;
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn cutout(shape: [usize; 3], pixels: &[f32]) -> Cutout {

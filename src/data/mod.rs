@@ -6,9 +6,10 @@
 //! | `layout` | a survey's folder, files by a name pattern, or a `.npy` stack |
 //! | [`preset`] | known surveys as data |
 //! | [`select`] | which rows are used, which are dropped and why; labels |
-//! | `fits`, `hdus`, `wcs`, `npy`, `pattern`, [`catalogue`] | one file format each |
+//! | `fits`, `fits_table`, `hdus`, `wcs`, `npy`, `pattern`, [`catalogue`] | one file format each |
 //! | [`cutout`] | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
+//! | [`psf`] | a point spread function |
 //! | [`audit`] | what a user should know about the images |
 //! | [`stretch`], [`sky`] | raw flux to network input; what is usual for sky and noise |
 //! | [`split`] | training, validation and held-out rows |
@@ -18,6 +19,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod cutout;
 mod fits;
+mod fits_table;
 pub mod flags;
 mod hdus;
 pub mod infer_table;
@@ -25,6 +27,7 @@ mod layout;
 mod npy;
 mod pattern;
 pub mod preset;
+pub mod psf;
 pub mod reader;
 pub mod select;
 pub mod sky;

@@ -1,6 +1,9 @@
 //! How long a step takes, as a whole and by operation.
 
 use crate::device::{Device, Engine};
+use crate::gpu::AdapterClass;
+use crate::lens::plan::Window;
+use crate::lens::{Population, Simulator};
 use crate::net::{Layout, Network, initialise};
 use crate::plan::{Capacity, Op, Plan, Training, state};
 use anyhow::{Result, ensure};
@@ -36,6 +39,8 @@ pub struct Bench {
     /// Images that the ensemble trains on in a second: `batch` each step, whatever the number of members.
     pub training_images_per_second: f64,
     pub inference_images_per_second: f64,
+    /// Of the preset `lfc1-ground`, 101 x 101 pixels in four bands, drawn and made but not written.
+    pub simulated_objects_per_second: f64,
     /// Of the training plan.
     pub bytes: u64,
     /// Of a training step; none on a processor.
@@ -100,6 +105,7 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
         setup_seconds,
         training_images_per_second: batch as f64 / step_seconds.median,
         inference_images_per_second: batch as f64 / inference_seconds.median,
+        simulated_objects_per_second: simulated_per_second(device)?,
         gflops_per_second: ops.iter().map(all).sum::<f64>() / step_seconds.median,
         step_seconds,
         adversarial_step_seconds,
@@ -197,6 +203,30 @@ fn time_inference(device: &Device, network: &Network, options: &BenchOptions) ->
         },
     )?;
     Ok(Spread::of(times.split_off(WARM_UP.min(times.len() - 1))))
+}
+
+/// Objects that are simulated for the measurement, on a software adapter and else; the first batch comes on top.
+const SIMULATED: [usize; 2] = [8, 256];
+
+fn simulated_per_second(device: &Device) -> Result<f64> {
+    let population = Population::preset("lfc1-ground")?;
+    let software = matches!(device, Device::Gpu(gpu) if gpu.class == AdapterClass::Software);
+    let count = SIMULATED[usize::from(!software)];
+    let mut simulator = Simulator::new(device, &population, Window::whole(&population), 1, count)?;
+    let first = simulator.batch();
+    let (mut done, mut start) = (0, Instant::now());
+    simulator.run(0, &mut |_| {
+        done += 1;
+        if done == first {
+            start = Instant::now();
+        }
+        Ok(if done == first + count {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })?;
+    Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
 impl Spread {

@@ -5,7 +5,9 @@
 
 use crate::net::Likelihood;
 use anyhow::{Result, ensure};
-use libm::erfc;
+use libm::{erf, erfc};
+use rand::Rng;
+use rand_distr::{Distribution, StandardNormal, StudentT};
 use std::f64::consts::{PI, SQRT_2};
 
 /// Degrees of freedom of Student's t. The closed forms below are those of 5 alone.
@@ -17,11 +19,10 @@ const STUDENT_PEAK: f64 = 0.379_606_689_822_494_45;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Component {
     pub likelihood: Likelihood,
-    pub mean: f64,
-    /// Standard deviation.
-    pub sigma: f64,
-    place: f64,
-    width: f64,
+    /// mu of the label, or of its logarithm.
+    pub place: f64,
+    /// s of the label, or of its logarithm.
+    pub width: f64,
 }
 
 impl Component {
@@ -45,11 +46,30 @@ impl Component {
         ensure!(width > 0.0, "variance {var} is too small for mean {mean}");
         Ok(Component {
             likelihood,
-            mean,
-            sigma,
             place,
             width,
         })
+    }
+
+    pub fn mean(&self) -> f64 {
+        match self.likelihood {
+            Likelihood::LogNormal => self.log_mean().exp(),
+            _ => self.place,
+        }
+    }
+
+    /// Of a log-normal distribution: the logarithm of its mean.
+    pub fn log_mean(&self) -> f64 {
+        self.place + 0.5 * self.width * self.width
+    }
+
+    /// Standard deviation.
+    pub fn sigma(&self) -> f64 {
+        match self.likelihood {
+            Likelihood::Gaussian => self.width,
+            Likelihood::StudentT => self.width * (NU / (NU - 2.0)).sqrt(),
+            Likelihood::LogNormal => self.mean() * (self.width * self.width).exp_m1().sqrt(),
+        }
     }
 
     /// In the standard distribution; minus infinity below the support.
@@ -99,10 +119,75 @@ impl Component {
 
     /// P(X <= x).
     pub fn cdf(&self, x: f64) -> f64 {
-        let z = self.z(x);
-        let tail = tail(self.likelihood, z.abs());
-        if z < 0.0 { tail } else { 1.0 - tail }
+        below(self.likelihood, self.z(x))
     }
+
+    /// P(X > x).
+    pub fn above(&self, x: f64) -> f64 {
+        below(self.likelihood, -self.z(x))
+    }
+
+    /// E|X - x|.
+    pub fn distance_to(&self, x: f64) -> f64 {
+        match self.likelihood {
+            Likelihood::Gaussian => gaussian_distance(self.place - x, self.width),
+            Likelihood::StudentT => student_distance(self.place - x, self.width, 0.0),
+            Likelihood::LogNormal if x <= 0.0 => self.mean() - x,
+            Likelihood::LogNormal => log_normal_distance(self.log_mean(), x.ln(), self.width),
+        }
+    }
+
+    /// E|X - Y|, Y being independent of X and of the same likelihood.
+    pub fn distance(&self, other: &Component) -> f64 {
+        match self.likelihood {
+            Likelihood::Gaussian => gaussian_distance(self.place - other.place, self.width.hypot(other.width)),
+            Likelihood::StudentT => student_distance(self.place - other.place, self.width, other.width),
+            Likelihood::LogNormal => {
+                log_normal_distance(self.log_mean(), other.log_mean(), self.width.hypot(other.width))
+            }
+        }
+    }
+
+    /// One X at random.
+    pub fn draw(&self, rng: &mut impl Rng) -> f64 {
+        let z = match self.likelihood {
+            Likelihood::StudentT => StudentT::new(NU).expect("more than 0 degrees of freedom").sample(rng),
+            _ => StandardNormal.sample(rng),
+        };
+        self.x(z)
+    }
+}
+
+/// E|D| of a Gaussian D: 2 s phi(z) + mu (2 Phi(z) - 1), z = mu / s.
+fn gaussian_distance(mu: f64, s: f64) -> f64 {
+    let z = mu / s;
+    s * (2.0 / PI).sqrt() * (-0.5 * z * z).exp() + mu * erf(z / SQRT_2)
+}
+
+/// E|c + a T + b T'| of two independent Student's t.
+///
+/// It is 2/pi times the integral of (1 - Re f(t)) / t^2 over t > 0, f being the characteristic function: exp(i c t) times
+/// exp(-A t) (1 + A t + A^2 t^2 / 3), A = sqrt(5) a, and the same with b, each term of which has a primitive.
+fn student_distance(c: f64, a: f64, b: f64) -> f64 {
+    let [a, b] = [a, b].map(|width| NU.sqrt() * width);
+    let unit = (a + b).hypot(c);
+    if unit == 0.0 {
+        return 0.0;
+    }
+    let [a, b, c] = [a, b, c].map(|length| length / unit);
+    let s = a + b;
+    let second = ((a * a + b * b) / 3.0 + a * b) * s;
+    let third = a * b * s / 3.0 * (s * s - c * c);
+    let fourth = 2.0 / 9.0 * (a * b).powi(2) * s * (s * s - 3.0 * c * c);
+    2.0 / PI * unit * (s + c * c.atan2(s) - second - third - fourth)
+}
+
+/// E|X - Y| of two independent log-normal ones, by the logarithms of their means, and the root of the sum of the squares
+/// of their widths (Margrabe 1978, J. Finance 33, 177).
+fn log_normal_distance(a: f64, b: f64, width: f64) -> f64 {
+    let d = (a - b) / width;
+    let share = |d: f64| erf(d / SQRT_2);
+    a.exp() * share(d + 0.5 * width) - b.exp() * share(d - 0.5 * width)
 }
 
 /// What [`Component::log_density`] leaves out.
@@ -134,6 +219,12 @@ pub fn moments(likelihood: Likelihood, mean: f64, var: f64) -> (f64, f64) {
         }
         _ => (mean, var),
     }
+}
+
+/// P(Z <= z) of the standard distribution.
+fn below(likelihood: Likelihood, z: f64) -> f64 {
+    let tail = tail(likelihood, z.abs());
+    if z < 0.0 { tail } else { 1.0 - tail }
 }
 
 /// P(Z > z) of the standard distribution, for z >= 0, to its last digits however small.
@@ -174,6 +265,10 @@ pub fn far_enough(likelihood: Likelihood, p: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    const ALL: [Likelihood; 3] = [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal];
 
     #[test]
     fn students_tail_and_density_are_those_of_scipy() {
@@ -200,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_far_place_is_far_enough() {
-        for likelihood in [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal] {
+        for likelihood in ALL {
             for p in [0.5, 0.3, 0.025, 1e-6, 1e-12] {
                 let z = far_enough(likelihood, p);
                 assert!(z >= 0.0 && tail(likelihood, z) <= p, "{likelihood:?} {p}");
@@ -210,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_density_has_the_mean_and_the_variance_that_are_asked_for() {
-        for likelihood in [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal] {
+        for likelihood in ALL {
             let component = Component::new(likelihood, 1.5, 0.2).unwrap();
             let h = 1e-3;
             let (mut mass, mut mean, mut square) = (0.0, 0.0, 0.0);
@@ -231,9 +326,62 @@ mod tests {
     }
 
     #[test]
+    fn a_component_has_the_mean_and_the_sigma_that_are_asked_for() {
+        for likelihood in ALL {
+            let component = Component::new(likelihood, 1.5, 0.2).unwrap();
+            assert!((component.mean() - 1.5).abs() < 1e-15 && (component.sigma() - 0.2f64.sqrt()).abs() < 1e-15);
+        }
+    }
+
+    /// E|X - x| is the integral of F below x and of 1 - F above; E|X - Y| that of F (1 - G) + G (1 - F).
+    #[test]
+    fn distances_are_those_of_a_quadrature() {
+        for likelihood in ALL {
+            let [a, b] = [(1.5, 0.2), (0.9, 0.7)].map(|(mean, var)| Component::new(likelihood, mean, var).unwrap());
+            let (h, x) = (1e-3, 1.1);
+            let (mut to_x, mut apart, mut among) = (0.0, 0.0, 0.0);
+            for i in -200_000..400_000 {
+                let y = (f64::from(i) + 0.5) * h;
+                let (f, g) = (a.cdf(y), b.cdf(y));
+                to_x += h * if y < x { f } else { a.above(y) };
+                apart += h * (f * b.above(y) + g * a.above(y));
+                among += h * 2.0 * f * a.above(y);
+            }
+            for (found, expected) in [
+                (a.distance_to(x), to_x),
+                (a.distance(&b), apart),
+                (b.distance(&a), apart),
+                (a.distance(&a), among),
+            ] {
+                assert!(
+                    (found - expected).abs() < 1e-6,
+                    "{likelihood:?}: {found}, not {expected}"
+                );
+            }
+            for x in [-1e9, 1e9] {
+                assert!((a.distance_to(x) - (x - 1.5).abs()).abs() < 1e-6, "{likelihood:?}");
+            }
+        }
+        assert_eq!(student_distance(0.0, 0.0, 0.0), 0.0);
+    }
+
+    #[test]
+    fn draws_have_the_distribution() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        for likelihood in ALL {
+            let component = Component::new(likelihood, 1.5, 0.2).unwrap();
+            let draws: Vec<f64> = (0..100_000).map(|_| component.draw(&mut rng)).collect();
+            for x in [0.6, 1.2, 1.5, 2.4] {
+                let share = draws.iter().filter(|draw| **draw <= x).count() as f64 / draws.len() as f64;
+                assert!((share - component.cdf(x)).abs() < 0.006, "{likelihood:?} {x}");
+            }
+        }
+    }
+
+    #[test]
     fn a_loss_becomes_the_nll_of_the_label() {
         let (scale, shift, mu, var) = (0.4, 0.3, 1.2, 0.5);
-        for likelihood in [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal] {
+        for likelihood in ALL {
             let label: f64 = 1.7;
             let logarithm = if likelihood == Likelihood::LogNormal {
                 label.ln()
@@ -263,7 +411,7 @@ mod tests {
     #[test]
     fn what_no_distribution_has_is_refused() {
         let refused = |likelihood, mean, var| Component::new(likelihood, mean, var).is_err();
-        for likelihood in [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal] {
+        for likelihood in ALL {
             assert!(refused(likelihood, f64::NAN, 1.0) && refused(likelihood, 1.0, 0.0));
             assert!(refused(likelihood, 1.0, f64::INFINITY));
         }

@@ -6,9 +6,13 @@
 use super::likelihood::{self, Component};
 use crate::net::Likelihood;
 use anyhow::{Context, Result, ensure};
+use rand::{Rng, RngExt};
 
 /// The levels of the quantiles that every answer carries.
 pub const LEVELS: [f64; 5] = [0.025, 0.16, 0.5, 0.84, 0.975];
+
+/// exp(-700) is a normal number.
+const LONGEST_TAIL: f64 = 700.0;
 
 /// p(x) = 1/M sum_m p_m(x) for one object, p_m of one likelihood. All values in the label's unit (arcsec).
 #[derive(Clone, Debug, PartialEq)]
@@ -44,15 +48,11 @@ impl Prediction {
 }
 
 impl Mixture {
-    /// Of Gaussians; see [`Mixture::of`].
-    pub fn new(mu: &[f64], var: &[f64]) -> Result<Mixture> {
-        Mixture::of(Likelihood::Gaussian, mu, var)
-    }
-
     /// `mu` and `var` hold one mean and one variance a member.
     ///
-    /// Fails if they are empty or of unequal length, a mean is not finite, or a variance is not finite and positive.
-    pub fn of(likelihood: Likelihood, mu: &[f64], var: &[f64]) -> Result<Mixture> {
+    /// Fails if they are empty or of unequal length, a mean is not finite (log-normal: not positive), or a variance is not
+    /// finite and positive.
+    pub fn new(likelihood: Likelihood, mu: &[f64], var: &[f64]) -> Result<Mixture> {
         ensure!(
             !mu.is_empty() && mu.len() == var.len(),
             "{} means but {} variances",
@@ -71,33 +71,69 @@ impl Mixture {
 
     /// Mean, uncertainties and quantiles together.
     pub fn prediction(&self) -> Prediction {
+        self.prediction_with(|p| self.quantile(p))
+    }
+
+    /// The same with other quantiles.
+    pub fn prediction_with(&self, quantile: impl Fn(f64) -> f64) -> Prediction {
         Prediction {
             theta_e: self.mean(),
-            sigma: self.sigma_aleatoric().hypot(self.sigma_epistemic()),
+            sigma: self.sigma(),
             sigma_aleatoric: self.sigma_aleatoric(),
             sigma_epistemic: self.sigma_epistemic(),
-            quantiles: LEVELS.map(|p| self.quantile(p)),
+            quantiles: LEVELS.map(quantile),
         }
     }
 
     pub fn mean(&self) -> f64 {
-        self.average(|mu, _| mu)
+        self.average(Component::mean)
+    }
+
+    /// sqrt(sigma_aleatoric^2 + sigma_epistemic^2).
+    pub fn sigma(&self) -> f64 {
+        self.sigma_aleatoric().hypot(self.sigma_epistemic())
     }
 
     /// sqrt(avg(var)).
     pub fn sigma_aleatoric(&self) -> f64 {
-        self.average(|_, sigma| sigma * sigma).sqrt()
+        self.average(|c| c.sigma().powi(2)).sqrt()
     }
 
     /// sqrt(var(mu)), divided by M.
     pub fn sigma_epistemic(&self) -> f64 {
         let mean = self.mean();
-        self.average(|mu, _| (mu - mean).powi(2)).sqrt()
+        self.average(|c| (c.mean() - mean).powi(2)).sqrt()
     }
 
     /// P(X <= x).
     pub fn cdf(&self, x: f64) -> f64 {
-        self.components.iter().map(|c| c.cdf(x)).sum::<f64>() / self.components.len() as f64
+        self.average(|c| c.cdf(x))
+    }
+
+    /// P(X > x).
+    pub fn above(&self, x: f64) -> f64 {
+        self.average(|c| c.above(x))
+    }
+
+    /// ln(2 P(X <= x)) below the median, -ln(2 P(X > x)) above it: keeps its digits in both tails, to +-700.
+    pub fn tail(&self, x: f64) -> f64 {
+        let (below, above) = (self.cdf(x), self.above(x));
+        let tail = if below <= above {
+            (2.0 * below).ln()
+        } else {
+            -(2.0 * above).ln()
+        };
+        tail.clamp(-LONGEST_TAIL, LONGEST_TAIL)
+    }
+
+    /// The x of a [`tail`](Self::tail).
+    pub fn at_tail(&self, tail: f64) -> f64 {
+        let p = 0.5 * (-tail.abs().min(LONGEST_TAIL)).exp();
+        if tail < 0.0 {
+            self.quantile(p)
+        } else {
+            self.upper_quantile(p)
+        }
     }
 
     /// ln p(x), by log-sum-exp: finite wherever the nearest member's exponent is, however small p is.
@@ -108,16 +144,85 @@ impl Mixture {
             return largest;
         }
         let sum: f64 = terms().map(|term| (term - largest).exp()).sum();
-        largest + (sum / self.components.len() as f64).ln() + likelihood::constant(self.likelihood)
+        largest + (sum / self.size() as f64).ln() + likelihood::constant(self.likelihood)
+    }
+
+    /// The continuous ranked probability score, integral of (F(x) - [x >= truth])^2 dx, in the label's unit: the
+    /// absolute error's counterpart for a distribution, 0 for a sure and true answer. In closed form (Grimit et al. 2006,
+    /// Q. J. R. Meteorol. Soc. 132, 2925): avg_m E|X_m - y| - avg_mk E|X_m - X_k| / 2, all X independent.
+    pub fn crps(&self, truth: f64) -> f64 {
+        let among = self.average(|a| self.average(|b| a.distance(b)));
+        self.average(|c| c.distance_to(truth)) - 0.5 * among
+    }
+
+    /// The mixture with its members moved to `epistemic` times their distance from their mean, and their widths times
+    /// `aleatoric`: the mean stays, the two parts of the uncertainty are multiplied by the two factors. Log-normal: all
+    /// that in ln x, so that x stays positive, and then as a whole to where the mean of x was.
+    pub fn scaled(&self, aleatoric: f64, epistemic: f64) -> Mixture {
+        let centre = self.average(|c| c.place);
+        let component = |c: &Component| Component {
+            place: centre + epistemic * (c.place - centre),
+            width: aleatoric * c.width,
+            ..*c
+        };
+        let mut scaled = Mixture {
+            likelihood: self.likelihood,
+            components: self.components.iter().map(component).collect(),
+        };
+        if self.likelihood == Likelihood::LogNormal {
+            let back = self.log_mean() - scaled.log_mean();
+            scaled.components.iter_mut().for_each(|c| c.place += back);
+        }
+        scaled
+    }
+
+    /// ln of the mean of a log-normal mixture, which itself may be too large for a number.
+    fn log_mean(&self) -> f64 {
+        let largest = self
+            .components
+            .iter()
+            .map(Component::log_mean)
+            .fold(f64::NEG_INFINITY, f64::max);
+        largest + self.average(|c| (c.log_mean() - largest).exp()).ln()
+    }
+
+    /// One Gaussian with the mixture's mean and variance.
+    pub fn moments(&self) -> Mixture {
+        Mixture {
+            likelihood: Likelihood::Gaussian,
+            components: vec![Component {
+                likelihood: Likelihood::Gaussian,
+                place: self.mean(),
+                width: self.sigma(),
+            }],
+        }
+    }
+
+    /// How many members there are.
+    pub fn size(&self) -> usize {
+        self.components.len()
+    }
+
+    /// One X at random.
+    pub fn draw(&self, rng: &mut impl Rng) -> f64 {
+        let member = rng.random_range(0..self.size() as u64) as usize;
+        self.components[member].draw(rng)
     }
 
     /// The x with P(X <= x) = `p`, for 0 < p < 1, to about 1e-13 of the narrowest member's width or the last digits of x.
-    ///
+    pub fn quantile(&self, p: f64) -> f64 {
+        self.root(Level::Below(p))
+    }
+
+    /// The x with P(X > x) = `p`: [`quantile`](Self::quantile) of 1 - p, where that has no digits left.
+    pub fn upper_quantile(&self, p: f64) -> f64 {
+        self.root(Level::Above(p))
+    }
+
     /// Newton's method inside a shrinking bracket; a step that leaves the bracket or does not halve the one before
     /// is replaced by a bisection, so it ends even where the density is zero to the last bit between the members.
-    pub fn quantile(&self, p: f64) -> f64 {
-        assert!(p > 0.0 && p < 1.0, "a quantile's level lies between 0 and 1, not {p}");
-        let (mut low, mut high) = self.bracket(p);
+    fn root(&self, level: Level) -> f64 {
+        let (mut low, mut high) = self.bracket(level);
         let spread = |x: f64| {
             self.components
                 .iter()
@@ -127,7 +232,7 @@ impl Mixture {
         let mut x = 0.5 * low + 0.5 * high;
         let mut last_step = f64::INFINITY;
         loop {
-            let excess = self.excess(x, p);
+            let excess = self.excess(x, level);
             if excess == 0.0 {
                 return x;
             }
@@ -157,9 +262,12 @@ impl Mixture {
 
     /// The mixture's quantile lies between the smallest and the largest of the members' own, whose z lies between 0 and
     /// a bound.
-    fn bracket(&self, p: f64) -> (f64, f64) {
+    fn bracket(&self, level: Level) -> (f64, f64) {
+        let (Level::Below(p) | Level::Above(p)) = level;
+        assert!(p > 0.0 && p < 1.0, "a quantile's level lies between 0 and 1, not {p}");
         let t = likelihood::far_enough(self.likelihood, p.min(1.0 - p));
-        let (z_low, z_high) = if p < 0.5 { (-t, 0.0) } else { (0.0, t) };
+        let lower = matches!(level, Level::Below(_)) == (p < 0.5);
+        let (z_low, z_high) = if lower { (-t, 0.0) } else { (0.0, t) };
         self.components
             .iter()
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), c| {
@@ -172,7 +280,7 @@ impl Mixture {
     /// Each member counts by its smaller tail. So between groups of members, where the cdf is flat, its distance
     /// from p keeps its digits if p M is whole (the median of an even number of members); and where the tails
     /// underflow as well, the side whose nearest member is fewer sigmas away wins.
-    fn excess(&self, x: f64, p: f64) -> f64 {
+    fn excess(&self, x: f64, level: Level) -> f64 {
         let (mut passed, mut tails) = (0.0, 0.0);
         let (mut nearest_below, mut nearest_above) = (f64::INFINITY, f64::INFINITY);
         for component in &self.components {
@@ -187,7 +295,12 @@ impl Mixture {
                 nearest_above = nearest_above.min(-z);
             }
         }
-        let excess = (passed - p * self.components.len() as f64) + tails;
+        let members = self.size() as f64;
+        let whole = match level {
+            Level::Below(p) => passed - p * members,
+            Level::Above(p) => p * members - (members - passed),
+        };
+        let excess = whole + tails;
         let underflown = nearest_below.min(nearest_above) > 37.0;
         if excess == 0.0 && underflown {
             nearest_below - nearest_above
@@ -201,16 +314,22 @@ impl Mixture {
         self.components.iter().map(|c| c.pdf(x)).sum()
     }
 
-    fn average(&self, value: impl Fn(f64, f64) -> f64) -> f64 {
-        let values = self.components.iter().map(|c| value(c.mean, c.sigma));
-        values.sum::<f64>() / self.components.len() as f64
+    fn average(&self, value: impl Fn(&Component) -> f64) -> f64 {
+        self.components.iter().map(value).sum::<f64>() / self.size() as f64
     }
+}
+
+/// Which probability of a quantile is given.
+#[derive(Clone, Copy)]
+enum Level {
+    Below(f64),
+    Above(f64),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::f64::consts::PI;
+    use std::f64::consts::{PI, SQRT_2};
 
     /// Standard normal quantiles at LEVELS, from tables.
     const Z: [f64; 5] = [
@@ -222,7 +341,17 @@ mod tests {
     ];
 
     fn mixture(mu: &[f64], sigma: &[f64]) -> Mixture {
-        Mixture::new(mu, &sigma.iter().map(|s| s * s).collect::<Vec<_>>()).unwrap()
+        gaussians(mu, &sigma.iter().map(|s| s * s).collect::<Vec<_>>())
+    }
+
+    fn gaussians(mu: &[f64], var: &[f64]) -> Mixture {
+        Mixture::new(Likelihood::Gaussian, mu, var).unwrap()
+    }
+
+    /// Three members of each likelihood.
+    fn of_every_likelihood() -> [Mixture; 3] {
+        [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal]
+            .map(|likelihood| Mixture::new(likelihood, &[0.8, 1.1, 2.4], &[0.01, 0.09, 0.04]).unwrap())
     }
 
     fn close(a: f64, b: f64, tolerance: f64) {
@@ -252,7 +381,7 @@ mod tests {
     #[test]
     fn the_parts_of_the_variance_by_hand() {
         // means 1, 2, 6: mean 3, variance (4 + 1 + 9) / 3; variances 0.1, 0.2, 0.6: mean 0.3
-        let p = Mixture::new(&[1.0, 2.0, 6.0], &[0.1, 0.2, 0.6]).unwrap().prediction();
+        let p = gaussians(&[1.0, 2.0, 6.0], &[0.1, 0.2, 0.6]).prediction();
         close(p.theta_e, 3.0, 1e-15);
         close(p.sigma_aleatoric, 0.3f64.sqrt(), 1e-15);
         close(p.sigma_epistemic, (14.0f64 / 3.0).sqrt(), 1e-15);
@@ -379,7 +508,7 @@ mod tests {
             ],
         );
         for (likelihood, quantiles, log_pdf, cdf) in [student, log_normal] {
-            let m = Mixture::of(likelihood, &[1.0, 1.5, 4.0], &[0.04, 0.25, 1.0]).unwrap();
+            let m = Mixture::new(likelihood, &[1.0, 1.5, 4.0], &[0.04, 0.25, 1.0]).unwrap();
             let p = m.prediction();
             close(p.theta_e, 6.5 / 3.0, 1e-14);
             close(p.sigma_aleatoric, 0.43f64.sqrt(), 1e-14);
@@ -405,7 +534,7 @@ mod tests {
         ];
         for likelihood in [Likelihood::StudentT, Likelihood::LogNormal] {
             for (mu, var) in cases {
-                let m = Mixture::of(likelihood, mu, var).unwrap();
+                let m = Mixture::new(likelihood, mu, var).unwrap();
                 let q = m.prediction().quantiles;
                 assert!(
                     q.iter().all(|q| q.is_finite()) && q.is_sorted(),
@@ -423,6 +552,81 @@ mod tests {
     }
 
     #[test]
+    fn crps_agrees_with_its_integral() {
+        for m in of_every_likelihood() {
+            for truth in [-1.0, 0.9, 2.0, 5.0] {
+                let h = 2e-4;
+                let square = |i: i32| {
+                    let x = (f64::from(i) + 0.5) * h;
+                    (m.cdf(x) - f64::from(x >= truth)).powi(2) * h
+                };
+                close(m.crps(truth), (-150_000..150_000).map(square).sum(), 1e-6);
+            }
+        }
+        // one Gaussian at its own mean: sigma (sqrt(2) - 1) / sqrt(pi)
+        close(
+            mixture(&[3.0], &[0.5]).crps(3.0),
+            0.5 * (SQRT_2 - 1.0) / PI.sqrt(),
+            1e-15,
+        );
+        close(mixture(&[3.0], &[1e-12]).crps(5.0), 2.0, 1e-11);
+    }
+
+    #[test]
+    fn tails_keep_their_digits() {
+        for m in of_every_likelihood() {
+            for x in [-8.0, -1.0, 0.7, 1.2, 2.0, 4.0, 9.0] {
+                let positive = m.likelihood != Likelihood::LogNormal || x > 0.0;
+                close(m.at_tail(m.tail(x)), if positive { x } else { m.at_tail(-700.0) }, 1e-9);
+            }
+            close(m.tail(1.0), (2.0 * m.cdf(1.0)).ln(), 1e-12);
+            assert!(m.tail(-1e9) <= -50.0 && m.at_tail(1e5).is_finite() && m.at_tail(-1e5).is_finite());
+            close(m.upper_quantile(0.3), m.quantile(0.7), 1e-12);
+        }
+        let m = mixture(&[0.8, 1.1, 2.4], &[0.1, 0.3, 0.2]);
+        assert_eq!((m.tail(1e9), m.tail(-1e9)), (700.0, -700.0));
+    }
+
+    #[test]
+    fn scaling_keeps_the_mean_and_multiplies_the_parts() {
+        let m = gaussians(&[1.0, 2.0, 6.0], &[0.1, 0.2, 0.6]);
+        let (a, b) = (m.prediction(), m.scaled(0.5, 3.0).prediction());
+        close(b.theta_e, a.theta_e, 1e-15);
+        close(b.sigma_aleatoric, 0.5 * a.sigma_aleatoric, 1e-15);
+        close(b.sigma_epistemic, 3.0 * a.sigma_epistemic, 1e-14);
+        assert_eq!(m.scaled(1.0, 1.0).prediction().quantiles, a.quantiles);
+        // equal factors scale every quantile about the mean
+        for (q, p) in m.scaled(2.0, 2.0).prediction().quantiles.iter().zip(a.quantiles) {
+            close(q - a.theta_e, 2.0 * (p - a.theta_e), 1e-12);
+        }
+        let one = m.moments().prediction();
+        close(one.theta_e, a.theta_e, 1e-15);
+        close(one.sigma, a.sigma, 1e-15);
+    }
+
+    #[test]
+    fn scaling_works_for_every_likelihood() {
+        for m in of_every_likelihood() {
+            for (aleatoric, epistemic) in [(1.0, 1.0), (0.5, 3.0), (20.0, 0.05), (0.05, 20.0)] {
+                let (a, b) = (m.prediction(), m.scaled(aleatoric, epistemic).prediction());
+                close(b.theta_e, a.theta_e, 1e-14);
+                assert!(b.quantiles.is_sorted() && b.sigma > 0.0);
+                if m.likelihood == Likelihood::LogNormal {
+                    assert!(b.quantiles[0] > 0.0);
+                } else {
+                    close(b.sigma_aleatoric, aleatoric * a.sigma_aleatoric, 1e-14);
+                    close(b.sigma_epistemic, epistemic * a.sigma_epistemic, 1e-12);
+                }
+            }
+        }
+        // where members are narrow and near each other, a logarithm is as good as a line
+        let m = Mixture::new(Likelihood::LogNormal, &[1.0, 1.001, 1.003], &[1e-6, 2e-6, 3e-6]).unwrap();
+        let (a, b) = (m.prediction(), m.scaled(2.0, 3.0).prediction());
+        close(b.sigma_aleatoric, 2.0 * a.sigma_aleatoric, 2e-5);
+        close(b.sigma_epistemic, 3.0 * a.sigma_epistemic, 2e-5);
+    }
+
+    #[test]
     fn log_pdf_far_out_is_finite() {
         let m = mixture(&[0.0, 1.0], &[0.1, 0.1]);
         close(
@@ -435,7 +639,8 @@ mod tests {
 
     #[test]
     fn bad_members_are_named() {
-        let message = |mu: &[f64], var: &[f64]| format!("{:#}", Mixture::new(mu, var).unwrap_err());
+        let message =
+            |mu: &[f64], var: &[f64]| format!("{:#}", Mixture::new(Likelihood::Gaussian, mu, var).unwrap_err());
         assert!(message(&[1.0, f64::NAN], &[1.0, 1.0]).contains("member 1"));
         assert!(message(&[1.0], &[0.0]).contains("member 0"));
         assert!(message(&[1.0], &[f64::INFINITY]).contains("member 0"));

@@ -1,6 +1,8 @@
-//! Training, inference, the mixture, metrics, the self test and the benchmark.
+//! Training, inference, the mixture, calibration, metrics, the self test and the benchmark.
 
 pub mod bench;
+pub mod calibration;
+pub mod evaluate;
 pub mod infer;
 pub mod likelihood;
 pub mod metrics;
@@ -8,4 +10,5 @@ pub mod mixture;
 pub mod predict;
 pub mod recording;
 pub mod selftest;
+pub mod stream;
 pub mod train;

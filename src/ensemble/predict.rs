@@ -1,6 +1,7 @@
 //! An inference plan and the members' weights: images in, each member's mean and variance out.
 
 use super::likelihood::moments;
+use super::mixture::Mixture;
 use crate::device::{Device, Engine};
 use crate::net::{Layout, Likelihood, Member, Network, Shape};
 use crate::plan::{Io, Plan};
@@ -14,25 +15,64 @@ pub struct Predictor {
     io: Io,
     batch: usize,
     image: Shape,
+    likelihood: Likelihood,
     /// Flips and turns ([`crate::plan::Gather`]) in which every image is seen.
     views: Vec<u32>,
 }
 
-/// Each member's answer for one image, in scaled labels.
+/// Each member's answer for one image, in scaled labels, or in the label's unit where that is said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
+    pub likelihood: Likelihood,
     pub mu: Vec<f64>,
     pub var: Vec<f64>,
 }
 
 impl Answer {
+    /// Gaussians, in the label's unit.
+    pub fn gaussian(mu: &[f64], var: &[f64]) -> Answer {
+        Answer {
+            likelihood: Likelihood::Gaussian,
+            mu: mu.to_vec(),
+            var: var.to_vec(),
+        }
+    }
+
     /// Mean and variance in the label's unit: label = scale x output + shift, or its logarithm where the likelihood is
     /// log-normal.
-    pub fn in_units(&self, likelihood: Likelihood, scale: f64, shift: f64) -> Answer {
+    pub fn in_units(&self, scale: f64, shift: f64) -> Answer {
         let outputs = self.mu.iter().zip(&self.var);
-        let label = |(mu, var): (&f64, &f64)| moments(likelihood, scale * mu + shift, scale * scale * var);
+        let label = |(mu, var): (&f64, &f64)| moments(self.likelihood, scale * mu + shift, scale * scale * var);
         let (mu, var) = outputs.map(label).unzip();
-        Answer { mu, var }
+        Answer {
+            likelihood: self.likelihood,
+            mu,
+            var,
+        }
+    }
+
+    /// Of an answer in the label's unit.
+    ///
+    /// # Errors
+    /// Those of [`Mixture::new`].
+    pub fn mixture(&self) -> Result<Mixture> {
+        Mixture::new(self.likelihood, &self.mu, &self.var)
+    }
+
+    /// The answer of some members, by their places.
+    pub fn of(&self, members: &[usize]) -> Answer {
+        let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect();
+        Answer {
+            likelihood: self.likelihood,
+            mu: pick(&self.mu),
+            var: pick(&self.var),
+        }
+    }
+
+    fn add(&mut self, other: &Answer) {
+        let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
+        add(&mut self.mu, &other.mu);
+        add(&mut self.var, &other.var);
     }
 }
 
@@ -50,6 +90,7 @@ impl Predictor {
             io: plan.io,
             batch,
             image: network.input_shape(),
+            likelihood: network.heads().likelihood,
             views: vec![0],
         })
     }
@@ -102,6 +143,7 @@ impl Predictor {
         sink: &mut dyn FnMut(Vec<Answer>) -> Result<()>,
     ) -> Result<()> {
         let (image, batch, members, views) = (self.image, self.batch, self.engine.members(), &self.views);
+        let likelihood = self.likelihood;
         // Images of each view that is on its way.
         let counts = RefCell::new(VecDeque::new());
         let (mut images, mut view) = (Vec::new(), views.len());
@@ -129,6 +171,7 @@ impl Predictor {
                     (0..members).map(value).collect()
                 };
                 let answers = (0..count).map(|row| Answer {
+                    likelihood,
                     mu: head(row, 0),
                     var: head(row, 1),
                 });
@@ -144,14 +187,6 @@ impl Predictor {
                 sink(std::mem::take(&mut sums))
             },
         )
-    }
-}
-
-impl Answer {
-    fn add(&mut self, other: &Answer) {
-        let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
-        add(&mut self.mu, &other.mu);
-        add(&mut self.var, &other.var);
     }
 }
 

@@ -31,12 +31,15 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "fgsm.wgsl",
     "gather.wgsl",
     "heads.wgsl",
+    "lens.wgsl",
     "norm.wgsl",
     "pool.wgsl",
     "shared/channels.wgsl",
+    "shared/deflection.wgsl",
     "shared/finite.wgsl",
     "shared/nan.wgsl",
     "shared/random.wgsl",
+    "shared/sersic.wgsl",
 ];
 
 /// The WGSL of `entry` of `shaders/{shader}`, compiled for `constants`.

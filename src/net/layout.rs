@@ -14,6 +14,11 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// Whether it is the kernel of a convolution.
+    pub fn is_convolution(&self) -> bool {
+        self.shape.len() == 4
+    }
+
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
@@ -79,10 +84,9 @@ impl Layout {
         })
     }
 
-    /// Offset and length of each kernel in a member's row.
-    pub fn kernels(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let kernels = self.params.iter().filter(|p| p.name.ends_with(".kernel"));
-        kernels.map(|p| (p.offset, p.len()))
+    /// Kernels of convolutions and of dense layers.
+    pub fn kernels(&self) -> impl Iterator<Item = &Parameter> {
+        self.params.iter().filter(|p| p.name.ends_with(".kernel"))
     }
 
     /// The trainable tensor `layer.part`.

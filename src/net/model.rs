@@ -7,6 +7,7 @@
 use super::{Layout, Network, Parameter};
 use crate::data::Stretch;
 use crate::data::sky::SkyRange;
+use crate::ensemble::calibration::Calibration;
 use crate::files;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::TensorView;
@@ -52,6 +53,9 @@ pub struct About {
     pub stretch: Stretch,
     pub sky: SkyRange,
     pub training: TrainingSummary,
+    /// Applied to every answer; `None` in files that were never calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// What the network predicts: value = scale x output + shift, or for a log-normal likelihood ln(value).
@@ -74,11 +78,14 @@ pub struct Label {
 /// How the model was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingSummary {
-    /// Rows that could be used: those of the three splits together.
+    /// Rows that could be used: those of all splits together.
     pub rows: usize,
     pub train: usize,
     pub validation: usize,
     pub held_out: usize,
+    /// Rows that nothing but the calibration was fitted on.
+    #[serde(default)]
+    pub calibration: usize,
     pub epochs: usize,
     pub batch: usize,
     pub seed: u64,
@@ -279,6 +286,10 @@ impl About {
             all.all(f64::is_finite),
             "a number of the model's metadata (label, stretch, sky, training) is not finite"
         );
+        ensure!(
+            self.calibration.as_ref().is_none_or(|c| c.map.is_valid()),
+            "the model's calibration holds numbers that cannot be right: calibrate it again"
+        );
         if let [_, _, channels] = network.input[..] {
             let lengths = [
                 self.bands.len(),
@@ -436,6 +447,7 @@ pub(crate) mod tests {
                     train: 630,
                     validation: 70,
                     held_out: 100,
+                    calibration: 0,
                     epochs: 40,
                     batch: 32,
                     seed: u64::MAX,
@@ -446,6 +458,7 @@ pub(crate) mod tests {
                     options: BTreeMap::from([("ema".to_string(), 0.999)]),
                     members: [3, 7].map(summary).to_vec(),
                 },
+                calibration: None,
             },
             network,
         }
@@ -512,7 +525,49 @@ pub(crate) mod tests {
         let bytes = changed(|tensors, metadata| {
             tensors.push(("calibration.map".into(), vec![1], vec![0; 4]));
             let about = metadata.get_mut("about").unwrap();
-            *about = about.replacen('{', "{\"calibration\":{\"kind\":\"isotonic\"},", 1);
+            *about = about.replacen('{', "{\"likelihood\":{\"kind\":\"student\"},", 1);
+        });
+        assert_eq!(Model::from_bytes(&bytes).unwrap(), model());
+    }
+
+    #[test]
+    fn a_calibration_is_kept_and_a_damaged_one_refused() {
+        use crate::ensemble::calibration::{Map, Record, conformal::Conformal, factors::Factors, isotonic::Isotonic};
+        let maps = [
+            Map::Factors(Factors {
+                aleatoric: 0.1 + 0.2,
+                epistemic: 2.0,
+            }),
+            Map::Isotonic(Isotonic {
+                knots: vec![[-1.0, -0.5], [0.3, 1.0 / 3.0]],
+            }),
+            Map::Conformal(Conformal {
+                half_widths: vec![[0.0, 0.0], [0.95, 2.5]],
+            }),
+        ];
+        let with = |map: Map| {
+            let mut model = model();
+            model.about.calibration = Some(Calibration {
+                map,
+                record: Record::now("cutouts/", 400),
+            });
+            model
+        };
+        for map in maps {
+            let model = with(map);
+            assert_eq!(Model::from_bytes(&model.to_bytes().unwrap()).unwrap(), model);
+        }
+        let damaged = Factors {
+            aleatoric: -1.0,
+            epistemic: 1.0,
+        };
+        let message = format!("{:#}", with(Map::Factors(damaged)).to_bytes().unwrap_err());
+        assert!(message.contains("calibrate it again"), "{message}");
+        // Files of earlier versions have neither key.
+        let bytes = changed(|_, metadata| {
+            let about = metadata.get_mut("about").unwrap();
+            *about = about.replace("\"calibration\":0,", "");
+            assert!(!about.contains("calibration"));
         });
         assert_eq!(Model::from_bytes(&bytes).unwrap(), model());
     }

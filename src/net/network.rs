@@ -92,6 +92,17 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
+    pub const ALL: [Likelihood; 3] = [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal];
+
+    /// As files and the command line have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Likelihood::Gaussian => "gaussian",
+            Likelihood::StudentT => "student-t",
+            Likelihood::LogNormal => "log-normal",
+        }
+    }
+
     fn is_default(&self) -> bool {
         *self == Likelihood::default()
     }
@@ -355,9 +366,8 @@ impl Layer {
             } => format!("{name}: {units} units, {activation:?}").to_lowercase(),
             Layer::Heads(h) => {
                 let likelihood = match h.likelihood {
-                    Likelihood::Gaussian => "",
-                    Likelihood::StudentT => ", student-t",
-                    Likelihood::LogNormal => ", log-normal",
+                    Likelihood::Gaussian => String::new(),
+                    other => format!(", {}", other.name()),
                 };
                 format!(
                     "heads: {} ({:?}), {} ({:?} + {}){likelihood}",

@@ -1,7 +1,7 @@
 //! From a network to the operations of a training step or an inference pass.
 
 use super::*;
-use crate::net::{Activation, Layer, Layout, Likelihood, MeanActivation, Network, Shape};
+use crate::net::{Activation, Layer, Layout, Likelihood, MeanActivation, Network, Parameter, Shape};
 use anyhow::Result;
 
 /// Batch norm as Keras has it by default, and as in the recordings.
@@ -18,6 +18,9 @@ pub struct Training {
     pub epsilon: f32,
     /// Largest norm of a member's gradient; infinite for none.
     pub clip: f32,
+    /// Leave the convolutions, and the norms between them, as they are: no gradient is computed for them, and Adam does
+    /// not move what has none.
+    pub freeze_convolutions: bool,
     /// Adversarial training: a second pass, over images moved by the fast gradient sign method.
     pub adversarial: bool,
     /// Whether the running statistics follow the second pass too, as in the recorded Keras steps. A run leaves it out: each
@@ -44,6 +47,7 @@ impl Training {
             beta2: 0.999,
             epsilon: 1e-7,
             clip: 5.0,
+            freeze_convolutions: false,
             adversarial: false,
             adversary_in_stats: false,
             beta_nll: 0.0,
@@ -66,6 +70,7 @@ impl Plan {
     /// Those of [`Network::shapes`].
     pub fn training(network: &Network, layout: &Layout, training: &Training) -> Result<NetworkPlan> {
         let mut b = Builder::new(network, layout, training.batch)?;
+        b.freeze_convolutions = training.freeze_convolutions;
         let (image, capacity) = (network.input_shape(), training.capacity);
         let (p, s) = (layout.param_stride, layout.stat_stride);
         let mut adversary = training.adversarial.then_some(Adversary {
@@ -149,6 +154,9 @@ impl Plan {
             };
             b.pass(adversary.x, &mode, None);
         }
+        let decays = |kernel: &&Parameter| {
+            training.weight_decay > 0.0 && !(training.freeze_convolutions && kernel.is_convolution())
+        };
         b.ops.push(Op::Adam(Adam {
             param_stride: p,
             stat_stride: s,
@@ -157,7 +165,7 @@ impl Plan {
             epsilon: training.epsilon,
             clip: training.clip,
             decay: training.weight_decay,
-            kernels: layout.kernels().filter(|_| training.weight_decay > 0.0).collect(),
+            kernels: layout.kernels().filter(decays).map(|p| (p.offset, p.len())).collect(),
             patience: PATIENCE,
             keep_every: KEEP_EVERY,
             params: b.params,
@@ -286,6 +294,7 @@ struct Builder<'a> {
     ops: Vec<Op>,
     params: TensorId,
     stats: TensorId,
+    freeze_convolutions: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -301,6 +310,7 @@ impl<'a> Builder<'a> {
             ops: vec![],
             params,
             stats,
+            freeze_convolutions: false,
         };
         b.tensor("params", layout.param_stride);
         b.tensor("stats", layout.stat_stride);
@@ -596,9 +606,14 @@ impl<'a> Builder<'a> {
         // The gradient at the output of the layer at hand.
         let mut dout = TensorId(usize::MAX);
         let wants_input = grad_x.is_some();
+        let first = self.first_trained(done);
         for (i, layer) in done.iter().enumerate().rev() {
             // The input's own gradient is computed only where the adversary asks for it.
-            let wanted = i > 0 || wants_input;
+            let wanted = i > first || wants_input;
+            let frozen = i < first;
+            if frozen && !wants_input {
+                break;
+            }
             match layer {
                 Done::Heads { x, inputs, draw } => {
                     let draw = draw.expect("a training pass has a loss");
@@ -660,6 +675,11 @@ impl<'a> Builder<'a> {
                 } => {
                     let batch_stats = batch_stats.expect("a training pass has batch statistics");
                     let gamma = self.param(name, "gamma");
+                    // A frozen norm passes gradients on, for which it sums them; its own go where Adam does not look.
+                    let grads = match frozen {
+                        true => self.tensor("frozen_grads", self.layout.param_stride),
+                        false => grads,
+                    };
                     let sums = self.tensor(&format!("{name}.grad_sums"), 2 * shape.c);
                     self.ops.push(Op::NormGradParam(NormGradParam {
                         layer: (*name).into(),
@@ -706,15 +726,17 @@ impl<'a> Builder<'a> {
                     }
                 }
                 Done::Conv { name, shape, x } => {
-                    self.ops.push(Op::ConvGradWeight(ConvGradWeight {
-                        layer: (*name).into(),
-                        shape: *shape,
-                        x: x.tensor,
-                        dout,
-                        kernel_grad: self.grad(grads, name, "kernel"),
-                        bias_grad: self.grad(grads, name, "bias"),
-                        accumulate,
-                    }));
+                    if !frozen {
+                        self.ops.push(Op::ConvGradWeight(ConvGradWeight {
+                            layer: (*name).into(),
+                            shape: *shape,
+                            x: x.tensor,
+                            dout,
+                            kernel_grad: self.grad(grads, name, "kernel"),
+                            bias_grad: self.grad(grads, name, "bias"),
+                            accumulate,
+                        }));
+                    }
                     if wanted {
                         let dx = self.grad_of(x.tensor);
                         self.ops.push(Op::ConvGradInput(ConvGradInput {
@@ -733,6 +755,15 @@ impl<'a> Builder<'a> {
         }
         if let Some(grad_x) = grad_x {
             *grad_x = dout;
+        }
+    }
+
+    /// The first layer that is trained: with frozen convolutions the first one after them.
+    fn first_trained(&self, done: &[Done]) -> usize {
+        let after = |layer: &Done| matches!(layer, Done::Dense { .. } | Done::Heads { .. });
+        match self.freeze_convolutions {
+            true => done.iter().position(after).expect("the heads at least"),
+            false => 0,
         }
     }
 

@@ -6,9 +6,11 @@
 //! depends on how many there are.
 
 mod build;
+mod lens;
 mod op;
 
 pub use build::{NORM_EPSILON, NORM_MOMENTUM, Training};
+pub use lens::*;
 pub use op::*;
 
 /// A tensor of the plan, by its place in [`Plan::tensors`].

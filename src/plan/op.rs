@@ -7,7 +7,7 @@
 //! `gate`: the tensor `x` came out of a ReLU, so the gradient with respect to it is passed on only where x > 0, which
 //! makes it the gradient with respect to the value before the ReLU.
 
-use super::TensorId;
+use super::{LAYERS, LensArcs, LensConvolve, LensDeflect, LensNoise, LensPsf, LensRender, TensorId};
 
 /// One layer's forward or one of its gradients, for all members.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,12 @@ pub enum Op {
     Fgsm(Fgsm),
     Adam(Adam),
     Average(Average),
+    LensDeflect(LensDeflect),
+    LensPsf(LensPsf),
+    LensRender(LensRender),
+    LensConvolve(LensConvolve),
+    LensNoise(LensNoise),
+    LensArcs(LensArcs),
 }
 
 /// A stretch of a member's row of parameters or gradients.
@@ -409,7 +415,7 @@ pub struct HeadsGradWeight {
     pub accumulate: bool,
 }
 
-/// out = x + epsilon[c] sign(dx), sign(0) = 0 (Goodfellow et al. 2015), with c the value's channel; out = x where the
+/// out = x + `epsilon[c] sign(dx)`, sign(0) = 0 (Goodfellow et al. 2015), with c the value's channel; out = x where the
 /// bits of x are those of a masked pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fgsm {
@@ -496,6 +502,12 @@ impl Op {
             Op::Fgsm(_) => "fgsm",
             Op::Adam(_) => "adam",
             Op::Average(_) => "average",
+            Op::LensDeflect(_) => "lens_deflect",
+            Op::LensPsf(_) => "lens_psf",
+            Op::LensRender(_) => "lens_render",
+            Op::LensConvolve(_) => "lens_convolve",
+            Op::LensNoise(_) => "lens_noise",
+            Op::LensArcs(_) => "lens_arcs",
         }
     }
 
@@ -517,6 +529,12 @@ impl Op {
             Op::HeadsForward(_) | Op::HeadsLoss(_) | Op::HeadsGradInput(_) | Op::HeadsGradWeight(_) => "heads",
             Op::Gather(_) | Op::Fgsm(_) => "input",
             Op::Adam(_) | Op::Average(_) => "optimiser",
+            Op::LensDeflect(_)
+            | Op::LensPsf(_)
+            | Op::LensRender(_)
+            | Op::LensConvolve(_)
+            | Op::LensNoise(_)
+            | Op::LensArcs(_) => "simulator",
         }
     }
 
@@ -529,6 +547,9 @@ impl Op {
             Op::DenseForward(DenseForward { shape, .. })
             | Op::DenseGradInput(DenseGradInput { shape, .. })
             | Op::DenseGradWeight(DenseGradWeight { shape, .. }) => shape.flops(),
+            Op::LensConvolve(LensConvolve { shape, .. }) => {
+                2.0 * (LAYERS * shape.objects * shape.pixels() * shape.bands * shape.kernel * shape.kernel) as f64
+            }
             _ => 0.0,
         }
     }

@@ -1,6 +1,10 @@
-//! Plots of a run.
+//! Plots of a run, and the report of an evaluation.
 
+mod chart;
+mod composite;
+pub mod evaluation;
+pub mod png;
 pub mod predicted_vs_true;
-mod svg;
+pub mod svg;
 pub mod terminal;
 pub mod training_curves;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use fitsio_pure::io::write_atomic;
+use plotters::coord::Shift;
 use plotters::prelude::*;
 use std::path::Path;
 
@@ -26,12 +27,15 @@ pub const PALETTE: [RGBColor; 6] = [
     RGBColor(86, 180, 233),
 ];
 
-/// Draws an SVG of `size` pixels and writes it whole or not at all.
-pub fn write_svg(
-    path: &Path,
-    size: (u32, u32),
-    draw: impl FnOnce(&DrawingArea<SVGBackend, plotters::coord::Shift>) -> Result<()>,
-) -> Result<()> {
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Writes an SVG whole or not at all.
+pub fn write_svg(path: &Path, svg: &str) -> Result<()> {
+    write_atomic(path, svg.as_bytes()).with_context(|| format!("{}: cannot write the plot", path.display()))
+}
+
+/// The text of an SVG of `size` pixels.
+pub fn draw_svg(size: (u32, u32), draw: impl FnOnce(&Area) -> Result<()>) -> Result<String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
@@ -39,7 +43,7 @@ pub fn write_svg(
         draw(&area)?;
         area.present().map_err(drawing)?;
     }
-    write_atomic(path, text.as_bytes()).with_context(|| format!("{}: cannot write the plot", path.display()))
+    Ok(text)
 }
 
 /// plotters' errors borrow the drawing area; this one does not.

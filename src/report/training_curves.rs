@@ -1,10 +1,9 @@
 //! NLL and RMSE of every member by epoch.
 
-use super::svg::{GRID, INK, LABEL, PALETTE, SMALL, TITLE, drawing, text_style, tick, write_svg};
+use super::svg::{GRID, INK, LABEL, PALETTE, SMALL, TITLE, draw_svg, drawing, text_style, tick};
 use anyhow::{Result, ensure};
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use std::path::Path;
 
 /// One member's history, one value an epoch from epoch 1. Values that are not finite leave a gap.
 #[derive(Clone, Debug, Default)]
@@ -16,18 +15,17 @@ pub struct MemberCurves {
     pub val_rmse: Vec<f64>,
 }
 
-/// Writes an SVG of two panels: NLL, training dashed and validation solid, and validation RMSE; one colour a member.
+/// An SVG of two panels: NLL, training dashed and validation solid, and validation RMSE; one colour a member.
 ///
-/// Fails if no value is finite or `path` cannot be written.
-pub fn training_curves(path: &Path, members: &[MemberCurves]) -> Result<()> {
+/// Fails if no value is finite.
+pub fn training_curves(members: &[MemberCurves]) -> Result<String> {
     let finite = |curves: &Vec<f64>| curves.iter().any(|v| v.is_finite());
     ensure!(
         members.iter().any(|m| finite(&m.train_nll) || finite(&m.val_nll))
             && members.iter().any(|m| finite(&m.val_rmse)),
-        "{}: no finite value to plot",
-        path.display()
+        "no finite value to plot"
     );
-    write_svg(path, (1100, 500), |area| {
+    draw_svg((1100, 500), |area| {
         let (left, right) = area.split_horizontally(550);
         let nll = members.iter().enumerate();
         let nll = nll
@@ -104,15 +102,23 @@ fn panel(area: &DrawingArea<SVGBackend, Shift>, title: &str, y_label: &str, curv
     Ok(())
 }
 
-/// From the smallest value to the largest, of which the highest 5 % do not count: the first epochs are often far
-/// off and would press the rest of the curves into a line.
+/// From the smallest value to the largest in the second half of the epochs, of which the highest 5 % do not count:
+/// the first epochs are often far off and would press the rest of the curves into a line.
 fn value_range(curves: &[Curve]) -> (f64, f64) {
     let mut values: Vec<f64> = curves
         .iter()
-        .flat_map(|c| c.1)
+        .flat_map(|c| &c.1[c.1.len() / 2..])
         .copied()
         .filter(|v| v.is_finite())
         .collect();
+    if values.is_empty() {
+        values = curves
+            .iter()
+            .flat_map(|c| c.1)
+            .copied()
+            .filter(|v| v.is_finite())
+            .collect();
+    }
     values.sort_by(f64::total_cmp);
     let (low, high) = (values[0], values[(values.len() - 1) * 95 / 100]);
     let margin = (0.05 * (high - low)).max(0.005);
@@ -188,10 +194,7 @@ mod tests {
 
     #[test]
     fn both_panels_and_every_member() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("curves.svg");
-        training_curves(&path, &[member(0.0), member(0.1), member(0.2)]).unwrap();
-        let svg = std::fs::read_to_string(&path).unwrap();
+        let svg = training_curves(&[member(0.0), member(0.1), member(0.2)]).unwrap();
         for text in [
             "NLL per object",
             "RMSE [arcsec]",
@@ -206,20 +209,18 @@ mod tests {
 
     #[test]
     fn gaps_one_epoch_and_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("curves.svg");
         let mut gap = member(0.0);
         gap.val_nll[3] = f64::NAN;
         gap.val_nll[0] = f64::INFINITY;
-        training_curves(&path, &vec![gap; 20]).unwrap();
+        training_curves(&vec![gap; 20]).unwrap();
         let one = MemberCurves {
             train_nll: vec![1.0],
             val_nll: vec![1.0],
             val_rmse: vec![1.0],
         };
-        training_curves(&path, &[one]).unwrap();
-        assert!(training_curves(&path, &[]).is_err());
-        assert!(training_curves(&path, &[MemberCurves::default()]).is_err());
+        training_curves(&[one]).unwrap();
+        assert!(training_curves(&[]).is_err());
+        assert!(training_curves(&[MemberCurves::default()]).is_err());
     }
 
     #[test]

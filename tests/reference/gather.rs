@@ -1,5 +1,6 @@
+use super::lens::pcg4d;
 use super::{Memory, at};
-use lensgpu::plan::{Gather, bands, pcg4d, state};
+use lensgpu::plan::{Gather, bands, state};
 
 /// x[b] = noisy(shift(flip(pool[draw], code))), y[b] = labels[draw].
 pub fn gather(op: &Gather, memory: &mut Memory, m: usize) {

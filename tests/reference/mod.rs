@@ -14,6 +14,7 @@ mod dense;
 mod fgsm;
 mod gather;
 mod heads;
+pub mod lens;
 mod norm;
 mod pool;
 pub mod recording;
@@ -58,11 +59,11 @@ impl Memory {
         self.values[tensor.0].copy_from_slice(values);
     }
 
-    /// Takes a tensor as it lies in a device's buffer: 32-bit words that are f32 but for draws and counters.
+    /// Takes a tensor as it lies in a device's buffer: 32-bit words that are f32 but for draws, objects and counters.
     pub fn set_words(&mut self, tensor: TensorId, words: &[u32]) {
         let Tensor { ref name, len, .. } = self.tensors[tensor.0];
         let decode = |(i, &word): (usize, &u32)| match name.as_str() {
-            "draws" => f64::from(word),
+            "draws" | "objects" => f64::from(word),
             "state" if i % len < state::RATE_FACTOR || i % len == state::KEY => f64::from(word),
             // NaN patterns among them, whose bits an f64 keeps.
             "bands" if f32::from_bits(word).is_nan() => f64::NAN,
@@ -123,6 +124,12 @@ pub fn run(op: &Op, memory: &mut Memory) {
             Op::Fgsm(op) => fgsm::fgsm(op, memory, member),
             Op::Adam(op) => adam::adam(op, memory, member),
             Op::Average(op) => average::average(op, memory, member),
+            Op::LensDeflect(op) => lens::deflect(op, memory),
+            Op::LensPsf(op) => lens::psf(op, memory),
+            Op::LensRender(op) => lens::render(op, memory),
+            Op::LensConvolve(op) => lens::convolve(op, memory),
+            Op::LensNoise(op) => lens::noise(op, memory),
+            Op::LensArcs(op) => lens::arcs(op, memory),
         }
     }
 }

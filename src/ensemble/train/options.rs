@@ -2,6 +2,7 @@
 
 use crate::data::SourceOptions;
 use crate::data::preset::Preset;
+use crate::lens::Population;
 use crate::net::Network;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -59,11 +60,18 @@ pub struct TrainOptions {
     pub clip: f32,
     /// Share of the rows that choose the best weights.
     pub validation: f64,
+    /// Share of the rows that nothing but the calibration is fitted on; none where it is too few for that, see
+    /// [`split`](crate::data::split::split). Runs of earlier versions had none.
+    #[serde(default)]
+    pub calibration: f64,
     /// Rows that are neither trained on nor used to choose anything.
     pub hold_out: usize,
     pub seed: u64,
     /// Flips and quarter turns, drawn for each image and member.
     pub augment: bool,
+    /// Leave the convolutions as they are, in fine-tuning.
+    #[serde(default)]
+    pub freeze_convolutions: bool,
     // What follows is 0 where it is off, as it was in runs that do not have it; docs/training.md says what it does.
     /// The adversary's epsilon, as a share of each band's range.
     #[serde(default)]
@@ -104,9 +112,11 @@ impl Default for TrainOptions {
             final_rate: 1e-5,
             clip: 5.0,
             validation: 0.1,
+            calibration: 0.1,
             hold_out: 0,
             seed: 1,
             augment: true,
+            freeze_convolutions: false,
             adversarial: 0.0,
             beta_nll: 0.0,
             warm_up_mean: 0,
@@ -137,35 +147,33 @@ impl TrainOptions {
             "--clip is {}; it must be positive (usual: 5)",
             self.clip
         );
-        ensure!(
-            (0.0..1.0).contains(&self.validation),
-            "--validation is {}; it is a share, at least 0 and below 1",
-            self.validation
-        );
-        ensure!(
-            (0.0..=1.0).contains(&self.adversarial),
-            "--adversarial is {}; it is a share of each band's range, above 0 and at most 1 (usual: 0.01)",
-            self.adversarial
-        );
-        for (option, value, usual) in [
-            ("--beta-nll", self.beta_nll, 0.5),
-            ("--noise", self.noise, 0.3),
-            ("--weight-decay", self.weight_decay, 1e-4),
+        for (option, share) in [("--validation", self.validation), ("--calibration", self.calibration)] {
+            ensure!(
+                (0.0..1.0).contains(&share),
+                "{option} is {share}; it is a share, at least 0 and below 1"
+            );
+        }
+        for (option, value, largest, usual) in [
+            ("--beta-nll", self.beta_nll, 1.0, "0.5"),
+            ("--adversarial", self.adversarial, 1.0, "0.01"),
+            ("--noise", self.noise, 10.0, "0.3"),
+            ("--weight-decay", self.weight_decay, 1.0, "1e-4"),
         ] {
             ensure!(
-                value.is_finite() && value >= 0.0,
-                "{option} is {value}; it must be positive (usual: {usual}), or 0 for none"
+                (0.0..=largest).contains(&value),
+                "{option} is {value}; it is between 0, which is off, and {largest} (usual: {usual})"
             );
         }
         ensure!(
-            self.beta_nll <= 1.0,
-            "--beta-nll is {}; it is at most 1, which fits the mean as the squared error does",
-            self.beta_nll
+            (0.0..1.0).contains(&self.ema),
+            "--ema is {}; it is at least 0, which is off, and below 1 (usual: 0.999, which averages over 1000 steps)",
+            self.ema
         );
         ensure!(
-            (0.0..1.0).contains(&self.ema),
-            "--ema is {}; it is below 1 (usual: 0.999, which averages over 1000 steps), or 0 for none",
-            self.ema
+            self.warm_up_mean < self.epochs,
+            "--warm-up-mean is {}; it is below --epochs, {}, for the variance is learnt after it (usual: 5)",
+            self.warm_up_mean,
+            self.epochs
         );
         ensure!(
             self.patience == 0 || self.validation > 0.0,
@@ -177,6 +185,11 @@ impl TrainOptions {
 }
 
 impl TrainOptions {
+    /// Whether the plan asks for what is known of each band.
+    pub fn needs_bands(&self) -> bool {
+        self.adversarial > 0.0 || self.shift > 0 || self.noise > 0.0
+    }
+
     /// Those of the options of docs/training.md that are on.
     pub fn switched_on(&self) -> BTreeMap<String, f64> {
         let all = [
@@ -200,6 +213,28 @@ fn short(value: f32) -> f64 {
     value.to_string().parse().expect("a number's own text")
 }
 
+/// Training on simulated lenses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateOptions {
+    /// The population: a preset's name, or a TOML file.
+    pub population: String,
+    /// Lenses that an epoch trains on; a quarter of them are new in each.
+    pub pool: usize,
+}
+
+impl SimulateOptions {
+    /// # Errors
+    /// A population that is not known, or cannot be; fewer than eight lenses.
+    pub fn population(&self) -> Result<Population> {
+        ensure!(self.pool >= 8, "--pool is {}; at least 8 are needed", self.pool);
+        match self.population.ends_with(".toml") {
+            true => Population::read(self.population.as_ref()),
+            false => Population::preset(&self.population),
+        }
+    }
+}
+
 /// A run, with everything resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,6 +242,12 @@ pub struct RunOptions {
     /// Version of lensgpu that began the run.
     pub lensgpu: String,
     pub data: DataOptions,
+    /// Train on lenses made on the fly instead of on those of a folder.
+    #[serde(default)]
+    pub simulate: Option<SimulateOptions>,
+    /// The model whose weights the members start from, and whose stretch and label scale they keep.
+    #[serde(default)]
+    pub from: Option<PathBuf>,
     pub training: TrainOptions,
     pub network: Network,
 }
@@ -246,10 +287,11 @@ mod tests {
         };
         assert!(refused(|o| o.adversarial = -0.1).contains("--adversarial"));
         assert!(refused(|o| o.adversarial = f32::NAN).contains("--adversarial"));
-        assert!(refused(|o| o.beta_nll = 1.5).contains("--beta-nll"));
+        assert!(refused(|o| o.beta_nll = 1.5).contains("--beta-nll is 1.5; it is between 0, which is off, and 1"));
         assert!(refused(|o| o.noise = f32::INFINITY).contains("--noise"));
         assert!(refused(|o| o.weight_decay = -1.0).contains("--weight-decay"));
-        assert!(refused(|o| o.ema = 1.0).contains("--ema"));
+        assert!(refused(|o| o.ema = 1.0).contains("--ema is 1; it is at least 0"));
+        assert!(refused(|o| o.warm_up_mean = 40).contains("--warm-up-mean is 40; it is below --epochs, 40"));
         assert!(refused(|o| (o.patience, o.validation) = (3, 0.0)).contains("--patience"));
     }
 }

@@ -4,16 +4,19 @@ use super::checkpoint::Checkpoint;
 use super::history::{EpochRecord, MemberEpoch, write_log};
 use super::options::RunOptions;
 use super::prepare::Prepared;
-use super::trainer::{Dataset, Ended, Trainer};
+use super::simulated;
+use super::trainer::{Dataset, Ended, Examples, Fresh, Trainer};
 use crate::data::infer_table::{InferRow, InferTable};
 use crate::data::table::{Kind, TableWriter};
 use crate::device::Device;
+use crate::ensemble::calibration::{Calibration, Forecast, Method, Record, fit};
 use crate::ensemble::metrics::{Metrics, Scored};
 use crate::ensemble::mixture::Mixture;
 use crate::ensemble::predict::{Answer, Predictor};
 use crate::files;
-use crate::net::{About, Member, MemberSummary, Model, Network, TrainingSummary, utc_now};
+use crate::net::{About, Likelihood, Member, MemberSummary, Model, Network, TrainingSummary, utc_now};
 use crate::report::predicted_vs_true::predicted_vs_true;
+use crate::report::svg::write_svg;
 use crate::report::training_curves::{MemberCurves, training_curves};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
@@ -71,10 +74,11 @@ pub fn begin(
 ) -> Result<Outcome> {
     options.training.check()?;
     let made = Folder::new(out)?;
-    let (prepared, data, network) = prepare(&options, network, watcher)?;
+    let from = first_model(&options)?;
+    let (mut prepared, data, network) = prepare(&options, network, from.as_ref(), device, watcher)?;
     options.network = network;
     let text = toml::to_string(&options).context("the run's options cannot be written as TOML")?;
-    let trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    let trainer = first_trainer(device, &options, data, prepared.fresh.take(), from.as_ref())?;
     files::write_atomic(&out.join(RUN), |file| Ok(file.write_all(text.as_bytes())?))?;
     made.keep();
     train(out, &options, prepared, trainer, device, watcher)
@@ -115,8 +119,9 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
         );
         Ok(recorded)
     };
-    let (prepared, data, _) = prepare(&options, fits, watcher)?;
-    let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    let from = first_model(&options)?;
+    let (mut prepared, data, _) = prepare(&options, fits, from.as_ref(), device, watcher)?;
+    let mut trainer = first_trainer(device, &options, data, prepared.fresh.take(), from.as_ref())?;
     if let Some(checkpoint) = checkpoint {
         trainer
             .restore(checkpoint)
@@ -131,25 +136,55 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
     train(out, &options, prepared, trainer, device, watcher)
 }
 
+/// The model that a fine-tuning starts from.
+fn first_model(options: &RunOptions) -> Result<Option<Model>> {
+    options.from.as_deref().map(Model::read).transpose()
+}
+
+/// An ensemble at its first step.
+fn first_trainer(
+    device: &Device,
+    options: &RunOptions,
+    data: Dataset,
+    fresh: Option<Fresh>,
+    from: Option<&Model>,
+) -> Result<Trainer> {
+    let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
+    if let Some(fresh) = fresh {
+        trainer.refresh_with(fresh);
+    }
+    if let Some(model) = from {
+        trainer.start_from(&model.network, &model.members)?;
+    }
+    Ok(trainer)
+}
+
 fn prepare(
     options: &RunOptions,
     network: impl FnOnce(&[usize]) -> Result<Network>,
+    from: Option<&Model>,
+    device: &Device,
     watcher: &dyn Watcher,
 ) -> Result<(Prepared, Dataset, Network)> {
-    let (prepared, data, network) = Prepared::new(&options.data, &options.training, network, |done, all| {
-        watcher.reading(done, all)
-    })?;
-    let (source, split) = (&prepared.source, &prepared.split);
-    watcher.say(&source.dropped.to_string());
+    let reading = |done, all| watcher.reading(done, all);
+    let (prepared, data, network) = match &options.simulate {
+        Some(simulate) => simulated::prepare(options, simulate, network, from, device, &reading)?,
+        None => Prepared::new(&options.data, &options.training, network, from, reading)?,
+    };
+    prepared.news.iter().for_each(|line| watcher.say(line));
+    let (counts, shape) = (prepared.counts, network.input_shape());
     watcher.say(&format!(
-        "{} to train, {} for validation, {} held out; {} x {} pixels, bands {}{}",
-        split.train.len(),
-        split.validation.len(),
-        split.hold_out.len(),
-        source.width,
-        source.height,
-        source.bands.join(", "),
-        source.pixel_scale.map_or(String::new(), |s| format!(", {s}\" a pixel")),
+        "{} to train, {} for validation, {} for calibration, {} held out; {} x {} pixels, bands {}{}",
+        counts.train,
+        counts.validation,
+        counts.calibration,
+        counts.held_out,
+        shape.w,
+        shape.h,
+        prepared.bands.join(", "),
+        prepared
+            .pixel_scale
+            .map_or(String::new(), |s| format!(", {s}\" a pixel")),
     ));
     prepared.warnings.iter().for_each(|w| watcher.warn(w));
     Ok((prepared, data, network))
@@ -204,24 +239,25 @@ fn finish(
     watcher: &dyn Watcher,
 ) -> Result<Outcome> {
     let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = trainer.members()?.into_iter().unzip();
-    let (source, split, t) = (&prepared.source, &prepared.split, &options.training);
-    let model = Model {
+    let (counts, t) = (prepared.counts, &options.training);
+    let mut model = Model {
         network: options.network.clone(),
         members,
         about: About {
             label: prepared.label.clone(),
-            bands: source.bands.clone(),
-            pixel_scale: source.pixel_scale,
-            preset: source.preset.map(|p| p.name.into()),
+            bands: prepared.bands.clone(),
+            pixel_scale: prepared.pixel_scale,
+            preset: prepared.preset.clone(),
             stretch: prepared.stretch.clone(),
             sky: prepared.sky.clone(),
             training: TrainingSummary {
-                rows: source.len(),
-                train: split.train.len(),
-                validation: split.validation.len(),
-                held_out: split.hold_out.len(),
+                rows: counts.all(),
+                train: counts.train,
+                validation: counts.validation,
+                held_out: counts.held_out,
+                calibration: counts.calibration,
                 epochs: t.epochs,
-                batch: t.batch.min(split.train.len()),
+                batch: t.batch.min(counts.train),
                 seed: t.seed,
                 learning_rate: f64::from(t.learning_rate),
                 device: device.name(),
@@ -230,42 +266,83 @@ fn finish(
                 options: t.switched_on(),
                 members: summaries,
             },
+            calibration: None,
         },
     };
     let path = out.join(MODEL);
+    // No reason to lose a run.
+    if let Err(error) = calibrate(&mut model, &prepared.calibration, device) {
+        watcher.warn(&format!("the model is not calibrated: {error:#}"));
+    }
     model.write(&path)?;
     plot_curves(&out.join("training_curves.svg"), &trainer.progress().history, watcher);
     let validation = trainer.into_data().validation;
-    let (rows, examples, what) = match split.hold_out.is_empty() {
-        true => (&split.validation, &validation, "validation"),
-        false => (&split.hold_out, &prepared.held_out, "held out"),
+    let (ids, examples, what) = match counts.held_out {
+        0 => (&prepared.validation_ids, &validation, "validation"),
+        _ => (&prepared.held_out_ids, &prepared.held_out, "held out"),
     };
-    let metrics = match rows.is_empty() {
+    let metrics = match ids.is_empty() {
         true => None,
         false => {
-            let mut predictor = Predictor::of_members(device, &model.network, &model.members, rows.len().min(64))?;
-            let answers = predictor.predict(&examples.images)?;
-            let label = &model.about.label;
-            let likelihood = model.network.heads().likelihood;
-            let mixtures = answers.iter().map(|a| a.in_units(likelihood, label.scale, label.shift));
-            let mixtures: Vec<Mixture> = mixtures
-                .map(|a| Mixture::of(likelihood, &a.mu, &a.var))
-                .collect::<Result<_>>()?;
+            let answers = answers(&model, examples, device)?;
             warn_if_blind(&model, &answers, watcher);
-            let scored: Vec<Scored> = mixtures
-                .iter()
-                .zip(&examples.labels)
-                .map(|(mixture, &truth)| Scored::new(truth, mixture))
-                .collect();
+            let score = |calibration: Option<&Calibration>| {
+                let rows = answers.iter().zip(&examples.labels);
+                rows.map(|(a, &truth)| Ok(Scored::new(truth, &Forecast::new(a, calibration)?)))
+                    .collect::<Result<Vec<Scored>>>()
+            };
+            let scored = score(model.about.calibration.as_ref())?;
             let metrics = Metrics::new(&scored)?;
+            if model.about.calibration.is_some() {
+                say_coverage(&Metrics::new(&score(None)?)?, &metrics, what, watcher);
+            }
             let title = format!("{} objects, {what}", scored.len());
-            predicted_vs_true(&out.join("predicted_vs_true.svg"), &title, &scored, &metrics)?;
-            let ids: Vec<&str> = rows.iter().map(|&row| source.objects[row].id.as_str()).collect();
-            write_scored(&out.join(format!("{}.csv", what.replace(' ', "_"))), &ids, &scored)?;
+            write_svg(
+                &out.join("predicted_vs_true.svg"),
+                &predicted_vs_true(&title, &scored, &metrics)?,
+            )?;
+            write_scored(&out.join(format!("{}.csv", what.replace(' ', "_"))), ids, &scored)?;
             Some((what, metrics))
         }
     };
     Ok(Outcome::Done { model: path, metrics })
+}
+
+/// The members' answers in the label's unit.
+fn answers(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<Answer>> {
+    let batch = examples.labels.len().min(64);
+    let mut predictor = Predictor::of_members(device, &model.network, &model.members, batch)?;
+    let label = &model.about.label;
+    let answers = predictor.predict(&examples.images)?;
+    Ok(answers.iter().map(|a| a.in_units(label.scale, label.shift)).collect())
+}
+
+/// Fits the two factors on the rows kept for them, if there are any.
+fn calibrate(model: &mut Model, examples: &Examples, device: &Device) -> Result<()> {
+    if examples.labels.is_empty() {
+        return Ok(());
+    }
+    let answers = answers(model, examples, device)?;
+    let rows = answers.iter().zip(&examples.labels);
+    let rows: Vec<(Mixture, f64)> = rows
+        .map(|(a, &truth)| Ok((a.mixture()?, truth)))
+        .collect::<Result<_>>()?;
+    model.about.calibration = Some(Calibration {
+        map: fit(Method::Factors, &rows)?,
+        record: Record::now("calibration split of the training data", rows.len()),
+    });
+    Ok(())
+}
+
+fn say_coverage(raw: &Metrics, calibrated: &Metrics, what: &str, watcher: &dyn Watcher) {
+    watcher.say(&format!(
+        "coverage of the 68.3 and 95.4 % intervals on the {what} images: {:.1} and {:.1} % before calibration, \
+         {:.1} and {:.1} % after",
+        100.0 * raw.coverage_683,
+        100.0 * raw.coverage_954,
+        100.0 * calibrated.coverage_683,
+        100.0 * calibrated.coverage_954
+    ));
 }
 
 /// A plot that cannot be drawn is no reason to lose a run.
@@ -284,7 +361,7 @@ fn plot_curves(path: &Path, history: &[EpochRecord], watcher: &dyn Watcher) {
             val_rmse: curve(m, |e| e.val_rmse),
         })
         .collect();
-    if let Err(error) = training_curves(path, &curves) {
+    if let Err(error) = training_curves(&curves).and_then(|svg| write_svg(path, &svg)) {
         watcher.warn(&format!("the training curves are not drawn: {error:#}"));
     }
 }
@@ -304,11 +381,12 @@ fn warn_if_blind(model: &Model, answers: &[Answer], watcher: &dyn Watcher) {
 }
 
 /// Answers beside the truth, for rows that were not trained on.
-fn write_scored(path: &Path, ids: &[&str], scored: &[Scored]) -> Result<()> {
+fn write_scored(path: &Path, ids: &[String], scored: &[Scored]) -> Result<()> {
     let table = InferTable {
-        id: Kind::of_texts(ids.iter().copied()),
+        id: Kind::of_texts(ids.iter().map(String::as_str)),
         ra_dec: false,
         members: 0,
+        likelihood: Likelihood::default(),
         pass_through: vec![("true_theta_e".into(), Kind::F64)],
     };
     let mut writer = TableWriter::create(path, table.columns())?;

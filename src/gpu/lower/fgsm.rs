@@ -4,7 +4,7 @@ use super::fold;
 use crate::gpu::{Binding, Pass};
 use crate::plan::{Fgsm, bands};
 
-/// out = x + epsilon[c] sign(dx), masked pixels as they are.
+/// out = x + `epsilon[c] sign(dx)`, masked pixels as they are.
 pub fn fgsm(op: &Fgsm) -> Vec<Pass> {
     let grid = fold(op.len.div_ceil(256));
     vec![Pass {

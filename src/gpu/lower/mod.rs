@@ -10,6 +10,7 @@ mod dense;
 mod fgsm;
 mod gather;
 mod heads;
+mod lens;
 mod norm;
 mod pool;
 
@@ -92,6 +93,12 @@ pub fn lower(op: &Op, cx: &mut Lowering) -> Vec<Pass> {
         Op::Fgsm(op) => fgsm::fgsm(op),
         Op::Adam(op) => adam::adam(op, cx),
         Op::Average(op) => average::average(op, cx),
+        Op::LensDeflect(op) => lens::deflect(op),
+        Op::LensPsf(op) => lens::psf(op),
+        Op::LensRender(op) => lens::render(op),
+        Op::LensConvolve(op) => lens::convolve(op),
+        Op::LensNoise(op) => lens::noise(op),
+        Op::LensArcs(op) => lens::arcs(op),
     }
 }
 

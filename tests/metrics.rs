@@ -1,0 +1,66 @@
+//! The figures against other people's code, on a recorded table: see `tests/data/metrics/README.md`.
+
+use lensgpu::ensemble::calibration::Forecast;
+use lensgpu::ensemble::metrics::{FIGURES, Metrics, Scored};
+use lensgpu::ensemble::predict::Answer;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+
+fn recorded(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/metrics");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// (truth, mu, var) of each object.
+fn predictions() -> Vec<(f64, Vec<f64>, Vec<f64>)> {
+    let rows = recorded("predictions.csv");
+    let row = |line: &str| {
+        let v: Vec<f64> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
+        (v[0], v[1..6].to_vec(), v[6..].to_vec())
+    };
+    rows.lines().skip(1).map(row).collect()
+}
+
+#[test]
+fn every_figure_agrees_to_a_millionth() {
+    let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
+    let rows = predictions();
+    let compare = |name: &str, members: &[usize]| {
+        let scored: Vec<Scored> = rows
+            .iter()
+            .map(|(truth, mu, var)| {
+                Scored::new(
+                    *truth,
+                    &Forecast::new(&Answer::gaussian(mu, var).of(members), None).unwrap(),
+                )
+            })
+            .collect();
+        let metrics = Metrics::new(&scored).unwrap();
+        for figure in &FIGURES {
+            let (ours, theirs) = ((figure.of)(&metrics), expected[name][figure.name].as_f64().unwrap());
+            assert!(
+                (ours - theirs).abs() <= 1e-6,
+                "{name}: {} is {ours}, not {theirs}",
+                figure.name
+            );
+        }
+    };
+    compare("mixture", &[0, 1, 2, 3, 4]);
+    (0..5).for_each(|m| compare(&format!("member {m}"), &[m]));
+}
+
+#[test]
+fn quantiles_agree_with_root_finding() {
+    let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
+    let quantiles = expected["quantiles of the first 10"].as_array().unwrap();
+    for ((_, mu, var), expected) in predictions().iter().zip(quantiles) {
+        let ours = Forecast::new(&Answer::gaussian(mu, var), None)
+            .unwrap()
+            .prediction()
+            .quantiles;
+        for (ours, theirs) in ours.iter().zip(expected.as_array().unwrap()) {
+            assert!((ours - theirs.as_f64().unwrap()).abs() < 1e-9);
+        }
+    }
+}
