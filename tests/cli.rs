@@ -176,8 +176,6 @@ fn every_option_of_training_runs_and_is_in_the_model() {
         let resume = f.line(&format!("train --resume {{run-{likelihood}}} --device cpu"));
         fails(1, &resume, &["is complete"]);
     }
-    let bad = f.line(&format!("{TRAIN} --ema 1.5 -o {{bad}}"));
-    fails(1, &bad, &["--ema is 1.5"]);
 }
 
 #[test]
