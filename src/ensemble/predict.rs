@@ -92,7 +92,7 @@ impl Predictor {
         let counts = std::cell::RefCell::new(std::collections::VecDeque::new());
         self.engine.stream(
             self.io.x,
-            self.io.prediction,
+            &[self.io.prediction],
             &mut || {
                 let Some(mut images) = next()? else { return Ok(None) };
                 counts.borrow_mut().push_back(images.len() / image);
