@@ -34,8 +34,8 @@ pub trait Engine {
     fn replay(&mut self, steps: usize, watch: &mut Watch) -> Result<usize>;
 
     /// Replays the plan once for each batch that `next` gives, written to `input`, and hands what then stands in
-    /// `output` to `sink`, in order; the next batch is prepared while the device works on the last.
-    fn stream(&mut self, input: TensorId, output: TensorId, next: &mut Next, sink: &mut Sink) -> Result<()>;
+    /// `outputs`, one after another, to `sink`, in order; the next batch is prepared while the device works on the last.
+    fn stream(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()>;
 
     /// Seconds that each operation of the plan takes, all members together, in the plan's order: the median of
     /// `repeats` replays. It leaves the tensors as `repeats` steps leave them.

@@ -138,11 +138,16 @@ impl Engine for CpuEngine {
         Ok(steps)
     }
 
-    fn stream(&mut self, input: TensorId, output: TensorId, next: &mut Next, sink: &mut Sink) -> Result<()> {
+    fn stream(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
+        let mut seen = Vec::new();
         while let Some(words) = next()? {
             self.write(input, &words)?;
             self.step(|_| {});
-            sink(self.words(output))?;
+            seen.clear();
+            outputs
+                .iter()
+                .for_each(|&output| seen.extend_from_slice(self.words(output)));
+            sink(&seen)?;
         }
         Ok(())
     }

@@ -191,7 +191,7 @@ fn time_inference(device: &Device, network: &Network, options: &BenchOptions) ->
     let mut last = Instant::now();
     engine.stream(
         plan.io.x,
-        plan.io.prediction,
+        &[plan.io.prediction],
         &mut || {
             left = left.saturating_sub(1);
             Ok((left > 0).then(|| images.clone()))

@@ -150,7 +150,7 @@ impl Predictor {
         let (mut sums, mut seen) = (Vec::new(), 0);
         self.engine.stream(
             self.io.x,
-            self.io.prediction,
+            &[self.io.prediction],
             &mut || {
                 if view == views.len() {
                     let Some(batch) = next()? else { return Ok(None) };

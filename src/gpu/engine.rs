@@ -97,8 +97,8 @@ impl GpuEngine {
         }
     }
 
-    /// `steps` steps in one command buffer, and what then stands in `output` copied to a slot of the ring.
-    fn encode(&self, steps: usize, output: Option<(TensorId, &wgpu::Buffer)>) -> wgpu::CommandBuffer {
+    /// `steps` steps in one command buffer, and what then stands in `outputs` copied to a slot of the ring.
+    fn encode(&self, steps: usize, outputs: &[TensorId], slot: &wgpu::Buffer) -> wgpu::CommandBuffer {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -106,12 +106,10 @@ impl GpuEngine {
                 self.record(&mut pass, 0..self.grids.len());
             }
         }
-        if let Some((tensor, slot)) = output {
-            let mut to = 0;
-            for buffer in self.rows_of(tensor) {
-                encoder.copy_buffer_to_buffer(buffer, 0, slot, to, buffer.size());
-                to += buffer.size();
-            }
+        let mut to = 0;
+        for buffer in outputs.iter().flat_map(|&tensor| self.rows_of(tensor)) {
+            encoder.copy_buffer_to_buffer(buffer, 0, slot, to, buffer.size());
+            to += buffer.size();
         }
         encoder.finish()
     }
@@ -171,7 +169,7 @@ impl Engine for GpuEngine {
 
     fn read(&mut self, tensor: TensorId) -> Result<Vec<u32>> {
         let mut ring = Ring::new(&self.gpu, 1, self.bytes_of(tensor))?;
-        ring.submit(0, |slot| self.encode(0, Some((tensor, slot))))?;
+        ring.submit(0, |slot| self.encode(0, &[tensor], slot))?;
         let (_, words) = ring.collect()?.expect("one is in flight");
         Ok(words)
     }
@@ -185,7 +183,7 @@ impl Engine for GpuEngine {
         loop {
             while !stop && submitted < steps && ring.in_flight() < self.in_flight() {
                 let count = self.steps_at_once().min(steps - submitted);
-                ring.submit(count, |slot| self.encode(count, self.log.map(|log| (log, slot))))?;
+                ring.submit(count, |slot| self.encode(count, self.log.as_slice(), slot))?;
                 submitted += count;
             }
             let Some((count, words)) = ring.collect()? else {
@@ -203,16 +201,17 @@ impl Engine for GpuEngine {
         }
     }
 
-    fn stream(&mut self, input: TensorId, output: TensorId, next: &mut Next, sink: &mut Sink) -> Result<()> {
+    fn stream(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
         let gpu = self.gpu.clone();
-        let mut ring = Ring::new(&gpu, 2, self.bytes_of(output))?;
+        let bytes = outputs.iter().map(|&output| self.bytes_of(output)).sum();
+        let mut ring = Ring::new(&gpu, 2, bytes)?;
         let mut more = true;
         loop {
             while more && ring.in_flight() < 2 {
                 match next()? {
                     Some(batch) => {
                         self.write(input, &batch)?;
-                        ring.submit(1, |slot| self.encode(1, Some((output, slot))))?;
+                        ring.submit(1, |slot| self.encode(1, outputs, slot))?;
                     }
                     None => more = false,
                 }

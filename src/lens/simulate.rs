@@ -181,7 +181,7 @@ impl Simulator {
             Ok(())
         };
         self.engine
-            .stream(self.plan.objects, self.plan.images, &mut next, &mut each)
+            .stream(self.plan.objects, &[self.plan.images], &mut next, &mut each)
     }
 
     /// The next `count` lenses from object number `first` on, with their labels; what is no lens, and lenses with fewer

@@ -127,7 +127,7 @@ impl Plan {
             accumulate,
             objective,
         };
-        let prediction = b.pass(x, &mode, adversary.as_mut().map(|a| &mut a.grad_x));
+        let outputs = b.pass(x, &mode, adversary.as_mut().map(|a| &mut a.grad_x));
         if let (Some(adversary), Some(bands)) = (&mut adversary, bands) {
             adversary.x = b.tensor("adversarial_x", training.batch * image.len());
             let len = training.batch * image.len();
@@ -210,7 +210,7 @@ impl Plan {
             state,
             log,
         };
-        Ok(b.finish(x, prediction, Some(train)))
+        Ok(b.finish(x, outputs, Some(train)))
     }
 
     /// The operations of an inference pass over `batch` images that all members share.
@@ -220,8 +220,8 @@ impl Plan {
     pub fn inference(network: &Network, layout: &Layout, batch: usize) -> Result<NetworkPlan> {
         let mut b = Builder::new(network, layout, batch)?;
         let x = b.shared("x", batch * network.input_shape().len());
-        let prediction = b.pass(x, &Mode::Infer, None);
-        Ok(b.finish(x, prediction, None))
+        let outputs = b.pass(x, &Mode::Infer, None);
+        Ok(b.finish(x, outputs, None))
     }
 }
 
@@ -278,6 +278,12 @@ enum Done<'a> {
     },
 }
 
+/// What a forward pass ends with; see [`Io`].
+struct Outputs {
+    prediction: TensorId,
+    features: TensorId,
+}
+
 /// A tensor on its way through the network, and whether it came straight out of a ReLU.
 #[derive(Clone, Copy)]
 struct Value {
@@ -317,12 +323,13 @@ impl<'a> Builder<'a> {
         Ok(b)
     }
 
-    fn finish(self, x: TensorId, prediction: TensorId, train: Option<TrainIo>) -> NetworkPlan {
+    fn finish(self, x: TensorId, outputs: Outputs, train: Option<TrainIo>) -> NetworkPlan {
         let io = Io {
             params: self.params,
             stats: self.stats,
             x,
-            prediction,
+            prediction: outputs.prediction,
+            features: outputs.features,
             train,
         };
         let plan = Plan {
@@ -370,16 +377,16 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Forward over x, and in training backward again; returns the prediction. `grad_x` asks for the input's gradient.
-    fn pass(&mut self, x: TensorId, mode: &Mode, grad_x: Option<&mut TensorId>) -> TensorId {
-        let (done, prediction) = self.forward(x, mode);
+    /// Forward over x, and in training backward again. `grad_x` asks for the input's gradient.
+    fn pass(&mut self, x: TensorId, mode: &Mode, grad_x: Option<&mut TensorId>) -> Outputs {
+        let (done, outputs) = self.forward(x, mode);
         if let Mode::Train { grads, accumulate, .. } = *mode {
             self.backward(&done, grads, accumulate, grad_x);
         }
-        prediction
+        outputs
     }
 
-    fn forward(&mut self, x: TensorId, mode: &Mode) -> (Vec<Done<'a>>, TensorId) {
+    fn forward(&mut self, x: TensorId, mode: &Mode) -> (Vec<Done<'a>>, Outputs) {
         let network = self.network;
         let batch = self.batch;
         let mut value = Value { tensor: x, relu: false };
@@ -556,7 +563,8 @@ impl<'a> Builder<'a> {
                         inputs: shape.c,
                         draw,
                     });
-                    return (done, prediction);
+                    let features = value.tensor;
+                    return (done, Outputs { prediction, features });
                 }
             }
         }

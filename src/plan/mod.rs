@@ -63,6 +63,8 @@ pub struct Io {
     pub x: TensorId,
     /// (B,2): mean and variance in scaled labels.
     pub prediction: TensorId,
+    /// (B,F): the last hidden layer's output, which the heads take; the images themselves where there is none.
+    pub features: TensorId,
     /// What only training has.
     pub train: Option<TrainIo>,
 }
