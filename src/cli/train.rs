@@ -95,15 +95,15 @@ pub struct Train {
     #[arg(long, value_enum, requires = "from", help_heading = "Training")]
     freeze: Option<Freeze>,
 
-    #[command(flatten)]
-    techniques: Techniques,
-
     /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
     #[arg(long, default_value = "auto")]
     device: String,
     /// No line an epoch, warnings only
     #[arg(short, long)]
     quiet: bool,
+
+    #[command(flatten)]
+    techniques: Techniques,
 }
 
 /// A population's file is named by its absolute path: a run goes on from any folder.

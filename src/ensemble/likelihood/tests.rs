@@ -1,0 +1,158 @@
+use super::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+const ALL: [Likelihood; 3] = [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal];
+
+#[test]
+fn students_tail_and_density_are_those_of_scipy() {
+    // scipy.stats.t.sf(z, 5), scipy 1.17
+    for (z, expected) in [
+        (0.0, 0.5),
+        (0.5, 0.319_149_435_820_464_57),
+        (1.0, 0.181_608_733_824_561_44),
+        (2.0, 0.050_969_739_414_929_174),
+        (4.0, 0.005_161_707_740_415_725),
+        (10.0, 8.547_378_787_148_181e-5),
+        (100.0, 9.480_007_112_311_82e-10),
+        (1e6, 9.490_167_245_460_681e-30),
+    ] {
+        let tail = tail(Likelihood::StudentT, z);
+        assert!((tail / expected - 1.0).abs() < 1e-13, "{z}: {tail:e}, not {expected:e}");
+    }
+    // scipy.stats.t.logpdf(z, 5)
+    let standard = Component::new(Likelihood::StudentT, 0.0, 5.0 / 3.0).unwrap();
+    for (z, expected) in [(0.5, -1.114_990_081_563_020_3), (3.0, -4.057_477_840_598_2)] {
+        assert!((standard.log_pdf(z) - expected).abs() < 1e-14);
+    }
+}
+
+#[test]
+fn a_far_place_is_far_enough() {
+    for likelihood in ALL {
+        for p in [0.5, 0.3, 0.025, 1e-6, 1e-12] {
+            let z = far_enough(likelihood, p);
+            assert!(z >= 0.0 && tail(likelihood, z) <= p, "{likelihood:?} {p}");
+        }
+    }
+}
+
+#[test]
+fn the_density_has_the_mean_and_the_variance_that_are_asked_for() {
+    for likelihood in ALL {
+        let component = Component::new(likelihood, 1.5, 0.2).unwrap();
+        let h = 1e-3;
+        let (mut mass, mut mean, mut square) = (0.0, 0.0, 0.0);
+        for i in -400_000..400_000 {
+            let x = (f64::from(i) + 0.5) * h;
+            let p = component.pdf(x) * h;
+            (mass, mean, square) = (mass + p, mean + p * x, square + p * x * x);
+        }
+        assert!(
+            (mass - 1.0).abs() < 1e-6 && (mean - 1.5).abs() < 1e-6,
+            "{likelihood:?} {mass} {mean}"
+        );
+        assert!((square - mean * mean - 0.2).abs() < 1e-5, "{likelihood:?}");
+        for z in [-2.0, 0.0, 1.5] {
+            assert!((component.z(component.x(z)) - z).abs() < 1e-13);
+        }
+    }
+}
+
+#[test]
+fn a_component_has_the_mean_and_the_sigma_that_are_asked_for() {
+    for likelihood in ALL {
+        let component = Component::new(likelihood, 1.5, 0.2).unwrap();
+        assert!((component.mean() - 1.5).abs() < 1e-15 && (component.sigma() - 0.2f64.sqrt()).abs() < 1e-15);
+    }
+}
+
+/// E|X - x| is the integral of F below x and of 1 - F above; E|X - Y| that of F (1 - G) + G (1 - F).
+#[test]
+fn distances_are_those_of_a_quadrature() {
+    for likelihood in ALL {
+        let [a, b] = [(1.5, 0.2), (0.9, 0.7)].map(|(mean, var)| Component::new(likelihood, mean, var).unwrap());
+        let (h, x) = (1e-3, 1.1);
+        let (mut to_x, mut apart, mut among) = (0.0, 0.0, 0.0);
+        for i in -200_000..400_000 {
+            let y = (f64::from(i) + 0.5) * h;
+            let (f, g) = (a.cdf(y), b.cdf(y));
+            to_x += h * if y < x { f } else { a.above(y) };
+            apart += h * (f * b.above(y) + g * a.above(y));
+            among += h * 2.0 * f * a.above(y);
+        }
+        for (found, expected) in [
+            (a.distance_to(x), to_x),
+            (a.distance(&b), apart),
+            (b.distance(&a), apart),
+            (a.distance(&a), among),
+        ] {
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{likelihood:?}: {found}, not {expected}"
+            );
+        }
+        for x in [-1e9, 1e9] {
+            assert!((a.distance_to(x) - (x - 1.5).abs()).abs() < 1e-6, "{likelihood:?}");
+        }
+    }
+    assert_eq!(student_distance(0.0, 0.0, 0.0), 0.0);
+}
+
+#[test]
+fn draws_have_the_distribution() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    for likelihood in ALL {
+        let component = Component::new(likelihood, 1.5, 0.2).unwrap();
+        let draws: Vec<f64> = (0..100_000).map(|_| component.draw(&mut rng)).collect();
+        for x in [0.6, 1.2, 1.5, 2.4] {
+            let share = draws.iter().filter(|draw| **draw <= x).count() as f64 / draws.len() as f64;
+            assert!((share - component.cdf(x)).abs() < 0.006, "{likelihood:?} {x}");
+        }
+    }
+}
+
+#[test]
+fn a_loss_becomes_the_nll_of_the_label() {
+    let (scale, shift, mu, var) = (0.4, 0.3, 1.2, 0.5);
+    for likelihood in ALL {
+        let label: f64 = 1.7;
+        let logarithm = if likelihood == Likelihood::LogNormal {
+            label.ln()
+        } else {
+            label
+        };
+        let square = ((logarithm - shift) / scale - mu).powi(2) / var;
+        // As the plan has it.
+        let loss: f64 = match likelihood {
+            Likelihood::StudentT => 0.5 * f64::ln(var) + 3.0 * (square / 3.0).ln_1p(),
+            _ => 0.5 * (f64::ln(var) + square),
+        };
+        let jacobian = if likelihood == Likelihood::LogNormal {
+            label.ln()
+        } else {
+            0.0
+        };
+        let (mean, var) = moments(likelihood, scale * mu + shift, scale * scale * var);
+        let nll = -Component::new(likelihood, mean, var).unwrap().log_pdf(label);
+        assert!(
+            (loss + loss_to_nll(likelihood, scale) + jacobian - nll).abs() < 1e-12,
+            "{likelihood:?}"
+        );
+    }
+}
+
+#[test]
+fn what_no_distribution_has_is_refused() {
+    let refused = |likelihood, mean, var| Component::new(likelihood, mean, var).is_err();
+    for likelihood in ALL {
+        assert!(refused(likelihood, f64::NAN, 1.0) && refused(likelihood, 1.0, 0.0));
+        assert!(refused(likelihood, 1.0, f64::INFINITY));
+    }
+    assert!(refused(Likelihood::LogNormal, 0.0, 1.0) && refused(Likelihood::LogNormal, -1.0, 1.0));
+    let positive = Component::new(Likelihood::LogNormal, 1.0, 1.0).unwrap();
+    assert_eq!(
+        (positive.cdf(0.0), positive.cdf(-3.0), positive.pdf(-3.0)),
+        (0.0, 0.0, 0.0)
+    );
+}
