@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod infer;
 pub mod metrics;
 pub mod mixture;
+pub mod ood;
 pub mod predict;
 pub mod recording;
 pub mod selftest;

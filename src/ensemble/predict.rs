@@ -1,9 +1,12 @@
 //! An inference plan and the members' weights: images in, each member's mean and variance out.
 
+use super::ood::Cloud;
 use crate::device::{Device, Engine};
 use crate::net::{Layout, Member, Network};
-use crate::plan::{Io, Plan};
+use crate::plan::{Io, Plan, TensorId};
 use anyhow::Result;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 
 /// An ensemble that answers.
 pub struct Predictor {
@@ -12,6 +15,10 @@ pub struct Predictor {
     batch: usize,
     /// Values of an image.
     image: usize,
+    /// Features of the last hidden layer; `None` where there is no such layer.
+    features: Option<usize>,
+    /// One a member, or none.
+    clouds: Vec<Cloud>,
 }
 
 /// Each member's answer for one image, in scaled labels.
@@ -19,6 +26,8 @@ pub struct Predictor {
 pub struct Answer {
     pub mu: Vec<f64>,
     pub var: Vec<f64>,
+    /// How unlike the training images this one is, see [`ood`](super::ood); `None` where the model does not know.
+    pub ood_score: Option<f64>,
 }
 
 impl Answer {
@@ -27,6 +36,7 @@ impl Answer {
         Answer {
             mu: self.mu.iter().map(|mu| scale * mu + shift).collect(),
             var: self.var.iter().map(|var| scale * scale * var).collect(),
+            ood_score: self.ood_score,
         }
     }
 }
@@ -40,15 +50,19 @@ impl Predictor {
         let layout = Layout::new(network)?;
         let plan = Plan::inference(network, &layout, batch)?;
         let engine = device.engine(&plan, members)?;
+        let hidden = &plan.plan.tensors[plan.io.features.0];
+        let features = (!hidden.shared).then_some(hidden.len / batch);
         Ok(Predictor {
             engine,
             io: plan.io,
             batch,
             image: network.input_shape().len(),
+            features,
+            clouds: vec![],
         })
     }
 
-    /// The members of a model file.
+    /// The members of a model file. Answers have a score where each member has a cloud.
     ///
     /// # Errors
     /// Those of [`Device::engine`].
@@ -56,7 +70,33 @@ impl Predictor {
         let mut predictor = Predictor::new(device, network, members.len(), batch)?;
         let rows = |part: fn(&Member) -> &Vec<f32>| members.iter().flat_map(part).copied().collect::<Vec<f32>>();
         predictor.set_weights(&rows(|m| &m.params), &rows(|m| &m.stats))?;
+        let clouds: Option<Vec<Cloud>> = members.iter().map(|member| member.cloud.clone()).collect();
+        predictor.clouds = clouds.unwrap_or_default();
         Ok(predictor)
+    }
+
+    /// Where images lie, (N, image), among each member's features of the last hidden layer; `None` where the network has
+    /// no such layer.
+    ///
+    /// # Errors
+    /// Those of [`Cloud::fit`], and those of the device.
+    pub fn clouds(&mut self, images: &[f32]) -> Result<Option<Vec<Cloud>>> {
+        let Some(size) = self.features else { return Ok(None) };
+        let mut rows = vec![Vec::new(); self.engine.members()];
+        let batch = self.batch;
+        let mut batches = images.chunks(batch * self.image);
+        let next = &mut || Ok(batches.next().map(<[f32]>::to_vec));
+        self.replay(next, &[self.io.features], &mut |words, count| {
+            let all = words.chunks_exact(batch * size);
+            rows.iter_mut()
+                .zip(all)
+                .for_each(|(rows, member)| rows.extend_from_slice(&member[..count * size]));
+            Ok(())
+        })?;
+        rows.iter()
+            .map(|rows| Cloud::fit(rows, size))
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     /// Rows of all members, as [`Layout`] has them.
@@ -81,18 +121,54 @@ impl Predictor {
         Ok(answers)
     }
 
-    /// Answers for batches of at most [`Predictor::batch`] images as they come; a batch that is not full is padded with
-    /// zeros, which changes nothing for the others.
+    /// Answers for batches of at most [`Predictor::batch`] images as they come.
     pub fn stream(
         &mut self,
         next: &mut dyn FnMut() -> Result<Option<Vec<f32>>>,
         sink: &mut dyn FnMut(Vec<Answer>) -> Result<()>,
     ) -> Result<()> {
-        let (image, batch, members) = (self.image, self.batch, self.engine.members());
-        let counts = std::cell::RefCell::new(std::collections::VecDeque::new());
+        let (batch, members) = (self.batch, self.engine.members());
+        let clouds = std::mem::take(&mut self.clouds);
+        let outputs = [self.io.prediction, self.io.features];
+        let outputs = if clouds.is_empty() { &outputs[..1] } else { &outputs };
+        let result = self.replay(next, outputs, &mut |values, count| {
+            let (heads, features) = values.split_at(2 * members * batch);
+            let head = |row: usize, head: usize| {
+                let value = |member: usize| f64::from(heads[2 * (member * batch + row) + head]);
+                (0..members).map(value).collect()
+            };
+            let score = |row: usize| {
+                let distance = |(member, cloud): (usize, &Cloud)| {
+                    let size = cloud.mean.len();
+                    cloud.distance(&features[(member * batch + row) * size..][..size])
+                };
+                let sum: f64 = clouds.iter().enumerate().map(distance).sum();
+                (!clouds.is_empty()).then_some(sum / members as f64)
+            };
+            let answer = |row: usize| Answer {
+                mu: head(row, 0),
+                var: head(row, 1),
+                ood_score: score(row),
+            };
+            sink((0..count).map(answer).collect())
+        });
+        self.clouds = clouds;
+        result
+    }
+
+    /// What stands in `outputs`, one after another, for each batch, and how many of its images there are: a batch that
+    /// is not full is padded with zeros, which changes nothing for the others.
+    fn replay(
+        &mut self,
+        next: &mut dyn FnMut() -> Result<Option<Vec<f32>>>,
+        outputs: &[TensorId],
+        sink: &mut dyn FnMut(&[f32], usize) -> Result<()>,
+    ) -> Result<()> {
+        let (image, batch) = (self.image, self.batch);
+        let counts = RefCell::new(VecDeque::new());
         self.engine.stream(
             self.io.x,
-            &[self.io.prediction],
+            outputs,
             &mut || {
                 let Some(mut images) = next()? else { return Ok(None) };
                 counts.borrow_mut().push_back(images.len() / image);
@@ -100,20 +176,8 @@ impl Predictor {
                 Ok(Some(bytemuck::cast_vec(images)))
             },
             &mut |words| {
-                let outputs: &[f32] = bytemuck::cast_slice(words);
                 let count = counts.borrow_mut().pop_front().expect("a batch for every answer");
-                let head = |row: usize, head: usize| {
-                    let value = |member: usize| f64::from(outputs[2 * (member * batch + row) + head]);
-                    (0..members).map(value).collect()
-                };
-                sink(
-                    (0..count)
-                        .map(|row| Answer {
-                            mu: head(row, 0),
-                            var: head(row, 1),
-                        })
-                        .collect(),
-                )
+                sink(bytemuck::cast_slice(words), count)
             },
         )
     }

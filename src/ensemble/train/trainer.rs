@@ -165,10 +165,7 @@ impl Trainer {
         self.engine.write(self.params, bytemuck::cast_slice(&params))?;
         self.engine.write(self.stats, bytemuck::cast_slice(&stats))?;
         self.engine.write(self.io.good, bytemuck::cast_slice(&good))?;
-        if let Some(bands) = self.io.bands {
-            let words = band_words(&self.data, self.network.input_shape().c, &self.options);
-            self.engine.write(bands, &words)?;
-        }
+        self.write_bands()?;
         self.engine.write(self.io.state, &counters)
     }
 
@@ -204,12 +201,26 @@ impl Trainer {
     }
 
     /// Takes each epoch's training images from `fresh` instead of from the dataset.
-    pub fn refresh_with(&mut self, fresh: Fresh) {
+    ///
+    /// # Errors
+    /// Those of `fresh`.
+    pub fn refresh_with(&mut self, fresh: Fresh) -> Result<()> {
         self.fresh = Some(fresh);
+        if self.io.bands.is_some() {
+            // Ranges of the bands are those of the first images, in a run that goes on too.
+            self.refresh(0)?;
+            self.write_bands()?;
+        }
+        Ok(())
     }
 
-    fn refresh(&mut self) -> Result<()> {
-        let epoch = self.progress.epoch;
+    fn write_bands(&mut self) -> Result<()> {
+        let Some(bands) = self.io.bands else { return Ok(()) };
+        let words = band_words(&self.data, self.network.input_shape().c, &self.options);
+        self.engine.write(bands, &words)
+    }
+
+    fn refresh(&mut self, epoch: usize) -> Result<()> {
         if let Some(fresh) = self.fresh.as_mut().filter(|_| self.images_of != Some(epoch)) {
             let rows = self.data.train.labels.len();
             self.data.train = fresh(epoch)?;
@@ -272,7 +283,7 @@ impl Trainer {
     fn shard(&mut self, watch: &mut dyn FnMut(usize) -> ControlFlow<()>) -> Result<Ended> {
         let (shard, first) = (self.progress.shard, self.progress.step);
         let steps = self.shard_rows(shard) / self.batch;
-        self.refresh()?;
+        self.refresh(self.progress.epoch)?;
         self.fill_tables(shard, first)?;
         let before = self.steps_done();
         let mut rows: Vec<f32> = Vec::new();
@@ -507,6 +518,7 @@ impl Trainer {
                 number,
                 params: params[m * p..][..p].to_vec(),
                 stats: stats[m * s..][..s].to_vec(),
+                cloud: None,
             };
             ensure!(
                 words[state::TAKEN] > 0,
@@ -532,9 +544,13 @@ impl Trainer {
         Ok(members)
     }
 
-    /// The data, after training.
-    pub fn into_data(self) -> Dataset {
-        self.data
+    /// The data, after training; of fresh images those of the last epoch.
+    ///
+    /// # Errors
+    /// Those of [`Fresh`].
+    pub fn into_data(mut self) -> Result<Dataset> {
+        self.refresh(self.progress.epoch.saturating_sub(1))?;
+        Ok(self.data)
     }
 }
 
