@@ -2,6 +2,7 @@
 //
 // adam_norm     grads (M,P), stats_next (M,S)  ->  partials (M,CHUNKS): largest |g|, sum of (g / largest)^2, 1 if any is not finite
 // adam_verdict  partials, losses, state        ->  state: take, skip or restore; clip factor, step size; a row of the log
+// adam_decay    state                          ->  a kernel of params, where weights decay
 // adam_update   state, grads                   ->  params, stats, m, v, good
 //
 // w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon) (Kingma & Ba 2015, in Keras' form).
@@ -117,7 +118,7 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
 #endif
 
     let cursor = state[at + CURSOR];
-    let rate = schedule[cursor] * real(at + RATE_FACTOR);
+    let rate = schedule[cursor * SCHEDULE_WIDTH + RATE] * real(at + RATE_FACTOR);
     var verdict = TAKE;
     if (state[at + FROZEN] != 0u) {
         verdict = FREEZE;
@@ -146,6 +147,9 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
 #else
         state[at + CLIP] = bitcast<u32>(1.0);
 #endif
+#if DECAYED
+        state[at + SHRINK] = bitcast<u32>(1.0 - rate * DECAY);
+#endif
         state[at + TAKEN] += 1u;
         state[at + SKIPPED_IN_A_ROW] = 0u;
         state[at + SINCE_GOOD] += 1u;
@@ -162,6 +166,20 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     log_rows[row + 3u] = rate;
     log_rows[row + 4u] = loss[2u * member + 1u];
     state[at + CURSOR] = cursor + 1u;
+}
+
+#entry adam_decay
+// A thread has a value of a kernel (Loshchilov & Hutter 2019).
+@group(0) @binding(0) var<storage, read> state: array<u32>;
+@group(0) @binding(1) var<storage, read_write> params: array<f32>;
+
+@compute @workgroup_size(256)
+fn adam_decay(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let at = (group.x + group.y * GRID_X) * 256u + thread;
+    let word = group.z * STATE_WORDS;
+    if (at < LEN && state[word + VERDICT] % KEEP == TAKE) {
+        params[group.z * PARAM_STRIDE + OFFSET + at] *= bitcast<f32>(state[word + SHRINK]);
+    }
 }
 
 #entry adam_update

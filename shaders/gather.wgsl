@@ -1,8 +1,11 @@
-// Each member's own mini-batch out of the pool that all share, with its own flips.
+// Each member's own mini-batch out of the pool that all share, with its own flips, shifts and noise.
 //
 // pool (N,H,W,C), labels (N), draws (M, steps, B) as image | code << 28, state (M, words)  ->  x (M,B,H,W,C), y (M,B)
 //
 // A thread copies a pixel. Code bit 2 swaps rows and columns (only where H = W), bit 1 turns rows round, bit 0 columns.
+// Pixels that a shift brings in are masked ones; noise is added to what is not masked.
+
+#import shared/random
 
 #entry gather
 @group(0) @binding(0) var<storage, read> pool: array<f32>;
@@ -11,6 +14,9 @@
 @group(0) @binding(3) var<storage, read> state: array<u32>;
 @group(0) @binding(4) var<storage, read_write> x: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
+#if SHIFT || NOISY
+@group(0) @binding(6) var<storage, read> bands: array<u32>;
+#endif
 
 @compute @workgroup_size(256)
 fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -24,6 +30,19 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         let source = draw & 0x0fffffffu;
         var i = pixel / W % H;
         var j = pixel % W;
+#if SHIFT || NOISY
+        let key = vec3<u32>(state[member * STATE_WORDS + KEY], step, image);
+#endif
+#if SHIFT
+        // Integers of 0 to 2 SHIFT, of sixteen bits each.
+        let random = pcg4d(vec4<u32>(key, SHIFT_PLACE)).xy;
+        i += SHIFT - (((random.x >> 16u) * ${2 * SHIFT + 1}u) >> 16u);
+        j += SHIFT - (((random.y >> 16u) * ${2 * SHIFT + 1}u) >> 16u);
+        // Below 0 is far above, too.
+        let inside = i < H && j < W;
+        i = select(0u, i, inside);
+        j = select(0u, j, inside);
+#endif
         if ((code & 4u) != 0u) {
             let swap = i;
             i = j;
@@ -34,7 +53,23 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         let source_at = ((source * H + i) * W + j) * C;
         let x_at = member * X_STRIDE + pixel * C;
         for (var c = 0u; c < C; c++) {
-            x[x_at + c] = pool[source_at + c];
+            var value = pool[source_at + c];
+#if SHIFT || NOISY
+            let masked = bands[MASKED * C + c];
+#endif
+#if SHIFT
+            value = select(bitcast<f32>(masked), value, inside);
+#endif
+#if NOISY
+            let words = pcg4d(vec4<u32>(key, pixel % ${H * W}u * C + c));
+            // Sixteen bytes, in pairs in the halves of a word.
+            let pairs = (words & vec4<u32>(0x00ff00ffu)) + ((words >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+            let both = pairs.x + pairs.y + pairs.z + pairs.w;
+            let sum = (both & 0xffffu) + (both >> 16u);
+            let noisy = value + bitcast<f32>(bands[NOISE * C + c]) * (f32(sum) - f32(BYTES_MEAN));
+            value = select(noisy, value, bitcast<u32>(value) == masked);
+#endif
+            x[x_at + c] = value;
         }
         if (pixel % ${H * W}u == 0u) {
             y[member * BATCH + image] = pool_labels[source];

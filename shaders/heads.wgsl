@@ -1,12 +1,14 @@
 // The two heads, the loss and their gradients.
 //
 // heads_forward      x (M,B,F)          ->  raw (M,B,2): a, b;  prediction (M,B,2): mu, var
-// heads_loss         raw, prediction, y ->  draw (M,B,2): d loss/da, d loss/db;  loss (M,2): loss, mean squared error
+// heads_loss         raw, prediction, y ->  draw (M,B,2): dL/da, dL/db;  loss (M,2): loss, mean squared error
 // heads_grad_input   draw               ->  dx (M,B,F); GATE: only where x > 0
 // heads_grad_weight  x, draw            ->  gradients of both kernels (F) and biases
 //
-// mu = |a| or a; var = softplus(b) + floor; loss = mean of log(var)/2 + (y - mu)^2 / (2 var)
-// (arXiv 1612.01474, eq. 1 without its constant).
+// mu = |a| or a; var = softplus(b) + floor; loss = mean of l, without its constant:
+// l = log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474, eq. 1), or
+// l = log(var)/2 + 3 log(1 + (y - mu)^2 / (3 var)), Student's t of 5 degrees of freedom with var its variance.
+// L = mean of var^beta l, var^beta a constant (arXiv 2203.09168); where the schedule says so, mean of (y - mu)^2 / 2.
 
 #entry heads_forward
 // A workgroup has an image.
@@ -54,14 +56,17 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 @group(0) @binding(0) var<storage, read> raw: array<vec2<f32>>;
 @group(0) @binding(1) var<storage, read> prediction: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read> y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> draw: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read_write> loss: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read> schedule: array<f32>;
+@group(0) @binding(4) var<storage, read> state: array<u32>;
+@group(0) @binding(5) var<storage, read_write> draw: array<vec2<f32>>;
+@group(0) @binding(6) var<storage, read_write> loss: array<vec2<f32>>;
 
 var<workgroup> sh_loss: array<vec2<f32>, 64>;
 
 @compute @workgroup_size(64)
 fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
+    let fit_mean = schedule[state[member * STATE_WORDS + CURSOR] * SCHEDULE_WIDTH + FIT_MEAN] != 0.0;
     var sum = vec2<f32>();
     for (var image = thread; image < BATCH; image += 64u) {
         let at = member * BATCH + image;
@@ -69,9 +74,23 @@ fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         let mu = prediction[at].x;
         let inverse = 1.0 / prediction[at].y;
         let error = mu - y[at];
+#if STUDENT_T
+        let q = error * error * inverse / 3.0;
+        sum += vec2<f32>(0.5 * log(prediction[at].y) + 3.0 * log(1.0 + q), error * error);
+        var d_mu = 2.0 * error * inverse / (1.0 + q);
+        var d_var = inverse * (0.5 - 3.0 * q / (1.0 + q));
+#else
         sum += vec2<f32>(0.5 * (log(prediction[at].y) + error * error * inverse), error * error);
-        let d_mu = error * inverse;
-        let d_var = 0.5 * inverse * (1.0 - error * error * inverse);
+        var d_mu = error * inverse;
+        var d_var = 0.5 * inverse * (1.0 - error * error * inverse);
+#endif
+#if WEIGHTED
+        let weight = pow(prediction[at].y, BETA);
+        d_mu *= weight;
+        d_var *= weight;
+#endif
+        d_mu = select(d_mu, error, fit_mean);
+        d_var = select(d_var, 0.0, fit_mean);
         let e = exp(-abs(value.y));
         let sigmoid = select(e, 1.0, value.y >= 0.0) / (1.0 + e);
 #if ABS_MEAN

@@ -140,6 +140,45 @@ const ANSWER: [&str; 10] = [
 ];
 
 #[test]
+fn every_option_of_training_runs_and_is_in_the_model() {
+    let f = Folder::new();
+    for (likelihood, more) in [
+        ("student-t", "--adversarial 0.01"),
+        ("log-normal", "--adversarial 0.02 --patience 1 --ema 0.9"),
+    ] {
+        let options = format!(
+            "--likelihood {likelihood} {more} --shift 1 --noise 0.2 --beta-nll 0.5 --warm-up-mean 1 --warm-up 4 \
+             --weight-decay 0.001 --epochs 6 --hold-out 6 -o {{run-{likelihood}}}"
+        );
+        done(&f.line(&format!("{TRAIN} {options}")));
+        let model = format!("{{run-{likelihood}/model.safetensors}}");
+        let info = done(&f.line(&format!("info {model}")));
+        let adversarial = if more.contains("0.02") {
+            "adversarial 0.02"
+        } else {
+            "adversarial 0.01"
+        };
+        says(
+            &info,
+            &[likelihood, adversarial, "beta_nll 0.5", "shift 1", "weight_decay 0.001"],
+        );
+        for tta in ["", "--tta"] {
+            done(&f.line(&format!(
+                "infer {model} {{stack}} --device cpu {tta} -o {{out{tta}.csv}}"
+            )));
+        }
+        let theta_e = |name: &str| -> Vec<f64> {
+            let (_, rows) = table(&f.path(name));
+            rows.iter().map(|row| row["theta_e"].parse().unwrap()).collect()
+        };
+        let (plain, all_views) = (theta_e("out.csv"), theta_e("out--tta.csv"));
+        assert!(plain != all_views && plain.iter().chain(&all_views).all(|v| v.is_finite() && *v > 0.0));
+        let resume = f.line(&format!("train --resume {{run-{likelihood}}} --device cpu"));
+        fails(1, &resume, &["is complete"]);
+    }
+}
+
+#[test]
 fn a_stack_is_trained_inferred_and_described() {
     let f = Folder::new();
     let stdout = done(&f.line(&format!("{TRAIN} --epochs 3 --hold-out 6 -o {{deep/run}}")));

@@ -30,6 +30,9 @@ fn words(tensor: &Tensor, square: bool, rng: &mut ChaCha8Rng) -> Vec<u32> {
         "draws" => (0..rows * tensor.len)
             .map(|_| rng.random_range(0..CAPACITY.pool as u32) | rng.random_range(0..codes) << 28)
             .collect(),
+        "schedule" => (0..tensor.len)
+            .map(|i| if i % 2 == 0 { eighths(rng, 1) } else { 0 })
+            .collect(),
         "state" => (0..rows).flat_map(member_state).collect(),
         "stats" | "adam_v" | "prediction" => (0..rows * tensor.len).map(|_| eighths(rng, 1)).collect(),
         name if name.ends_with("batch_stats") => (0..rows * tensor.len).map(|_| eighths(rng, 1)).collect(),
@@ -47,6 +50,7 @@ fn member_state(member: usize) -> [u32; state::WORDS] {
     words[state::RATE_FACTOR] = 0.5_f32.to_bits();
     words[state::BIAS1] = 0.25_f32.to_bits();
     words[state::BIAS2] = 0.125_f32.to_bits();
+    words[state::KEY] = 5 + member as u32;
     words
 }
 

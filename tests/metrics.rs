@@ -2,6 +2,7 @@
 
 use lensgpu::ensemble::calibration::Forecast;
 use lensgpu::ensemble::metrics::{FIGURES, Metrics, Scored};
+use lensgpu::ensemble::predict::Answer;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -26,10 +27,14 @@ fn every_figure_agrees_to_a_millionth() {
     let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
     let rows = predictions();
     let compare = |name: &str, members: &[usize]| {
-        let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect::<Vec<f64>>();
         let scored: Vec<Scored> = rows
             .iter()
-            .map(|(truth, mu, var)| Scored::new(*truth, &Forecast::new(&pick(mu), &pick(var), None).unwrap()))
+            .map(|(truth, mu, var)| {
+                Scored::new(
+                    *truth,
+                    &Forecast::new(&Answer::gaussian(mu, var).of(members), None).unwrap(),
+                )
+            })
             .collect();
         let metrics = Metrics::new(&scored).unwrap();
         for figure in &FIGURES {
@@ -50,7 +55,10 @@ fn quantiles_agree_with_root_finding() {
     let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
     let quantiles = expected["quantiles of the first 10"].as_array().unwrap();
     for ((_, mu, var), expected) in predictions().iter().zip(quantiles) {
-        let ours = Forecast::new(mu, var, None).unwrap().prediction().quantiles;
+        let ours = Forecast::new(&Answer::gaussian(mu, var), None)
+            .unwrap()
+            .prediction()
+            .quantiles;
         for (ours, theirs) in ours.iter().zip(expected.as_array().unwrap()) {
             assert!((ours - theirs.as_f64().unwrap()).abs() < 1e-9);
         }

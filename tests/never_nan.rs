@@ -9,6 +9,7 @@ use lensgpu::data::SourceOptions;
 use lensgpu::device::Device;
 use lensgpu::ensemble::infer::{InferOptions, infer};
 use lensgpu::ensemble::predict::Answer;
+use lensgpu::ensemble::stream::Passes;
 use lensgpu::ensemble::train::checkpoint::Checkpoint;
 use lensgpu::ensemble::train::history::EpochRecord;
 use lensgpu::ensemble::train::run::{Outcome, Watcher, begin};
@@ -415,7 +416,10 @@ fn inferred(device: &Device, model: &Model, examples: &Examples) -> Vec<f64> {
         output: output.clone(),
         member_columns: false,
         truth: None,
-        batch: 16,
+        passes: Passes {
+            batch: 16,
+            all_views: false,
+        },
     };
     infer(model, device, &options, &mut |_, _| true).unwrap();
     let mut table = csv::Reader::from_path(output).unwrap();

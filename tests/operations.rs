@@ -6,8 +6,8 @@ mod reference;
 
 use lensgpu::cpu::CpuEngine;
 use lensgpu::device::{Device, Engine};
-use lensgpu::net::{Layout, Network, Parameter};
-use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, Training, bands, log, state};
+use lensgpu::net::{Layout, Likelihood, Network, Parameter};
+use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, Training, bands, log, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -32,6 +32,7 @@ fn engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> 
 /// Error that is allowed, relative to the largest value of the part of a tensor at hand ([`parts`]).
 fn tolerance(op: &Op) -> f64 {
     match op {
+        Op::Gather(op) if op.noise => 2e-6,
         Op::Gather(_) | Op::PoolForward(_) | Op::PoolGradInput(_) => 0.0,
         // In a batch of few rows what is left is a small difference of large numbers.
         Op::NormGradInput(_) => 1e-4,
@@ -48,7 +49,8 @@ fn tolerance(op: &Op) -> f64 {
         | Op::HeadsForward(_)
         | Op::HeadsLoss(_)
         | Op::HeadsGradWeight(_)
-        | Op::Adam(_) => 2e-5,
+        | Op::Adam(_)
+        | Op::Average(_) => 2e-5,
         // tests/lens.rs
         Op::LensDeflect(_)
         | Op::LensPsf(_)
@@ -326,17 +328,20 @@ impl Case {
     }
 
     fn training(&self, network: &Network, layout: &Layout) -> NetworkPlan {
+        Plan::training(network, layout, &self.options()).unwrap()
+    }
+
+    fn options(&self) -> Training {
         let capacity = Capacity {
             pool: self.batch + 1,
             steps: 3,
         };
-        let training = Training {
+        Training {
             adversarial: self.adversarial,
             // Large enough for some, not for all.
             clip: 1.0,
             ..Training::new(self.batch, capacity)
-        };
-        Plan::training(network, layout, &training).unwrap()
+        }
     }
 }
 
@@ -355,7 +360,12 @@ fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory 
         let positive = matches!(tensor.name.as_str(), "stats" | "adam_v" | "schedule");
         let range = if positive { 0.5..1.5 } else { -1.0..1.0 };
         let id = TensorId(i);
-        let values = random(&mut rng, memory.all(id).len(), range);
+        // Numbers of its own, whichever tensors there are beside it.
+        let seed = tensor
+            .name
+            .bytes()
+            .fold(1, |seed: u64, byte| seed.wrapping_mul(31) + u64::from(byte));
+        let values = random(&mut ChaCha8Rng::seed_from_u64(seed), memory.all(id).len(), range);
         memory.set(id, &values);
     }
     for m in 0..members {
@@ -377,9 +387,10 @@ fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory 
         memory.set(train.draws, &draws);
         if let Some(bands) = train.bands {
             // Every seventh value is a masked one of its channel.
-            let masked = memory.all(bands)[bands::MASKED * plan.tensor(bands).len / bands::ROWS..].to_vec();
-            let mut pool = memory.all(train.pool).to_vec();
             let channels = plan.tensor(bands).len / bands::ROWS;
+            let masked = memory.all(bands)[bands::MASKED * channels..].to_vec();
+            let mut pool = memory.all(train.pool).to_vec();
+            memory.row_mut(bands, 0)[bands::NOISE * channels..].fill(round(1e-3));
             pool.iter_mut()
                 .enumerate()
                 .step_by(7)
@@ -394,7 +405,12 @@ fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory 
             words[state::RATE_FACTOR] = 1.0;
             words[state::BIAS1] = round(0.1);
             words[state::BIAS2] = round(0.001);
+            words[state::KEY] = 1e6 + m as f64;
         }
+        let rows = memory.row_mut(train.schedule, 0).iter_mut();
+        rows.skip(schedule::FIT_MEAN)
+            .step_by(schedule::WIDTH)
+            .for_each(|flag| *flag = 0.0);
     }
     memory
 }
@@ -409,7 +425,7 @@ fn is_integer(plan: &Plan, tensor: TensorId, i: usize) -> bool {
     let tensor = plan.tensor(tensor);
     match tensor.name.as_str() {
         "draws" => true,
-        "state" => i % tensor.len < state::RATE_FACTOR,
+        "state" => i % tensor.len < state::RATE_FACTOR || i % tensor.len == state::KEY,
         _ => false,
     }
 }
@@ -585,6 +601,58 @@ fn every_operation_is_as_the_reference_has_it() {
     });
 }
 
+/// Everything that a run can switch on, at once and apart.
+#[test]
+fn every_option_is_as_the_reference_has_it() {
+    let cases = [
+        case(
+            2,
+            5,
+            ADVERSARY,
+            &[9, 11, 3],
+            "conv 5 3 relu | norm | pool 2 | flatten | dense 5 relu | identity",
+        ),
+        case(20, 2, PLAIN, &[8, 8, 2], "conv 3 3 relu | norm | flatten | abs"),
+        case(3, 70, PLAIN, &[5], "dense 7 relu | norm | identity"),
+    ];
+    for case in cases {
+        let plain = case.options();
+        let all = Training {
+            beta_nll: 0.5,
+            shift: if case.input.len() == 3 { 2 } else { 0 },
+            noise: true,
+            weight_decay: 0.01,
+            average: 0.9,
+            ..plain
+        };
+        let noise = Training { noise: true, ..plain };
+        for (training, likelihood) in [
+            (all, Likelihood::Gaussian),
+            (all, Likelihood::StudentT),
+            (noise, Likelihood::StudentT),
+            (
+                Training {
+                    shift: all.shift,
+                    ..plain
+                },
+                Likelihood::Gaussian,
+            ),
+        ] {
+            let network = case.network().with_likelihood(likelihood);
+            let layout = Layout::new(&network).unwrap();
+            let plan = Plan::training(&network, &layout, &training).unwrap();
+            for fit_mean in [0.0, 1.0] {
+                let mut memory = random_memory(&plan, &layout, case.members);
+                memory.row_mut(plan.io.train.unwrap().schedule, 0)[schedule::WIDTH + schedule::FIT_MEAN] = fit_mean;
+                for op in &plan.ops {
+                    let what = format!("{:?} {likelihood:?} {training:?}", case.input);
+                    check(&what, &plan, &layout, op, &mut memory, &Seen::default());
+                }
+            }
+        }
+    }
+}
+
 /// The optimiser's rules: what it does with what no gradient of a sound step is.
 #[test]
 fn skipped_restored_kept_frozen_and_clipped_steps_are_as_the_reference_has_them() {
@@ -660,9 +728,17 @@ const SMALL: Case = case(
 
 #[test]
 fn a_member_alone_has_the_same_bits_as_in_company() {
-    let network = SMALL.network();
+    let network = SMALL.network().with_likelihood(Likelihood::StudentT);
     let layout = Layout::new(&network).unwrap();
-    let plan = SMALL.training(&network, &layout);
+    let training = Training {
+        beta_nll: 0.5,
+        shift: 3,
+        noise: true,
+        weight_decay: 0.01,
+        average: 0.9,
+        ..SMALL.options()
+    };
+    let plan = Plan::training(&network, &layout, &training).unwrap();
     let company = random_memory(&plan, &layout, 3);
     let mut alone = Memory::new(&plan, 1);
     for tensor in tensors(&plan) {

@@ -6,7 +6,7 @@ use lensgpu::gpu::preprocess::preprocess;
 use lensgpu::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
 use lensgpu::lens::Population;
 use lensgpu::lens::plan::{LensPlan, Window, deflection};
-use lensgpu::net::{Layout, Network};
+use lensgpu::net::{Layout, Likelihood, Network};
 use lensgpu::plan::{Capacity, Op, Plan, Tensor, Training};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 use std::collections::HashSet;
@@ -91,6 +91,19 @@ fn plans() -> Vec<(String, Plan)> {
             clip: f32::INFINITY,
             ..plain
         };
+        let everything = Training {
+            beta_nll: 0.5,
+            shift: if input.len() == 3 { 2 } else { 0 },
+            noise: true,
+            weight_decay: 0.01,
+            average: 0.999,
+            ..adversarial
+        };
+        let student = network.clone().with_likelihood(Likelihood::StudentT);
+        plans.push((
+            format!("{name}, everything"),
+            Plan::training(&student, &layout, &everything).unwrap().plan,
+        ));
         plans.push((
             format!("{name}, inference"),
             Plan::inference(&network, &layout, batch).unwrap().plan,
@@ -308,7 +321,7 @@ fn the_plans_ask_for_every_operation() {
         .iter()
         .flat_map(|(_, plan)| plan.ops.iter().map(Op::name))
         .collect();
-    assert_eq!(names.len(), 25, "{names:?}");
+    assert_eq!(names.len(), 26, "{names:?}");
 }
 
 /// Neither a plan nor its lowering is told how many members there are, so a step of 20 takes the dispatches of one.

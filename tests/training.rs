@@ -7,8 +7,8 @@ use common::{answers, bits, dataset, devices, finish, options, rings, tiny, trai
 use lensgpu::device::Device;
 use lensgpu::ensemble::train::checkpoint::Checkpoint;
 use lensgpu::ensemble::train::history::EpochRecord;
-use lensgpu::ensemble::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
-use lensgpu::net::{Layout, Network};
+use lensgpu::ensemble::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::net::{Layout, Likelihood, Network};
 use lensgpu::plan::{Capacity, NetworkPlan, Plan, Training};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -137,6 +137,197 @@ fn a_run_that_was_stopped_and_read_from_disk_ends_with_the_same_bits() {
     }
 }
 
+/// Everything that a run can switch on.
+fn all_on(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOptions {
+    TrainOptions {
+        adversarial: 0.01,
+        beta_nll: 0.5,
+        warm_up_mean: 1,
+        shift: 1,
+        noise: 0.1,
+        warm_up: 5,
+        weight_decay: 1e-3,
+        ema: 0.8,
+        patience: 3,
+        ..options(members, epochs)
+    }
+}
+
+/// With masked pixels, so that there is something to shift in.
+fn masked_dataset(train: usize, validation: usize) -> Dataset {
+    let band = Band {
+        masked: 0.0,
+        sky_noise: 1.0,
+        range: 10.0,
+    };
+    Dataset {
+        bands: vec![band; 2],
+        ..dataset(train, validation)
+    }
+}
+
+#[test]
+fn with_everything_on_it_learns_and_a_stopped_run_ends_with_the_same_bits() {
+    for device in devices() {
+        let new = || Trainer::new(&device, &tiny(), masked_dataset(100, 20), &all_on([0, 3], 3), Some(60)).unwrap();
+        let mut whole = new();
+        finish(&mut whole);
+        let mut stopped = new();
+        for _ in 0..3 {
+            stopped.epoch(&mut |_| ControlFlow::Break(())).unwrap();
+            let checkpoint = stopped.checkpoint().unwrap();
+            stopped = new();
+            stopped.restore(checkpoint).unwrap();
+        }
+        finish(&mut stopped);
+        assert!(outcome(&mut whole) == outcome(&mut stopped), "{}", device.name());
+    }
+    let mut trainer = Trainer::new(&Device::Cpu, &tiny(), masked_dataset(200, 50), &all_on([0], 25), None).unwrap();
+    finish(&mut trainer);
+    let best = trainer.progress().best[0].unwrap();
+    assert!(best.rmse < 0.5 * SPREAD, "{best:?}");
+}
+
+#[test]
+fn with_everything_on_a_member_of_an_ensemble_equals_the_same_member_alone() {
+    for device in devices() {
+        let train = |members: &[u32]| {
+            let options = all_on(members.iter().copied(), 3);
+            let mut trainer = Trainer::new(&device, &tiny(), masked_dataset(63, 20), &options, None).unwrap();
+            finish(&mut trainer);
+            rows(&mut trainer)
+        };
+        let (together, alone) = (train(&[0, 1, 2]), train(&[2]));
+        assert_eq!(alone, together[2..], "{}", device.name());
+    }
+}
+
+#[test]
+fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
+    for device in devices() {
+        let train = |patience: usize| {
+            let options = TrainOptions {
+                patience,
+                ..options(0..4, 30)
+            };
+            trained(&device, dataset(60, 20), &options)
+        };
+        let (mut long, mut early) = (train(0), train(2));
+        let stopped = early.progress().stopped.clone();
+        let last = early.progress().epoch;
+        assert!(stopped.contains(&true), "choose other numbers");
+        assert!(last == 30 || stopped.iter().all(|over| *over));
+        let (long_history, history) = (&long.progress().history, &early.progress().history);
+        for (m, &stopped) in stopped.iter().enumerate() {
+            let best = early.progress().best[m].unwrap();
+            for (epoch, (a, b)) in long_history.iter().zip(history).enumerate() {
+                let frozen = epoch + 1 > best.epoch + 2 && stopped;
+                let (a, b) = (&a.members[m], &b.members[m]);
+                // What it answers stays as it was when it stopped, and it takes no steps.
+                let ended = &history[(best.epoch + 1).min(history.len() - 1)].members[m];
+                match frozen {
+                    false => assert_eq!(
+                        (a.val_nll, a.train_nll),
+                        (b.val_nll, b.train_nll),
+                        "member {m}, epoch {epoch}"
+                    ),
+                    true => assert_eq!(
+                        (b.val_nll, b.train_nll),
+                        (ended.val_nll, None),
+                        "member {m}, epoch {epoch}"
+                    ),
+                }
+            }
+        }
+        let (long_rows, rows) = (rows(&mut long), rows(&mut early));
+        for m in 0..4 {
+            let same_best = long.progress().best[m] == early.progress().best[m];
+            assert_eq!(long_rows[m] == rows[m], same_best, "{}: member {m}", device.name());
+        }
+    }
+}
+
+#[test]
+fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
+    for likelihood in [Likelihood::StudentT, Likelihood::LogNormal] {
+        let network = tiny().with_likelihood(likelihood);
+        let mut data = dataset(200, 50);
+        if likelihood == Likelihood::LogNormal {
+            (data.scale, data.shift) = (0.38, 0.15);
+        }
+        let (scale, shift) = (data.scale, data.shift);
+        let mut trainer = Trainer::new(&Device::Cpu, &network, data, &options([0, 2], 20), None).unwrap();
+        finish(&mut trainer);
+        let held_out = rings(100, 9, common::IMAGE);
+        let answers = answers(&Device::Cpu, &network, &mut trainer, &held_out.images);
+        for (m, best) in trainer.progress().best.iter().map(|best| best.unwrap()).enumerate() {
+            let last = &trainer.progress().history.last().unwrap().members[m];
+            assert!(best.rmse < 0.4 * SPREAD, "{likelihood:?}: {best:?}");
+            // Both are -ln p in arcsec: a mean of training that lags a little, and validation.
+            assert!(
+                (last.train_nll.unwrap() - last.val_nll.unwrap()).abs() < 1.0,
+                "{last:?}"
+            );
+            let answers = answers.iter().map(|a| a.in_units(scale, shift));
+            let within = answers
+                .zip(&held_out.labels)
+                .filter(|(a, y)| (a.mu[m] - **y).abs() < 2.0 * a.var[m].sqrt());
+            let within = within.count();
+            assert!(
+                (80..=100).contains(&within),
+                "{likelihood:?}: {within} of 100 within two sigma"
+            );
+        }
+    }
+}
+
+#[test]
+fn all_views_are_the_average_of_the_views() {
+    use lensgpu::ensemble::predict::Predictor;
+    for (shape, codes) in [([12, 11, 2], 4), ([12, 12, 2], 8)] {
+        let network = Network::from_toml(common::TINY, &shape).unwrap();
+        let data = Dataset {
+            train: rings(40, 1, shape),
+            validation: rings(10, 2, shape),
+            ..dataset(2, 2)
+        };
+        let mut trainer = Trainer::new(&Device::Cpu, &network, data, &options([0, 1], 1), None).unwrap();
+        finish(&mut trainer);
+        let members: Vec<_> = trainer
+            .members()
+            .unwrap()
+            .into_iter()
+            .map(|(member, _)| member)
+            .collect();
+        let images = rings(5, 3, shape).images;
+        let mut plain = Predictor::of_members(&Device::Cpu, &network, &members, 3).unwrap();
+        let [h, w, c] = shape;
+        let turned = |code: usize| -> Vec<f32> {
+            let pixel = |at: usize| {
+                let (image, i, j, c_at) = (at / (h * w * c), at / (w * c) % h, at / c % w, at % c);
+                let (i, j) = if code & 4 != 0 { (j, i) } else { (i, j) };
+                let i = if code & 2 != 0 { h - 1 - i } else { i };
+                let j = if code & 1 != 0 { w - 1 - j } else { j };
+                images[((image * h + i) * w + j) * c + c_at]
+            };
+            (0..images.len()).map(pixel).collect()
+        };
+        let views: Vec<_> = (0..codes).map(|code| plain.predict(&turned(code)).unwrap()).collect();
+        let mut all = Predictor::of_members(&Device::Cpu, &network, &members, 3)
+            .unwrap()
+            .in_all_views();
+        for (n, answer) in all.predict(&images).unwrap().iter().enumerate() {
+            for m in 0..2 {
+                let mean = |value: fn(&lensgpu::ensemble::predict::Answer, usize) -> f64| {
+                    views.iter().map(|view| value(&view[n], m)).sum::<f64>() / codes as f64
+                };
+                assert!((answer.mu[m] - mean(|a, m| a.mu[m])).abs() < 1e-12);
+                assert!((answer.var[m] - mean(|a, m| a.var[m])).abs() < 1e-12);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_checkpoint_of_other_data_or_another_ensemble_is_refused() {
     let device = Device::Cpu;
@@ -217,7 +408,7 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
         let data = Dataset {
             train: cubic(200, 0.0),
             validation: cubic(40, 0.5),
-            masked: vec![],
+            bands: vec![],
             scale: 1.3,
             shift: 10.0,
             fingerprint: 0,

@@ -8,7 +8,7 @@ use crate::ensemble::calibration::{Calibration, Map, Method, Record, fit};
 use crate::ensemble::evaluate::{answers, cross_fitted, mixtures};
 use crate::ensemble::metrics::{FIGURES, Metrics};
 use crate::ensemble::ood::Threshold;
-use crate::ensemble::stream::open;
+use crate::ensemble::stream::{Passes, open};
 use crate::ensemble::train::run::Watcher;
 use crate::net::Model;
 use anyhow::Result;
@@ -37,6 +37,9 @@ pub struct Calibrate {
     /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
     label: Option<String>,
+    /// See each image in all flips and quarter turns: for answers of `infer --tta`
+    #[arg(long)]
+    tta: bool,
     /// Decides the halves of which each is scored by the fit to the other
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -61,7 +64,11 @@ pub fn run(args: Calibrate) -> Result<()> {
     let options = args.images.options(&args.dir, args.label.clone(), None)?;
     let source = Arc::new(open(&model, &options.source(true)?)?);
     console.say(&source.dropped.to_string());
-    let known = answers(&model, &device, &source, usize::from(args.batch), &mut |done, all| {
+    let passes = Passes {
+        batch: usize::from(args.batch),
+        all_views: args.tta,
+    };
+    let known = answers(&model, &device, &source, passes, &mut |done, all| {
         console.progress(done, all);
         !console.stop()
     });

@@ -4,7 +4,7 @@ use super::arguments::Images;
 use super::console::Console;
 use crate::device::Device;
 use crate::ensemble::evaluate::{Evaluation, answers};
-use crate::ensemble::stream::open;
+use crate::ensemble::stream::{Passes, open};
 use crate::ensemble::train::run::Watcher;
 use crate::files;
 use crate::net::{Model, utc_now};
@@ -35,6 +35,9 @@ pub struct Evaluate {
     /// Answers as the members give them, without the model's calibration
     #[arg(long)]
     raw: bool,
+    /// See each image in all flips and quarter turns, as `infer --tta` does
+    #[arg(long)]
+    tta: bool,
     /// The training's log.csv [default: the one beside the model]
     #[arg(long, value_name = "CSV")]
     log: Option<PathBuf>,
@@ -67,7 +70,11 @@ pub fn run(args: Evaluate) -> Result<()> {
     console.say(&source.dropped.to_string());
     source.warnings.iter().for_each(|w| console.warn(w));
     files::new_folder(&args.output)?;
-    let known = answers(&model, &device, &source, usize::from(args.batch), &mut |done, all| {
+    let passes = Passes {
+        batch: usize::from(args.batch),
+        all_views: args.tta,
+    };
+    let known = answers(&model, &device, &source, passes, &mut |done, all| {
         console.progress(done, all);
         !console.stop()
     });

@@ -6,6 +6,7 @@ use super::usage;
 use crate::data::flags::FLAGS;
 use crate::device::Device;
 use crate::ensemble::infer::{InferOptions, InferReport, infer};
+use crate::ensemble::stream::Passes;
 use crate::ensemble::train::run::Watcher;
 use crate::net::Model;
 use crate::report::predicted_vs_true::predicted_vs_true;
@@ -43,6 +44,9 @@ pub struct Infer {
     /// Answers as the members give them, without the model's calibration
     #[arg(long)]
     raw: bool,
+    /// See each image in all flips and quarter turns, and average each member's mean and variance over them
+    #[arg(long)]
+    tta: bool,
     /// Images on the device at a time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -76,7 +80,10 @@ pub fn run(args: Infer) -> Result<()> {
         output: args.output.clone(),
         member_columns: args.member_columns,
         truth: args.truth.clone(),
-        batch: usize::from(args.batch),
+        passes: Passes {
+            batch: usize::from(args.batch),
+            all_views: args.tta,
+        },
     };
     let report = infer(&model, &device, &options, &mut |done, all| {
         console.progress(done, all);

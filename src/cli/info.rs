@@ -137,6 +137,9 @@ fn as_text(model: &Model) -> Result<String> {
         "  lensgpu {} on {}, {}",
         training.version, training.device, training.date
     )?;
+    for (option, value) in &training.options {
+        writeln!(text, "  {option} {value}")?;
+    }
     if let Some(calibration) = &about.calibration {
         let what = match &calibration.map {
             Map::Factors(f) => format!(

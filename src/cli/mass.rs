@@ -108,7 +108,7 @@ fn print(report: &MassReport, options: &MassOptions) {
     println!("omega_m {}, {lambda}, H0 {} km/s/Mpc", c.omega_m(), c.h0());
     match report.members {
         0 => println!("distribution of theta_e: rebuilt from its quantiles"),
-        1 => println!("distribution of theta_e: one member's Gaussian, cut off at 0"),
+        1 => println!("distribution of theta_e: one member's, cut off at 0"),
         members => println!("distribution of theta_e: the mixture of {members} members, cut off at 0"),
     }
     println!(

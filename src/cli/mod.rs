@@ -11,6 +11,7 @@ mod info;
 mod mass;
 mod selftest;
 mod simulate;
+mod techniques;
 mod text;
 mod train;
 

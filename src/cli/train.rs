@@ -2,6 +2,7 @@
 
 use super::arguments::{Images, members};
 use super::console::Console;
+use super::techniques::Techniques;
 use super::usage;
 use crate::device::Device;
 use crate::ensemble::train::run::{Outcome, begin, resume};
@@ -16,6 +17,7 @@ use std::path::PathBuf;
   lensgpu train lens_challenge/ --preset lfc1-ground -o runs/ground
   lensgpu train cutouts/ --images '{id}_{band}.fits' --bands g,r,i --label theta_e -o runs/mine
   lensgpu train stack/ --members 10 --epochs 60 --hold-out 500 -o runs/stack
+  lensgpu train stack/ --likelihood student-t --adversarial 0.01 --ema 0.999 --patience 10 -o runs/more
   lensgpu train --simulate lfc1-ground -o runs/simulated
   lensgpu train real_lenses/ --from runs/simulated/model.safetensors --freeze conv -o runs/tuned
   lensgpu train --resume runs/mine")]
@@ -70,9 +72,6 @@ pub struct Train {
     /// No flips and quarter turns
     #[arg(long, help_heading = "Training")]
     no_augment: bool,
-    /// Train on images perturbed by the adversary as well: moved by this share of each band's range
-    #[arg(long, value_name = "EPS", num_args = 0..=1, default_value_t = 0.0, default_missing_value = "0.01", help_heading = "Training")]
-    adversarial: f32,
     /// A network file, as docs/networks.md has it [default: the vanilla lens model]
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
@@ -90,11 +89,14 @@ pub struct Train {
     )]
     pool: usize,
     /// Start from this model's weights and keep its network, stretch and label scale: fine-tuning on a few real lenses
-    #[arg(long, value_name = "MODEL", conflicts_with = "network", help_heading = "Training")]
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["network", "likelihood"], help_heading = "Training")]
     from: Option<PathBuf>,
     /// With --from: leave the convolutions as they are
     #[arg(long, value_enum, requires = "from", help_heading = "Training")]
     freeze: Option<Freeze>,
+
+    #[command(flatten)]
+    techniques: Techniques,
 
     /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
     #[arg(long, default_value = "auto")]
@@ -138,8 +140,8 @@ const OF_A_NEW_RUN: [&str; 20] = [
     "calibration",
     "seed",
     "no_augment",
-    "adversarial",
     "network",
+    "Techniques",
     "simulate",
     "from",
     "freeze",
@@ -173,7 +175,7 @@ pub fn run(args: Train) -> Result<()> {
                     .map(|p| simulate_options(p, args.pool))
                     .transpose()?,
                 from: args.from.as_deref().map(std::path::absolute).transpose()?,
-                training: TrainOptions {
+                training: args.techniques.over(TrainOptions {
                     members: args.members.clone().or(numbers).unwrap_or(default.members),
                     batch: args.batch,
                     epochs: args.epochs,
@@ -186,8 +188,8 @@ pub fn run(args: Train) -> Result<()> {
                     seed: args.seed,
                     augment: !args.no_augment,
                     freeze_convolutions: args.freeze.is_some(),
-                    adversarial: args.adversarial,
-                },
+                    ..TrainOptions::default()
+                }),
                 network: Network {
                     input: vec![],
                     layers: vec![],
@@ -208,7 +210,13 @@ pub fn run(args: Train) -> Result<()> {
                     );
                     Ok(model.network)
                 }
-                None => network_of(args.network.as_deref(), input),
+                None => {
+                    let network = network_of(args.network.as_deref(), input)?;
+                    Ok(match args.techniques.likelihood {
+                        Some(likelihood) => network.with_likelihood(likelihood),
+                        None => network,
+                    })
+                }
             };
             (output.clone(), begin(output, options, network, &device, &console))
         }

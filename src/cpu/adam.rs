@@ -7,7 +7,7 @@ use super::Native;
 use super::memory::{Memory, Need, Scratch};
 use super::simd::{LANES, simd};
 use crate::plan::state::{FREEZE, KEEP, RESTORE, SKIP, TAKE};
-use crate::plan::{Adam, log, state};
+use crate::plan::{Adam, log, schedule, state};
 
 /// Values of a task.
 const PIECE: usize = 16_384;
@@ -87,7 +87,7 @@ impl Adam {
         let stats = memory.row(self.stats_next, m);
         let finite = largest.is_finite() && loss.is_finite() && stats.iter().all(|s| s.is_finite());
         let cursor = memory.words(self.state, m)[state::CURSOR] as usize;
-        let scheduled = memory.row(self.schedule, m)[cursor];
+        let scheduled = memory.row(self.schedule, m)[cursor * schedule::WIDTH + schedule::RATE];
 
         let state = memory.rows_mut(self.state).words_mut(m);
         let rate = scheduled * f32::from_bits(state[state::RATE_FACTOR]);
@@ -113,6 +113,9 @@ impl Adam {
         state[state::BIAS2] = bias2.to_bits();
         state[state::CLIP] = clip.to_bits();
         state[state::STEP_SIZE] = (rate * bias2.sqrt() / bias1).to_bits();
+        if self.decay > 0.0 {
+            state[state::SHRINK] = (1.0 - rate * self.decay).to_bits();
+        }
         state[state::TAKEN] += 1;
         state[state::SKIPPED_IN_A_ROW] = 0;
         state[state::SINCE_GOOD] += 1;
@@ -142,6 +145,14 @@ impl Adam {
     fn update(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let [mut params, mut stats] = [self.params, self.stats].map(|tensor| memory.take(tensor));
         let [mut first, mut second, mut good] = [self.adam_m, self.adam_v, self.good].map(|tensor| memory.take(tensor));
+        for (m, params) in params.rows_mut().enumerate() {
+            let state = memory.words(self.state, m);
+            if state[state::VERDICT] % KEEP == TAKE {
+                let shrink = f32::from_bits(state[state::SHRINK]);
+                let kernels = self.kernels.iter();
+                kernels.for_each(|&(offset, len)| params[offset..][..len].iter_mut().for_each(|w| *w *= shrink));
+            }
+        }
         let moments = first.pieces(PIECE).zip(second.pieces(PIECE));
         let good_params = good
             .rows_mut()

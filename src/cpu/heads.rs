@@ -3,7 +3,7 @@
 use super::memory::{Memory, Scratch};
 use super::simd::{LANES, simd};
 use super::{Native, gate, put_grad};
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss};
+use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
 
 impl Native for HeadsForward {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
@@ -46,13 +46,28 @@ impl Native for HeadsLoss {
                 .row(self.raw, m)
                 .chunks_exact(2)
                 .zip(memory.row(self.prediction, m).chunks_exact(2));
+            let cursor = memory.words(self.state, m)[state::CURSOR] as usize;
+            let fit_mean = memory.row(self.schedule, m)[cursor * schedule::WIDTH + schedule::FIT_MEAN] != 0.0;
             let (mut sum, mut squared_error) = (0.0, 0.0);
             for ((draw, y), (raw, prediction)) in draw.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs) {
                 let (error, var) = (prediction[0] - y, prediction[1]);
-                sum += 0.5 * (var.ln() + error * error / var);
+                let (l, mut d_mu, mut d_var) = if self.student_t {
+                    let q = error * error / var / 3.0;
+                    let d_var = (0.5 - 3.0 * q / (1.0 + q)) / var;
+                    (0.5 * var.ln() + 3.0 * q.ln_1p(), 2.0 * error / var / (1.0 + q), d_var)
+                } else {
+                    let d_var = 0.5 / var * (1.0 - error * error / var);
+                    (0.5 * (var.ln() + error * error / var), error / var, d_var)
+                };
+                sum += l;
                 squared_error += error * error;
-                let d_mu = error / var;
-                let d_var = 0.5 / var * (1.0 - error * error / var);
+                if self.beta != 0.0 {
+                    let weight = var.powf(self.beta);
+                    (d_mu, d_var) = (weight * d_mu, weight * d_var);
+                }
+                if fit_mean {
+                    (d_mu, d_var) = (error, 0.0);
+                }
                 let d_abs = if self.abs_mean { sign(raw[0]) } else { 1.0 };
                 draw.copy_from_slice(&[d_mu * d_abs / batch, d_var * sigmoid(raw[1]) / batch]);
             }

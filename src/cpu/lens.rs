@@ -459,11 +459,11 @@ impl Native for LensNoise {
                 let from = band * s.pixels() + pixel;
                 let (b, own) = (object.band(band), object.own_band(band));
                 let (sky, mean) = (b[0], light[from] + light[len + from] + b[0]);
-                let key = object.words[object::KEY..][..2].try_into().expect("two words");
+                let [high, low] = [0, 1].map(|word| object.words[object::KEY + word]);
                 *value = if masked(&object, own, row as u32, column as u32) {
                     MASKED
                 } else {
-                    let random = random(key, own, row as u32, column as u32);
+                    let random = pcg4d([high, low, own, (row << 16 | column) as u32]);
                     (counts(mean, random) + b[1] * gaussian(random[2], random[3]) - sky) * b[2]
                 };
             }
@@ -479,21 +479,6 @@ fn masked(object: &Object, band: u32, row: u32, column: u32) -> bool {
             && (r[1] & 0xffff..=r[1] >> 16).contains(&row)
             && r[2] >> band & 1 == 1
     })
-}
-
-/// pcg4d (Jarzynski & Olano 2020).
-fn random(key: [u32; 2], band: u32, row: u32, column: u32) -> [u32; 4] {
-    let mut v =
-        [key[0], key[1], band, row << 16 | column].map(|w| w.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    for round in 0..2 {
-        if round == 1 {
-            v = v.map(|w| w ^ w >> 16);
-        }
-        for (to, a, b) in [(0, 1, 3), (1, 2, 0), (2, 0, 1), (3, 1, 2)] {
-            v[to] = v[to].wrapping_add(v[a].wrapping_mul(v[b]));
-        }
-    }
-    v
 }
 
 /// In (0,1), both ends left out, so that its logarithm exists.

@@ -6,6 +6,7 @@
 //! vectorises, for the instruction set found at run time (`simd.rs`).
 
 mod adam;
+mod average;
 mod conv;
 mod dense;
 mod elementary;
@@ -68,6 +69,7 @@ fn native(op: &Op) -> &dyn Native {
         Op::HeadsGradWeight(op) => op,
         Op::Fgsm(op) => op,
         Op::Adam(op) => op,
+        Op::Average(op) => op,
         Op::LensDeflect(op) => op,
         Op::LensPsf(op) => op,
         Op::LensRender(op) => op,

@@ -2,6 +2,7 @@
 
 use super::table::{Cell, Column, Kind};
 use crate::ensemble::mixture::Prediction;
+use crate::net::Likelihood;
 
 /// Which columns there are besides those of every answer.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub struct InferTable {
     pub ra_dec: bool,
     /// Members whose own answers are written; 0 for none.
     pub members: usize,
+    /// Of the members; a column of its own where it is not Gaussian.
+    pub likelihood: Likelihood,
     /// Columns passed through from the user's catalogue. A name that is taken gets `_cat` appended.
     pub pass_through: Vec<(String, Kind)>,
 }
@@ -62,6 +65,14 @@ impl InferTable {
         columns.extend((0..self.members).map(|m| arcsec(&format!("mu_{m}"), "mean of one member")));
         let var = |m| Column::new(format!("var_{m}"), Kind::F64, "arcsec2", "variance of one member");
         columns.extend((0..self.members).map(var));
+        if self.names_likelihood() {
+            columns.push(Column::new(
+                "likelihood",
+                Kind::Str,
+                "",
+                "of the members' distributions",
+            ));
+        }
         for (name, kind) in &self.pass_through {
             let name = free_name(name, &columns);
             columns.push(Column::new(name, *kind, "", "from the catalogue"));
@@ -83,6 +94,9 @@ impl InferTable {
         for values in [object.mu, object.var] {
             row.extend((0..self.members).map(|m| values.get(m).map_or(Cell::Null, |&v| Cell::F64(v))));
         }
+        if self.names_likelihood() {
+            row.push(Cell::Str(self.likelihood.name().into()));
+        }
         let texts = object.pass_through.iter().copied().chain(std::iter::repeat(""));
         row.extend(
             self.pass_through
@@ -91,6 +105,10 @@ impl InferTable {
                 .map(|((_, kind), text)| kind.cell(text)),
         );
         row
+    }
+
+    fn names_likelihood(&self) -> bool {
+        self.members > 0 && self.likelihood != Likelihood::Gaussian
     }
 }
 
@@ -113,6 +131,7 @@ mod tests {
             id: Kind::I32,
             ra_dec: true,
             members: 2,
+            likelihood: Likelihood::StudentT,
             pass_through: vec![
                 ("z_lens".into(), Kind::F64),
                 ("RA".into(), Kind::Str),
@@ -156,6 +175,7 @@ mod tests {
             ("mu_1", f(13.0)),
             ("var_0", f(14.0)),
             ("var_1", f(15.0)),
+            ("likelihood", Cell::Str("student-t".into())),
             ("z_lens", f(0.5)),
             ("RA_cat", Cell::Str("10:20".into())),
             ("ra_cat_cat", Cell::I32(7)),
@@ -169,6 +189,7 @@ mod tests {
             id: Kind::Str,
             ra_dec: false,
             members: 1,
+            likelihood: Likelihood::Gaussian,
             pass_through: vec![("z".into(), Kind::F64)],
         };
         let row = table.row(&InferRow {

@@ -207,6 +207,7 @@ mod tests {
         assert!(mean.abs() < 1e-6 && (var - 1.0).abs() < 1e-6, "{mean} {var}");
         let sky = -(stretch.mean[0] / stretch.std[0]) as f32;
         assert_eq!(x[0], sky, "a masked pixel counts as sky");
+        assert_eq!(x[0].to_bits(), stretch.masked()[0].to_bits());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::metrics::bootstrap::{SAMPLES, bootstrap};
 use super::metrics::{FIGURES, Metrics, Scored};
 use super::mixture::{Mixture, Prediction};
 use super::predict::Answer;
-use super::stream::{Seen, stream};
+use super::stream::{Passes, Seen, stream};
 use crate::data::Source;
 use crate::data::split::random_order;
 use crate::device::Device;
@@ -41,11 +41,11 @@ pub fn answers(
     model: &Model,
     device: &Device,
     source: &Arc<Source>,
-    batch: usize,
+    passes: Passes,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Vec<Known>> {
     let mut known = Vec::with_capacity(source.len());
-    stream(model, device, source, batch, &mut |seen: Seen| {
+    stream(model, device, source, passes, &mut |seen: Seen| {
         seen.forecast(None)?;
         let flags = seen.flags(model);
         let truth = source.objects[seen.index].theta_e.context("a labelled object")?;
@@ -67,7 +67,7 @@ pub fn answers(
 /// Answers beside the truth, read by `calibration`.
 pub fn score(known: &[Known], calibration: Option<&Calibration>) -> Result<Vec<Scored>> {
     let score = |k: &Known| {
-        let forecast = Forecast::new(&k.answer.mu, &k.answer.var, calibration)?;
+        let forecast = Forecast::new(&k.answer, calibration)?;
         Ok(Scored::new(k.truth, &forecast))
     };
     known.iter().map(score).collect()
@@ -75,7 +75,7 @@ pub fn score(known: &[Known], calibration: Option<&Calibration>) -> Result<Vec<S
 
 /// Mixtures beside the truth, as [`fit`] takes them.
 pub fn mixtures(known: &[Known]) -> Result<Vec<(Mixture, f64)>> {
-    let mixture = |k: &Known| Ok((Mixture::new(&k.answer.mu, &k.answer.var)?, k.truth));
+    let mixture = |k: &Known| Ok((k.answer.mixture()?, k.truth));
     known.iter().map(mixture).collect()
 }
 
@@ -238,8 +238,7 @@ impl Evaluation {
 /// Some members alone, uncalibrated.
 fn subset(known: &[Known], members: &[usize]) -> Result<Vec<Scored>> {
     let score = |k: &Known| {
-        let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect::<Vec<f64>>();
-        let forecast = Forecast::new(&pick(&k.answer.mu), &pick(&k.answer.var), None)?;
+        let forecast = Forecast::new(&k.answer.of(members), None)?;
         Ok(Scored::new(k.truth, &forecast))
     };
     known.iter().map(score).collect()
@@ -252,8 +251,7 @@ fn by_size(known: &[Known], members: usize, size: usize) -> Result<BySize> {
             let run: Vec<usize> = (0..size).map(|k| (first + k) % members).collect();
             let (mut squares, mut nll) = (0.0, 0.0);
             for k in known {
-                let pick = |values: &[f64]| run.iter().map(|&m| values[m]).collect::<Vec<f64>>();
-                let mixture = Mixture::new(&pick(&k.answer.mu), &pick(&k.answer.var))?;
+                let mixture = k.answer.of(&run).mixture()?;
                 squares += (mixture.mean() - k.truth).powi(2);
                 nll -= mixture.log_pdf(k.truth);
             }
@@ -329,10 +327,7 @@ mod tests {
                 Known {
                     index,
                     truth,
-                    answer: Answer {
-                        mu: vec![truth + 0.1, truth - 0.1, truth + 0.3],
-                        var: vec![0.01; 3],
-                    },
+                    answer: Answer::gaussian(&[truth + 0.1, truth - 0.1, truth + 0.3], &[0.01; 3]),
                     flags: 0,
                 }
             })

@@ -5,7 +5,7 @@ use super::calibration::{Calibration, Forecast};
 use super::metrics::{Metrics, Scored};
 use super::mixture::Prediction;
 use super::predict::Answer;
-use super::stream::{Seen, open, stream};
+use super::stream::{Passes, Seen, open, stream};
 use crate::data::infer_table::{InferRow, InferTable};
 use crate::data::table::{Kind, TableWriter};
 use crate::data::{Catalogue, Source, SourceOptions, flags};
@@ -25,8 +25,7 @@ pub struct InferOptions {
     pub member_columns: bool,
     /// The catalogue's column with true Einstein radii (arcsec), to score the answers.
     pub truth: Option<String>,
-    /// Images on the device at a time.
-    pub batch: usize,
+    pub passes: Passes,
 }
 
 /// What came out.
@@ -75,7 +74,7 @@ pub fn infer(
         metrics: None,
     };
     let calibration = model.about.calibration.as_ref();
-    stream(model, device, &source, options.batch, &mut |seen| {
+    stream(model, device, &source, options.passes, &mut |seen| {
         columns.write(&mut table, &source, model, calibration, &seen, &mut report)?;
         Ok(watch(report.rows, objects))
     })?;
@@ -129,6 +128,7 @@ impl Columns {
             id: self.id,
             ra_dec: self.ra_dec,
             members: if self.members { model.members.len() } else { 0 },
+            likelihood: model.network.heads().likelihood,
             pass_through: self
                 .through
                 .iter()

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod calibration;
 pub mod evaluate;
 pub mod infer;
+pub mod likelihood;
 pub mod metrics;
 pub mod mixture;
 pub mod ood;

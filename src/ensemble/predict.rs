@@ -1,8 +1,10 @@
 //! An inference plan and the members' weights: images in, each member's mean and variance out.
 
+use super::likelihood::moments;
+use super::mixture::Mixture;
 use super::ood::Cloud;
 use crate::device::{Device, Engine};
-use crate::net::{Layout, Member, Network};
+use crate::net::{Layout, Likelihood, Member, Network, Shape};
 use crate::plan::{Io, Plan, TensorId};
 use anyhow::Result;
 use std::cell::RefCell;
@@ -13,17 +15,20 @@ pub struct Predictor {
     engine: Box<dyn Engine>,
     io: Io,
     batch: usize,
-    /// Values of an image.
-    image: usize,
+    image: Shape,
+    likelihood: Likelihood,
+    /// Flips and turns ([`crate::plan::Gather`]) in which every image is seen.
+    views: Vec<u32>,
     /// Features of the last hidden layer; `None` where there is no such layer.
     features: Option<usize>,
     /// One a member, or none.
     clouds: Vec<Cloud>,
 }
 
-/// Each member's answer for one image, in scaled labels.
+/// Each member's answer for one image, in scaled labels, or in the label's unit where that is said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
+    pub likelihood: Likelihood,
     pub mu: Vec<f64>,
     pub var: Vec<f64>,
     /// How unlike the training images this one is, see [`ood`](super::ood); `None` where the model does not know.
@@ -31,13 +36,54 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// In the label's unit: value = scale x output + shift.
-    pub fn in_units(&self, scale: f64, shift: f64) -> Answer {
+    /// Gaussians, in the label's unit.
+    pub fn gaussian(mu: &[f64], var: &[f64]) -> Answer {
         Answer {
-            mu: self.mu.iter().map(|mu| scale * mu + shift).collect(),
-            var: self.var.iter().map(|var| scale * scale * var).collect(),
+            likelihood: Likelihood::Gaussian,
+            mu: mu.to_vec(),
+            var: var.to_vec(),
+            ood_score: None,
+        }
+    }
+
+    /// Mean and variance in the label's unit: label = scale x output + shift, or its logarithm where the likelihood is
+    /// log-normal.
+    pub fn in_units(&self, scale: f64, shift: f64) -> Answer {
+        let outputs = self.mu.iter().zip(&self.var);
+        let label = |(mu, var): (&f64, &f64)| moments(self.likelihood, scale * mu + shift, scale * scale * var);
+        let (mu, var) = outputs.map(label).unzip();
+        Answer {
+            likelihood: self.likelihood,
+            mu,
+            var,
             ood_score: self.ood_score,
         }
+    }
+
+    /// Of an answer in the label's unit.
+    ///
+    /// # Errors
+    /// Those of [`Mixture::new`].
+    pub fn mixture(&self) -> Result<Mixture> {
+        Mixture::new(self.likelihood, &self.mu, &self.var)
+    }
+
+    /// The answer of some members, by their places.
+    pub fn of(&self, members: &[usize]) -> Answer {
+        let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect();
+        Answer {
+            likelihood: self.likelihood,
+            mu: pick(&self.mu),
+            var: pick(&self.var),
+            ood_score: self.ood_score,
+        }
+    }
+
+    fn add(&mut self, other: &Answer) {
+        let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
+        add(&mut self.mu, &other.mu);
+        add(&mut self.var, &other.var);
+        self.ood_score = self.ood_score.zip(other.ood_score).map(|(sum, v)| sum + v);
     }
 }
 
@@ -56,7 +102,9 @@ impl Predictor {
             engine,
             io: plan.io,
             batch,
-            image: network.input_shape().len(),
+            image: network.input_shape(),
+            likelihood: network.heads().likelihood,
+            views: vec![0],
             features,
             clouds: vec![],
         })
@@ -84,7 +132,7 @@ impl Predictor {
         let Some(size) = self.features else { return Ok(None) };
         let mut rows = vec![Vec::new(); self.engine.members()];
         let batch = self.batch;
-        let mut batches = images.chunks(batch * self.image);
+        let mut batches = images.chunks(batch * self.image.len());
         let next = &mut || Ok(batches.next().map(<[f32]>::to_vec));
         self.replay(next, &[self.io.features], &mut |words, count| {
             let all = words.chunks_exact(batch * size);
@@ -97,6 +145,13 @@ impl Predictor {
             .map(|rows| Cloud::fit(rows, size))
             .collect::<Result<_>>()
             .map(Some)
+    }
+
+    /// Every image is seen in all flips and quarter turns (flips alone where it is not square), and a member's mean and
+    /// variance are the averages over them.
+    pub fn in_all_views(mut self) -> Predictor {
+        self.views = (0..if self.image.h == self.image.w { 8 } else { 4 }).collect();
+        self
     }
 
     /// Rows of all members, as [`Layout`] has them.
@@ -112,8 +167,8 @@ impl Predictor {
 
     /// Answers for images that lie in memory, (N, image).
     pub fn predict(&mut self, images: &[f32]) -> Result<Vec<Answer>> {
-        let mut batches = images.chunks(self.batch * self.image);
-        let mut answers = Vec::with_capacity(images.len() / self.image);
+        let mut batches = images.chunks(self.batch * self.image.len());
+        let mut answers = Vec::with_capacity(images.len() / self.image.len());
         self.stream(&mut || Ok(batches.next().map(<[f32]>::to_vec)), &mut |batch| {
             answers.extend(batch);
             Ok(())
@@ -128,13 +183,25 @@ impl Predictor {
         sink: &mut dyn FnMut(Vec<Answer>) -> Result<()>,
     ) -> Result<()> {
         let (batch, members) = (self.batch, self.engine.members());
-        let clouds = std::mem::take(&mut self.clouds);
+        let (image, likelihood) = (self.image, self.likelihood);
+        let (views, clouds) = (self.views.clone(), std::mem::take(&mut self.clouds));
         let outputs = [self.io.prediction, self.io.features];
         let outputs = if clouds.is_empty() { &outputs[..1] } else { &outputs };
-        let result = self.replay(next, outputs, &mut |values, count| {
+        let (mut images, mut view) = (Vec::new(), views.len());
+        let (mut sums, mut seen) = (Vec::new(), 0);
+        let mut next_view = || {
+            if view == views.len() {
+                let Some(batch) = next()? else { return Ok(None) };
+                (images, view) = (batch, 0);
+            }
+            view += 1;
+            Ok(Some(turn(&images, image, views[view - 1])))
+        };
+        let share = 1.0 / views.len() as f64;
+        let result = self.replay(&mut next_view, outputs, &mut |values, count| {
             let (heads, features) = values.split_at(2 * members * batch);
             let head = |row: usize, head: usize| {
-                let value = |member: usize| f64::from(heads[2 * (member * batch + row) + head]);
+                let value = |member: usize| share * f64::from(heads[2 * (member * batch + row) + head]);
                 (0..members).map(value).collect()
             };
             let score = |row: usize| {
@@ -143,14 +210,24 @@ impl Predictor {
                     cloud.distance(&features[(member * batch + row) * size..][..size])
                 };
                 let sum: f64 = clouds.iter().enumerate().map(distance).sum();
-                (!clouds.is_empty()).then_some(sum / members as f64)
+                (!clouds.is_empty()).then_some(share * sum / members as f64)
             };
-            let answer = |row: usize| Answer {
+            let answers = (0..count).map(|row| Answer {
+                likelihood,
                 mu: head(row, 0),
                 var: head(row, 1),
                 ood_score: score(row),
-            };
-            sink((0..count).map(answer).collect())
+            });
+            match seen {
+                0 => sums = answers.collect(),
+                _ => sums.iter_mut().zip(answers).for_each(|(sum, answer)| sum.add(&answer)),
+            }
+            seen += 1;
+            if seen < views.len() {
+                return Ok(());
+            }
+            seen = 0;
+            sink(std::mem::take(&mut sums))
         });
         self.clouds = clouds;
         result
@@ -164,7 +241,7 @@ impl Predictor {
         outputs: &[TensorId],
         sink: &mut dyn FnMut(&[f32], usize) -> Result<()>,
     ) -> Result<()> {
-        let (image, batch) = (self.image, self.batch);
+        let (image, batch) = (self.image.len(), self.batch);
         let counts = RefCell::new(VecDeque::new());
         self.engine.stream(
             self.io.x,
@@ -181,4 +258,24 @@ impl Predictor {
             },
         )
     }
+}
+
+/// Images (N,H,W,C) as code `code` of [`crate::plan::Gather`] has them.
+fn turn(images: &[f32], Shape { h, w, c }: Shape, code: u32) -> Vec<f32> {
+    let mut turned = Vec::with_capacity(images.len());
+    for image in images.chunks_exact(h * w * c) {
+        for (mut i, mut j) in (0..h).flat_map(|i| (0..w).map(move |j| (i, j))) {
+            if code & 4 != 0 {
+                (i, j) = (j, i);
+            }
+            if code & 2 != 0 {
+                i = h - 1 - i;
+            }
+            if code & 1 != 0 {
+                j = w - 1 - j;
+            }
+            turned.extend_from_slice(&image[(i * w + j) * c..][..c]);
+        }
+    }
+    turned
 }

@@ -212,6 +212,7 @@ impl Recording {
             epsilon,
             clip: f32::INFINITY,
             adversarial,
+            adversary_in_stats: true,
             ..Training::new(self.batch, capacity)
         };
         Plan::training(&self.network, &self.layout, &training)

@@ -1,7 +1,6 @@
 //! A folder's images through an ensemble, in order, with flat memory: what `infer`, `evaluate` and `calibrate` share.
 
 use super::calibration::{Calibration, Forecast};
-use super::mixture::Mixture;
 use super::predict::{Answer, Predictor};
 use crate::data::sky::Sky;
 use crate::data::{Cutout, Source, SourceOptions, flags, reader};
@@ -31,13 +30,21 @@ pub struct Found {
     pub answer: Answer,
 }
 
+/// How images pass through the network.
+#[derive(Clone, Copy)]
+pub struct Passes {
+    /// Images on the device at a time.
+    pub batch: usize,
+    /// Each image is seen in all its flips and quarter turns.
+    pub all_views: bool,
+}
+
 impl Seen {
     /// # Errors
     /// An image that could not be read, and an answer that is not finite; each names the object.
     pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<Forecast<'a>> {
         let found = self.found.as_ref().map_err(|error| anyhow!("{error}"))?;
-        Forecast::new(&found.answer.mu, &found.answer.var, calibration)
-            .with_context(|| format!("object {}: no answer", self.id))
+        Forecast::new(&found.answer, calibration).with_context(|| format!("object {}: no answer", self.id))
     }
 
     /// Why this answer should be looked at before it is trusted; see [`flags`]. Calibration changes none of them.
@@ -45,7 +52,7 @@ impl Seen {
         let Ok(Found { cutout, sky, answer }) = &self.found else {
             return flags::READ_ERROR;
         };
-        let Ok(mixture) = Mixture::new(&answer.mu, &answer.var) else {
+        let Ok(mixture) = answer.mixture() else {
             return flags::READ_ERROR;
         };
         let (about, theta_e) = (&model.about, mixture.mean());
@@ -65,7 +72,7 @@ impl Seen {
     }
 }
 
-/// Answers for every object of `source`, `batch` images at a time. Where `sink` says false, what is on its way still
+/// Answers for every object of `source`. Where `sink` says false, what is on its way still
 /// arrives, and no more is read.
 ///
 /// # Errors
@@ -74,11 +81,15 @@ pub fn stream(
     model: &Model,
     device: &Device,
     source: &Arc<Source>,
-    batch: usize,
+    passes: Passes,
     sink: &mut dyn FnMut(Seen) -> Result<bool>,
 ) -> Result<()> {
     let objects = source.len();
-    let mut predictor = Predictor::of_members(device, &model.network, &model.members, batch.min(objects))?;
+    let batch = passes.batch.min(objects);
+    let mut predictor = Predictor::of_members(device, &model.network, &model.members, batch)?;
+    if passes.all_views {
+        predictor = predictor.in_all_views();
+    }
     let (batch, image) = (predictor.batch(), model.network.input_shape().len());
     let label = &model.about.label;
     let mut stream = reader::stream(source.clone(), (0..objects).collect(), 4 * batch);

@@ -25,6 +25,7 @@ macro_rules! sources {
 /// Every file of `shaders/`, part of the program.
 pub const SOURCES: &[(&str, &str)] = sources![
     "adam.wgsl",
+    "average.wgsl",
     "conv.wgsl",
     "dense.wgsl",
     "fgsm.wgsl",

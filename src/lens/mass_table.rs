@@ -5,7 +5,8 @@ use super::radius::Radius;
 use crate::data::Catalogue;
 use crate::data::infer_table::InferTable;
 use crate::data::table::{Cell, Column, Kind, TableWriter};
-use crate::ensemble::mixture::LEVELS;
+use crate::ensemble::mixture::{LEVELS, Mixture};
+use crate::net::Likelihood;
 use anyhow::{Context, Result, bail, ensure};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -163,6 +164,7 @@ fn old_columns(catalogue: &Catalogue, output: &Path) -> Vec<Column> {
         id: Kind::Str,
         ra_dec: true,
         members: members(catalogue).len(),
+        likelihood: Likelihood::default(),
         pass_through: Vec::new(),
     }
     .columns();
@@ -264,8 +266,8 @@ impl RowMass {
 
 /// Where a row's radius is found.
 enum RadiusColumns {
-    /// (mu_m, var_m) of each member.
-    Members(Vec<(usize, usize)>),
+    /// (mu_m, var_m) of each member, and the likelihood of each row.
+    Members(Vec<(usize, usize)>, Vec<Likelihood>),
     Quantiles([usize; 5]),
 }
 
@@ -306,7 +308,7 @@ impl<'a> Input<'a> {
             let found = QUANTILES.iter().map(|q| from_infer(q)).collect::<Result<Vec<_>>>()?;
             RadiusColumns::Quantiles(found.try_into().expect("five"))
         } else {
-            RadiusColumns::Members(members)
+            RadiusColumns::Members(members, likelihoods(catalogue)?)
         };
         Ok(Input {
             catalogue,
@@ -328,7 +330,7 @@ impl<'a> Input<'a> {
 
     fn members(&self) -> usize {
         match &self.radius {
-            RadiusColumns::Members(members) => members.len(),
+            RadiusColumns::Members(members, _) => members.len(),
             RadiusColumns::Quantiles(_) => 0,
         }
     }
@@ -336,10 +338,10 @@ impl<'a> Input<'a> {
     fn radius(&self, row: usize) -> Result<Radius> {
         let number = |column: usize| self.catalogue.number(row, column);
         match &self.radius {
-            RadiusColumns::Members(members) => {
+            RadiusColumns::Members(members, likelihoods) => {
                 let (mu, var): (Vec<f64>, Vec<f64>) =
                     members.iter().map(|&(mu, var)| (number(mu), number(var))).unzip();
-                Radius::from_members(&mu, &var)
+                Radius::from_mixture(Mixture::new(likelihoods[row], &mu, &var)?)
             }
             RadiusColumns::Quantiles(columns) => Radius::from_quantiles(columns.map(number)),
         }
@@ -431,6 +433,27 @@ fn members(catalogue: &Catalogue) -> Vec<(usize, usize)> {
                 .zip(catalogue.find(&format!("var_{m}")))
         })
         .collect()
+}
+
+/// Each row's likelihood, which `infer` writes where it is not Gaussian.
+fn likelihoods(catalogue: &Catalogue) -> Result<Vec<Likelihood>> {
+    let Some(column) = catalogue.find("likelihood") else {
+        return Ok(vec![Likelihood::Gaussian; catalogue.len()]);
+    };
+    let of_row = |row: usize| {
+        let text = catalogue.text(row, column).trim();
+        let known = Likelihood::ALL.into_iter().find(|likelihood| likelihood.name() == text);
+        known
+            .or(text.is_empty().then_some(Likelihood::Gaussian))
+            .with_context(|| {
+                format!(
+                    "{}: row {}: the likelihood '{text}' is not known: --from-quantiles does without it",
+                    catalogue.path.display(),
+                    row + 1
+                )
+            })
+    };
+    (0..catalogue.len()).map(of_row).collect()
 }
 
 /// The distances, or the flag that says why there are none.

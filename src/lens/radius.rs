@@ -2,6 +2,7 @@
 //! renormalised.
 
 use crate::ensemble::mixture::{LEVELS, Mixture};
+use crate::net::Likelihood;
 use anyhow::{Result, ensure};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Open01, StandardNormal};
@@ -15,13 +16,7 @@ pub struct Radius {
 
 /// The distribution before the cut.
 enum Shape {
-    /// Gaussians of equal weight, and their mirror image: what is left above 0 of a mixture that lies below it keeps
-    /// its digits in the mirror's lower tail.
-    Members {
-        mu: Vec<f64>,
-        sigma: Vec<f64>,
-        mirror: Mixture,
-    },
+    Members(Mixture),
     /// x(z), with z a standard normal, linear between the quantiles at [`LEVELS`] and beyond them: a Gaussian is
     /// rebuilt exactly.
     Quantiles([f64; 5]),
@@ -40,16 +35,13 @@ const SCORES: [f64; 5] = [
 const LEAST_POSITIVE: f64 = 1e-12;
 
 impl Radius {
-    /// The mixture of the members' Gaussians; `mu` in arcsec, `var` in arcsec^2.
+    /// The members' mixture, arcsec.
     ///
     /// # Errors
-    /// Those of [`Mixture::new`]; nothing above 0.
-    pub fn from_members(mu: &[f64], var: &[f64]) -> Result<Radius> {
-        let mirror = Mixture::new(&mu.iter().map(|mu| -mu).collect::<Vec<_>>(), var)?;
-        let positive = mirror.cdf(0.0);
-        let sigma = var.iter().map(|var| var.sqrt()).collect();
-        let mu = mu.to_vec();
-        Radius::new(Shape::Members { mu, sigma, mirror }, positive)
+    /// Nothing above 0.
+    pub fn from_mixture(mixture: Mixture) -> Result<Radius> {
+        let positive = mixture.above(0.0);
+        Radius::new(Shape::Members(mixture), positive)
     }
 
     /// A distribution with these quantiles, arcsec, at [`LEVELS`].
@@ -79,8 +71,8 @@ impl Radius {
     pub fn quantile(&self, p: f64) -> f64 {
         let above = ((1.0 - p) * self.positive).clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON);
         let theta_e = match &self.shape {
-            Shape::Members { mirror, .. } => -mirror.quantile(above),
-            Shape::Quantiles(q) => at_score(q, -standard_normal().quantile(above)),
+            Shape::Members(mixture) => mixture.upper_quantile(above),
+            Shape::Quantiles(q) => at_score(q, standard_normal().upper_quantile(above)),
         };
         theta_e.max(f64::MIN_POSITIVE)
     }
@@ -96,14 +88,9 @@ impl Radius {
             return self.quantile(Open01.sample(rng));
         }
         loop {
-            let z: f64 = StandardNormal.sample(rng);
             let theta_e = match &self.shape {
-                Shape::Members { mu, sigma, .. } => {
-                    let share: f64 = Open01.sample(rng);
-                    let member = (share * mu.len() as f64) as usize;
-                    mu[member] + sigma[member] * z
-                }
-                Shape::Quantiles(q) => at_score(q, z),
+                Shape::Members(mixture) => mixture.draw(rng),
+                Shape::Quantiles(q) => at_score(q, StandardNormal.sample(rng)),
             };
             if theta_e > 0.0 {
                 return theta_e;
@@ -113,7 +100,7 @@ impl Radius {
 }
 
 fn standard_normal() -> Mixture {
-    Mixture::new(&[0.0], &[1.0]).expect("a valid mixture")
+    Mixture::new(Likelihood::Gaussian, &[0.0], &[1.0]).expect("a valid mixture")
 }
 
 /// x(z): the segment that z lies in, or the first or last.
@@ -140,17 +127,21 @@ mod tests {
         assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
     }
 
+    fn gaussians(mu: &[f64], var: &[f64]) -> Result<Radius> {
+        Radius::from_mixture(Mixture::new(Likelihood::Gaussian, mu, var)?)
+    }
+
     fn gaussian(mu: f64, sigma: f64) -> [Radius; 2] {
         [
-            Radius::from_members(&[mu], &[sigma * sigma]).unwrap(),
+            gaussians(&[mu], &[sigma * sigma]).unwrap(),
             Radius::from_quantiles(SCORES.map(|z| mu + sigma * z)).unwrap(),
         ]
     }
 
     #[test]
     fn far_above_zero_nothing_changes() {
-        let mixture = Mixture::new(&[1.0, 1.4, 1.1], &[0.01, 0.02, 0.005]).unwrap();
-        let radius = Radius::from_members(&[1.0, 1.4, 1.1], &[0.01, 0.02, 0.005]).unwrap();
+        let mixture = Mixture::new(Likelihood::Gaussian, &[1.0, 1.4, 1.1], &[0.01, 0.02, 0.005]).unwrap();
+        let radius = Radius::from_mixture(mixture.clone()).unwrap();
         let rebuilt = Radius::from_quantiles(mixture.prediction().quantiles).unwrap();
         for (i, p) in LEVELS.into_iter().enumerate() {
             assert_close(radius.quantiles()[i], mixture.quantile(p), 1e-11);
@@ -182,10 +173,14 @@ mod tests {
 
     #[test]
     fn draws_have_the_quantiles() {
-        let members = |mu: &[f64], var: &[f64]| Radius::from_members(mu, var).unwrap();
+        let members = |likelihood, mu: &[f64], var: &[f64]| {
+            Radius::from_mixture(Mixture::new(likelihood, mu, var).unwrap()).unwrap()
+        };
         let radii = [
-            members(&[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
-            members(&[-2.0, -2.5], &[1.0, 1.0]), // by inversion
+            members(Likelihood::Gaussian, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
+            members(Likelihood::StudentT, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
+            members(Likelihood::LogNormal, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
+            members(Likelihood::Gaussian, &[-2.0, -2.5], &[1.0, 1.0]), // by inversion
             Radius::from_quantiles([-0.1, 0.2, 0.3, 0.9, 2.0]).unwrap(),
         ];
         let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -210,8 +205,8 @@ mod tests {
 
     #[test]
     fn no_radius_is_an_error() {
-        assert!(Radius::from_members(&[f64::NAN], &[1.0]).is_err());
-        assert!(Radius::from_members(&[-9.0], &[1.0]).is_err());
+        assert!(gaussians(&[f64::NAN], &[1.0]).is_err());
+        assert!(gaussians(&[-9.0], &[1.0]).is_err());
         assert!(Radius::from_quantiles([1.0, 2.0, f64::NAN, 3.0, 4.0]).is_err());
         assert!(Radius::from_quantiles([1.0, 3.0, 2.0, 4.0, 5.0]).is_err());
         assert!(Radius::from_quantiles([-1.0; 5]).is_err());

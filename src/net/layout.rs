@@ -14,6 +14,11 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// Whether it is the kernel of a convolution.
+    pub fn is_convolution(&self) -> bool {
+        self.shape.len() == 4
+    }
+
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
@@ -77,6 +82,11 @@ impl Layout {
             param_stride,
             stat_stride,
         })
+    }
+
+    /// Kernels of convolutions and of dense layers.
+    pub fn kernels(&self) -> impl Iterator<Item = &Parameter> {
+        self.params.iter().filter(|p| p.name.ends_with(".kernel"))
     }
 
     /// The trainable tensor `layer.part`.

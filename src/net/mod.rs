@@ -8,4 +8,4 @@ mod network;
 pub use init::initialise;
 pub use layout::{Layout, Parameter};
 pub use model::{About, Label, Member, MemberSummary, Model, TrainingSummary, utc_now};
-pub use network::{Activation, Heads, Layer, MAX_KERNEL, MeanActivation, Network, Shape, VarActivation};
+pub use network::{Activation, Heads, Layer, Likelihood, MAX_KERNEL, MeanActivation, Network, Shape, VarActivation};

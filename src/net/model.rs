@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -65,7 +65,7 @@ pub struct About {
     pub ood: Option<Threshold>,
 }
 
-/// What the network predicts: value = scale x output + shift.
+/// What the network predicts: value = scale x output + shift, or for a log-normal likelihood ln(value).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Label {
     /// `theta_e`.
@@ -102,6 +102,9 @@ pub struct TrainingSummary {
     pub date: String,
     /// Of lensgpu.
     pub version: String,
+    /// Those of the options of docs/training.md that were on, by their names in `run.toml`.
+    #[serde(default)]
+    pub options: BTreeMap<String, f64>,
     /// In the order of [`Model::members`].
     pub members: Vec<MemberSummary>,
 }
@@ -528,6 +531,7 @@ pub(crate) mod tests {
                     device: "llvmpipe".into(),
                     date: "2026-07-14T09:30:00Z".into(),
                     version: "0.1.0".into(),
+                    options: BTreeMap::from([("ema".to_string(), 0.999)]),
                     members: [3, 7].map(summary).to_vec(),
                 },
                 calibration: None,

@@ -67,6 +67,8 @@ pub struct Heads {
     pub var_activation: VarActivation,
     #[serde(default = "default_var_floor")]
     pub var_floor: f32,
+    #[serde(default, skip_serializing_if = "Likelihood::is_default")]
+    pub likelihood: Likelihood,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,35 @@ pub enum MeanActivation {
     #[default]
     Abs,
     Identity,
+}
+
+/// The distribution whose mean and variance the heads give; [`crate::ensemble::likelihood`] has its density.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Likelihood {
+    #[default]
+    Gaussian,
+    /// Of five degrees of freedom: a label far from the mean costs the logarithm of its distance, not the square.
+    StudentT,
+    /// The label's logarithm is Gaussian, and the heads give its mean and variance: for labels that are positive.
+    LogNormal,
+}
+
+impl Likelihood {
+    pub const ALL: [Likelihood; 3] = [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal];
+
+    /// As files and the command line have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Likelihood::Gaussian => "gaussian",
+            Likelihood::StudentT => "student-t",
+            Likelihood::LogNormal => "log-normal",
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Likelihood::default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +198,17 @@ impl Network {
         }
     }
 
+    /// The same network for another likelihood; log-normal takes a mean that is free of sign.
+    pub fn with_likelihood(mut self, likelihood: Likelihood) -> Network {
+        if let Some(Layer::Heads(heads)) = self.layers.last_mut() {
+            heads.likelihood = likelihood;
+            if likelihood == Likelihood::LogNormal {
+                heads.mean_activation = MeanActivation::Identity;
+            }
+        }
+        self
+    }
+
     /// The shape that goes into each layer, in order.
     ///
     /// # Errors
@@ -255,6 +297,11 @@ impl Network {
                         "{what}: var_floor must be positive; it is {}",
                         heads.var_floor
                     );
+                    ensure!(
+                        heads.likelihood != Likelihood::LogNormal || heads.mean_activation == MeanActivation::Identity,
+                        "{what}: the logarithm of a label has either sign: use mean_activation = \"identity\" with \
+                         likelihood = \"log-normal\""
+                    );
                 }
             }
             ensure!(
@@ -317,11 +364,17 @@ impl Layer {
                 units,
                 activation,
             } => format!("{name}: {units} units, {activation:?}").to_lowercase(),
-            Layer::Heads(h) => format!(
-                "heads: {} ({:?}), {} ({:?} + {})",
-                h.mean, h.mean_activation, h.var, h.var_activation, h.var_floor
-            )
-            .to_lowercase(),
+            Layer::Heads(h) => {
+                let likelihood = match h.likelihood {
+                    Likelihood::Gaussian => String::new(),
+                    other => format!(", {}", other.name()),
+                };
+                format!(
+                    "heads: {} ({:?}), {} ({:?} + {}){likelihood}",
+                    h.mean, h.mean_activation, h.var, h.var_activation, h.var_floor
+                )
+                .to_lowercase()
+            }
         }
     }
 }
@@ -349,6 +402,16 @@ mod tests {
     fn a_network_survives_its_own_text() {
         let net = Network::vanilla(&[55, 55, 3]).unwrap();
         assert_eq!(Network::from_json(&net.to_json()).unwrap(), net);
+        // An older program reads a network of the likelihood that it knows.
+        assert!(!net.to_json().contains("likelihood"));
+        for (likelihood, name) in [
+            (Likelihood::StudentT, "student-t"),
+            (Likelihood::LogNormal, "log-normal"),
+        ] {
+            let net = net.clone().with_likelihood(likelihood);
+            assert!(net.to_json().contains(name) && net.layers.last().unwrap().label().contains(name));
+            assert_eq!(Network::from_json(&net.to_json()).unwrap(), net);
+        }
     }
 
     #[test]
@@ -390,6 +453,10 @@ mod tests {
             (
                 "[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='dense'\nname='d'\nunits=2000000000\n",
                 "d.kernel",
+            ),
+            (
+                "[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='heads'\nmean='m'\nvar='v'\nlikelihood='log-normal'\n",
+                "mean_activation = \"identity\"",
             ),
             ("[[layers]]\nlayer='dropout'\n", "dropout"),
             ("[[layers]]\nlayer='norm'\nname='n'\nsize=3\n", "size"),

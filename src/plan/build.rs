@@ -1,7 +1,7 @@
 //! From a network to the operations of a training step or an inference pass.
 
 use super::*;
-use crate::net::{Activation, Layer, Layout, MeanActivation, Network, Shape};
+use crate::net::{Activation, Layer, Layout, Likelihood, MeanActivation, Network, Parameter, Shape};
 use anyhow::Result;
 
 /// Batch norm as Keras has it by default, and as in the recordings.
@@ -23,6 +23,18 @@ pub struct Training {
     pub freeze_convolutions: bool,
     /// Adversarial training: a second pass, over images moved by the fast gradient sign method.
     pub adversarial: bool,
+    /// Whether the running statistics follow the second pass too, as in the recorded Keras steps. A run leaves it out: each
+    /// pass is normalised by its own batch, and statistics halfway between the two fit neither (Xie et al. 2020, AdvProp).
+    pub adversary_in_stats: bool,
+    /// Power of the variance that weighs each image's loss; 0 is the likelihood itself.
+    pub beta_nll: f32,
+    /// Largest shift of an image, pixels, and whether noise is added to it.
+    pub shift: usize,
+    pub noise: bool,
+    /// Decoupled weight decay of kernels; 0 for none.
+    pub weight_decay: f32,
+    /// Decay of the moving average of weights; 0 for none.
+    pub average: f32,
 }
 
 impl Training {
@@ -37,6 +49,12 @@ impl Training {
             clip: 5.0,
             freeze_convolutions: false,
             adversarial: false,
+            adversary_in_stats: false,
+            beta_nll: 0.0,
+            shift: 0,
+            noise: false,
+            weight_decay: 0.0,
+            average: 0.0,
         }
     }
 }
@@ -63,8 +81,9 @@ impl Plan {
         let pool = b.shared("pool", capacity.pool * image.len());
         let pool_labels = b.shared("pool_labels", capacity.pool);
         let draws = b.tensor("draws", capacity.steps * training.batch);
-        let schedule = b.shared("schedule", capacity.steps);
-        let bands = training.adversarial.then(|| b.shared("bands", bands::ROWS * image.c));
+        let schedule = b.shared("schedule", capacity.steps * schedule::WIDTH);
+        let random = training.shift > 0 || training.noise;
+        let bands = (training.adversarial || random).then(|| b.shared("bands", bands::ROWS * image.c));
         let x = b.tensor("x", training.batch * image.len());
         let y = b.tensor("y", training.batch);
         let loss = ["loss", "adversarial_loss"].map(|name| b.tensor(name, 2));
@@ -73,6 +92,7 @@ impl Plan {
         let adam_m = b.tensor("adam_m", p);
         let adam_v = b.tensor("adam_v", p);
         let good = b.tensor("good", p + s);
+        let average = (training.average > 0.0).then(|| b.tensor("average", p + s));
         let state = b.tensor("state", state::WORDS);
         let log = b.tensor("log", capacity.steps * log::WIDTH);
 
@@ -81,6 +101,9 @@ impl Plan {
             h: image.h,
             w: image.w,
             c: image.c,
+            shift: training.shift,
+            noise: training.noise,
+            bands: bands.filter(|_| random),
             pool,
             pool_labels,
             draws,
@@ -90,6 +113,11 @@ impl Plan {
         };
         b.ops.push(Op::Gather(gather));
         let (before, accumulate) = (b.stats, false);
+        let objective = Objective {
+            beta: training.beta_nll,
+            schedule,
+            state,
+        };
         let mode = Mode::Train {
             before,
             next: stats_next,
@@ -97,6 +125,7 @@ impl Plan {
             loss: loss[0],
             grads,
             accumulate,
+            objective,
         };
         let outputs = b.pass(x, &mode, adversary.as_mut().map(|a| &mut a.grad_x));
         if let (Some(adversary), Some(bands)) = (&mut adversary, bands) {
@@ -110,16 +139,24 @@ impl Plan {
                 dx: adversary.grad_x,
                 out: adversary.x,
             }));
+            let next = match training.adversary_in_stats {
+                true => stats_next,
+                false => b.tensor("adversarial_stats", s),
+            };
             let mode = Mode::Train {
                 before: stats_next,
-                next: stats_next,
+                next,
                 y,
                 loss: loss[1],
                 grads,
                 accumulate: true,
+                objective,
             };
             b.pass(adversary.x, &mode, None);
         }
+        let decays = |kernel: &&Parameter| {
+            training.weight_decay > 0.0 && !(training.freeze_convolutions && kernel.is_convolution())
+        };
         b.ops.push(Op::Adam(Adam {
             param_stride: p,
             stat_stride: s,
@@ -127,6 +164,8 @@ impl Plan {
             beta2: training.beta2,
             epsilon: training.epsilon,
             clip: training.clip,
+            decay: training.weight_decay,
+            kernels: layout.kernels().filter(decays).map(|p| (p.offset, p.len())).collect(),
             patience: PATIENCE,
             keep_every: KEEP_EVERY,
             params: b.params,
@@ -142,6 +181,17 @@ impl Plan {
             state,
             log,
         }));
+        if let Some(average) = average {
+            b.ops.push(Op::Average(Average {
+                param_stride: p,
+                stat_stride: s,
+                decay: training.average,
+                params: b.params,
+                stats: b.stats,
+                state,
+                average,
+            }));
+        }
         let train = TrainIo {
             pool,
             pool_labels,
@@ -156,6 +206,7 @@ impl Plan {
             adam_m,
             adam_v,
             good,
+            average,
             state,
             log,
         };
@@ -184,7 +235,16 @@ enum Mode {
         loss: TensorId,
         grads: TensorId,
         accumulate: bool,
+        objective: Objective,
     },
+}
+
+/// What the loss needs beside the answers.
+#[derive(Clone, Copy)]
+struct Objective {
+    beta: f32,
+    schedule: TensorId,
+    state: TensorId,
 }
 
 /// One layer of a forward pass, with the tensors that its backward pass needs.
@@ -480,11 +540,15 @@ impl<'a> Builder<'a> {
                     }));
                     let draw = match *mode {
                         Mode::Infer => None,
-                        Mode::Train { y, loss, .. } => {
+                        Mode::Train { y, loss, objective, .. } => {
                             let draw = self.tensor("heads.draw", batch * 2);
                             self.ops.push(Op::HeadsLoss(HeadsLoss {
                                 batch,
                                 abs_mean,
+                                student_t: heads.likelihood == Likelihood::StudentT,
+                                beta: objective.beta,
+                                schedule: objective.schedule,
+                                state: objective.state,
                                 raw,
                                 prediction,
                                 y,

@@ -78,7 +78,7 @@ pub struct TrainIo {
     pub pool_labels: TensorId,
     /// (steps, B) each member's draws for an epoch: image number, with the flip in the top bits ([`Gather`]).
     pub draws: TensorId,
-    /// (steps) learning rate of each step of the epoch, shared.
+    /// (steps, [`schedule::WIDTH`]) what each step of the epoch is to do, shared.
     pub schedule: TensorId,
     /// (B) labels of the mini-batch.
     pub y: TensorId,
@@ -96,6 +96,8 @@ pub struct TrainIo {
     pub adam_v: TensorId,
     /// Last good weights, statistics and moments, to which a member returns after several skipped steps.
     pub good: TensorId,
+    /// Moving average of weights and statistics, where it is kept.
+    pub average: Option<TensorId>,
     /// [`state`]: counters of a member.
     pub state: TensorId,
     /// (steps, [`log::WIDTH`]) what happened in each step of the epoch.
@@ -123,10 +125,20 @@ pub mod bands {
     pub const EPSILON: usize = 0;
     /// What a masked pixel is after the stretch, by its bits; [`NEVER`] where none is masked.
     pub const MASKED: usize = 1;
-    pub const ROWS: usize = 2;
+    /// f32: standard deviation of the noise that is added, over that of the sum of sixteen random bytes ([`super::Gather`]).
+    pub const NOISE: usize = 2;
+    pub const ROWS: usize = 3;
 
     /// A NaN that no pixel is.
     pub const NEVER: u32 = u32::MAX;
+}
+
+/// f32 values of a step in the `schedule` tensor.
+pub mod schedule {
+    pub const RATE: usize = 0;
+    /// Not 0 where the step fits the mean alone, by the squared error.
+    pub const FIT_MEAN: usize = 1;
+    pub const WIDTH: usize = 2;
 }
 
 /// Words of a member's `state` tensor, u32 or the bits of an f32.
@@ -155,6 +167,10 @@ pub mod state {
     pub const CLIP: usize = 11;
     /// f32: Adam's step size for this step.
     pub const STEP_SIZE: usize = 12;
+    /// What the member's random shifts and noise are drawn with until the tables are filled again.
+    pub const KEY: usize = 13;
+    /// f32: the factor by which this step's weight decay shrinks kernels.
+    pub const SHRINK: usize = 14;
     pub const WORDS: usize = 16;
 
     pub const TAKE: u32 = 0;

@@ -31,6 +31,7 @@ pub enum Op {
     HeadsGradWeight(HeadsGradWeight),
     Fgsm(Fgsm),
     Adam(Adam),
+    Average(Average),
     LensDeflect(LensDeflect),
     LensPsf(LensPsf),
     LensRender(LensRender),
@@ -116,23 +117,57 @@ impl DenseShape {
     }
 }
 
-/// `x[b] = flip(pool[draw], code)`, `y[b] = labels[draw]`, for row `state[CURSOR]` of `draws` (steps, B).
+/// `x[b] = noisy(shift(flip(pool[draw], code)))`, `y[b] = labels[draw]`, for row `state[CURSOR]` of `draws` (steps, B).
 ///
 /// A draw is `image | code << 28`. Code bit 0 mirrors left and right, bit 1 up and down, bit 2 transposes rows and
 /// columns (only where h = w); they apply in that order to the output's coordinates: for output (i, j), first swap
 /// (i, j) if bit 2, then i = h-1-i if bit 1, then j = w-1-j if bit 0, and read the image at (i, j).
+///
+/// Before that a shift takes (di, dj) from (i, j), two integers of -shift to shift; what comes from outside the image is
+/// a masked pixel. Noise adds `bands[NOISE]` (s - 2040) to every value that is not masked, s the sum of sixteen random
+/// bytes: nearly Gaussian (kurtosis 2.92, at most 6.9 sigma), and integers, the same on every device.
+///
+/// Random words are counter based: [`pcg4d`] of (`state[KEY]`, step, b, place of the value in the image), for the shift
+/// with a place of 2^32 - 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gather {
     pub batch: usize,
     pub h: usize,
     pub w: usize,
     pub c: usize,
+    /// Largest shift, pixels.
+    pub shift: usize,
+    pub noise: bool,
+    /// ([`super::bands::ROWS`], C), for shift and noise.
+    pub bands: Option<TensorId>,
     pub pool: TensorId,
     pub pool_labels: TensorId,
     pub draws: TensorId,
     pub state: TensorId,
     pub x: TensorId,
     pub y: TensorId,
+}
+
+/// Four random words of four words (Jarzynski & Olano 2020, JCGT 9, 3).
+pub fn pcg4d(key: [u32; 4]) -> [u32; 4] {
+    let mut v = key.map(|word| word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let mix = |v: &mut [u32; 4]| {
+        for (to, a, b) in [(0, 1, 3), (1, 2, 0), (2, 0, 1), (3, 1, 2)] {
+            v[to] = v[to].wrapping_add(v[a].wrapping_mul(v[b]));
+        }
+    };
+    mix(&mut v);
+    v = v.map(|word| word ^ (word >> 16));
+    mix(&mut v);
+    v
+}
+
+impl Gather {
+    /// The place of the random words that say the shift.
+    pub const SHIFT_PLACE: u32 = u32::MAX;
+    /// Mean and standard deviation of the sum of sixteen bytes.
+    pub const BYTES_MEAN: u32 = 2040;
+    pub const BYTES_SIGMA: f64 = 295.601_082_5;
 }
 
 /// out = act(x * kernel + bias): `out[b,i,j,o] = act(bias[o] + sum over u,v,c of x[b,i+u,j+v,c] kernel[u,v,c,o])`.
@@ -328,12 +363,22 @@ pub struct HeadsForward {
     pub prediction: TensorId,
 }
 
-/// loss = mean over the batch of log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474 eq. 1 without its constant), and
-/// draw = [d loss/da, d loss/db] of each image. The derivative of |a| at 0 is 0, as in Keras.
+/// loss = mean over the batch of l, and draw = [dL/da, dL/db] of each image. Without its constant,
+/// l = log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474 eq. 1), or where `student_t`, of nu = 5 degrees of freedom and
+/// with var its variance, l = log(var)/2 + (nu + 1)/2 log(1 + (y - mu)^2 / ((nu - 2) var)).
+///
+/// L = mean of var^beta l, var^beta taken as a constant (Seitzer et al. 2022, arXiv 2203.09168, eq. 5), which at beta = 0
+/// is the loss; in a step whose `schedule` says FIT_MEAN, L = mean of (y - mu)^2 / 2. The derivative of |a| at 0 is 0, as
+/// in Keras.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadsLoss {
     pub batch: usize,
     pub abs_mean: bool,
+    pub student_t: bool,
+    pub beta: f32,
+    /// (steps, [`super::schedule::WIDTH`]); its row is `state[CURSOR]`.
+    pub schedule: TensorId,
+    pub state: TensorId,
     pub raw: TensorId,
     pub prediction: TensorId,
     pub y: TensorId,
@@ -389,6 +434,8 @@ pub struct Fgsm {
 /// A member with a gradient, a loss or a new running statistic that is not finite keeps everything as it was. After
 /// `patience` such steps in a row it returns to its last good weights, with moments of zero and a tenth of the learning
 /// rate. Good weights are kept every `keep_every` steps taken. One row of the log is written, and the cursor moves on.
+///
+/// Decoupled weight decay (Loshchilov & Hutter 2019): kernels are multiplied by 1 - lr `decay` before the update.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
     pub param_stride: usize,
@@ -398,6 +445,10 @@ pub struct Adam {
     pub epsilon: f32,
     /// Largest norm of a member's gradient; infinite for none.
     pub clip: f32,
+    /// 0 for none.
+    pub decay: f32,
+    /// Offset and length of the kernels in a member's row.
+    pub kernels: Vec<(usize, usize)>,
     pub patience: u32,
     pub keep_every: u32,
     pub params: TensorId,
@@ -412,6 +463,19 @@ pub struct Adam {
     pub schedule: TensorId,
     pub state: TensorId,
     pub log: TensorId,
+}
+
+/// average += (1 - decay) ([params, stats] - average), after a step that was taken (Polyak & Juditsky 1992). It begins at
+/// 0, so after t steps it is 1 - decay^t of a mean, which whoever reads it divides by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Average {
+    pub param_stride: usize,
+    pub stat_stride: usize,
+    pub decay: f32,
+    pub params: TensorId,
+    pub stats: TensorId,
+    pub state: TensorId,
+    pub average: TensorId,
 }
 
 impl Op {
@@ -437,6 +501,7 @@ impl Op {
             Op::HeadsGradWeight(_) => "heads_grad_weight",
             Op::Fgsm(_) => "fgsm",
             Op::Adam(_) => "adam",
+            Op::Average(_) => "average",
             Op::LensDeflect(_) => "lens_deflect",
             Op::LensPsf(_) => "lens_psf",
             Op::LensRender(_) => "lens_render",
@@ -463,7 +528,7 @@ impl Op {
             | Op::DenseGradWeight(DenseGradWeight { layer, .. }) => layer,
             Op::HeadsForward(_) | Op::HeadsLoss(_) | Op::HeadsGradInput(_) | Op::HeadsGradWeight(_) => "heads",
             Op::Gather(_) | Op::Fgsm(_) => "input",
-            Op::Adam(_) => "optimiser",
+            Op::Adam(_) | Op::Average(_) => "optimiser",
             Op::LensDeflect(_)
             | Op::LensPsf(_)
             | Op::LensRender(_)

@@ -136,13 +136,14 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::ensemble::calibration::Forecast;
+    use crate::ensemble::predict::Answer;
 
     fn objects(n: usize) -> Vec<Scored> {
         let object = |i: usize| {
             let truth = 0.5 + 2.0 * i as f64 / n as f64;
             Scored::new(
                 truth,
-                &Forecast::new(&[truth + 0.1, truth], &[0.01, 0.02], None).unwrap(),
+                &Forecast::new(&Answer::gaussian(&[truth + 0.1, truth], &[0.01, 0.02]), None).unwrap(),
             )
         };
         (0..n).map(object).collect()

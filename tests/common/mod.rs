@@ -78,7 +78,7 @@ pub fn dataset(train: usize, validation: usize) -> Dataset {
     Dataset {
         train: rings(train, 1, IMAGE),
         validation: rings(validation, 2, IMAGE),
-        masked: vec![],
+        bands: vec![],
         scale: 0.433,
         shift: 0.0,
         fingerprint: 1,

@@ -1,5 +1,5 @@
 use super::Memory;
-use lensgpu::plan::{Adam, log, state};
+use lensgpu::plan::{Adam, log, schedule, state};
 
 // What the update does, as it stands in `state[VERDICT]` and in the log.
 const APPLY: f64 = 0.0;
@@ -16,7 +16,8 @@ pub fn adam(op: &Adam, memory: &mut Memory, m: usize) {
     let grads = memory.row(op.grads, m).to_vec();
     let norm = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
     let cursor = memory.row(op.state, m)[state::CURSOR] as usize;
-    let rate = memory.row(op.schedule, m)[cursor] * memory.row(op.state, m)[state::RATE_FACTOR];
+    let rate = memory.row(op.schedule, m)[cursor * schedule::WIDTH + schedule::RATE]
+        * memory.row(op.state, m)[state::RATE_FACTOR];
     let finite = norm.is_finite() && loss.is_finite() && memory.row(op.stats_next, m).iter().all(|s| s.is_finite());
 
     let verdict = if memory.row(op.state, m)[state::FROZEN] == 1.0 {
@@ -43,7 +44,11 @@ fn apply(op: &Adam, memory: &mut Memory, m: usize, grads: &[f64], norm: f64, rat
     } else {
         1.0
     };
+    let shrink = 1.0 - rate * f64::from(op.decay);
     let state = memory.row_mut(op.state, m);
+    if op.decay > 0.0 {
+        state[state::SHRINK] = shrink;
+    }
     // By recursion, 1 - beta^t without a power.
     state[state::BIAS1] = (1.0 - beta1) + beta1 * state[state::BIAS1];
     state[state::BIAS2] = (1.0 - beta2) + beta2 * state[state::BIAS2];
@@ -63,6 +68,13 @@ fn apply(op: &Adam, memory: &mut Memory, m: usize, grads: &[f64], norm: f64, rat
         let second = beta2 * memory.row(op.adam_v, m)[i] + (1.0 - beta2) * g * g;
         memory.row_mut(op.adam_m, m)[i] = first;
         memory.row_mut(op.adam_v, m)[i] = second;
+        if op
+            .kernels
+            .iter()
+            .any(|&(offset, len)| (offset..offset + len).contains(&i))
+        {
+            memory.row_mut(op.params, m)[i] *= shrink;
+        }
         memory.row_mut(op.params, m)[i] -= step_size * first / (second.sqrt() + epsilon);
     }
     let stats = memory.row(op.stats_next, m).to_vec();

@@ -1,5 +1,5 @@
 use super::{Memory, gated};
-use lensgpu::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss};
+use lensgpu::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
 
 /// a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu = |a| or a; var = log(1 + exp(b)) + floor.
 pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
@@ -20,18 +20,39 @@ pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
     memory.row_mut(op.prediction, m).copy_from_slice(&prediction);
 }
 
-/// loss = mean of log(var)/2 + (y - mu)^2 / (2 var); draw = [d loss/da, d loss/db].
+/// loss = mean of l; draw = [dL/da, dL/db], L the mean of var^beta l or of (y - mu)^2 / 2.
 pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
     let batch = op.batch as f64;
+    let cursor = memory.row(op.state, m)[state::CURSOR] as usize;
+    let fit_mean = memory.row(op.schedule, m)[cursor * schedule::WIDTH + schedule::FIT_MEAN] != 0.0;
     let (mut loss, mut squared_error, mut draw) = (0.0, 0.0, vec![]);
     for image in 0..op.batch {
         let [a, b] = [0, 1].map(|i| memory.row(op.raw, m)[2 * image + i]);
         let [mu, var] = [0, 1].map(|i| memory.row(op.prediction, m)[2 * image + i]);
         let y = memory.row(op.y, m)[image];
-        loss += (var.ln() / 2.0 + (y - mu).powi(2) / (2.0 * var)) / batch;
-        squared_error += (y - mu).powi(2) / batch;
-        let dmu = (mu - y) / var / batch;
-        let dvar = (1.0 / (2.0 * var) - (y - mu).powi(2) / (2.0 * var * var)) / batch;
+        let square = (y - mu).powi(2);
+        let (l, dl_dmu, dl_dvar) = if op.student_t {
+            // (nu + 1) / 2 and nu - 2 are both 3.
+            (
+                var.ln() / 2.0 + 3.0 * (1.0 + square / (3.0 * var)).ln(),
+                6.0 * (mu - y) / (3.0 * var + square),
+                1.0 / (2.0 * var) - 3.0 * square / (var * (3.0 * var + square)),
+            )
+        } else {
+            (
+                var.ln() / 2.0 + square / (2.0 * var),
+                (mu - y) / var,
+                1.0 / (2.0 * var) - square / (2.0 * var * var),
+            )
+        };
+        loss += l / batch;
+        squared_error += square / batch;
+        let weight = var.powf(f64::from(op.beta));
+        let (dmu, dvar) = if fit_mean {
+            ((mu - y) / batch, 0.0)
+        } else {
+            (weight * dl_dmu / batch, weight * dl_dvar / batch)
+        };
         let dmu_da = if op.abs_mean { sign(a) } else { 1.0 };
         draw.extend([dmu * dmu_da, dvar * sigmoid(b)]);
     }

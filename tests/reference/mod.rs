@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 mod adam;
+mod average;
 pub mod compare;
 mod conv;
 mod dense;
@@ -63,7 +64,9 @@ impl Memory {
         let Tensor { ref name, len, .. } = self.tensors[tensor.0];
         let decode = |(i, &word): (usize, &u32)| match name.as_str() {
             "draws" | "objects" => f64::from(word),
-            "state" if i % len < state::RATE_FACTOR => f64::from(word),
+            "state" if i % len < state::RATE_FACTOR || i % len == state::KEY => f64::from(word),
+            // NaN patterns among them, whose bits an f64 keeps.
+            "bands" if f32::from_bits(word).is_nan() => f64::NAN,
             _ => f64::from(f32::from_bits(word)),
         };
         let values: Vec<f64> = words.iter().enumerate().map(decode).collect();
@@ -120,6 +123,7 @@ pub fn run(op: &Op, memory: &mut Memory) {
             Op::HeadsGradWeight(op) => heads::grad_weight(op, memory, member),
             Op::Fgsm(op) => fgsm::fgsm(op, memory, member),
             Op::Adam(op) => adam::adam(op, memory, member),
+            Op::Average(op) => average::average(op, memory, member),
             Op::LensDeflect(op) => lens::deflect(op, memory),
             Op::LensPsf(op) => lens::psf(op, memory),
             Op::LensRender(op) => lens::render(op, memory),

@@ -1,7 +1,8 @@
 //! Two factors, for the aleatoric and the epistemic part: the default.
 //!
 //! The members' sigmas are multiplied by one, their distances from their mean by the other. What comes out is again a
-//! mixture of Gaussians with the same mean, so that sigmas, quantiles, NLL and CRPS all follow from it.
+//! mixture of the same likelihood with the same mean, so that sigmas, quantiles, NLL and CRPS all follow from it. Where
+//! that is log-normal, it is sigmas and distances of ln theta_e that are multiplied.
 //!
 //! They minimise n (D + C / 10) + P over n rows:
 //!
@@ -35,9 +36,9 @@ const LARGEST: f64 = 20.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Factors {
-    /// Multiplies sigma_aleatoric.
+    /// Multiplies sigma_aleatoric; log-normal: that of ln theta_e.
     pub aleatoric: f64,
-    /// Multiplies sigma_epistemic.
+    /// Multiplies sigma_epistemic; log-normal: that of ln theta_e.
     pub epistemic: f64,
 }
 

@@ -14,6 +14,7 @@ pub mod isotonic;
 mod simplex;
 
 use super::mixture::{Mixture, Prediction};
+use super::predict::Answer;
 use conformal::Conformal;
 use factors::Factors;
 use isotonic::Isotonic;
@@ -111,13 +112,12 @@ pub struct Forecast<'a> {
 }
 
 impl<'a> Forecast<'a> {
-    /// `mu` (arcsec) and `var` (arcsec^2) hold one value a member.
+    /// Of an answer in arcsec.
     ///
     /// # Errors
-    /// Those of [`Mixture::new`].
-    pub fn new(mu: &[f64], var: &[f64], calibration: Option<&'a Calibration>) -> Result<Forecast<'a>> {
-        let mixture = Mixture::new(mu, var)?;
-        Ok(Forecast::of(&mixture, calibration.map(|c| &c.map)))
+    /// Those of [`Answer::mixture`].
+    pub fn new(answer: &Answer, calibration: Option<&'a Calibration>) -> Result<Forecast<'a>> {
+        Ok(Forecast::of(&answer.mixture()?, calibration.map(|c| &c.map)))
     }
 
     /// The same of a mixture that is there already, and is not calibrated.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ensemble::mixture::LEVELS;
+use crate::net::Likelihood;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -19,7 +20,7 @@ fn rows(n: usize, aleatoric: f64, epistemic: f64, seed: u64) -> Vec<(Mixture, f6
         let mean = mu.iter().sum::<f64>() / 5.0;
         let m = rng.random_range(0..5u32) as usize;
         let truth = mean + epistemic * (mu[m] - mean) + aleatoric * var[m].sqrt() * normal(&mut rng);
-        (Mixture::new(&mu, &var).unwrap(), truth)
+        (Mixture::new(Likelihood::Gaussian, &mu, &var).unwrap(), truth)
     };
     (0..n).map(row).collect()
 }
@@ -81,6 +82,47 @@ fn factors_are_found_where_there_are_many_rows() {
         .collect();
     let f = Factors::fit(&single).unwrap();
     assert!((f.epistemic / f.aleatoric - 1.0).abs() < 0.02, "{f:?}");
+}
+
+/// As [`rows`], of any likelihood: truths are drawn from the mixture that is scaled by the two factors.
+fn scaled_rows(likelihood: Likelihood, n: usize, factors: [f64; 2], seed: u64) -> Vec<(Mixture, f64)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let row = |_| {
+        let centre = 1.0 + rng.random::<f64>();
+        let mu: Vec<f64> = (0..5).map(|_| centre * (0.1 * normal(&mut rng)).exp()).collect();
+        let var: Vec<f64> = (0..5).map(|_| (0.05 + 0.2 * rng.random::<f64>()).powi(2)).collect();
+        let mixture = Mixture::new(likelihood, &mu, &var).unwrap();
+        let truth = mixture.scaled(factors[0], factors[1]).draw(&mut rng);
+        (mixture, truth)
+    };
+    (0..n).map(row).collect()
+}
+
+#[test]
+fn every_method_calibrates_every_likelihood() {
+    let (n, factors) = (2000, [1.7, 2.2]);
+    for likelihood in Likelihood::ALL {
+        let (cal, test) = (
+            scaled_rows(likelihood, n, factors, 11),
+            scaled_rows(likelihood, n, factors, 12),
+        );
+        for method in [Method::Factors, Method::Isotonic, Method::Conformal] {
+            let map = fit(method, &cal).unwrap();
+            for p in [0.683, 0.954] {
+                let allowed = 3.0 * (p * (1.0 - p) * 2.0 / n as f64).sqrt();
+                let found = coverage(&test, Some(&map), p);
+                assert!(
+                    (found - p).abs() <= allowed,
+                    "{likelihood:?} {method:?}: {found} at {p}, {allowed} allowed"
+                );
+            }
+            if let Map::Factors(f) = map {
+                assert!((f.aleatoric / factors[0] - 1.0).abs() < 0.12, "{likelihood:?} {f:?}");
+                assert!((f.epistemic / factors[1] - 1.0).abs() < 0.2, "{likelihood:?} {f:?}");
+            }
+        }
+        assert!((coverage(&test, None, 0.683) - 0.683).abs() > 0.1, "the task is none");
+    }
 }
 
 #[test]

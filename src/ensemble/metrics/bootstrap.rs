@@ -40,13 +40,17 @@ fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
 mod tests {
     use super::*;
     use crate::ensemble::calibration::Forecast;
+    use crate::ensemble::predict::Answer;
 
     #[test]
     fn the_error_of_a_mean_and_of_a_share() {
         let objects: Vec<Scored> = (0..400)
             .map(|i| {
                 let error = if i % 2 == 0 { 0.3 } else { -0.3 };
-                Scored::new(1.0, &Forecast::new(&[1.0 + error], &[0.09], None).unwrap())
+                Scored::new(
+                    1.0,
+                    &Forecast::new(&Answer::gaussian(&[1.0 + error], &[0.09]), None).unwrap(),
+                )
             })
             .collect();
         let errors = bootstrap(&objects, 400, 1).unwrap();

@@ -237,6 +237,7 @@ impl fmt::Display for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ensemble::predict::Answer;
 
     /// An object with the given truth and error; sigma 0.5, of which 0.3 is epistemic; the central interval that just
     /// holds the truth is at level |error| / 2.
@@ -315,7 +316,10 @@ mod tests {
     fn nll_is_that_of_the_mixture_with_its_constant() {
         let density =
             |mu: f64, var: f64| (-0.5 * (2.0 - mu).powi(2) / var).exp() / (2.0 * std::f64::consts::PI * var).sqrt();
-        let scored = Scored::new(2.0, &Forecast::new(&[1.0, 3.0], &[0.25, 1.0], None).unwrap());
+        let scored = Scored::new(
+            2.0,
+            &Forecast::new(&Answer::gaussian(&[1.0, 3.0], &[0.25, 1.0]), None).unwrap(),
+        );
         let expected = -(0.5 * density(1.0, 0.25) + 0.5 * density(3.0, 1.0)).ln();
         assert!((scored.nll - expected).abs() < 1e-14);
         assert!((scored.nll_gaussian + density(2.0, 0.625 + 1.0).ln()).abs() < 1e-14);

@@ -37,10 +37,20 @@ pub struct Progress {
     pub history: Vec<EpochRecord>,
     /// By member.
     pub best: Vec<Option<Best>>,
+    /// By member: whether its training has ended early.
+    #[serde(default)]
+    pub stopped: Vec<bool>,
     /// Seconds spent in the epoch under way.
     pub seconds: f64,
     /// Of the rows' ids and labels: a run goes on with the data that it began with.
     pub data: u64,
+}
+
+impl Progress {
+    /// Whether no member takes steps any more.
+    pub fn all_stopped(&self) -> bool {
+        !self.stopped.is_empty() && self.stopped.iter().all(|over| *over)
+    }
 }
 
 /// A member's best epoch so far, by its validation nll.

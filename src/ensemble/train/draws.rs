@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 enum Purpose {
     Batches = 1,
     Shards = 2,
+    Key = 3,
 }
 
 fn generator(seed: u64, segment: u64, purpose: Purpose, stream: u64) -> ChaCha8Rng {
@@ -33,6 +34,11 @@ pub fn member_draws(seed: u64, segment: u64, member: u32, rows: usize, batch: us
         .into_iter()
         .map(|image| image as u32 | (rng.next_u32() & (codes - 1)) << 28)
         .collect()
+}
+
+/// What a member's random shifts and noise of a segment are drawn with ([`crate::plan::state::KEY`]).
+pub fn member_key(seed: u64, segment: u64, member: u32) -> u32 {
+    generator(seed, segment, Purpose::Key, u64::from(member)).next_u32()
 }
 
 /// The rows of each shard of an epoch, in random order where there are several: every row in one of them, as even as

@@ -1,5 +1,6 @@
 //! From a folder of images to what an ensemble learns from.
 
+use super::bands::Band;
 use super::options::{DataOptions, TrainOptions};
 use super::trainer::{Dataset, Examples, Fresh};
 use crate::data::audit::scale_differs;
@@ -7,7 +8,7 @@ use crate::data::reader::read_all;
 use crate::data::sky::SkyRange;
 use crate::data::split::{Split, split};
 use crate::data::{Cutout, Source, Stretch};
-use crate::net::{Label, MeanActivation, Model, Network};
+use crate::net::{Heads, Label, Likelihood, MeanActivation, Model, Network};
 use anyhow::{Context, Result, ensure};
 
 /// Rows below which the user is warned.
@@ -75,6 +76,10 @@ impl Prepared {
         )?;
         let all: Vec<usize> = (0..source.len()).collect();
         let cutouts = read_all(&source, &all, |done| progress(done, all.len()))?;
+        for object in &source.objects {
+            let label = object.theta_e.expect("a labelled row");
+            check_label(label, network.heads()).with_context(|| format!("object {}", object.id))?;
+        }
         let mut warnings = source.warnings.clone();
         warnings.extend(source.audit(&cutouts));
         let near_edge = source.count_near_edge();
@@ -128,10 +133,9 @@ impl Prepared {
         }
         let [train, validation, calibration, held_out] =
             [&split.train, &split.validation, &split.calibration, &split.hold_out].map(|rows| examples(rows));
-        let abs = network.heads().mean_activation == MeanActivation::Abs;
         let (scale, shift) = match from {
             Some(model) => (model.about.label.scale, model.about.label.shift),
-            None => label_scale(&train.labels, abs)?,
+            None => label_scale(&train.labels, network.heads()),
         };
         let range = range(&train.labels);
         let label = Label {
@@ -144,9 +148,9 @@ impl Prepared {
         };
         let fingerprint = fingerprint(&source, &split);
         let dataset = Dataset {
+            bands: Band::all(&stretch, &train.images),
             train,
             validation,
-            masked: stretch.masked(),
             scale,
             shift,
             fingerprint,
@@ -184,22 +188,35 @@ pub fn range(labels: &[f64]) -> (f64, f64) {
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)))
 }
 
-/// Labels are divided by their standard deviation, and shifted by their mean where the network's mean is free of sign.
-pub fn label_scale(labels: &[f64], abs: bool) -> Result<(f64, f64)> {
-    let n = labels.len() as f64;
-    let mean = labels.iter().sum::<f64>() / n;
-    let std = (labels.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
+/// Whether the network can answer this.
+pub fn check_label(label: f64, heads: &Heads) -> Result<()> {
     ensure!(
-        !abs || labels.iter().all(|&y| y >= 0.0),
-        "there are negative labels, and the network's mean is |a|: use mean_activation = \"identity\", or correct them"
+        heads.likelihood != Likelihood::LogNormal || label > 0.0,
+        "the label is {label}, and a log-normal likelihood needs positive ones: use another with --likelihood"
     );
+    ensure!(
+        heads.mean_activation != MeanActivation::Abs || label >= 0.0,
+        "the label is {label}, and the network's mean is |a|: use mean_activation = \"identity\", or correct it"
+    );
+    Ok(())
+}
+
+/// Labels, or their logarithms where the likelihood is log-normal, are divided by their standard deviation, and shifted by
+/// their mean where the network's mean is free of sign.
+pub fn label_scale(labels: &[f64], heads: &Heads) -> (f64, f64) {
+    let logarithmic = heads.likelihood == Likelihood::LogNormal;
+    let values = || labels.iter().map(|y| if logarithmic { y.ln() } else { *y });
+    let n = labels.len() as f64;
+    let mean = values().sum::<f64>() / n;
+    let std = (values().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
     // Identical labels: any scale will do, as long as outputs are near 1.
     let scale = if std > 1e-9 * mean.abs() {
         std
     } else {
         mean.abs().max(1e-30)
     };
-    Ok((scale, if abs { 0.0 } else { mean }))
+    let abs = heads.mean_activation == MeanActivation::Abs;
+    (scale, if abs { 0.0 } else { mean })
 }
 
 /// FNV-1a over the ids and labels of the training and validation rows.
@@ -237,17 +254,28 @@ pub fn network_of(file: Option<&std::path::Path>, input: &[usize]) -> Result<Net
 mod tests {
     use super::*;
 
+    fn heads(mean_activation: MeanActivation, likelihood: Likelihood) -> Heads {
+        let network = Network::vanilla(&[55, 55, 3]).unwrap();
+        Heads {
+            mean_activation,
+            likelihood,
+            ..network.heads().clone()
+        }
+    }
+
     #[test]
     fn labels_are_scaled_by_their_spread() {
-        assert_eq!(label_scale(&[1.0, 3.0], true).unwrap(), (1.0, 0.0));
-        assert_eq!(label_scale(&[1.0, 3.0], false).unwrap(), (1.0, 2.0));
-        assert_eq!(label_scale(&[2.0, 2.0], true).unwrap(), (2.0, 0.0), "identical labels");
-        assert!(
-            label_scale(&[-1.0, 3.0], true)
-                .unwrap_err()
-                .to_string()
-                .contains("identity")
-        );
-        assert!(label_scale(&[0.0, 0.0], true).unwrap().0 > 0.0);
+        let abs = heads(MeanActivation::Abs, Likelihood::Gaussian);
+        let identity = heads(MeanActivation::Identity, Likelihood::StudentT);
+        let logarithm = heads(MeanActivation::Identity, Likelihood::LogNormal);
+        assert_eq!(label_scale(&[1.0, 3.0], &abs), (1.0, 0.0));
+        assert_eq!(label_scale(&[1.0, 3.0], &identity), (1.0, 2.0));
+        assert_eq!(label_scale(&[1.0, 2f64.exp()], &logarithm), (1.0, 1.0));
+        assert_eq!(label_scale(&[2.0, 2.0], &abs), (2.0, 0.0), "identical labels");
+        assert!(label_scale(&[0.0, 0.0], &abs).0 > 0.0);
+        let refused = |label, heads| check_label(label, heads).unwrap_err().to_string();
+        assert!(refused(-1.0, &abs).contains("identity"));
+        assert!(refused(0.0, &logarithm).contains("--likelihood"));
+        assert!(check_label(0.0, &abs).is_ok() && check_label(-1.0, &identity).is_ok());
     }
 }

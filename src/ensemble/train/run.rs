@@ -15,7 +15,7 @@ use crate::ensemble::mixture::Mixture;
 use crate::ensemble::ood::Threshold;
 use crate::ensemble::predict::{Answer, Predictor};
 use crate::files;
-use crate::net::{About, Member, MemberSummary, Model, Network, TrainingSummary, utc_now};
+use crate::net::{About, Likelihood, Member, MemberSummary, Model, Network, TrainingSummary, utc_now};
 use crate::report::predicted_vs_true::predicted_vs_true;
 use crate::report::svg::write_svg;
 use crate::report::training_curves::{MemberCurves, training_curves};
@@ -106,7 +106,7 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
     };
     if checkpoint
         .as_ref()
-        .is_some_and(|c| c.progress.epoch >= options.training.epochs)
+        .is_some_and(|c| c.progress.epoch >= options.training.epochs || c.progress.all_stopped())
         && out.join(MODEL).exists()
     {
         bail!(
@@ -156,7 +156,7 @@ fn first_trainer(
 ) -> Result<Trainer> {
     let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
     if let Some(fresh) = fresh {
-        trainer.refresh_with(fresh)?;
+        trainer.refresh_with(fresh);
     }
     if let Some(model) = from {
         trainer.start_from(&model.network, &model.members)?;
@@ -270,6 +270,7 @@ fn finish(
                 device: device.name(),
                 date: utc_now(),
                 version: env!("CARGO_PKG_VERSION").into(),
+                options: t.switched_on(),
                 members: summaries,
             },
             calibration: None,
@@ -299,7 +300,7 @@ fn finish(
             warn_if_blind(&model, &answers, watcher);
             let score = |calibration: Option<&Calibration>| {
                 let rows = answers.iter().zip(&examples.labels);
-                rows.map(|(a, &truth)| Ok(Scored::new(truth, &Forecast::new(&a.mu, &a.var, calibration)?)))
+                rows.map(|(a, &truth)| Ok(Scored::new(truth, &Forecast::new(a, calibration)?)))
                     .collect::<Result<Vec<Scored>>>()
             };
             let scored = score(model.about.calibration.as_ref())?;
@@ -357,7 +358,7 @@ fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, devi
     model.about.ood = Threshold::new(scores(&answers), CALIBRATION_SPLIT);
     let rows = answers.iter().zip(&examples.labels);
     let rows: Vec<(Mixture, f64)> = rows
-        .map(|(a, &truth)| Ok((Mixture::new(&a.mu, &a.var)?, truth)))
+        .map(|(a, &truth)| Ok((a.mixture()?, truth)))
         .collect::<Result<_>>()?;
     model.about.calibration = Some(Calibration {
         map: fit(Method::Factors, &rows)?,
@@ -418,6 +419,7 @@ fn write_scored(path: &Path, ids: &[String], scored: &[Scored]) -> Result<()> {
         id: Kind::of_texts(ids.iter().map(String::as_str)),
         ra_dec: false,
         members: 0,
+        likelihood: Likelihood::default(),
         pass_through: vec![("true_theta_e".into(), Kind::F64)],
     };
     let mut writer = TableWriter::create(path, table.columns())?;

@@ -9,6 +9,15 @@ pub fn cosine(step: usize, steps: usize, first: f32, last: f32) -> f32 {
     (last + 0.5 * (first - last) * (1.0 + (PI * way).cos())) as f32
 }
 
+/// The same after a rise in equal steps over the first `warm_up` of them (Goyal et al. 2017).
+pub fn warmed(step: usize, steps: usize, warm_up: usize, first: f32, last: f32) -> f32 {
+    let rate = cosine(step, steps, first, last);
+    if step >= warm_up {
+        return rate;
+    }
+    (f64::from(rate) * (step + 1) as f64 / (warm_up + 1) as f64) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,5 +29,8 @@ mod tests {
         assert!((rates[50] - 5.05e-4).abs() < 1e-9);
         assert!(rates.windows(2).all(|w| w[0] > w[1]));
         assert_eq!(cosine(0, 1, 1e-3, 1e-5), 1e-3);
+        let warmed: Vec<f32> = (0..101).map(|step| warmed(step, 101, 4, 1e-3, 1e-5)).collect();
+        assert!((warmed[0] - 2e-4).abs() < 1e-9 && (warmed[1] - 4e-4).abs() < 1e-6);
+        assert_eq!(warmed[4..], rates[4..]);
     }
 }

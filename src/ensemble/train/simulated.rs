@@ -4,6 +4,7 @@
 //! ones. An epoch trains on [`SEEN`] blocks: one that is new and those of the epochs before, so that no lens is stored,
 //! and none seen in more than [`SEEN`] epochs. Validation, calibration and held-out lenses are blocks of their own.
 
+use super::bands::Band;
 use super::options::{RunOptions, SimulateOptions};
 use super::prepare::{Counts, Prepared, label_scale, range};
 use super::trainer::{Dataset, Examples, Fresh};
@@ -13,7 +14,7 @@ use crate::device::Device;
 use crate::lens::plan::Window;
 use crate::lens::simulate::Lenses;
 use crate::lens::{Population, Simulator};
-use crate::net::{Label, MeanActivation, Model, Network};
+use crate::net::{Label, Model, Network};
 use anyhow::{Result, ensure};
 use std::collections::VecDeque;
 
@@ -70,10 +71,9 @@ pub fn prepare(
         None => Stretch::fit(&seen, &bands)?,
     };
     let sky = SkyRange::fit(&seen, &stretch);
-    let abs = network.heads().mean_activation == MeanActivation::Abs;
     let (scale, shift) = match from {
         Some(model) => (model.about.label.scale, model.about.label.shift),
-        None => label_scale(&sample.labels, abs)?,
+        None => label_scale(&sample.labels, network.heads()),
     };
     let mut examples = |block, count| Ok(stretched(&lenses(block, count)?, shape, &stretch));
     let validation: Examples = examples(VALIDATION, counts.validation)?;
@@ -95,7 +95,7 @@ pub fn prepare(
             labels: vec![0.0; counts.train],
         },
         validation,
-        masked: stretch.masked(),
+        bands: Band::all(&stretch, &stretched(&sample, shape, &stretch).images),
         scale,
         shift,
         fingerprint: fingerprint(&population, simulate.pool),

@@ -3,17 +3,18 @@
 //! An epoch is a sequence of shards (one, where the device holds all images at once); for each the host fills the tables
 //! of the plan, draws and learning rates, and replays it once a step. Nothing waits for the host inside a shard.
 
+use super::bands::{self, Band};
 use super::checkpoint::{Best, Checkpoint, Progress};
-use super::draws::{member_draws, shards};
+use super::draws::{member_draws, member_key, shards};
 use super::history::{EpochRecord, MemberEpoch};
 use super::options::TrainOptions;
-use super::schedule::cosine;
+use super::schedule::warmed;
 use crate::device::{Device, Engine};
+use crate::ensemble::likelihood::{Component, loss_to_nll};
 use crate::ensemble::predict::{Answer, Predictor};
-use crate::net::{Layout, Member, MemberSummary, Network, initialise};
-use crate::plan::{Capacity, NORM_MOMENTUM, Plan, TensorId, TrainIo, Training, bands, log, state};
+use crate::net::{Layout, Likelihood, Member, MemberSummary, Network, initialise};
+use crate::plan::{Capacity, NORM_MOMENTUM, Plan, TensorId, TrainIo, Training, log, schedule, state};
 use anyhow::{Context, Result, ensure};
-use std::f64::consts::PI;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -36,9 +37,9 @@ pub struct Dataset {
     pub train: Examples,
     /// May be empty: then the last weights are kept.
     pub validation: Examples,
-    /// What a masked pixel of each channel is in the images, to the bit; empty where there are none.
-    pub masked: Vec<f32>,
-    /// label = scale x output + shift.
+    /// One a channel; may be empty where no adversary, shift or noise asks for them.
+    pub bands: Vec<Band>,
+    /// label = scale x output + shift, or its logarithm where the likelihood is log-normal.
     pub scale: f64,
     pub shift: f64,
     /// Tells one dataset from another.
@@ -98,6 +99,16 @@ impl Trainer {
         let rows = data.train.labels.len();
         ensure!(rows >= 2, "{rows} rows to train on; at least 2 are needed");
         let batch = options.batch.min(rows);
+        ensure!(
+            !options.needs_bands() || network.input.len() == 3 && data.bands.len() == network.input_shape().c,
+            "--adversarial, --shift and --noise are for images, and these are tables"
+        );
+        let largest = network.input_shape().h.min(network.input_shape().w) / 2;
+        ensure!(
+            options.shift <= largest,
+            "--shift is {}; it is at most half of the image, {largest} pixels",
+            options.shift
+        );
         let image = network.input_shape().len();
         let fits = (device.largest_binding() / (4 * image as u64)).min(1 << 28) as usize;
         let pool = largest_pool.unwrap_or(usize::MAX).min(fits);
@@ -111,10 +122,21 @@ impl Trainer {
             pool: largest,
             steps: largest / batch,
         };
+        let total = options.epochs * (0..shards).map(|s| shard_rows(rows, shards, s) / batch).sum::<usize>();
+        ensure!(
+            options.warm_up < total,
+            "--warm-up is {}; it is below the run's steps, {total}",
+            options.warm_up
+        );
         let training = Training {
             clip: options.clip,
             freeze_convolutions: options.freeze_convolutions,
             adversarial: options.adversarial > 0.0,
+            beta_nll: options.beta_nll,
+            shift: options.shift,
+            noise: options.noise > 0.0,
+            weight_decay: options.weight_decay,
+            average: options.ema,
             ..Training::new(batch, capacity)
         };
         let plan = Plan::training(network, &layout, &training)?;
@@ -128,6 +150,7 @@ impl Trainer {
             stats: plan.io.stats,
             progress: Progress {
                 best: vec![None; members],
+                stopped: vec![false; members],
                 logged: vec![vec![]; members],
                 data: data.fingerprint,
                 ..Default::default()
@@ -165,7 +188,10 @@ impl Trainer {
         self.engine.write(self.params, bytemuck::cast_slice(&params))?;
         self.engine.write(self.stats, bytemuck::cast_slice(&stats))?;
         self.engine.write(self.io.good, bytemuck::cast_slice(&good))?;
-        self.write_bands()?;
+        if let Some(bands) = self.io.bands {
+            self.engine
+                .write(bands, &bands::words(&self.data.bands, &self.options))?;
+        }
         self.engine.write(self.io.state, &counters)
     }
 
@@ -201,23 +227,8 @@ impl Trainer {
     }
 
     /// Takes each epoch's training images from `fresh` instead of from the dataset.
-    ///
-    /// # Errors
-    /// Those of `fresh`.
-    pub fn refresh_with(&mut self, fresh: Fresh) -> Result<()> {
+    pub fn refresh_with(&mut self, fresh: Fresh) {
         self.fresh = Some(fresh);
-        if self.io.bands.is_some() {
-            // Ranges of the bands are those of the first images, in a run that goes on too.
-            self.refresh(0)?;
-            self.write_bands()?;
-        }
-        Ok(())
-    }
-
-    fn write_bands(&mut self) -> Result<()> {
-        let Some(bands) = self.io.bands else { return Ok(()) };
-        let words = band_words(&self.data, self.network.input_shape().c, &self.options);
-        self.engine.write(bands, &words)
     }
 
     fn refresh(&mut self, epoch: usize) -> Result<()> {
@@ -240,7 +251,7 @@ impl Trainer {
     }
 
     pub fn is_done(&self) -> bool {
-        self.progress.epoch >= self.options.epochs
+        self.progress.epoch >= self.options.epochs || self.progress.all_stopped()
     }
 
     /// Steps of an epoch.
@@ -249,8 +260,7 @@ impl Trainer {
     }
 
     fn shard_rows(&self, shard: usize) -> usize {
-        let rows = self.data.train.labels.len();
-        rows * (shard + 1) / self.shards - rows * shard / self.shards
+        shard_rows(self.data.train.labels.len(), self.shards, shard)
     }
 
     /// Steps of the epoch under way that are done.
@@ -265,6 +275,7 @@ impl Trainer {
     /// The device was lost.
     pub fn epoch(&mut self, watch: &mut dyn FnMut(usize) -> ControlFlow<()>) -> Result<Ended> {
         let begun = Instant::now();
+        self.refresh(self.progress.epoch)?;
         while self.progress.shard < self.shards {
             if let Ended::Stopped = self.shard(watch)? {
                 self.progress.seconds += begun.elapsed().as_secs_f64();
@@ -283,7 +294,6 @@ impl Trainer {
     fn shard(&mut self, watch: &mut dyn FnMut(usize) -> ControlFlow<()>) -> Result<Ended> {
         let (shard, first) = (self.progress.shard, self.progress.step);
         let steps = self.shard_rows(shard) / self.batch;
-        self.refresh(self.progress.epoch)?;
         self.fill_tables(shard, first)?;
         let before = self.steps_done();
         let mut rows: Vec<f32> = Vec::new();
@@ -318,7 +328,12 @@ impl Trainer {
             .clone();
         let image = self.network.input_shape();
         if self.loaded.as_ref() != Some(&rows) {
-            let scaled = |&row: &usize| ((self.data.train.labels[row] - self.data.shift) / self.data.scale) as f32;
+            let logarithmic = self.network.heads().likelihood == Likelihood::LogNormal;
+            let scaled = |&row: &usize| {
+                let label = self.data.train.labels[row];
+                let label = if logarithmic { label.ln() } else { label };
+                ((label - self.data.shift) / self.data.scale) as f32
+            };
             let labels: Vec<f32> = rows.iter().map(scaled).collect();
             let all = &self.data.train.images;
             if self.shards == 1 {
@@ -346,12 +361,20 @@ impl Trainer {
         self.engine.write(self.io.draws, &draws)?;
         let step = self.progress.epoch * self.steps() + self.steps_done() - first;
         let total = o.epochs * self.steps();
-        let rate = |k: usize| cosine(step + k, total, o.learning_rate, o.final_rate);
-        let rates: Vec<f32> = (0..capacity).map(rate).collect();
-        self.engine.write(self.io.schedule, bytemuck::cast_slice(&rates))?;
+        let fit_mean = f32::from(u8::from(self.progress.epoch < o.warm_up_mean));
+        let row = |k: usize| {
+            let mut row = [0.0; schedule::WIDTH];
+            row[schedule::RATE] = warmed(step + k, total, o.warm_up, o.learning_rate, o.final_rate);
+            row[schedule::FIT_MEAN] = fit_mean;
+            row
+        };
+        let rows_of_all: Vec<f32> = (0..capacity).flat_map(row).collect();
+        self.engine
+            .write(self.io.schedule, bytemuck::cast_slice(&rows_of_all))?;
         let mut counters = self.engine.read(self.io.state)?;
-        for member in counters.chunks_exact_mut(state::WORDS) {
-            member[state::CURSOR] = first as u32;
+        for (words, &member) in counters.chunks_exact_mut(state::WORDS).zip(&o.members) {
+            words[state::CURSOR] = first as u32;
+            words[state::KEY] = member_key(o.seed, segment, member);
         }
         self.engine.write(self.io.state, &counters)?;
         self.loaded = Some(rows);
@@ -360,15 +383,35 @@ impl Trainer {
 
     /// Rows of all members: weights and running statistics as an inference pass should take them.
     fn weights(&mut self) -> Result<(Vec<f32>, Vec<f32>)> {
-        let params = bytemuck::cast_vec(self.engine.read(self.params)?);
+        let mut params: Vec<f32> = bytemuck::cast_vec(self.engine.read(self.params)?);
         let mut stats: Vec<f32> = bytemuck::cast_vec(self.engine.read(self.stats)?);
         let counters = self.engine.read(self.io.state)?;
-        for (row, words) in stats
-            .chunks_exact_mut(self.layout.stat_stride)
-            .zip(counters.chunks_exact(state::WORDS))
-        {
+        let averages: Option<Vec<f32>> = match self.io.average {
+            Some(average) => Some(bytemuck::cast_vec(self.engine.read(average)?)),
+            None => None,
+        };
+        let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        let rows = params.chunks_exact_mut(p).zip(stats.chunks_exact_mut(s));
+        for (m, (params, stats)) in rows.enumerate() {
+            let taken = counters[m * state::WORDS + state::TAKEN];
+            if taken == 0 {
+                continue;
+            }
+            let mut decay = 0.0;
+            if let Some(averages) = &averages {
+                decay = f64::from(self.options.ema);
+                // What it began with, 0, still has this share.
+                let begun = decay.powi(taken as i32);
+                let row = averages[m * (p + s)..][..p + s].iter();
+                let values = row.map(|a| (f64::from(*a) / (1.0 - begun)) as f32);
+                params
+                    .iter_mut()
+                    .chain(&mut *stats)
+                    .zip(values)
+                    .for_each(|(to, value)| *to = value);
+            }
             if !self.started_from_model {
-                without_start(&self.layout, row, words[state::TAKEN]);
+                without_start(&self.layout, stats, start_left(taken, decay));
             }
         }
         Ok((params, stats))
@@ -383,6 +426,13 @@ impl Trainer {
         let total = self.options.epochs * self.steps();
         let settled = epoch * self.steps() >= SETTLED.min(total / 2);
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        let likelihood = self.network.heads().likelihood;
+        let mut to_nll = loss_to_nll(likelihood, self.data.scale);
+        if likelihood == Likelihood::LogNormal {
+            // Of all rows; an epoch leaves a few out.
+            let labels = &self.data.train.labels;
+            to_nll += labels.iter().map(|y| y.ln()).sum::<f64>() / labels.len() as f64;
+        }
         let mut members = Vec::new();
         for (m, &member) in self.options.members.iter().enumerate() {
             let logged: Vec<&[f32]> = self.progress.logged[m].chunks_exact(log::WIDTH).collect();
@@ -402,8 +452,7 @@ impl Trainer {
             let loss = mean(&logged, log::LOSS);
             members.push(MemberEpoch {
                 member,
-                // The loss leaves the constant out and is in scaled labels.
-                train_nll: loss.map(|loss| loss + 0.5 * (2.0 * PI).ln() + self.data.scale.ln()),
+                train_nll: loss.map(|loss| loss + to_nll),
                 train_rmse: mean(&logged, log::SQUARED_ERROR).map(|square| square.sqrt() * self.data.scale),
                 val_nll,
                 val_rmse,
@@ -413,6 +462,7 @@ impl Trainer {
                 best: best || last,
             });
         }
+        self.stop_early(epoch)?;
         let learning_rate = self.progress.logged[0]
             .chunks_exact(log::WIDTH)
             .last()
@@ -425,15 +475,34 @@ impl Trainer {
         })
     }
 
+    /// Ends the training of members that have not become better for long: they take no more steps, and the others do
+    /// not notice.
+    fn stop_early(&mut self, epoch: usize) -> Result<()> {
+        let patience = self.options.patience;
+        let best = self.progress.best.iter();
+        let over: Vec<bool> = best
+            .map(|best| patience > 0 && best.is_some_and(|best| epoch >= best.epoch + patience))
+            .collect();
+        if over == self.progress.stopped {
+            return Ok(());
+        }
+        let mut counters = self.engine.read(self.io.state)?;
+        for (words, over) in counters.chunks_exact_mut(state::WORDS).zip(&over) {
+            words[state::FROZEN] = (*over).into();
+        }
+        self.progress.stopped = over;
+        self.engine.write(self.io.state, &counters)
+    }
+
     /// Validation nll and RMSE of a member, in the label's unit; none where not every answer is finite.
     fn score(&self, answers: &[Answer], member: usize) -> (Option<f64>, Option<f64>) {
         let n = answers.len() as f64;
         let (mut nll, mut square) = (0.0, 0.0);
         for (answer, label) in answers.iter().zip(&self.data.validation.labels) {
             let answer = answer.in_units(self.data.scale, self.data.shift);
-            let (error, var) = (label - answer.mu[member], answer.var[member]);
-            nll += 0.5 * ((2.0 * PI * var).ln() + error * error / var) / n;
-            square += error * error / n;
+            let (mean, var) = (answer.mu[member], answer.var[member]);
+            nll += Component::new(answer.likelihood, mean, var).map_or(f64::NAN, |c| -c.log_pdf(*label)) / n;
+            square += (label - mean).powi(2) / n;
         }
         let finite = |v: f64| (!answers.is_empty() && v.is_finite()).then_some(v);
         (finite(nll), finite(square.sqrt()))
@@ -474,7 +543,7 @@ impl Trainer {
         for (name, tensor) in self.saved() {
             let len = match name {
                 "stats" => s,
-                "good" => p + s,
+                "good" | "average" => p + s,
                 "state" => state::WORDS,
                 _ => p,
             };
@@ -486,15 +555,17 @@ impl Trainer {
         Ok(())
     }
 
-    fn saved(&self) -> [(&'static str, TensorId); 6] {
-        [
+    fn saved(&self) -> Vec<(&'static str, TensorId)> {
+        let average = self.io.average.map(|average| ("average", average));
+        let all = [
             ("params", self.params),
             ("stats", self.stats),
             ("adam_m", self.io.adam_m),
             ("adam_v", self.io.adam_v),
             ("good", self.io.good),
             ("state", self.io.state),
-        ]
+        ];
+        all.into_iter().chain(average).collect()
     }
 
     /// The members as they are in the model file: each with its best weights, or its last where none were ever best.
@@ -554,50 +625,24 @@ impl Trainer {
     }
 }
 
-/// The plan's `bands` ([`bands`]) of `channels` channels: the adversary's epsilon of each is its share of the range
-/// between the 0.1th and the 99.9th percentile of the training images' pixels, masked ones left out.
-fn band_words(data: &Dataset, channels: usize, options: &TrainOptions) -> Vec<u32> {
-    let mut words = vec![bands::NEVER; bands::ROWS * channels];
-    for c in 0..channels {
-        let masked = data.masked.get(c).map_or(bands::NEVER, |v| v.to_bits());
-        let range = range(&data.train.images, channels, c, masked);
-        words[bands::EPSILON * channels + c] = (options.adversarial * range).to_bits();
-        words[bands::MASKED * channels + c] = masked;
-    }
-    words
+/// Rows of one of `shards` shards.
+fn shard_rows(rows: usize, shards: usize, shard: usize) -> usize {
+    rows * (shard + 1) / shards - rows * shard / shards
 }
 
-/// Most pixels of a channel whose percentiles are taken; of more, every second, third, ...
-const MAX_PIXELS: usize = 4_000_000;
-
-/// From the 0.1th to the 99.9th percentile of a channel's pixels (nearest ranks); 0 of none.
-fn range(images: &[f32], channels: usize, channel: usize, masked: u32) -> f32 {
-    let every = (images.len() / channels).div_ceil(MAX_PIXELS).max(1);
-    let pixels = images.iter().skip(channel).step_by(every * channels);
-    let mut pixels: Vec<f32> = pixels
-        .copied()
-        .filter(|v| v.is_finite() && v.to_bits() != masked)
-        .collect();
-    if pixels.is_empty() {
-        return 0.0;
+/// What is left in a member's running statistics of their first values after `taken` steps, or in their moving average of
+/// decay `d`, freed of its own start: of momentum m, m^t, or the average of all m^i with weights d^(t-i).
+fn start_left(taken: u32, d: f64) -> f64 {
+    let (m, t) = (f64::from(NORM_MOMENTUM), taken as i32);
+    if (d - m).abs() < 1e-6 {
+        return f64::from(taken) * m.powi(t) * (1.0 - m) / (1.0 - m.powi(t));
     }
-    let last = pixels.len() - 1;
-    let mut rank = |share: f64| {
-        *pixels
-            .select_nth_unstable_by((share * last as f64).round() as usize, f32::total_cmp)
-            .1
-    };
-    let range = rank(0.999) - rank(0.001);
-    if range.is_finite() { range } else { 0.0 }
+    (1.0 - d) * m * (d.powi(t) - m.powi(t)) / ((d - m) * (1.0 - d.powi(t)))
 }
 
-/// Takes out of a member's running statistics what is left in them of their first values (mean 0, variance 1) after
-/// `taken` steps; as Adam's bias correction does for its moments. It matters in short runs.
-fn without_start(layout: &Layout, stats: &mut [f32], taken: u32) {
-    if taken == 0 {
-        return;
-    }
-    let left = f64::from(NORM_MOMENTUM).powi(taken as i32);
+/// Takes out of a member's running statistics what is `left` in them of their first values (mean 0, variance 1), as
+/// Adam's bias correction does for its moments. It matters in short runs.
+fn without_start(layout: &Layout, stats: &mut [f32], left: f64) {
     for p in &layout.stats {
         let start = if p.name.ends_with(".moving_variance") { 1.0 } else { 0.0 };
         for value in &mut stats[p.offset..p.offset + p.len()] {
@@ -613,4 +658,23 @@ fn mean(logged: &[&[f32]], figure: usize) -> Option<f64> {
     let values: Vec<f64> = logged.iter().filter(taken).map(|row| f64::from(row[figure])).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     mean.is_finite().then_some(mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_the_start_is_that_of_the_recursion() {
+        for d in [0.0, 0.9, f64::from(NORM_MOMENTUM), 0.999] {
+            let (mut stat, mut average) = (1.0, 0.0);
+            for t in 1..=200 {
+                // Statistics of 0 from a start of 1: all there is is what is left.
+                stat *= f64::from(NORM_MOMENTUM);
+                average += (1.0 - d) * (stat - average);
+                let left = start_left(t, d);
+                assert!((left - average / (1.0 - d.powi(t as i32))).abs() < 1e-9, "{d} {t}");
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Lowering, fold};
 use crate::gpu::{Binding, Pass};
-use crate::plan::{Adam, log, state};
+use crate::plan::{Adam, log, schedule, state};
 
 /// Values that a workgroup of `adam_norm` looks at.
 const CHUNK: usize = 4096;
@@ -60,7 +60,13 @@ pub fn adam(op: &Adam, cx: &mut Lowering) -> Vec<Pass> {
         ("LOG_WIDTH", log::WIDTH.into()),
         ("TWO_LOSSES", op.second_loss.is_some().into()),
         ("CLIPPED", op.clip.is_finite().into()),
+        ("SCHEDULE_WIDTH", schedule::WIDTH.into()),
+        ("RATE", schedule::RATE.into()),
+        ("DECAYED", (op.decay > 0.0).into()),
     ];
+    if op.decay > 0.0 {
+        constants.extend([("DECAY", op.decay.into()), ("SHRINK", state::SHRINK.into())]);
+    }
     if op.clip.is_finite() {
         constants.push(("MAX_NORM", op.clip.into()));
     }
@@ -79,6 +85,27 @@ pub fn adam(op: &Adam, cx: &mut Lowering) -> Vec<Pass> {
         buffers,
         grid: [1, 1],
     };
+
+    let decay = op.kernels.iter().map(|&(offset, len)| {
+        let grid = fold(len.div_ceil(256));
+        Pass {
+            shader: "adam.wgsl",
+            entry: "adam_decay",
+            constants: vec![
+                rows[0],
+                state_words,
+                ("VERDICT", state::VERDICT.into()),
+                ("SHRINK", state::SHRINK.into()),
+                ("TAKE", state::TAKE.into()),
+                ("KEEP", state::KEEP.into()),
+                ("OFFSET", offset.into()),
+                ("LEN", len.into()),
+                ("GRID_X", grid[0].into()),
+            ],
+            buffers: vec![Binding::read("state", op.state), Binding::write("params", op.params)],
+            grid,
+        }
+    });
 
     let grid = fold(values.div_ceil(256));
     let constants = [
@@ -110,5 +137,5 @@ pub fn adam(op: &Adam, cx: &mut Lowering) -> Vec<Pass> {
         ],
         grid,
     };
-    vec![norm, verdict, update]
+    [norm, verdict].into_iter().chain(decay).chain([update]).collect()
 }

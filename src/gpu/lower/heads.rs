@@ -2,7 +2,7 @@
 
 use super::{Lowering, fold, row};
 use crate::gpu::{Binding, Pass};
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss};
+use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
 
 /// a, b, and the prediction mu, var.
 pub fn forward(op: &HeadsForward, cx: &mut Lowering) -> Vec<Pass> {
@@ -35,15 +35,30 @@ pub fn forward(op: &HeadsForward, cx: &mut Lowering) -> Vec<Pass> {
 }
 
 /// The loss, and its derivatives with respect to a and b.
-pub fn loss(op: &HeadsLoss) -> Vec<Pass> {
+pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
+    let mut constants = vec![
+        ("BATCH", op.batch.into()),
+        ("ABS_MEAN", op.abs_mean.into()),
+        ("STUDENT_T", op.student_t.into()),
+        ("WEIGHTED", (op.beta != 0.0).into()),
+        ("STATE_WORDS", cx.stride(op.state).into()),
+        ("CURSOR", state::CURSOR.into()),
+        ("SCHEDULE_WIDTH", schedule::WIDTH.into()),
+        ("FIT_MEAN", schedule::FIT_MEAN.into()),
+    ];
+    if op.beta != 0.0 {
+        constants.push(("BETA", op.beta.into()));
+    }
     vec![Pass {
         shader: "heads.wgsl",
         entry: "heads_loss",
-        constants: vec![("BATCH", op.batch.into()), ("ABS_MEAN", op.abs_mean.into())],
+        constants,
         buffers: vec![
             Binding::read("raw", op.raw),
             Binding::read("prediction", op.prediction),
             Binding::read("y", op.y),
+            Binding::read("schedule", op.schedule),
+            Binding::read("state", op.state),
             Binding::write("draw", op.draw),
             Binding::write("loss", op.loss),
         ],

@@ -4,6 +4,7 @@
 //! members there are: a member computes the same bits alone and in any company.
 
 mod adam;
+mod average;
 mod conv;
 mod dense;
 mod fgsm;
@@ -86,11 +87,12 @@ pub fn lower(op: &Op, cx: &mut Lowering) -> Vec<Pass> {
         Op::DenseGradInput(op) => dense::grad_input(op, cx),
         Op::DenseGradWeight(op) => dense::grad_weight(op, cx),
         Op::HeadsForward(op) => heads::forward(op, cx),
-        Op::HeadsLoss(op) => heads::loss(op),
+        Op::HeadsLoss(op) => heads::loss(op, cx),
         Op::HeadsGradInput(op) => heads::grad_input(op, cx),
         Op::HeadsGradWeight(op) => heads::grad_weight(op, cx),
         Op::Fgsm(op) => fgsm::fgsm(op),
         Op::Adam(op) => adam::adam(op, cx),
+        Op::Average(op) => average::average(op, cx),
         Op::LensDeflect(op) => lens::deflect(op),
         Op::LensPsf(op) => lens::psf(op),
         Op::LensRender(op) => lens::render(op),
