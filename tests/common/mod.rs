@@ -1,6 +1,8 @@
 //! What the tests of whole trainings share: devices, a tiny network, images whose answer is known, and folders of them.
 #![allow(dead_code)]
 
+pub mod program;
+
 use lensgpu::device::Device;
 use lensgpu::ensemble::predict::{Answer, Predictor};
 use lensgpu::ensemble::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
