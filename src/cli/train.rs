@@ -86,6 +86,7 @@ pub struct Train {
         value_name = "N",
         default_value_t = 2048,
         requires = "simulate",
+        conflicts_with = "dir",
         help_heading = "Training"
     )]
     pool: usize,
@@ -122,7 +123,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a run which goes on has in its `run.toml`.
-const OF_A_NEW_RUN: [&str; 20] = [
+const OF_A_NEW_RUN: [&str; 21] = [
     "dir",
     "output",
     "Images",
@@ -141,6 +142,7 @@ const OF_A_NEW_RUN: [&str; 20] = [
     "adversarial",
     "network",
     "simulate",
+    "pool",
     "from",
     "freeze",
 ];
