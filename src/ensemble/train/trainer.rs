@@ -100,8 +100,12 @@ impl Trainer {
         ensure!(rows >= 2, "{rows} rows to train on; at least 2 are needed");
         let batch = options.batch.min(rows);
         ensure!(
-            !options.needs_bands() || network.input.len() == 3 && data.bands.len() == network.input_shape().c,
-            "--adversarial, --shift and --noise are for images, and these are tables"
+            network.input.len() == 3 || options.shift == 0 && options.noise == 0.0,
+            "--shift and --noise are for images, and these are tables"
+        );
+        assert!(
+            !options.needs_bands() || data.bands.len() == network.input_shape().c,
+            "the adversary, shifts and noise need a band for each channel"
         );
         let largest = network.input_shape().h.min(network.input_shape().w) / 2;
         ensure!(
