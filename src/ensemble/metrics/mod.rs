@@ -22,7 +22,7 @@ use std::fmt;
 pub struct Scored {
     pub truth: f64,
     pub prediction: Prediction,
-    /// -ln p(truth) of the mixture, p in 1/arcsec, with the constant ln(2 pi)/2.
+    /// -ln p(truth) of the mixture, p in 1/arcsec, with its constant.
     pub nll: f64,
     /// The same of one Gaussian with the mixture's mean and variance.
     pub nll_gaussian: f64,
@@ -162,7 +162,8 @@ impl Metrics {
         for (row, o) in objects.iter().enumerate() {
             ensure!(
                 o.truth.is_finite() && o.prediction.theta_e.is_finite() && o.nll.is_finite(),
-                "object {row}: true value {}, predicted {}, nll {}: all must be finite",
+                "object {row}: true value {}, predicted {}, nll {}: all must be finite, and true values above 0 where the \
+                 likelihood is log-normal",
                 o.truth,
                 o.prediction.theta_e,
                 o.nll
