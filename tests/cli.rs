@@ -5,126 +5,17 @@
 
 mod common;
 
+use common::program::{Folder, Ran, Running, SHAPE, done, fails, lensgpu, program, ran, table};
 use common::{fits, rings, says, write_stack};
 use fitsio_pure::bintable::BinaryColumnData;
 use lensgpu::ensemble::train::Examples;
-use lensgpu::net::{Member, Model};
-use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
-const SIZE: usize = 12;
-const SHAPE: [usize; 3] = [SIZE, SIZE, 2];
-
-/// What a run of the program printed, and how it ended.
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn program(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lensgpu"));
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn ran(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    let code = output.status.code();
-    Ran { code, stdout, stderr }
-}
-
-/// Runs it; paths and the like are told from words by `{}` already.
-fn lensgpu(line: &str) -> Ran {
-    ran(&mut program(line.split_whitespace()))
-}
-
-/// Runs it and expects it to be done.
-#[track_caller]
-fn done(line: &str) -> String {
-    let Ran { code, stdout, stderr } = lensgpu(line);
-    assert_eq!(code, Some(0), "{line}\n{stderr}");
-    stdout
-}
-
-/// Runs it and expects exit code `code`, and a message with these parts.
-#[track_caller]
-fn fails(code: i32, line: &str, parts: &[&str]) {
-    let ran = lensgpu(line);
-    assert_eq!(ran.code, Some(code), "{line}\n{}{}", ran.stdout, ran.stderr);
-    let message = ran
-        .stderr
-        .split_once("error: ")
-        .unwrap_or_else(|| panic!("no error: {}", ran.stderr))
-        .1;
-    says(message, parts);
-}
-
-/// A folder with the tiny network, a stack of 40 rings, and whatever a test puts there.
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Folder {
-        let folder = Folder(tempfile::tempdir().unwrap());
-        fs::write(folder.path("tiny.toml"), common::TINY).unwrap();
-        fs::create_dir(folder.path("stack")).unwrap();
-        write_stack(&folder.path("stack"), &rings(40, 1, SHAPE), SHAPE);
-        folder
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn shown(&self, name: &str) -> String {
-        self.path(name).display().to_string()
-    }
-
-    /// `{name}` in a command line stands for a path in this folder.
-    fn line(&self, line: &str) -> String {
-        line.replace('{', &format!("{}/", self.0.path().display()))
-            .replace('}', "")
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path(name), content).unwrap();
-    }
-
-    /// Names in a folder, hidden ones too.
-    fn list(&self, name: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.path(name)).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn members(&self, run: &str) -> Vec<Member> {
-        Model::read(&self.path(run).join("model.safetensors")).unwrap().members
-    }
-}
+const SIZE: usize = SHAPE[0];
 
 const TRAIN: &str = "train {stack} --network {tiny.toml} --device cpu --members 2 --batch 8 --learning-rate 0.01";
-
-/// Lines of a CSV as maps from column to text, and the columns in order.
-fn table(path: &Path) -> (Vec<String>, Vec<HashMap<String, String>>) {
-    let mut reader = csv::Reader::from_path(path).unwrap();
-    let columns: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
-    let row = |row: csv::StringRecord| columns.iter().cloned().zip(row.iter().map(String::from)).collect();
-    let rows = reader.records().map(|r| row(r.unwrap())).collect();
-    (columns, rows)
-}
 
 const ANSWER: [&str; 10] = [
     "theta_e",
@@ -369,55 +260,6 @@ fn odd_images_are_flagged_and_the_catalogue_passes_through() {
     let line = "infer {run/model.safetensors} {one} PATTERN --device cpu -o {one.csv} --flux-scale 1e-3";
     assert_eq!(ran(&mut program(by_pattern(&f, line).split_whitespace())).code, Some(0));
     assert_eq!(table(&f.path("one.csv")).1[0]["flags"].parse::<i32>().unwrap() & 4, 0);
-}
-
-/// A program that runs; ended when dropped, so that a test that fails leaves none behind.
-struct Running(Child);
-
-impl Running {
-    fn new(line: &str) -> Running {
-        Running(program(line.split_whitespace()).spawn().unwrap())
-    }
-
-    /// Waits until a file is there and is as one likes.
-    fn until(&mut self, path: &Path, like: impl Fn(&str) -> bool) {
-        let start = Instant::now();
-        while !fs::read_to_string(path).is_ok_and(|text| like(&text)) {
-            assert!(
-                start.elapsed() < Duration::from_secs(60),
-                "{} does not come",
-                path.display()
-            );
-            assert!(self.0.try_wait().unwrap().is_none(), "it ended before its time");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn interrupt(&self) {
-        let status = Command::new("kill")
-            .args(["-INT", &self.0.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
-
-    fn end(mut self) -> (ExitStatus, String, String) {
-        let text = |mut stream: Box<dyn std::io::Read>| {
-            let mut text = String::new();
-            stream.read_to_string(&mut text).unwrap();
-            text
-        };
-        let (stdout, stderr) = (self.0.stdout.take().unwrap(), self.0.stderr.take().unwrap());
-        let (stdout, stderr) = (text(Box::new(stdout)), text(Box::new(stderr)));
-        (self.0.wait().unwrap(), stdout, stderr)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -1,5 +1,14 @@
-//! `lensgpu simulate` from end to end: what it writes, that a seed decides all of it, and that a failure leaves nothing.
+//! `lensgpu simulate` from end to end: what it writes, that a seed decides all of it, that its physics and point spread
+//! functions are those of the file, and that a failure leaves nothing.
 
+#![cfg(unix)] // a small disk to fill
+
+mod common;
+
+use common::program::{Folder, Ran, done, lensgpu, ran};
+use common::{POPULATION, fits, says};
+use std::collections::HashMap;
+use std::f64::consts::PI;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -147,6 +156,16 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
     );
     assert!(with("beta = 3.0", "beta = 0.9").contains("no finite sum"));
     assert!(with("lens_share", "lens_shares").contains("lens_shares"));
+    let says = with("size = ", "size = = ");
+    assert!(says.contains("mine.toml") && says.contains("line 2"), "{says}");
+    let says = fail(
+        &out,
+        &format!("--count 3 --population {}/none.toml", dir.path().display()),
+    );
+    assert!(
+        says.contains("cannot read the population") && says.contains("none.toml"),
+        "{says}"
+    );
     // More arc pixels than there are: found out while it runs.
     let preset = include_str!("../assets/presets/lenstronomy-check.toml");
     fs::write(&file, preset.replace("min_arc_pixels = 20", "min_arc_pixels = 9000")).unwrap();
@@ -155,4 +174,188 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
         says.contains("2000 lenses in a row") && says.contains("min_arc_pixels = 9000"),
         "{says}"
     );
+}
+
+/// A folder with a population: the tests' own, changed.
+fn population(changes: &[(&str, &str)]) -> Folder {
+    let f = Folder::new();
+    let text = changes.iter().fold(POPULATION.to_string(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    f.write("population.toml", text);
+    f
+}
+
+fn numbers(row: &HashMap<String, String>, columns: [&str; 4]) -> [f64; 4] {
+    columns.map(|name| row[name].parse().unwrap())
+}
+
+/// D_LS / D_S in the default cosmology, flat: comoving distances by Simpson's rule.
+fn distance_ratio(z_lens: f64, z_source: f64) -> f64 {
+    let distance = |z: f64| {
+        let f = |z: f64| 1.0 / (0.3111 * (1.0 + z).powi(3) + 0.6889).sqrt();
+        let h = z / 1000.0;
+        let pair = |k: u32| {
+            let z = 2.0 * h * f64::from(k);
+            h / 3.0 * (f(z) + 4.0 * f(z + h) + f(z + 2.0 * h))
+        };
+        (0..500).map(pair).sum::<f64>()
+    };
+    1.0 - distance(z_lens) / distance(z_source)
+}
+
+#[test]
+fn radii_follow_from_dispersions_and_redshifts_and_masses_lead_back() {
+    let physics = "theta_e = { sigma_v = { normal = [220, 40], within = [150, 350] }, z_lens = { uniform = [0.1, 1] }, \
+                   z_source = { uniform = [0.5, 3] }, radius_within = [0.4, 1.5] }";
+    let f = population(&[("theta_e = { uniform = [0.3, 1.2] }", physics)]);
+    done(&f.line("simulate {out} --count 40 --population {population.toml} --device cpu"));
+    let (_, truth) = common::program::table(&f.path("out/truth.csv"));
+    assert_eq!(truth.len(), 40);
+    let mut radii = String::from("id,theta_e,q02_5,q16,q50,q84,q97_5,z_lens,z_source\n");
+    for row in &truth {
+        let [theta_e, sigma_v, z_lens, z_source] = numbers(row, ["theta_e", "sigma_v", "z_lens", "z_source"]);
+        let ratio = distance_ratio(z_lens, z_source);
+        let expected = 4.0 * PI * (sigma_v / 299_792.458).powi(2) * ratio * 180.0 * 3600.0 / PI;
+        assert!((theta_e / expected - 1.0).abs() < 1e-9, "{theta_e} is not {expected}");
+        assert!((150.0..=350.0).contains(&sigma_v) && (0.4..=1.5).contains(&theta_e) && z_lens < z_source);
+        radii += &format!("{}{}", row["ID"], format!(",{theta_e}").repeat(6));
+        radii += &format!(",{z_lens},{z_source}\n");
+    }
+    f.write("radii.csv", radii);
+    done(&f.line("mass {radii.csv} --z-lens z_lens --z-source z_source -o {masses.csv}"));
+    let (_, masses) = common::program::table(&f.path("masses.csv"));
+    for (row, truth) in masses.iter().zip(&truth) {
+        let [found, drawn] = [&row["sigma_v_sis"], &truth["sigma_v"]].map(|v| v.parse::<f64>().unwrap());
+        assert!((found / drawn - 1.0).abs() < 1e-9, "{found} km/s is not {drawn}");
+    }
+}
+
+const GAUSSIAN: &str = "psf = { kind = \"gaussian\", fwhm = 0.4 }";
+const FROM_G: &str = "psf = { kind = \"image\", file = \"kernels/g.fits\" }";
+const FROM_R: &str = "psf = { kind = \"image\", file = \"kernels/r.fits\" }";
+
+/// Points of light, in the middle of an image of 21 x 21 pixels, of 10^7 electrons a band. Neither lenses nor round
+/// profiles turn anything.
+fn points() -> Folder {
+    let f = population(&[
+        (GAUSSIAN, FROM_G),
+        (GAUSSIAN, FROM_R),
+        ("lens_share = 1.0", "lens_share = 0.0"),
+        ("axis_ratio = { uniform = [0.7, 1] }", "axis_ratio = 1"),
+        ("centre = 0.05", "centre = 0"),
+        ("flux = 100", "flux = 1e6"),
+        ("arcsec = 0.2", "arcsec = 0.01"),
+        ("index = 1", "index = 0.5"),
+    ]);
+    fs::create_dir(f.path("kernels")).unwrap();
+    f
+}
+
+#[test]
+fn a_point_becomes_the_kernel_of_its_bands_file() {
+    let f = points();
+    // No value like another, so that a turned or shifted kernel shows; a smaller one that leaves the point alone.
+    let ramp: Vec<f32> = (1..=25).map(|k| (k * k) as f32).collect();
+    let delta = [0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0];
+    f.write("kernels/g.fits", fits(&ramp, 5, 0.2, (0.0, 0.0)));
+    f.write("kernels/r.fits", fits(&delta, 3, 0.2, (0.0, 0.0)));
+    let at = |k: usize| (k % 21, k / 21);
+    let ramp_at = |(x, y): (usize, usize)| match ((8..13).contains(&x), (8..13).contains(&y)) {
+        (true, true) => f64::from(ramp[(y - 8) * 5 + x - 8] / ramp.iter().sum::<f32>()),
+        _ => 0.0,
+    };
+    let delta_at = |place| f64::from(u8::from(place == (10, 10)));
+    for device in ["cpu", "software"] {
+        let line = "simulate {DEVICE} --count 2 --population {population.toml} --stack --device DEVICE";
+        done(&f.line(&line.replace("DEVICE", device)));
+        let bytes = fs::read(f.path(device).join("images.npy")).unwrap();
+        let images: Vec<f32> = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap();
+        assert_eq!(images.len(), 2 * 21 * 21 * 2);
+        for (k, values) in images.chunks_exact(2).enumerate() {
+            let place = at(k % (21 * 21));
+            let bands = [(0.5, 100.0, ramp_at(place)), (2.0, 400.0, delta_at(place))];
+            for (value, (electron, sky, share)) in values.iter().zip(bands) {
+                let (found, expected) = (f64::from(*value) / electron, 1e7 * share);
+                let sigma = (expected + sky).sqrt();
+                assert!(
+                    (found - expected).abs() < 5.0 * sigma,
+                    "{device}, {place:?}: {found} electrons are not {expected} +- {sigma}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_kernel_is_refused_with_its_key_and_what_is_allowed() {
+    let f = points();
+    let simulate = f.line("simulate {out} --count 2 --population {population.toml} --device cpu");
+    let refused = |parts: &[&str]| {
+        let Ran { code, stderr, .. } = lensgpu(&simulate);
+        assert_eq!(code, Some(1), "{stderr}");
+        says(&stderr, &["bands.G.psf.file", &f.shown("kernels/g.fits")]);
+        says(&stderr, parts);
+        assert!(!f.path("out").exists());
+    };
+    refused(&[]); // it is not there
+    let odd = "allowed are squares of an odd side up to 49";
+    let summed = "allowed are numbers with a sum above 0";
+    let nan = [0.0, 1.0, 0.0, 1.0, f32::NAN, 1.0, 0.0, 1.0, 0.0];
+    for (pixels, width, parts) in [
+        (&[1.0; 16][..], 4, ["has 4 x 4 pixels", odd]),
+        (&[1.0; 51 * 51], 51, ["has 51 x 51 pixels", odd]),
+        (&[1.0; 15], 5, ["has 3 x 5 pixels", odd]),
+        (&[0.0; 9], 3, ["its sum is 0", summed]),
+        (&[-1.0; 9], 3, ["its sum is -9", summed]),
+        (&nan, 3, ["its sum is NaN", summed]),
+    ] {
+        f.write("kernels/g.fits", fits(pixels, width, 0.2, (0.0, 0.0)));
+        refused(&parts);
+    }
+    let one = fs::read_to_string(f.path("population.toml"))
+        .unwrap()
+        .replace(FROM_R, GAUSSIAN);
+    f.write("population.toml", one);
+    says(
+        &lensgpu(&simulate).stderr,
+        &["1 of 2 bands have kind = \"image\"", "allowed is all or none"],
+    );
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_nothing() {
+    let f = population(&[]);
+    fs::create_dir(f.path("disk")).unwrap();
+    let simulate = |more: &str| {
+        f.line(&format!(
+            "simulate --count 40 --population {{population.toml}} --device cpu {more}"
+        ))
+    };
+    let lines = ["{disk/out}", "{disk/out} --stack", "{out} --preview {disk/sheet.png}"].map(simulate);
+    let told = |(ran, left): (Ran, Vec<String>)| {
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        says(&ran.stderr, &[&f.shown("disk"), "writing failed", "is the disk full?"]);
+        assert!(left.is_empty(), "{left:?}");
+    };
+    // No file can grow beyond a few kilobytes.
+    let limited = r#"trap "" XFSZ; ulimit -f 4; exec "$0" "$@""#;
+    for line in &lines[..2] {
+        let mut command = Command::new("sh");
+        command.args(["-c", limited, env!("CARGO_BIN_EXE_lensgpu")]);
+        told((ran(command.args(line.split_whitespace())), f.list("disk")));
+    }
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"])
+        .arg(f.path("disk"))
+        .output();
+    if !mount.is_ok_and(|mount| mount.status.success()) {
+        println!("no small disk can be mounted here: tested with small files only");
+        return;
+    }
+    let filled = lines.map(|line| (lensgpu(&line), f.list("disk")));
+    assert!(Command::new("umount").arg(f.path("disk")).status().unwrap().success());
+    filled.into_iter().for_each(told);
+    assert!(!f.path("out").exists());
 }

@@ -7,6 +7,7 @@ use crate::device::Device;
 use crate::ensemble::calibration::{Calibration, Map, Method, Record, fit};
 use crate::ensemble::evaluate::{answers, cross_fitted, mixtures};
 use crate::ensemble::metrics::{FIGURES, Metrics};
+use crate::ensemble::ood::Threshold;
 use crate::ensemble::stream::{Passes, open};
 use crate::ensemble::train::run::Watcher;
 use crate::net::Model;
@@ -72,7 +73,8 @@ pub fn run(args: Calibrate) -> Result<()> {
         !console.stop()
     });
     console.finish();
-    let rows = mixtures(&known?)?;
+    let known = known?;
+    let rows = mixtures(&known)?;
     let map = fit(args.method, &rows)?;
     if !args.quiet {
         match &map {
@@ -91,7 +93,10 @@ pub fn run(args: Calibrate) -> Result<()> {
             Err(_) => println!("too few rows to score the calibration on rows that it did not see"),
         }
     }
-    let record = Record::now(args.dir.display().to_string(), rows.len());
+    let data = args.dir.display().to_string();
+    let scores = known.iter().filter_map(|k| k.answer.ood_score).collect();
+    model.about.ood = Threshold::new(scores, data.clone());
+    let record = Record::now(data, rows.len());
     model.about.calibration = Some(Calibration { map, record });
     let output = args.output.unwrap_or(args.model);
     model.write(&output)?;

@@ -85,6 +85,7 @@ pub struct Train {
         value_name = "N",
         default_value_t = 2048,
         requires = "simulate",
+        conflicts_with = "dir",
         help_heading = "Training"
     )]
     pool: usize,
@@ -124,7 +125,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a run which goes on has in its `run.toml`.
-const OF_A_NEW_RUN: [&str; 20] = [
+const OF_A_NEW_RUN: [&str; 21] = [
     "dir",
     "output",
     "Images",
@@ -143,6 +144,7 @@ const OF_A_NEW_RUN: [&str; 20] = [
     "network",
     "Techniques",
     "simulate",
+    "pool",
     "from",
     "freeze",
 ];

@@ -15,6 +15,7 @@ pub const LABEL_RANGE: i32 = 16;
 pub const EPISTEMIC: i32 = 32;
 pub const DISAGREE: i32 = 64;
 pub const READ_ERROR: i32 = 128;
+pub const OUT_OF_DISTRIBUTION: i32 = 256;
 
 /// One bit of the mask.
 pub struct Flag {
@@ -24,7 +25,7 @@ pub struct Flag {
 }
 
 /// Every bit, in order.
-pub const FLAGS: [Flag; 8] = [
+pub const FLAGS: [Flag; 9] = [
     Flag {
         bit: MASKED,
         name: "masked",
@@ -64,6 +65,11 @@ pub const FLAGS: [Flag; 8] = [
         bit: READ_ERROR,
         name: "read_error",
         meaning: "the image could not be read: no answer",
+    },
+    Flag {
+        bit: OUT_OF_DISTRIBUTION,
+        name: "out_of_distribution",
+        meaning: "the image is unlike those of training: ood_score above the model's threshold",
     },
 ];
 
@@ -122,6 +128,12 @@ pub fn disagree(mu: &[f64], var: &[f64]) -> i32 {
     set(DISAGREE, mu.len() > 1 && (0..mu.len()).any(off))
 }
 
+/// `score` above `threshold`; nothing where either is not known.
+pub fn out_of_distribution(score: Option<f64>, threshold: Option<f64>) -> i32 {
+    let above = score.zip(threshold).is_some_and(|(score, threshold)| score > threshold);
+    set(OUT_OF_DISTRIBUTION, above)
+}
+
 fn set(bit: i32, condition: bool) -> i32 {
     if condition { bit } else { 0 }
 }
@@ -177,6 +189,9 @@ mod tests {
     fn answer_flags() {
         assert_eq!([0.4, 0.5, 2.0, 2.1].map(|t| label_range(t, (0.5, 2.0))), [16, 0, 0, 16]);
         assert_eq!((epistemic(0.7, 1.0), epistemic(0.71, 1.0)), (0, EPISTEMIC));
+        let scores = [Some(1.5), Some(1.6), None].map(|score| out_of_distribution(score, Some(1.5)));
+        assert_eq!(scores, [0, OUT_OF_DISTRIBUTION, 0]);
+        assert_eq!(out_of_distribution(Some(9.0), None), 0);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct InferRow<'a> {
     /// Degrees.
     pub ra_dec: Option<(f64, f64)>,
     pub prediction: Prediction,
+    /// See [`ood`](crate::ensemble::ood).
+    pub ood_score: Option<f64>,
     /// See [`flags`](super::flags).
     pub flags: i32,
     /// Each member's mean (arcsec) and variance (arcsec^2); empty where the image could not be read.
@@ -52,6 +54,12 @@ impl InferTable {
             arcsec("q50", "median"),
             arcsec("q84", "84 % quantile"),
             arcsec("q97_5", "97.5 % quantile"),
+            Column::new(
+                "ood_score",
+                Kind::F64,
+                "",
+                "distance from the training images, about 1 for such",
+            ),
             Column::new("flags", Kind::I32, "", "bit mask, 0: nothing noticed"),
         ]);
         columns.extend((0..self.members).map(|m| arcsec(&format!("mu_{m}"), "mean of one member")));
@@ -81,6 +89,7 @@ impl InferTable {
         }
         row.extend([p.theta_e, p.sigma, p.sigma_aleatoric, p.sigma_epistemic].map(Cell::F64));
         row.extend(p.quantiles.map(Cell::F64));
+        row.push(object.ood_score.map_or(Cell::Null, Cell::F64));
         row.push(Cell::I32(object.flags));
         for values in [object.mu, object.var] {
             row.extend((0..self.members).map(|m| values.get(m).map_or(Cell::Null, |&v| Cell::F64(v))));

@@ -27,7 +27,7 @@ pub fn read_psf(path: &Path) -> Result<(usize, Vec<f64>)> {
     let sum: f64 = image.values.iter().sum();
     ensure!(
         image.values.iter().all(|v| v.is_finite()) && sum > 0.0,
-        "the point spread function {name} cannot be normalised: its sum is {sum}; allowed is more than 0"
+        "the point spread function {name} cannot be normalised: its sum is {sum}; allowed are numbers with a sum above 0"
     );
     Ok((side, image.values.iter().map(|v| v / sum).collect()))
 }

@@ -166,6 +166,7 @@ impl Columns {
                 id: &known.id,
                 ra_dec: cutout.and_then(|c| c.ra.zip(c.dec)),
                 prediction,
+                ood_score: answer.ood_score,
                 flags,
                 mu: &answer.mu,
                 var: &answer.var,

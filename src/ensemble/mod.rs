@@ -7,6 +7,7 @@ pub mod infer;
 pub mod likelihood;
 pub mod metrics;
 pub mod mixture;
+pub mod ood;
 pub mod predict;
 pub mod recording;
 pub mod selftest;

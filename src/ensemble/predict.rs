@@ -2,9 +2,10 @@
 
 use super::likelihood::moments;
 use super::mixture::Mixture;
+use super::ood::Cloud;
 use crate::device::{Device, Engine};
 use crate::net::{Layout, Likelihood, Member, Network, Shape};
-use crate::plan::{Io, Plan};
+use crate::plan::{Io, Plan, TensorId};
 use anyhow::Result;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,6 +19,10 @@ pub struct Predictor {
     likelihood: Likelihood,
     /// Flips and turns ([`crate::plan::Gather`]) in which every image is seen.
     views: Vec<u32>,
+    /// Features of the last hidden layer; `None` where there is no such layer.
+    features: Option<usize>,
+    /// One a member, or none.
+    clouds: Vec<Cloud>,
 }
 
 /// Each member's answer for one image, in scaled labels, or in the label's unit where that is said.
@@ -26,6 +31,8 @@ pub struct Answer {
     pub likelihood: Likelihood,
     pub mu: Vec<f64>,
     pub var: Vec<f64>,
+    /// How unlike the training images this one is, see [`ood`](super::ood); `None` where the model does not know.
+    pub ood_score: Option<f64>,
 }
 
 impl Answer {
@@ -35,6 +42,7 @@ impl Answer {
             likelihood: Likelihood::Gaussian,
             mu: mu.to_vec(),
             var: var.to_vec(),
+            ood_score: None,
         }
     }
 
@@ -48,6 +56,7 @@ impl Answer {
             likelihood: self.likelihood,
             mu,
             var,
+            ood_score: self.ood_score,
         }
     }
 
@@ -66,6 +75,7 @@ impl Answer {
             likelihood: self.likelihood,
             mu: pick(&self.mu),
             var: pick(&self.var),
+            ood_score: self.ood_score,
         }
     }
 
@@ -73,6 +83,7 @@ impl Answer {
         let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
         add(&mut self.mu, &other.mu);
         add(&mut self.var, &other.var);
+        self.ood_score = self.ood_score.zip(other.ood_score).map(|(sum, v)| sum + v);
     }
 }
 
@@ -85,6 +96,8 @@ impl Predictor {
         let layout = Layout::new(network)?;
         let plan = Plan::inference(network, &layout, batch)?;
         let engine = device.engine(&plan, members)?;
+        let hidden = &plan.plan.tensors[plan.io.features.0];
+        let features = (!hidden.shared).then_some(hidden.len / batch);
         Ok(Predictor {
             engine,
             io: plan.io,
@@ -92,10 +105,12 @@ impl Predictor {
             image: network.input_shape(),
             likelihood: network.heads().likelihood,
             views: vec![0],
+            features,
+            clouds: vec![],
         })
     }
 
-    /// The members of a model file.
+    /// The members of a model file. Answers have a score where each member has a cloud.
     ///
     /// # Errors
     /// Those of [`Device::engine`].
@@ -103,7 +118,33 @@ impl Predictor {
         let mut predictor = Predictor::new(device, network, members.len(), batch)?;
         let rows = |part: fn(&Member) -> &Vec<f32>| members.iter().flat_map(part).copied().collect::<Vec<f32>>();
         predictor.set_weights(&rows(|m| &m.params), &rows(|m| &m.stats))?;
+        let clouds: Option<Vec<Cloud>> = members.iter().map(|member| member.cloud.clone()).collect();
+        predictor.clouds = clouds.unwrap_or_default();
         Ok(predictor)
+    }
+
+    /// Where images lie, (N, image), among each member's features of the last hidden layer; `None` where the network has
+    /// no such layer.
+    ///
+    /// # Errors
+    /// Those of [`Cloud::fit`], and those of the device.
+    pub fn clouds(&mut self, images: &[f32]) -> Result<Option<Vec<Cloud>>> {
+        let Some(size) = self.features else { return Ok(None) };
+        let mut rows = vec![Vec::new(); self.engine.members()];
+        let batch = self.batch;
+        let mut batches = images.chunks(batch * self.image.len());
+        let next = &mut || Ok(batches.next().map(<[f32]>::to_vec));
+        self.replay(next, &[self.io.features], &mut |words, count| {
+            let all = words.chunks_exact(batch * size);
+            rows.iter_mut()
+                .zip(all)
+                .for_each(|(rows, member)| rows.extend_from_slice(&member[..count * size]));
+            Ok(())
+        })?;
+        rows.iter()
+            .map(|rows| Cloud::fit(rows, size))
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     /// Every image is seen in all flips and quarter turns (flips alone where it is not square), and a member's mean and
@@ -135,56 +176,85 @@ impl Predictor {
         Ok(answers)
     }
 
-    /// Answers for batches of at most [`Predictor::batch`] images as they come; a batch that is not full is padded with
-    /// zeros, which changes nothing for the others.
+    /// Answers for batches of at most [`Predictor::batch`] images as they come.
     pub fn stream(
         &mut self,
         next: &mut dyn FnMut() -> Result<Option<Vec<f32>>>,
         sink: &mut dyn FnMut(Vec<Answer>) -> Result<()>,
     ) -> Result<()> {
-        let (image, batch, members, views) = (self.image, self.batch, self.engine.members(), &self.views);
-        let likelihood = self.likelihood;
-        // Images of each view that is on its way.
-        let counts = RefCell::new(VecDeque::new());
+        let (batch, members) = (self.batch, self.engine.members());
+        let (image, likelihood) = (self.image, self.likelihood);
+        let (views, clouds) = (self.views.clone(), std::mem::take(&mut self.clouds));
+        let outputs = [self.io.prediction, self.io.features];
+        let outputs = if clouds.is_empty() { &outputs[..1] } else { &outputs };
         let (mut images, mut view) = (Vec::new(), views.len());
         let (mut sums, mut seen) = (Vec::new(), 0);
+        let mut next_view = || {
+            if view == views.len() {
+                let Some(batch) = next()? else { return Ok(None) };
+                (images, view) = (batch, 0);
+            }
+            view += 1;
+            Ok(Some(turn(&images, image, views[view - 1])))
+        };
+        let share = 1.0 / views.len() as f64;
+        let result = self.replay(&mut next_view, outputs, &mut |values, count| {
+            let (heads, features) = values.split_at(2 * members * batch);
+            let head = |row: usize, head: usize| {
+                let value = |member: usize| share * f64::from(heads[2 * (member * batch + row) + head]);
+                (0..members).map(value).collect()
+            };
+            let score = |row: usize| {
+                let distance = |(member, cloud): (usize, &Cloud)| {
+                    let size = cloud.mean.len();
+                    cloud.distance(&features[(member * batch + row) * size..][..size])
+                };
+                let sum: f64 = clouds.iter().enumerate().map(distance).sum();
+                (!clouds.is_empty()).then_some(share * sum / members as f64)
+            };
+            let answers = (0..count).map(|row| Answer {
+                likelihood,
+                mu: head(row, 0),
+                var: head(row, 1),
+                ood_score: score(row),
+            });
+            match seen {
+                0 => sums = answers.collect(),
+                _ => sums.iter_mut().zip(answers).for_each(|(sum, answer)| sum.add(&answer)),
+            }
+            seen += 1;
+            if seen < views.len() {
+                return Ok(());
+            }
+            seen = 0;
+            sink(std::mem::take(&mut sums))
+        });
+        self.clouds = clouds;
+        result
+    }
+
+    /// What stands in `outputs`, one after another, for each batch, and how many of its images there are: a batch that
+    /// is not full is padded with zeros, which changes nothing for the others.
+    fn replay(
+        &mut self,
+        next: &mut dyn FnMut() -> Result<Option<Vec<f32>>>,
+        outputs: &[TensorId],
+        sink: &mut dyn FnMut(&[f32], usize) -> Result<()>,
+    ) -> Result<()> {
+        let (image, batch) = (self.image.len(), self.batch);
+        let counts = RefCell::new(VecDeque::new());
         self.engine.stream(
             self.io.x,
-            &[self.io.prediction],
+            outputs,
             &mut || {
-                if view == views.len() {
-                    let Some(batch) = next()? else { return Ok(None) };
-                    (images, view) = (batch, 0);
-                }
-                let mut turned = turn(&images, image, views[view]);
-                view += 1;
-                counts.borrow_mut().push_back(turned.len() / image.len());
-                turned.resize(batch * image.len(), 0.0);
-                Ok(Some(bytemuck::cast_vec(turned)))
+                let Some(mut images) = next()? else { return Ok(None) };
+                counts.borrow_mut().push_back(images.len() / image);
+                images.resize(batch * image, 0.0);
+                Ok(Some(bytemuck::cast_vec(images)))
             },
             &mut |words| {
-                let outputs: &[f32] = bytemuck::cast_slice(words);
-                let count: usize = counts.borrow_mut().pop_front().expect("a view for every answer");
-                let share = 1.0 / views.len() as f64;
-                let head = |row: usize, head: usize| {
-                    let value = |member: usize| share * f64::from(outputs[2 * (member * batch + row) + head]);
-                    (0..members).map(value).collect()
-                };
-                let answers = (0..count).map(|row| Answer {
-                    likelihood,
-                    mu: head(row, 0),
-                    var: head(row, 1),
-                });
-                match seen {
-                    0 => sums = answers.collect(),
-                    _ => sums.iter_mut().zip(answers).for_each(|(sum, answer)| sum.add(&answer)),
-                }
-                seen += 1;
-                if seen < views.len() {
-                    return Ok(());
-                }
-                seen = 0;
-                sink(std::mem::take(&mut sums))
+                let count = counts.borrow_mut().pop_front().expect("a batch for every answer");
+                sink(bytemuck::cast_slice(words), count)
             },
         )
     }

@@ -68,6 +68,7 @@ impl Seen {
             | flags::label_range(theta_e, about.label.range)
             | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma())
             | flags::disagree(&answer.mu, &answer.var)
+            | flags::out_of_distribution(answer.ood_score, about.ood.as_ref().map(|threshold| threshold.score))
     }
 }
 

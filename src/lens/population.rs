@@ -145,7 +145,7 @@ pub struct Deflector {
 
 /// Einstein radii: drawn, or those of an isothermal sphere whose velocity dispersion and redshifts are drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "toml::Value")]
 pub enum Radii {
     /// theta_e = 4 pi (sigma_v/c)^2 D_LS/D_S, in the default cosmology.
     Physics(Physics),
@@ -172,6 +172,19 @@ pub struct Isothermal {
     pub sigma_v: f64,
     pub z_lens: f64,
     pub z_source: f64,
+}
+
+/// By one key, so that an error is about the rest of what is meant.
+impl TryFrom<toml::Value> for Radii {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Radii, String> {
+        let radii = match value.get("sigma_v") {
+            Some(_) => value.try_into().map(Radii::Physics),
+            None => value.try_into().map(Radii::Drawn),
+        };
+        radii.map_err(|error: toml::de::Error| error.message().to_string())
+    }
 }
 
 /// Draws after which physics that hardly ever gives a lens is given up.
@@ -556,6 +569,41 @@ mod tests {
             ),
             ("size = 55", "size = 0", "size = 0; allowed is 8 to 4096"),
             ("size = 55", "size = 55\nsizes = 3", "unknown field `sizes`"),
+            (
+                "pixel_scale = 0.2",
+                "pixel_scale = nan",
+                "pixel_scale = NaN; allowed is",
+            ),
+            (
+                "{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }",
+                "{ log_normal = [1.3, 0.42] }",
+                "deflector.theta_e = LogNormal([1.3, 0.42]) can be anything from 0 to inf; allowed is 0.001 to 55",
+            ),
+            (
+                "{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }",
+                "{ log_norm = [1.3, 0.42] }",
+                "unknown variant `log_norm`",
+            ),
+            (
+                "{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }",
+                "{ sigma_v = 220, z_len = 0.5, z_source = 2, radius_within = [0.5, 2] }",
+                "unknown field `z_len`",
+            ),
+            (
+                "{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }",
+                "{ sigma_v = -220, z_lens = 0.5, z_source = 2, radius_within = [0.5, 2] }",
+                "deflector.theta_e.sigma_v = -220 can be anything from -220 to -220; allowed is 1 to 3000",
+            ),
+            (
+                "{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }",
+                "{ sigma_v = 220, z_lens = 0.5, z_source = 2, radius_within = [2, 0.5] }",
+                "deflector.theta_e.radius_within = [2, 0.5]; allowed is from 0.001 to 55",
+            ),
+            (
+                "{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }",
+                "{ sigma_v = 220, z_lens = 2, z_source = 0.5, radius_within = [0.5, 2] }",
+                "with the source behind the lens",
+            ),
         ] {
             assert!(text.contains(from), "{from}");
             let error = format!("{:#}", Population::parse(&text.replacen(from, to, 1)).unwrap_err());

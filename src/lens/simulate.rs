@@ -2,10 +2,10 @@
 
 use super::object::Object;
 use super::plan::{LensPlan, Window, brings_kernels};
-use super::population::{Population, Psf};
+use super::population::{Band, Population, Psf};
 use crate::data::psf::read_psf;
 use crate::device::{Device, Engine};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -238,8 +238,9 @@ struct Kernels {
 fn read_kernels(population: &Population, window: &Window) -> Result<Kernels> {
     let mut images = Vec::new();
     for &band in &window.bands {
-        if let Psf::Image { file } = &population.bands[band].psf {
-            images.push(read_psf(file)?);
+        let Band { name, psf, .. } = &population.bands[band];
+        if let Psf::Image { file } = psf {
+            images.push(read_psf(file).with_context(|| format!("bands.{name}.psf.file"))?);
         }
     }
     let side = images.iter().map(|(side, _)| *side).max().unwrap_or(1);

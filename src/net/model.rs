@@ -1,13 +1,15 @@
 //! The model file: an ensemble and all that is needed to use it, in one `.safetensors`.
 //!
 //! Tensors are named and shaped as in the recordings, `conv1.kernel` (M, kh, kw, in, out), `norm1.moving_mean` (M, C),
-//! float32, their first axis the member. The metadata holds texts: `format` and `format_version`, `network` as JSON,
+//! float32, their first axis the member. `features.mean` (M, F) and `features.whitening` (M, F, F) are each member's
+//! [`Cloud`]; files of earlier versions lack them. The metadata holds texts: `format` and `format_version`, `network` as JSON,
 //! `members` as a JSON list of their numbers, and `about` as the JSON of [`About`].
 
 use super::{Layout, Network, Parameter};
 use crate::data::Stretch;
 use crate::data::sky::SkyRange;
 use crate::ensemble::calibration::Calibration;
+use crate::ensemble::ood::{Cloud, Threshold};
 use crate::files;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::TensorView;
@@ -39,6 +41,8 @@ pub struct Member {
     pub params: Vec<f32>,
     /// `Layout::stat_stride` values.
     pub stats: Vec<f32>,
+    /// Where the training images lie among its features; `None` where that is not known, of all members or of none.
+    pub cloud: Option<Cloud>,
 }
 
 /// What a user or `infer` must know beside the weights. Unknown keys of later versions are passed over.
@@ -56,6 +60,9 @@ pub struct About {
     /// Applied to every answer; `None` in files that were never calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// From which score on an image counts as unlike those of training; `None` where the members have no clouds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ood: Option<Threshold>,
 }
 
 /// What the network predicts: value = scale x output + shift, or for a log-normal likelihood ln(value).
@@ -158,6 +165,7 @@ impl Model {
             number,
             params: vec![0.0; layout.param_stride],
             stats: vec![0.0; layout.stat_stride],
+            cloud: None,
         };
         // A list of members that no tensor bears out must not take memory first.
         if let Some(first) = layout.params.first() {
@@ -176,8 +184,33 @@ impl Model {
             let values = tensor(&tensors, parameter, model.members.len())?;
             scatter(parameter, values, model.members.iter_mut().map(|m| &mut m.stats));
         }
+        if tensors.tensor(CLOUD_MEAN).is_ok() {
+            model.read_clouds(&tensors)?;
+        }
         model.check(&layout)?;
         Ok(model)
+    }
+
+    fn read_clouds(&mut self, tensors: &SafeTensors) -> Result<()> {
+        let [mean, whitening] = cloud_parameters(&self.network)?;
+        let [means, whitenings] = [
+            tensor(tensors, &mean, self.members.len())?,
+            tensor(tensors, &whitening, self.members.len())?,
+        ];
+        let mut clouds = vec![
+            Cloud {
+                mean: vec![0.0; mean.len()],
+                whitening: vec![0.0; whitening.len()],
+            };
+            self.members.len()
+        ];
+        scatter(&mean, means, clouds.iter_mut().map(|c| &mut c.mean));
+        scatter(&whitening, whitenings, clouds.iter_mut().map(|c| &mut c.whitening));
+        self.members
+            .iter_mut()
+            .zip(clouds)
+            .for_each(|(member, cloud)| member.cloud = Some(cloud));
+        Ok(())
     }
 
     /// Written to a temporary file in the same folder, synced, renamed.
@@ -202,7 +235,16 @@ impl Model {
             .stats
             .iter()
             .map(|p| (p, self.members.iter().map(|m| &m.stats).collect::<Vec<_>>()));
-        let data: Vec<(&Parameter, Vec<u8>)> = params.chain(stats).map(|(p, rows)| (p, gather(p, &rows))).collect();
+        let clouds: Option<Vec<&Cloud>> = self.members.iter().map(|m| m.cloud.as_ref()).collect();
+        let [mean, whitening] = cloud_parameters(&self.network)?;
+        let clouds = clouds.iter().flat_map(|clouds| {
+            [
+                (&mean, clouds.iter().map(|c| &c.mean).collect()),
+                (&whitening, clouds.iter().map(|c| &c.whitening).collect()),
+            ]
+        });
+        let rows = params.chain(stats).chain(clouds);
+        let data: Vec<(&Parameter, Vec<u8>)> = rows.map(|(p, rows)| (p, gather(p, &rows))).collect();
         let views = data.iter().map(|(parameter, bytes)| {
             let view = TensorView::new(Dtype::F32, shape(parameter, self.members.len()), bytes);
             Ok((
@@ -253,8 +295,32 @@ impl Model {
                 }
             }
         }
+        let [mean, whitening] = cloud_parameters(&self.network)?;
+        for Cloud { mean: m, whitening: w } in self.members.iter().filter_map(|member| member.cloud.as_ref()) {
+            ensure!(
+                (m.len(), w.len()) == (mean.len(), whitening.len()) && m.iter().chain(w).all(|v| v.is_finite()),
+                "{CLOUD_MEAN} or {CLOUD_WHITENING} hold values that cannot be right: train the model again"
+            );
+        }
         self.about.check(&self.network)
     }
+}
+
+const CLOUD_MEAN: &str = "features.mean";
+const CLOUD_WHITENING: &str = "features.whitening";
+
+/// The tensors of a member's [`Cloud`], each in a row of its own.
+fn cloud_parameters(network: &Network) -> Result<[Parameter; 2]> {
+    let features = network.shapes()?.last().map_or(0, |shape| shape.c);
+    let parameter = |name: &str, shape: &[usize]| Parameter {
+        name: name.into(),
+        shape: shape.to_vec(),
+        offset: 0,
+    };
+    Ok([
+        parameter(CLOUD_MEAN, &[features]),
+        parameter(CLOUD_WHITENING, &[features, features]),
+    ])
 }
 
 impl About {
@@ -281,6 +347,7 @@ impl About {
             .chain(sky)
             .chain(figures)
             .chain(self.pixel_scale)
+            .chain(self.ood.iter().map(|threshold| threshold.score))
             .chain([training.learning_rate]);
         ensure!(
             all.all(f64::is_finite),
@@ -403,7 +470,16 @@ pub(crate) mod tests {
         let layout = Layout::new(&network).unwrap();
         let member = |number| {
             let (params, stats) = initialise(&network, &layout, 1, number);
-            Member { number, params, stats }
+            let cloud = Some(Cloud {
+                mean: vec![number as f32, 0.5, 0.1, 0.2, 0.3, 0.4],
+                whitening: (0..36).map(|i| i as f32 / 3.0).collect(),
+            });
+            Member {
+                number,
+                params,
+                stats,
+                cloud,
+            }
         };
         let summary = |number| MemberSummary {
             number,
@@ -459,6 +535,11 @@ pub(crate) mod tests {
                     members: [3, 7].map(summary).to_vec(),
                 },
                 calibration: None,
+                ood: Some(Threshold {
+                    score: 1.7,
+                    rows: 70,
+                    data: "calibration split of the training data".into(),
+                }),
             },
             network,
         }

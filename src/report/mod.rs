@@ -1,6 +1,6 @@
 //! Plots of a run, and the report of an evaluation.
 
-mod chart;
+pub mod chart;
 mod composite;
 pub mod evaluation;
 pub mod png;

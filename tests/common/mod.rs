@@ -1,6 +1,8 @@
 //! What the tests of whole trainings share: devices, a tiny network, images whose answer is known, and folders of them.
 #![allow(dead_code)]
 
+pub mod program;
+
 use lensgpu::device::Device;
 use lensgpu::ensemble::predict::{Answer, Predictor};
 use lensgpu::ensemble::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
@@ -49,6 +51,50 @@ layer = 'heads'
 mean = 'mean'
 var = 'var'
 ";
+
+/// Bright lenses in small images, quickly made.
+pub const POPULATION: &str = r#"
+description = "bright lenses in small images"
+size = 21
+pixel_scale = 0.2
+zero_point = 0.0
+label = "theta_e_crit"
+samples = 2
+lens_share = 1.0
+
+[[bands]]
+name = "G"
+file = "G/{id}.fits"
+electron = 0.5
+sky = 100
+psf = { kind = "gaussian", fwhm = 0.4 }
+
+[[bands]]
+name = "R"
+file = "R/{id}.fits"
+electron = 2.0
+sky = 400
+psf = { kind = "gaussian", fwhm = 0.4 }
+
+[deflector]
+theta_e = { uniform = [0.3, 1.2] }
+axis_ratio = { uniform = [0.7, 1] }
+slope = 1
+shear = 0.02
+centre = 0.05
+
+[lens_light]
+brightness = { flux = 100, colours = [1, 4] }
+radius = { arcsec = 0.2, within = [0.01, 1] }
+index = 1
+
+[source]
+brightness = { flux = 200, colours = [1, 4] }
+radius = { arcsec = 0.1, within = [0.01, 1] }
+index = 1
+axis_ratio = 0.8
+offset = { within = 0.3 }
+"#;
 
 /// Height, width and channels of the images: nothing is square, and nothing a multiple of four.
 pub const IMAGE: [usize; 3] = [12, 11, 2];

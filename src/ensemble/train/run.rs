@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::ensemble::calibration::{Calibration, Forecast, Method, Record, fit};
 use crate::ensemble::metrics::{Metrics, Scored};
 use crate::ensemble::mixture::Mixture;
+use crate::ensemble::ood::Threshold;
 use crate::ensemble::predict::{Answer, Predictor};
 use crate::files;
 use crate::net::{About, Likelihood, Member, MemberSummary, Model, Network, TrainingSummary, utc_now};
@@ -24,6 +25,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Training images that say what is usual: enough for the covariance of hundreds of features.
+const IMAGES_OF_CLOUD: usize = 10_000;
+/// How a calibration on it is recorded.
+const CALIBRATION_SPLIT: &str = "calibration split of the training data";
 /// Seconds between two checkpoints: what a killed run loses at most.
 const CHECKPOINT_SECONDS: u64 = 30;
 
@@ -239,6 +244,8 @@ fn finish(
     watcher: &dyn Watcher,
 ) -> Result<Outcome> {
     let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = trainer.members()?.into_iter().unzip();
+    plot_curves(&out.join("training_curves.svg"), &trainer.progress().history, watcher);
+    let data = trainer.into_data()?;
     let (counts, t) = (prepared.counts, &options.training);
     let mut model = Model {
         network: options.network.clone(),
@@ -267,16 +274,21 @@ fn finish(
                 members: summaries,
             },
             calibration: None,
+            ood: None,
         },
     };
     let path = out.join(MODEL);
     // No reason to lose a run.
-    if let Err(error) = calibrate(&mut model, &prepared.calibration, device) {
+    if let Err(error) = find_clouds(&mut model, &data.train, device) {
+        watcher.warn(&format!(
+            "the model will not know which images are unlike those of training: {error:#}"
+        ));
+    }
+    if let Err(error) = calibrate(&mut model, &prepared.calibration, &data.validation, device) {
         watcher.warn(&format!("the model is not calibrated: {error:#}"));
     }
     model.write(&path)?;
-    plot_curves(&out.join("training_curves.svg"), &trainer.progress().history, watcher);
-    let validation = trainer.into_data().validation;
+    let validation = data.validation;
     let (ids, examples, what) = match counts.held_out {
         0 => (&prepared.validation_ids, &validation, "validation"),
         _ => (&prepared.held_out_ids, &prepared.held_out, "held out"),
@@ -317,19 +329,40 @@ fn answers(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<An
     Ok(answers.iter().map(|a| a.in_units(label.scale, label.shift)).collect())
 }
 
-/// Fits the two factors on the rows kept for them, if there are any.
-fn calibrate(model: &mut Model, examples: &Examples, device: &Device) -> Result<()> {
+/// Where the training images lie among each member's features.
+fn find_clouds(model: &mut Model, train: &Examples, device: &Device) -> Result<()> {
+    let image = model.network.input_shape().len();
+    let images = &train.images[..train.images.len().min(IMAGES_OF_CLOUD * image)];
+    let mut predictor = Predictor::of_members(device, &model.network, &model.members, 64)?;
+    let clouds = predictor.clouds(images)?.into_iter().flatten();
+    model
+        .members
+        .iter_mut()
+        .zip(clouds)
+        .for_each(|(member, cloud)| member.cloud = Some(cloud));
+    Ok(())
+}
+
+/// Fits the two factors, and the threshold of scores, on the rows kept for them; the threshold on the validation rows
+/// where there are none.
+fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, device: &Device) -> Result<()> {
+    let scores = |answers: &[Answer]| answers.iter().filter_map(|answer| answer.ood_score).collect();
     if examples.labels.is_empty() {
+        if !validation.labels.is_empty() {
+            let answers = answers(model, validation, device)?;
+            model.about.ood = Threshold::new(scores(&answers), "validation split of the training data");
+        }
         return Ok(());
     }
     let answers = answers(model, examples, device)?;
+    model.about.ood = Threshold::new(scores(&answers), CALIBRATION_SPLIT);
     let rows = answers.iter().zip(&examples.labels);
     let rows: Vec<(Mixture, f64)> = rows
         .map(|(a, &truth)| Ok((a.mixture()?, truth)))
         .collect::<Result<_>>()?;
     model.about.calibration = Some(Calibration {
         map: fit(Method::Factors, &rows)?,
-        record: Record::now("calibration split of the training data", rows.len()),
+        record: Record::now(CALIBRATION_SPLIT, rows.len()),
     });
     Ok(())
 }
@@ -396,6 +429,7 @@ fn write_scored(path: &Path, ids: &[String], scored: &[Scored]) -> Result<()> {
             id,
             ra_dec: None,
             prediction: object.prediction,
+            ood_score: None,
             flags: 0,
             mu: &[],
             var: &[],

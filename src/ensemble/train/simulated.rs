@@ -48,6 +48,7 @@ pub fn prepare(
     let training = &options.training;
     let mut simulator = Simulator::new(device, &population, window, training.seed, simulate.pool)?;
     let block = simulate.pool / SEEN;
+    let least = least_arc_pixels(simulate, &population);
     let counts = Counts {
         train: block * SEEN,
         validation: share(simulate.pool, training.validation),
@@ -58,7 +59,7 @@ pub fn prepare(
     let all = of_the_stretch + counts.validation + counts.calibration + counts.held_out;
     let mut made = 0;
     let mut lenses = |block: u64, count: usize| {
-        let lenses = simulator.lenses(block << 32, count, population.min_arc_pixels);
+        let lenses = simulator.lenses(block << 32, count, least);
         made += count;
         progress(made, all);
         lenses
@@ -98,9 +99,9 @@ pub fn prepare(
         bands: Band::all(&stretch, &stretched(&sample, shape, &stretch).images),
         scale,
         shift,
-        fingerprint: fingerprint(&population, simulate.pool),
+        fingerprint: fingerprint(&population, simulate.pool, least),
     };
-    let fresh = fresh(simulator, block, population.min_arc_pixels, shape, stretch.clone());
+    let fresh = fresh(simulator, block, least, shape, stretch.clone());
     let prepared = Prepared {
         pixel_scale: Some(population.pixel_scale),
         preset: Preset::by_name(&simulate.population).ok().map(|p| p.name.into()),
@@ -157,6 +158,13 @@ fn window(options: &RunOptions, simulate: &SimulateOptions, population: &Populat
     Ok((Window::new(population, size, &bands)?, bands))
 }
 
+/// Arc pixels that a lens must have: as many as the population asks for, and as the survey's preset asks of a real one to
+/// be trained on.
+fn least_arc_pixels(simulate: &SimulateOptions, population: &Population) -> u32 {
+    let of_the_survey = Preset::by_name(&simulate.population).map_or(0, |preset| preset.min_lensed_pixels as u32);
+    population.min_arc_pixels.max(of_the_survey)
+}
+
 /// A part of the rows, as a split of a folder has it.
 fn share(rows: usize, share: f64) -> usize {
     (rows as f64 * share).round() as usize
@@ -183,10 +191,34 @@ fn stretched(lenses: &Lenses, shape: [usize; 3], stretch: &Stretch) -> Examples 
     }
 }
 
-/// FNV-1a over the population and the size of the pool.
-fn fingerprint(population: &Population, pool: usize) -> u64 {
-    let text = format!("{population:?} {pool}");
+/// FNV-1a over what decides which lenses a run sees, its seed aside.
+fn fingerprint(population: &Population, pool: usize, least_arc_pixels: u32) -> u64 {
+    let text = format!("{population:?} {pool} {least_arc_pixels}");
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lenses_of_a_survey_have_the_arcs_that_its_real_ones_must_have() {
+        for (name, least) in [
+            ("lfc1-ground", 20),
+            ("lfc1-space", 20),
+            ("lenstronomy-check", 20),
+            ("euclid", 0),
+        ] {
+            let simulate = SimulateOptions {
+                population: name.into(),
+                pool: 8,
+            };
+            let mut population = simulate.population().unwrap();
+            assert_eq!(least_arc_pixels(&simulate, &population), least, "{name}");
+            population.min_arc_pixels = 30;
+            assert_eq!(least_arc_pixels(&simulate, &population), 30, "{name}");
+        }
+    }
 }

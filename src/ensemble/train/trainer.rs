@@ -100,8 +100,12 @@ impl Trainer {
         ensure!(rows >= 2, "{rows} rows to train on; at least 2 are needed");
         let batch = options.batch.min(rows);
         ensure!(
-            !options.needs_bands() || network.input.len() == 3 && data.bands.len() == network.input_shape().c,
-            "--adversarial, --shift and --noise are for images, and these are tables"
+            network.input.len() == 3 || options.shift == 0 && options.noise == 0.0,
+            "--shift and --noise are for images, and these are tables"
+        );
+        assert!(
+            !options.needs_bands() || data.bands.len() == network.input_shape().c,
+            "the adversary, shifts and noise need a band for each channel"
         );
         let largest = network.input_shape().h.min(network.input_shape().w) / 2;
         ensure!(
@@ -231,8 +235,7 @@ impl Trainer {
         self.fresh = Some(fresh);
     }
 
-    fn refresh(&mut self) -> Result<()> {
-        let epoch = self.progress.epoch;
+    fn refresh(&mut self, epoch: usize) -> Result<()> {
         if let Some(fresh) = self.fresh.as_mut().filter(|_| self.images_of != Some(epoch)) {
             let rows = self.data.train.labels.len();
             self.data.train = fresh(epoch)?;
@@ -276,7 +279,7 @@ impl Trainer {
     /// The device was lost.
     pub fn epoch(&mut self, watch: &mut dyn FnMut(usize) -> ControlFlow<()>) -> Result<Ended> {
         let begun = Instant::now();
-        self.refresh()?;
+        self.refresh(self.progress.epoch)?;
         while self.progress.shard < self.shards {
             if let Ended::Stopped = self.shard(watch)? {
                 self.progress.seconds += begun.elapsed().as_secs_f64();
@@ -590,6 +593,7 @@ impl Trainer {
                 number,
                 params: params[m * p..][..p].to_vec(),
                 stats: stats[m * s..][..s].to_vec(),
+                cloud: None,
             };
             ensure!(
                 words[state::TAKEN] > 0,
@@ -615,9 +619,13 @@ impl Trainer {
         Ok(members)
     }
 
-    /// The data, after training.
-    pub fn into_data(self) -> Dataset {
-        self.data
+    /// The data, after training; of fresh images those of the last epoch.
+    ///
+    /// # Errors
+    /// Those of [`Fresh`].
+    pub fn into_data(mut self) -> Result<Dataset> {
+        self.refresh(self.progress.epoch.saturating_sub(1))?;
+        Ok(self.data)
     }
 }
 
