@@ -150,6 +150,7 @@ mod tests {
             id: "12",
             ra_dec: Some((10.0, -11.0)),
             prediction,
+            ood_score: Some(11.0),
             flags: 40,
             mu: &[12.0, 13.0],
             var: &[14.0, 15.0],
@@ -170,6 +171,7 @@ mod tests {
             ("q50", f(3.0)),
             ("q84", f(4.0)),
             ("q97_5", f(5.0)),
+            ("ood_score", f(11.0)),
             ("flags", Cell::I32(40)),
             ("mu_0", f(12.0)),
             ("mu_1", f(13.0)),
@@ -196,6 +198,7 @@ mod tests {
             id: "a",
             ra_dec: None,
             prediction: Prediction::UNKNOWN,
+            ood_score: None,
             flags: crate::data::flags::READ_ERROR,
             mu: &[],
             var: &[],
@@ -203,6 +206,7 @@ mod tests {
         });
         assert_eq!(row.len(), table.columns().len());
         assert!(row[1..10].iter().all(|c| matches!(c, Cell::F64(v) if v.is_nan())));
-        assert_eq!(row[10..], [Cell::I32(128), Cell::Null, Cell::Null, Cell::Null]);
+        let unknown = [Cell::Null, Cell::I32(128), Cell::Null, Cell::Null, Cell::Null];
+        assert_eq!(row[10..], unknown);
     }
 }
