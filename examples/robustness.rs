@@ -1,18 +1,21 @@
-//! How an ensemble's answers stand noise, blur and shifts that its training did not have.
+//! What an ensemble answers, and what it flags, where images are unlike those of its training.
 //!
 //!     cargo run --release --example robustness -- MODEL DIR BANDS [HELD_OUT.csv]
 //!
 //! DIR holds an `images.npy` stack with a catalogue that has `theta_e`; HELD_OUT.csv (of a run) names the objects that are
 //! scored, by default all. The raw flux is changed before the stretch, and the answers are scored: RMSE and NMAD in
-//! arcsec, the share of errors above 1", the coverage of the 68.3 % interval and the nll, calibrated where the model is.
+//! arcsec, the share of errors above 1", the coverage of the 68.3 % interval and the nll, calibrated where the model is;
+//! then the shares that are flagged `out_of_distribution`, and flagged at all.
 
 use anyhow::{Context, Result};
+use lensgpu::data::flags::OUT_OF_DISTRIBUTION;
 use lensgpu::data::reader::read_all;
+use lensgpu::data::sky::Sky;
 use lensgpu::data::{Cutout, Source, SourceOptions};
 use lensgpu::device::Device;
-use lensgpu::ensemble::calibration::Forecast;
 use lensgpu::ensemble::metrics::{Metrics, Scored};
 use lensgpu::ensemble::predict::Predictor;
+use lensgpu::ensemble::stream::{Found, Seen};
 use lensgpu::net::Model;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -27,6 +30,14 @@ enum Change {
     Blur(f64),
     /// Along both axes, by so many pixels; what comes in has no flux.
     Shift(isize),
+    /// Pixels that are so many times larger than they are said to be, about the centre.
+    Pixels(f64),
+    /// In reverse order.
+    Bands,
+    /// Sky noise and nothing else.
+    Empty,
+    /// A point source of 10 to 1000 sigma at its peak, blurred by 1.5 pixels, in sky noise.
+    Star,
 }
 
 impl Change {
@@ -35,10 +46,12 @@ impl Change {
         let at = |i: isize, j: isize, band: usize| (i * w + j) as usize * c + band;
         let old = cutout.pixels.clone();
         let clamped = |i: isize, j: isize, band: usize| f64::from(old[at(i.clamp(0, h - 1), j.clamp(0, w - 1), band)]);
+        let centre = [(h - 1) as f64 / 2.0, (w - 1) as f64 / 2.0];
+        let peak = 10f64.powf(rng.random_range(1.0..3.0));
         for (band, sky) in sky.iter().enumerate() {
             for (i, j) in (0..h).flat_map(|i| (0..w).map(move |j| (i, j))) {
                 let value = match *self {
-                    Change::Noise(sigma) => clamped(i, j, band) + sigma * sky * rng.sample::<f64, _>(StandardNormal),
+                    Change::Noise(sigma) => clamped(i, j, band) + sigma * sky * normal(rng),
                     Change::Blur(0.0) => clamped(i, j, band),
                     Change::Blur(sigma) => {
                         let reach = (3.0 * sigma).ceil() as isize;
@@ -52,11 +65,25 @@ impl Change {
                     }
                     Change::Shift(n) if i < n || j < n => 0.0,
                     Change::Shift(n) => clamped(i - n, j - n, band),
+                    Change::Pixels(factor) => {
+                        let from = |k: isize, middle: f64| (middle + factor * (k as f64 - middle)).round() as isize;
+                        clamped(from(i, centre[0]), from(j, centre[1]), band) * factor * factor
+                    }
+                    Change::Bands => clamped(i, j, c - 1 - band),
+                    Change::Empty => sky * normal(rng),
+                    Change::Star => {
+                        let square = (i as f64 - centre[0]).powi(2) + (j as f64 - centre[1]).powi(2);
+                        sky * (peak * (-square / (2.0 * 1.5 * 1.5)).exp() + normal(rng))
+                    }
                 };
                 cutout.pixels[at(i, j, band)] = value as f32;
             }
         }
     }
+}
+
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    rng.sample(StandardNormal)
 }
 
 fn main() -> Result<()> {
@@ -86,34 +113,59 @@ fn main() -> Result<()> {
     let rows: Vec<usize> = (0..source.len()).filter(wanted).collect();
     let cutouts = read_all(&source, &rows, |_| {})?;
     let mut predictor = Predictor::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
-    println!("| change | RMSE | NMAD | > 1\" | 68.3 % covers | nll |\n|---|---|---|---|---|---|");
+    println!("| change | RMSE | NMAD | > 1\" | 68.3 % covers | nll | out_of_distribution | any flag |");
+    println!("|---|---|---|---|---|---|---|---|");
     let noise = [0.0, 0.5, 1.0, 2.0].map(|s| (format!("noise {s} sky sigma"), Change::Noise(s)));
     let blur = [0.5, 1.0, 1.5].map(|s| (format!("blur {s} pixels"), Change::Blur(s)));
     let shift = [1, 2, 4].map(|n| (format!("shift {n}, {n} pixels"), Change::Shift(n)));
-    for (name, change) in noise.into_iter().chain(blur).chain(shift) {
+    let pixels = [0.8, 0.5, 2.0].map(|f| (format!("pixels {f} times as large"), Change::Pixels(f)));
+    let others = [
+        ("bands in reverse order", Change::Bands),
+        ("sky noise alone", Change::Empty),
+        ("a star", Change::Star),
+    ];
+    let others = others.map(|(name, change)| (name.to_string(), change));
+    let changes = noise.into_iter().chain(blur).chain(shift).chain(pixels).chain(others);
+    for (name, change) in changes {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let image = model.network.input_shape().len();
         let mut images = vec![0.0; rows.len() * image];
+        let mut skies = Vec::new();
         for (cutout, out) in cutouts.iter().zip(images.chunks_exact_mut(image)) {
             let mut changed = cutout.clone();
             change.apply(&mut changed, &model.about.stretch.scale, &mut rng);
             model.about.stretch.apply(&changed, out);
+            skies.push(Sky::of(&changed, &model.about.stretch));
         }
         let label = &model.about.label;
-        let mut scored = Vec::new();
-        for (answer, cutout) in predictor.predict(&images)?.iter().zip(&cutouts) {
-            let answer = answer.in_units(label.scale, label.shift);
-            let forecast = Forecast::new(&answer, model.about.calibration.as_ref())?;
+        let (mut scored, mut unlike, mut flagged) = (Vec::new(), 0, 0);
+        for ((answer, cutout), sky) in predictor.predict(&images)?.iter().zip(&cutouts).zip(skies) {
+            let seen = Seen {
+                index: 0,
+                id: String::new(),
+                found: Ok(Found {
+                    cutout: cutout.clone().without_pixels(),
+                    sky,
+                    answer: answer.in_units(label.scale, label.shift),
+                }),
+            };
+            let flags = seen.flags(&model);
+            unlike += usize::from(flags & OUT_OF_DISTRIBUTION != 0);
+            flagged += usize::from(flags != 0);
+            let forecast = seen.forecast(model.about.calibration.as_ref())?;
             scored.push(Scored::new(cutout.theta_e.context("a labelled row")?, &forecast));
         }
+        let percent = |count: usize| 100.0 * count as f64 / scored.len() as f64;
         let m = Metrics::new(&scored)?;
         println!(
-            "| {name} | {:.2} | {:.3} | {:.0} % | {:.0} % | {:.2} |",
+            "| {name} | {:.2} | {:.3} | {:.1} % | {:.0} % | {:.2} | {:.1} % | {:.1} % |",
             m.rmse,
             m.nmad,
             100.0 * m.share_above_1_arcsec,
             100.0 * m.coverage_683,
-            m.nll
+            m.nll,
+            percent(unlike),
+            percent(flagged)
         );
     }
     Ok(())
