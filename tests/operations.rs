@@ -360,11 +360,11 @@ fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory 
         let positive = matches!(tensor.name.as_str(), "stats" | "adam_v" | "schedule");
         let range = if positive { 0.5..1.5 } else { -1.0..1.0 };
         let id = TensorId(i);
-        // Numbers of its own, whichever tensors there are beside it.
+        // Numbers of its own, whichever tensors there are beside it; of a start with which no output of one unit cancels.
         let seed = tensor
             .name
             .bytes()
-            .fold(1, |seed: u64, byte| seed.wrapping_mul(31) + u64::from(byte));
+            .fold(2, |seed: u64, byte| seed.wrapping_mul(31) + u64::from(byte));
         let values = random(&mut ChaCha8Rng::seed_from_u64(seed), memory.all(id).len(), range);
         memory.set(id, &values);
     }
