@@ -17,7 +17,7 @@ const SIZE: usize = SHAPE[0];
 
 const TRAIN: &str = "train {stack} --network {tiny.toml} --device cpu --members 2 --batch 8 --learning-rate 0.01";
 
-const ANSWER: [&str; 10] = [
+const ANSWER: [&str; 11] = [
     "theta_e",
     "sigma",
     "sigma_aleatoric",
@@ -27,6 +27,7 @@ const ANSWER: [&str; 10] = [
     "q50",
     "q84",
     "q97_5",
+    "ood_score",
     "flags",
 ];
 
@@ -229,7 +230,7 @@ fn odd_images_are_flagged_and_the_catalogue_passes_through() {
     }
     for row in [0, 5] {
         assert!(
-            ANSWER[..9].iter().all(|&name| rows[row][name].is_empty()),
+            ANSWER[..10].iter().all(|&name| rows[row][name].is_empty()),
             "{:?}",
             rows[row]
         );
