@@ -1,6 +1,8 @@
 //! `evaluate`, `calibrate` and a calibrated `infer`, as a user runs them.
 
+use lensgpu::data::flags::{FLAGS, LABEL_RANGE};
 use lensgpu::net::Model;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -98,7 +100,7 @@ fn a_report_has_all_its_files_and_needs_nothing_else() {
         assert!(svg.starts_with("<svg") && png.starts_with(b"\x89PNG"), "{name}");
         assert!(html.contains(&format!("id=\"{name}\"")), "{name} is not in the page");
     }
-    let metrics: serde_json::Value = serde_json::from_slice(&fs::read(report.join("metrics.json")).unwrap()).unwrap();
+    let metrics: Value = serde_json::from_slice(&fs::read(report.join("metrics.json")).unwrap()).unwrap();
     assert_eq!(metrics["objects"], 80);
     assert_eq!(metrics["calibration"]["map"]["method"], "factors");
     let sets: Vec<&str> = metrics["sets"]
@@ -107,7 +109,14 @@ fn a_report_has_all_its_files_and_needs_nothing_else() {
         .iter()
         .map(|s| s["name"].as_str().unwrap())
         .collect();
-    assert_eq!(sets, ["ensemble", "ensemble, uncalibrated", "member 0", "member 1"]);
+    let named = [
+        "ensemble",
+        "ensemble, uncalibrated",
+        "ensemble, unflagged",
+        "member 0",
+        "member 1",
+    ];
+    assert_eq!(sets, named);
     for set in metrics["sets"].as_array().unwrap() {
         let figure = &set["figures"]["crps"];
         assert!(figure["value"].as_f64().unwrap() > 0.0 && figure["error"].as_f64().unwrap() > 0.0);
@@ -133,8 +142,8 @@ fn a_report_has_all_its_files_and_needs_nothing_else() {
         "cpu",
         "-q",
     ]);
-    let metrics: serde_json::Value = serde_json::from_slice(&fs::read(raw.join("metrics.json")).unwrap()).unwrap();
-    assert!(metrics["calibration"].is_null() && metrics["sets"].as_array().unwrap().len() == 3);
+    let metrics: Value = serde_json::from_slice(&fs::read(raw.join("metrics.json")).unwrap()).unwrap();
+    assert!(metrics["calibration"].is_null() && metrics["sets"].as_array().unwrap().len() == 4);
 }
 
 /// Columns of a catalogue, without its header.
@@ -142,6 +151,79 @@ fn column(path: &Path, name: &str) -> Vec<String> {
     let mut reader = csv::Reader::from_path(path).unwrap();
     let at = reader.headers().unwrap().iter().position(|c| c == name).unwrap();
     reader.records().map(|row| row.unwrap()[at].to_string()).collect()
+}
+
+fn numbers(path: &Path, name: &str) -> Vec<f64> {
+    column(path, name).iter().map(|cell| cell.parse().unwrap()).collect()
+}
+
+#[test]
+fn flags_largest_answers_and_the_median_are_those_of_the_catalogue() {
+    let dir = tempfile::tempdir().unwrap();
+    let [model, report] = ["model.safetensors", "report"].map(|name| dir.path().join(name));
+    let infer = |model: &Path, name: &str| {
+        let out = dir.path().join(name);
+        done(&["infer", text(model), TRAIN, "-o", text(&out), "--device", "cpu", "-q"]);
+        out
+    };
+    // Labels that end amid the answers: half of them are flagged.
+    let mut answers = numbers(&infer(&RUN.1, "before.csv"), "theta_e");
+    answers.sort_by(f64::total_cmp);
+    let mut about_half = Model::read(&RUN.1).unwrap();
+    about_half.about.label.range = (0.0, 0.5 * (answers[39] + answers[40]));
+    about_half.write(&model).unwrap();
+    let catalogue = infer(&model, "after.csv");
+    let printed = done(&["evaluate", text(&model), TRAIN, "-o", text(&report), "--device", "cpu"]);
+
+    let [theta_e, truth, median] = ["theta_e", "theta_e_cat", "q50"].map(|name| numbers(&catalogue, name));
+    let flags: Vec<i32> = column(&catalogue, "flags").iter().map(|f| f.parse().unwrap()).collect();
+    let rows = |asked: &dyn Fn(i32) -> bool| (0..flags.len()).filter(|&i| asked(flags[i])).collect::<Vec<_>>();
+    let rmse = |rows: &[usize], answers: &[f64]| {
+        let squares = rows.iter().map(|&i| (answers[i] - truth[i]).powi(2));
+        (squares.sum::<f64>() / rows.len() as f64).sqrt()
+    };
+    let same = |value: &Value, expected: f64| {
+        let value = value.as_f64().unwrap();
+        assert!((value - expected).abs() < 1e-9, "{value}, not {expected}");
+    };
+    let metrics: Value = serde_json::from_slice(&fs::read(report.join("metrics.json")).unwrap()).unwrap();
+    let check = |set: &Value, rows: &[usize]| {
+        assert_eq!(set["objects"], rows.len(), "{}", set["name"]);
+        same(&set["figures"]["rmse"]["value"], rmse(rows, &theta_e));
+    };
+
+    let masks = FLAGS.iter().map(|flag| (flag.name, flag.bit)).chain([("any", !0)]);
+    let expected: Vec<_> = masks
+        .map(|(name, mask)| (name, rows(&|flags| flags & mask != 0)))
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect();
+    let found = metrics["flags"].as_array().unwrap();
+    assert_eq!(found.len(), expected.len());
+    for (set, (name, rows)) in found.iter().zip(&expected) {
+        assert_eq!(set["name"], *name);
+        same(&set["share"], rows.len() as f64 / 80.0);
+        check(set, rows);
+    }
+    let csv = fs::read_to_string(report.join("metrics.csv")).unwrap();
+    assert_eq!(rows(&|flags| flags & LABEL_RANGE != 0).len(), 40);
+    assert!(csv.contains("\"flag label_range\",,,40,runaway_share,,"), "{csv}");
+    assert!(printed.contains("\n  label_range "), "{printed}");
+
+    let unflagged = rows(&|flags| flags == 0);
+    let sets = metrics["sets"].as_array().unwrap();
+    check(
+        sets.iter().find(|set| set["name"] == "ensemble, unflagged").unwrap(),
+        &unflagged,
+    );
+    let largest = |rows: &[usize]| rows.iter().map(|&i| theta_e[i]).fold(0.0, f64::max);
+    let everything = rows(&|_| true);
+    same(&metrics["largest"]["answer"], largest(&everything));
+    same(&metrics["largest"]["unflagged"], largest(&unflagged));
+    same(&metrics["largest"]["label"], about_half.about.label.range.1);
+    same(
+        &metrics["median"]["figures"]["rmse"]["value"],
+        rmse(&everything, &median),
+    );
 }
 
 #[test]

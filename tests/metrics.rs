@@ -26,14 +26,13 @@ fn predictions() -> Vec<(f64, Vec<f64>, Vec<f64>)> {
 fn every_figure_agrees_to_a_millionth() {
     let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
     let rows = predictions();
-    let compare = |name: &str, members: &[usize]| {
+    let compare = |name: &str, members: &[usize], sigmas: f64| {
         let scored: Vec<Scored> = rows
             .iter()
             .map(|(truth, mu, var)| {
-                Scored::new(
-                    *truth,
-                    &Forecast::new(&Answer::gaussian(mu, var).of(members), None).unwrap(),
-                )
+                let var: Vec<f64> = var.iter().map(|v| v * sigmas * sigmas).collect();
+                let answer = Answer::gaussian(mu, &var).of(members);
+                Scored::new(*truth, &Forecast::new(&answer, None).unwrap())
             })
             .collect();
         let metrics = Metrics::new(&scored).unwrap();
@@ -46,8 +45,10 @@ fn every_figure_agrees_to_a_millionth() {
             );
         }
     };
-    compare("mixture", &[0, 1, 2, 3, 4]);
-    (0..5).for_each(|m| compare(&format!("member {m}"), &[m]));
+    for (sigmas, what) in [(1.0, ""), (0.25, ", sigmas / 4")] {
+        compare(&format!("mixture{what}"), &[0, 1, 2, 3, 4], sigmas);
+        (0..5).for_each(|m| compare(&format!("member {m}{what}"), &[m], sigmas));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::arguments::Images;
 use super::console::Console;
+use super::text::table;
 use crate::device::Device;
 use crate::ensemble::evaluate::{Evaluation, answers};
 use crate::ensemble::stream::{Passes, open};
@@ -91,7 +92,25 @@ pub fn run(args: Evaluate) -> Result<()> {
     let page = evaluation::write(&args.output, &subject, &evaluation, &source, log.as_deref())?;
     if !args.quiet {
         println!("{}", evaluation.sets[0].metrics);
+        print!("{}", flags(&evaluation));
+        println!("  {}", evaluation.largest);
+        let median = &evaluation.median.metrics;
+        println!(
+            "  the mixture's median instead of its mean: RMSE {:.3}\", errors above 1\" {:.1} %",
+            median.rmse,
+            100.0 * median.share_above_1_arcsec
+        );
         println!("report: {}", page.display());
     }
     Ok(())
+}
+
+/// What each flag is worth.
+fn flags(evaluation: &Evaluation) -> String {
+    let rows = evaluation.by_flag().map(|(name, set)| {
+        let m = &set.metrics;
+        let (rmse, runaways) = (format!("{:.3}\"", m.rmse), format!("{:.1} %", 100.0 * m.runaway_share));
+        [name.into(), m.n.to_string(), rmse, runaways]
+    });
+    table(["flag", "objects", "RMSE", "beyond max(1\", 5 sigma)"], rows)
 }

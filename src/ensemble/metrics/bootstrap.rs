@@ -10,11 +10,15 @@ use rayon::prelude::*;
 pub const SAMPLES: usize = 200;
 
 /// The standard deviation of each of [`FIGURES`] over `samples` samples of as many objects, drawn with replacement.
-/// Sample k depends on (seed, k) alone. Samples in which a figure is not finite do not count for it.
+/// Sample k depends on (seed, k) alone. Samples in which a figure is not finite do not count for it. One object does not
+/// say how objects differ: NaN.
 ///
 /// # Errors
 /// Those of [`Metrics::new`].
 pub fn bootstrap(objects: &[Scored], samples: usize, seed: u64) -> Result<[f64; FIGURES.len()]> {
+    if objects.len() == 1 {
+        return Ok([f64::NAN; FIGURES.len()]);
+    }
     let sample = |k: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(k as u64);
@@ -62,5 +66,6 @@ mod tests {
             bootstrap(&objects, 400, 1).unwrap().map(f64::to_bits)
         );
         assert_ne!(of("bias"), bootstrap(&objects, 400, 2).unwrap()[1], "another seed");
+        assert!(bootstrap(&objects[..1], 400, 1).unwrap().iter().all(|e| e.is_nan()));
     }
 }

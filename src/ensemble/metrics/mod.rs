@@ -73,6 +73,8 @@ pub struct Metrics {
     pub share_above_1_arcsec: f64,
     /// Share of objects with |e| > 3 NMAD and |e| > 0.5 arcsec, 0 to 1.
     pub outlier_share: f64,
+    /// Share of objects with |e| > 1 arcsec and |e| > 5 sigma, 0 to 1: far off, and unaware of it.
+    pub runaway_share: f64,
     /// mean(-ln p(truth)) of the mixture, p in 1/arcsec.
     pub nll: f64,
     /// The same of one Gaussian with the mixture's moments.
@@ -127,6 +129,7 @@ figures! {
     r2 "R²" "",
     share_above_1_arcsec "errors above 1\"" "%",
     outlier_share "outliers" "%",
+    runaway_share "beyond max(1\", 5 sigma)" "%",
     nll "NLL of the mixture" "",
     nll_gaussian "NLL of one Gaussian" "",
     crps "CRPS" "arcsec",
@@ -189,6 +192,7 @@ impl Metrics {
             r2: 1.0 - mean(|o| o.error().powi(2)) / mean_of(&|o| (o.truth - truth).powi(2)),
             share_above_1_arcsec: mean(|o| f64::from(o.error().abs() > 1.0)),
             outlier_share: mean_of(&|o| f64::from(o.error().abs() > (3.0 * nmad).max(0.5))),
+            runaway_share: mean(|o| f64::from(o.error().abs() > (5.0 * o.prediction.sigma).max(1.0))),
             median_abs_error: median(sizes),
             nll: mean(|o| o.nll),
             nll_gaussian: mean(|o| o.nll_gaussian),
@@ -302,6 +306,19 @@ mod tests {
         let m = Metrics::new(&objects).unwrap();
         assert!((0.1..0.16).contains(&m.nmad), "{}", m.nmad);
         assert_eq!(m.outlier_share, 1.0 / 22.0);
+    }
+
+    #[test]
+    fn a_runaway_is_far_off_and_unaware_of_it() {
+        let of = |error: f64, sigma: f64| {
+            let mut object = object(2.0, error);
+            object.prediction.sigma = sigma;
+            Metrics::new(&[object]).unwrap().runaway_share
+        };
+        assert_eq!([of(1.0, 0.01), of(1.01, 0.01), of(-1.01, 0.01)], [0.0, 1.0, 1.0]);
+        assert_eq!([of(10.0, 2.0), of(10.01, 2.0), of(-10.01, 2.0)], [0.0, 1.0, 1.0]);
+        let half = Metrics::new(&[object(1.0, 2.5), object(1.0, 2.6)]).unwrap();
+        assert_eq!(half.runaway_share, 0.5);
     }
 
     #[test]

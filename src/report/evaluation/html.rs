@@ -30,6 +30,8 @@ pub fn page(subject: &Subject, evaluation: &Evaluation, plots: &[Plot]) -> Strin
     html += &head(subject, evaluation);
     html += "<h2>Figures</h2>\n";
     html += &figures(evaluation, subject);
+    html += &flags(evaluation);
+    html += &mean_and_median(evaluation);
     html += "<h2>Plots</h2>\n<div class=\"plots\">\n";
     for plot in plots {
         let class = if plot.wide { " class=\"wide\"" } else { "" };
@@ -143,6 +145,58 @@ fn figures(evaluation: &Evaluation, subject: &Subject) -> String {
     html + "</p>\n"
 }
 
+/// Some of the figures of `rows`, each a set and its own cells before them.
+fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<String>, &'a Set)>) -> String {
+    let shown: Vec<(usize, &Figure)> = FIGURES
+        .iter()
+        .enumerate()
+        .filter(|(_, f)| shown.contains(&f.name))
+        .collect();
+    let titles = head.iter().copied().chain(shown.iter().map(|(_, figure)| figure.title));
+    let mut html = String::from("<div class=\"scroll\"><table class=\"figures\">\n<tr>");
+    for title in titles {
+        let _ = write!(html, "<th>{}</th>", escape(title));
+    }
+    html += "</tr>\n";
+    for (cells, set) in rows {
+        html += "<tr>";
+        for (i, text) in cells.iter().enumerate() {
+            let tag = if i == 0 { "th" } else { "td" };
+            let _ = write!(html, "<{tag}>{}</{tag}>", escape(text));
+        }
+        for (i, figure) in &shown {
+            html += &cell(figure, set, set.errors[*i]);
+        }
+        html += "</tr>\n";
+    }
+    html + "</table></div>\n"
+}
+
+fn flags(evaluation: &Evaluation) -> String {
+    let objects = evaluation.known.len() as f64;
+    let rows = evaluation.by_flag().map(|(name, set)| {
+        let n = set.metrics.n;
+        let share = format!("{:.1} %", 100.0 * n as f64 / objects);
+        (vec![name.into(), n.to_string(), share], set)
+    });
+    let table = table(&["flag", "objects", "share"], &["rmse", "runaway_share"], rows);
+    let largest = escape(&evaluation.largest.to_string());
+    format!(
+        "<h2>Flags</h2>\n{table}<p class=\"note\">Here {largest}. An answer above twice that label has run away, whatever \
+         its sigma.</p>\n"
+    )
+}
+
+fn mean_and_median(evaluation: &Evaluation) -> String {
+    let rows = [("mean", &evaluation.sets[0]), ("median", &evaluation.median)];
+    let rows = rows.map(|(name, set)| (vec![name.into()], set));
+    let table = table(&["answer"], &["rmse", "share_above_1_arcsec"], rows.into_iter());
+    format!(
+        "<h2>Mean and median of the mixture</h2>\n{table}<p class=\"note\">The median, q50 in a catalogue, hardly follows \
+         one member that runs away.</p>\n"
+    )
+}
+
 fn bins(binned: &Binned) -> String {
     const SHOWN: [&str; 8] = [
         "bias",
@@ -154,30 +208,11 @@ fn bins(binned: &Binned) -> String {
         "coverage_683",
         "coverage_954",
     ];
-    let shown: Vec<(usize, &Figure)> = FIGURES
-        .iter()
-        .enumerate()
-        .filter(|(_, f)| SHOWN.contains(&f.name))
-        .collect();
-    let mut html = format!(
-        "<h2>By {}</h2>\n<div class=\"scroll\"><table class=\"figures\">\n<tr><th>range</th><th>objects</th>",
-        escape(&binned.quantity)
-    );
-    for (_, figure) in &shown {
-        let _ = write!(html, "<th>{}</th>", escape(figure.title));
-    }
-    html += "</tr>\n";
-    for bin in &binned.bins {
+    let rows = binned.bins.iter().map(|bin| {
         let digits = if bin.to >= 100.0 { 0 } else { 2 };
-        let _ = write!(
-            html,
-            "<tr><th>{:.digits$} to {:.digits$}</th><td>{}</td>",
-            bin.from, bin.to, bin.set.metrics.n
-        );
-        for (i, figure) in &shown {
-            html += &cell(figure, &bin.set, bin.set.errors[*i]);
-        }
-        html += "</tr>\n";
-    }
-    html + "</table></div>\n"
+        let range = format!("{:.digits$} to {:.digits$}", bin.from, bin.to);
+        (vec![range, bin.set.metrics.n.to_string()], &bin.set)
+    });
+    let table = table(&["range", "objects"], &SHOWN, rows);
+    format!("<h2>By {}</h2>\n{table}", escape(&binned.quantity))
 }

@@ -18,6 +18,13 @@ pub struct Subject<'a> {
 /// `{"figures": {"rmse": {"value": .., "error": ..}}, ...}`; what is not finite is null.
 pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
     let about = &subject.model.about;
+    let objects = evaluation.known.len();
+    let flag = |flagged: &Set| {
+        let mut value = set(flagged);
+        value["share"] = (flagged.metrics.n as f64 / objects as f64).into();
+        value
+    };
+    let largest = evaluation.largest;
     let bins = |b: &crate::ensemble::evaluate::Binned| -> Value {
         let bin = |bin: &crate::ensemble::evaluate::Bin| {
             let mut value = set(&bin.set);
@@ -35,10 +42,13 @@ pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
         "date": subject.date,
         "model": subject.model_file,
         "data": subject.data,
-        "objects": evaluation.known.len(),
+        "objects": objects,
         "calibration": about.calibration,
         "best_member": evaluation.best_member.map(|m| subject.model.members[m].number),
         "sets": evaluation.sets.iter().map(set).collect::<Vec<_>>(),
+        "flags": evaluation.flags.iter().map(flag).collect::<Vec<_>>(),
+        "largest": { "label": largest.label, "answer": largest.answer, "unflagged": largest.unflagged },
+        "median": set(&evaluation.median),
         "bins": evaluation.binned.iter().map(bins).collect::<Vec<_>>(),
         "by_members": sizes.collect::<Vec<_>>(),
     })
@@ -78,6 +88,9 @@ pub fn metrics_csv(evaluation: &Evaluation) -> String {
     };
     for set in &evaluation.sets {
         add(&set.name, "", "", set);
+    }
+    for flagged in &evaluation.flags {
+        add(&format!("flag {}", flagged.name), "", "", flagged);
     }
     for binned in &evaluation.binned {
         for bin in &binned.bins {

@@ -1,5 +1,9 @@
 //! A model against objects whose true Einstein radius is known: the figures of a report.
 
+mod flagged;
+
+pub use flagged::Largest;
+
 use super::calibration::{Calibration, Forecast, Method, fit};
 use super::metrics::bootstrap::{SAMPLES, bootstrap};
 use super::metrics::{FIGURES, Metrics, Scored};
@@ -11,6 +15,7 @@ use crate::data::split::random_order;
 use crate::device::Device;
 use crate::net::Model;
 use anyhow::{Context, Result, bail, ensure};
+use flagged::{by_flag, with_flags, with_median};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -18,6 +23,7 @@ use std::sync::Arc;
 /// Bins by a quantity at most, and objects in each at least.
 const BINS: usize = 5;
 const LEAST_IN_BIN: usize = 20;
+const UNFLAGGED: &str = "ensemble, unflagged";
 /// Columns that are known to hold a quantity, in the challenge's catalogue and in our simulator's.
 const SIGNAL_TO_NOISE: [&str; 4] = ["flux_lensed_image_in_sigma", "arc_sigma", "arc_snr", "snr"];
 const ARC_SIZE: [&str; 2] = ["numb_pix_lensed_image", "arc_pixels"];
@@ -102,7 +108,7 @@ pub fn cross_fitted(method: Method, rows: &[(Mixture, f64)], seed: u64) -> Resul
 /// Figures of a set of answers, with errors.
 #[derive(Clone, Debug)]
 pub struct Set {
-    /// `ensemble`, `ensemble, uncalibrated`, `member 0`.
+    /// `ensemble`, `ensemble, unflagged`, `member 0`.
     pub name: String,
     pub metrics: Metrics,
     /// Of [`FIGURES`], by bootstrap.
@@ -147,8 +153,14 @@ pub struct Evaluation {
     pub scored: Vec<Scored>,
     /// Without it; `None` where it has none.
     pub raw: Option<Vec<Scored>>,
-    /// The ensemble, the uncalibrated ensemble where that is another, each member.
+    /// The ensemble, the uncalibrated ensemble where that is another, the ensemble on unflagged objects where there are any,
+    /// each member.
     pub sets: Vec<Set>,
+    /// The objects with each flag that any has, and those with `any`.
+    pub flags: Vec<Set>,
+    pub largest: Largest,
+    /// The ensemble, with the mixture's median in place of its mean.
+    pub median: Set,
     /// Place in the model of the member of smallest validation NLL.
     pub best_member: Option<usize>,
     pub binned: Vec<Binned>,
@@ -174,10 +186,20 @@ impl Evaluation {
         if let Some(raw) = &raw {
             sets.push(set("ensemble, uncalibrated".into(), raw)?);
         }
+        let unflagged = with_flags(&known, &scored, |flags| flags == 0);
+        if !unflagged.is_empty() {
+            sets.push(set(UNFLAGGED.into(), &unflagged)?);
+        }
         for (m, member) in model.members.iter().enumerate() {
             let scored = subset(&known, &[m])?;
             sets.push(set(format!("member {}", member.number), &scored)?);
         }
+        let by_flag = by_flag(&known, &scored).into_iter();
+        let flags = by_flag
+            .map(|(name, part)| set(name.into(), &part))
+            .collect::<Result<_>>()?;
+        let largest = Largest::new(model.about.label.range.1, &scored, &unflagged);
+        let median = set("ensemble, median".into(), &with_median(&scored))?;
         let summaries = model.about.training.members.iter().enumerate();
         let best_member = summaries
             .filter_map(|(m, summary)| Some((m, summary.nll?)))
@@ -206,10 +228,20 @@ impl Evaluation {
             scored,
             raw,
             sets,
+            flags,
+            largest,
+            median,
             best_member,
             binned,
             by_size,
         })
+    }
+
+    /// The objects with each flag, with `any` and with `none`.
+    pub fn by_flag(&self) -> impl Iterator<Item = (&str, &Set)> {
+        let none = self.sets.iter().filter(|set| set.name == UNFLAGGED);
+        let flags = self.flags.iter().map(|set| (&*set.name, set));
+        flags.chain(none.map(|set| ("none", set)))
     }
 
     /// The `n` objects of largest |error|, the worst first.
@@ -320,7 +352,7 @@ fn equal_parts(values: &[f64]) -> Vec<Vec<usize>> {
 mod tests {
     use super::*;
 
-    fn known(n: usize) -> Vec<Known> {
+    pub fn known(n: usize) -> Vec<Known> {
         (0..n)
             .map(|index| {
                 let truth = 1.0 + index as f64 / n as f64;
