@@ -111,7 +111,7 @@ fn main() -> Result<()> {
     };
     let wanted = |i: &usize| ids.as_ref().is_none_or(|ids| ids.contains(&source.objects[*i].id));
     let rows: Vec<usize> = (0..source.len()).filter(wanted).collect();
-    let cutouts = read_all(&source, &rows, |_| {})?;
+    let cutouts = read_all(&source, &rows, |_| Ok(()))?;
     let mut predictor = Predictor::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
     println!("| change | RMSE | NMAD | > 1\" | 68.3 % covers | nll | out_of_distribution | any flag |");
     println!("|---|---|---|---|---|---|---|---|");

@@ -11,12 +11,19 @@ use rayon::prelude::*;
 use super::{Cutout, Source};
 
 /// Reads these objects on all cores, in this order; `progress` is told how many are done.
-pub fn read_all(source: &Source, indices: &[usize], progress: impl Fn(usize) + Sync) -> Result<Vec<Cutout>> {
+///
+/// # Errors
+/// Those of [`Source::read`], and those of `progress`; no more is read then.
+pub fn read_all(
+    source: &Source,
+    indices: &[usize],
+    progress: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<Vec<Cutout>> {
     let done = AtomicUsize::new(0);
     let read = |&index: &usize| {
-        let cutout = source.read(index);
-        progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-        cutout
+        let cutout = source.read(index)?;
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1)?;
+        Ok(cutout)
     };
     indices.par_iter().map(read).collect()
 }

@@ -168,7 +168,7 @@ fn real_masked_pixels_and_repeated_bands_are_seen() {
         ["100003", "100013", "100026"],
         "without labels every image is an object"
     );
-    let cutouts = read_all(&source, &[0, 1, 2], |_| ()).unwrap();
+    let cutouts = read_all(&source, &[0, 1, 2], |_| Ok(())).unwrap();
     assert!(cutouts[1].repeated_bands.is_some() && cutouts[1].theta_e.is_none());
     let warnings = source.audit(&cutouts);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -377,9 +377,12 @@ fn the_stream_keeps_the_order_passes_errors_on_and_can_be_dropped() {
     let calls = AtomicUsize::new(0);
     let all = read_all(&source, &indices, |_| {
         calls.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     })
     .unwrap();
     assert_eq!((all.len(), all[0].id.as_str(), calls.into_inner()), (50, "49", 50));
+    let stopped = read_all(&source, &indices, |_| anyhow::bail!("no more")).unwrap_err();
+    assert_eq!(stopped.to_string(), "no more");
 
     let path = dir.path().join("images.npy");
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();

@@ -54,7 +54,7 @@ impl Counts {
 
 impl Prepared {
     /// A folder's labelled rows, read, split and stretched. `from` is the model that the members start from: its stretch
-    /// and label scale are kept. `progress` is told how many of how many objects are read.
+    /// and label scale are kept. `progress` is told how many of how many objects are read; its error ends the reading.
     ///
     /// # Errors
     /// Those of [`Source::open`] and [`Source::read`]; labels that do not fit the network; too few rows.
@@ -63,7 +63,7 @@ impl Prepared {
         training: &TrainOptions,
         network: impl FnOnce(&[usize]) -> Result<Network>,
         from: Option<&Model>,
-        progress: impl Fn(usize, usize) + Sync,
+        progress: impl Fn(usize, usize) -> Result<()> + Sync,
     ) -> Result<(Prepared, Dataset, Network)> {
         let source = Source::open(&data.source(true)?)?;
         let network = network(&[source.height, source.width, source.bands.len()])?;

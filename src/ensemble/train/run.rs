@@ -171,7 +171,11 @@ fn prepare(
     device: &Device,
     watcher: &dyn Watcher,
 ) -> Result<(Prepared, Dataset, Network)> {
-    let reading = |done, all| watcher.reading(done, all);
+    let reading = |done, all| {
+        watcher.reading(done, all);
+        ensure!(!watcher.stop(), "stopped before the training began: nothing is kept");
+        Ok(())
+    };
     let (prepared, data, network) = match &options.simulate {
         Some(simulate) => simulated::prepare(options, simulate, network, from, device, &reading)?,
         None => Prepared::new(&options.data, &options.training, network, from, reading)?,

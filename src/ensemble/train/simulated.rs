@@ -39,7 +39,7 @@ pub fn prepare(
     network: impl FnOnce(&[usize]) -> Result<Network>,
     from: Option<&Model>,
     device: &Device,
-    progress: &dyn Fn(usize, usize),
+    progress: &dyn Fn(usize, usize) -> Result<()>,
 ) -> Result<(Prepared, Dataset, Network)> {
     let population = simulate.population()?;
     let (window, bands) = window(options, simulate, &population)?;
@@ -59,10 +59,10 @@ pub fn prepare(
     let all = of_the_stretch + counts.validation + counts.calibration + counts.held_out;
     let mut made = 0;
     let mut lenses = |block: u64, count: usize| {
-        let lenses = simulator.lenses(block << 32, count, least);
+        let lenses = simulator.lenses(block << 32, count, least)?;
         made += count;
-        progress(made, all);
-        lenses
+        progress(made, all)?;
+        anyhow::Ok(lenses)
     };
     let sample = lenses(OF_THE_STRETCH, of_the_stretch)?;
     let cutouts = cutouts(&sample, shape);
