@@ -44,16 +44,8 @@ impl Gather {
     /// One image (H,W,C).
     fn flip(&self, image: &[f32], code: u32, x: &mut [f32]) {
         let (h, w, c) = (self.h, self.w, self.c);
-        let from = |mut i, mut j| {
-            if code & 4 != 0 {
-                (i, j) = (j, i);
-            }
-            if code & 2 != 0 {
-                i = h - 1 - i;
-            }
-            if code & 1 != 0 {
-                j = w - 1 - j;
-            }
+        let from = |i, j| {
+            let (i, j) = Gather::source(code, (i, j), (h, w));
             ((i * w + j) * c) as isize
         };
         for (i, line) in x.chunks_exact_mut(w * c).enumerate() {

@@ -5,7 +5,7 @@ use super::mixture::Mixture;
 use super::ood::Cloud;
 use crate::device::{Device, Engine};
 use crate::net::{Layout, Likelihood, Member, Network, Shape};
-use crate::plan::{Io, Plan, TensorId};
+use crate::plan::{Gather, Io, Plan, TensorId};
 use anyhow::Result;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ pub struct Predictor {
     batch: usize,
     image: Shape,
     likelihood: Likelihood,
-    /// Flips and turns ([`crate::plan::Gather`]) in which every image is seen.
+    /// Flips and turns ([`Gather`]) in which every image is seen.
     views: Vec<u32>,
     /// Features of the last hidden layer; `None` where there is no such layer.
     features: Option<usize>,
@@ -260,20 +260,12 @@ impl Predictor {
     }
 }
 
-/// Images (N,H,W,C) as code `code` of [`crate::plan::Gather`] has them.
+/// Images (N,H,W,C) as code `code` of [`Gather`] has them.
 fn turn(images: &[f32], Shape { h, w, c }: Shape, code: u32) -> Vec<f32> {
     let mut turned = Vec::with_capacity(images.len());
     for image in images.chunks_exact(h * w * c) {
-        for (mut i, mut j) in (0..h).flat_map(|i| (0..w).map(move |j| (i, j))) {
-            if code & 4 != 0 {
-                (i, j) = (j, i);
-            }
-            if code & 2 != 0 {
-                i = h - 1 - i;
-            }
-            if code & 1 != 0 {
-                j = w - 1 - j;
-            }
+        for pixel in (0..h).flat_map(|i| (0..w).map(move |j| (i, j))) {
+            let (i, j) = Gather::source(code, pixel, (h, w));
             turned.extend_from_slice(&image[(i * w + j) * c..][..c]);
         }
     }

@@ -168,6 +168,20 @@ impl Gather {
     /// Mean and standard deviation of the sum of sixteen bytes.
     pub const BYTES_MEAN: u32 = 2040;
     pub const BYTES_SIGMA: f64 = 295.601_082_5;
+
+    /// Where the pixel (i, j) of an image of `h` x `w` comes from under a code of flips and turns.
+    pub fn source(code: u32, (mut i, mut j): (usize, usize), (h, w): (usize, usize)) -> (usize, usize) {
+        if code & 4 != 0 {
+            (i, j) = (j, i);
+        }
+        if code & 2 != 0 {
+            i = h - 1 - i;
+        }
+        if code & 1 != 0 {
+            j = w - 1 - j;
+        }
+        (i, j)
+    }
 }
 
 /// out = act(x * kernel + bias): `out[b,i,j,o] = act(bias[o] + sum over u,v,c of x[b,i+u,j+v,c] kernel[u,v,c,o])`.
