@@ -32,8 +32,6 @@ pub struct Calibrate {
     /// What is fitted
     #[arg(long, value_enum, default_value_t = Method::Factors)]
     method: Method,
-    #[command(flatten)]
-    images: Images,
     /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
     label: Option<String>,
@@ -52,6 +50,8 @@ pub struct Calibrate {
     /// Warnings only
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    images: Images,
 }
 
 /// # Errors

@@ -28,8 +28,6 @@ pub struct Evaluate {
     /// The folder to write, new: report.html, metrics.json, metrics.csv, figures/
     #[arg(short, long, value_name = "FOLDER")]
     output: PathBuf,
-    #[command(flatten)]
-    images: Images,
     /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
     label: Option<String>,
@@ -54,6 +52,8 @@ pub struct Evaluate {
     /// Warnings only
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    images: Images,
 }
 
 /// # Errors

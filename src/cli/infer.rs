@@ -30,8 +30,6 @@ pub struct Infer {
     /// The catalogue to write, .csv or .fits
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    #[command(flatten)]
-    images: Images,
     /// Write each member's mean and variance as well
     #[arg(long)]
     member_columns: bool,
@@ -59,6 +57,8 @@ pub struct Infer {
     /// Warnings only
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    images: Images,
 }
 
 /// # Errors

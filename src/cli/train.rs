@@ -32,8 +32,6 @@ pub struct Train {
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_A_NEW_RUN)]
     resume: Option<PathBuf>,
 
-    #[command(flatten)]
-    images: Images,
     /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
     label: Option<String>,
@@ -103,6 +101,8 @@ pub struct Train {
     #[arg(short, long)]
     quiet: bool,
 
+    #[command(flatten)]
+    images: Images,
     #[command(flatten)]
     techniques: Techniques,
 }
