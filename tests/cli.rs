@@ -10,7 +10,6 @@ use common::{fits, rings, says, write_stack};
 use fitsio_pure::bintable::BinaryColumnData;
 use lensgpu::ensemble::train::Examples;
 use std::fs;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const SIZE: usize = SHAPE[0];
@@ -647,15 +646,9 @@ fn bad_models_and_outputs_are_named_and_nothing_is_overwritten() {
 fn a_full_disk_is_told_and_leaves_nothing_half_written() {
     let f = Folder::new();
     done(&f.line(&format!("{TRAIN} --epochs 1 -q -o {{run}}")));
-    fs::create_dir(f.path("disk")).unwrap();
-    let mount = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=8k", "tmpfs"])
-        .arg(f.path("disk"))
-        .output();
-    if !mount.is_ok_and(|mount| mount.status.success()) {
-        println!("no small disk can be mounted here: not tested");
+    let Some(disk) = f.small_disk("disk", "8k") else {
         return;
-    }
+    };
     let infer = f.line("infer {run/model.safetensors} {stack} --member-columns --device cpu -o");
     f.write("disk/old.csv", "precious");
     let filled = [
@@ -669,7 +662,7 @@ fn a_full_disk_is_told_and_leaves_nothing_half_written() {
     } else {
         vec![]
     };
-    assert!(Command::new("umount").arg(f.path("disk")).status().unwrap().success());
+    drop(disk);
     for (ran, file) in filled.iter().zip(["old.csv", "new.fits", "disk/run"]) {
         assert_eq!(ran.code, Some(1), "{file}: {}", ran.stderr);
         says(&ran.stderr, &[file, "writing failed", "is the disk full?"]);

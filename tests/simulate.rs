@@ -346,16 +346,11 @@ fn a_full_disk_is_told_and_leaves_nothing() {
         command.args(["-c", limited, env!("CARGO_BIN_EXE_lensgpu")]);
         told((ran(command.args(line.split_whitespace())), f.list("disk")));
     }
-    let mount = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"])
-        .arg(f.path("disk"))
-        .output();
-    if !mount.is_ok_and(|mount| mount.status.success()) {
-        println!("no small disk can be mounted here: tested with small files only");
+    let Some(disk) = f.small_disk("disk", "16k") else {
         return;
-    }
+    };
     let filled = lines.map(|line| (lensgpu(&line), f.list("disk")));
-    assert!(Command::new("umount").arg(f.path("disk")).status().unwrap().success());
+    drop(disk);
     filled.into_iter().for_each(told);
     assert!(!f.path("out").exists());
 }

@@ -96,7 +96,7 @@ impl Predictor {
         let layout = Layout::new(network)?;
         let plan = Plan::inference(network, &layout, batch)?;
         let engine = device.engine(&plan, members)?;
-        let hidden = &plan.plan.tensors[plan.io.features.0];
+        let hidden = plan.tensor(plan.io.features);
         let features = (!hidden.shared).then_some(hidden.len / batch);
         Ok(Predictor {
             engine,
@@ -262,6 +262,9 @@ impl Predictor {
 
 /// Images (N,H,W,C) as code `code` of [`Gather`] has them.
 fn turn(images: &[f32], Shape { h, w, c }: Shape, code: u32) -> Vec<f32> {
+    if code == 0 {
+        return images.to_vec();
+    }
     let mut turned = Vec::with_capacity(images.len());
     for image in images.chunks_exact(h * w * c) {
         for pixel in (0..h).flat_map(|i| (0..w).map(move |j| (i, j))) {

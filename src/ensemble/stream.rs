@@ -72,8 +72,7 @@ impl Seen {
     }
 }
 
-/// Answers for every object of `source`. Where `sink` says false, what is on its way still
-/// arrives, and no more is read.
+/// Answers for every object of `source`. Where `sink` says false, what is on its way still arrives, and no more is read.
 ///
 /// # Errors
 /// A device that fails, and those of `sink`. An image that cannot be read is no error.

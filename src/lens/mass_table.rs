@@ -8,6 +8,7 @@ use crate::data::table::{Cell, Column, Kind, TableWriter};
 use crate::ensemble::mixture::{LEVELS, Mixture};
 use crate::net::Likelihood;
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -442,7 +443,7 @@ fn likelihoods(catalogue: &Catalogue) -> Result<Vec<Likelihood>> {
     };
     let of_row = |row: usize| {
         let text = catalogue.text(row, column).trim();
-        let known = Likelihood::ALL.into_iter().find(|likelihood| likelihood.name() == text);
+        let known = Likelihood::from_str(text, false).ok();
         known
             .or(text.is_empty().then_some(Likelihood::Gaussian))
             .with_context(|| {

@@ -92,8 +92,6 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
-    pub const ALL: [Likelihood; 3] = [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal];
-
     /// As files and the command line have it.
     pub fn name(self) -> &'static str {
         match self {

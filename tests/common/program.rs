@@ -103,8 +103,34 @@ impl Folder {
         names
     }
 
+    /// A folder with room for so little, such as `16k`; or says why there is none.
+    pub fn small_disk(&self, name: &str, size: &str) -> Option<SmallDisk> {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        let size = format!("size={size}");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(&path)
+            .output();
+        if mount.is_ok_and(|mount| mount.status.success()) {
+            return Some(SmallDisk(path));
+        }
+        println!("no small disk can be mounted here: not tested with one");
+        None
+    }
+
     pub fn members(&self, run: &str) -> Vec<Member> {
         Model::read(&self.path(run).join("model.safetensors")).unwrap().members
+    }
+}
+
+/// Of [`Folder::small_disk`]; away when it is dropped.
+pub struct SmallDisk(PathBuf);
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(&self.0).status();
+        assert!(std::thread::panicking() || unmounted.unwrap().success());
     }
 }
 

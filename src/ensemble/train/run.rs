@@ -173,7 +173,10 @@ fn prepare(
 ) -> Result<(Prepared, Dataset, Network)> {
     let reading = |done, all| {
         watcher.reading(done, all);
-        ensure!(!watcher.stop(), "stopped before the training began: nothing is kept");
+        ensure!(
+            !watcher.stop(),
+            "stopped while the images were prepared: no step was taken, and nothing has changed"
+        );
         Ok(())
     };
     let (prepared, data, network) = match &options.simulate {
