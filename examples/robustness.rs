@@ -8,15 +8,15 @@
 //! then the shares that are flagged `out_of_distribution`, and flagged at all.
 
 use anyhow::{Context, Result};
-use lensgpu::data::flags::OUT_OF_DISTRIBUTION;
-use lensgpu::data::reader::read_all;
-use lensgpu::data::sky::Sky;
-use lensgpu::data::{Cutout, Source, SourceOptions};
 use lensgpu::device::Device;
-use lensgpu::ensemble::metrics::{Metrics, Scored};
-use lensgpu::ensemble::predict::Predictor;
-use lensgpu::ensemble::stream::{Found, Seen};
-use lensgpu::net::Model;
+use lensgpu::infer::stream::{Found, Seen};
+use lensgpu::model::Model;
+use lensgpu::model::predictor::Predictor;
+use lensgpu::posterior::metrics::{Metrics, Scored};
+use lensgpu::survey::flags::OUT_OF_DISTRIBUTION;
+use lensgpu::survey::reader::read_all;
+use lensgpu::survey::sky::Sky;
+use lensgpu::survey::{Cutout, Source, SourceOptions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;

@@ -1,29 +1,43 @@
 //! lensgpu: Einstein radii with error bars that can be trusted, by deep ensembles on any GPU.
 //!
-//! How data flows, and where it is:
+//! The modules from bottom to top; each uses only those above it in this list:
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`data`] | catalogues and images in, cutouts, masks, stretch, splits; catalogues out |
-//! | [`net`] | the network as data, where each parameter lies, initialisation, model file |
-//! | [`plan`] | a step and an inference pass as a list of operations: start reading here |
-//! | [`cpu`] | the same operations on the processor, at native speed with nothing installed |
-//! | [`gpu`] | wgpu: adapter, kernels and bindings, buffers, replay of a plan |
-//! | [`lens`] | the simulator: populations, mass models, images made on the device |
-//! | [`ensemble`] | training, inference, the mixture, metrics, the self test, the benchmark |
-//! | [`lens`] | the physics: distances, masses, velocity dispersions |
-//! | [`report`] | plots |
+//! | [`numeric`] | medians, quantiles, hashes |
+//! | [`files`] | writes a file completely or not at all |
+//! | [`likelihood`] | the distributions whose mean and variance the heads give |
+//! | [`plan`] | a step or an inference pass as a list of operations on tensors |
+//! | [`device`] | runs a plan: on a GPU through wgpu, or natively on the CPU |
+//! | [`nn`] | the network as data, and the plan of its training step and inference pass |
+//! | [`posterior`] | mixture, calibration, metrics, out-of-distribution scores: numbers in, numbers out |
+//! | [`survey`] | images and catalogues of a survey, the stretch, the output catalogue |
+//! | [`lens`] | lens physics and the simulator |
+//! | [`model`] | the model file, and the predictor that runs it |
+//! | [`plot`] | plots from numbers |
+//! | [`train`] | `lensgpu train` |
+//! | [`infer`] | `lensgpu infer` |
+//! | [`evaluate`] | `lensgpu evaluate` |
+//! | [`mass`] | `lensgpu mass` |
+//! | [`report`] | the report of an evaluation |
+//! | [`diagnose`] | the self test and the benchmark |
 //! | [`cli`] | the command line |
-//! | [`files`] | writing a file whole or not at all |
 
 pub mod cli;
-pub mod cpu;
-pub mod data;
 pub mod device;
-pub mod ensemble;
+pub mod diagnose;
+pub mod evaluate;
 pub mod files;
-pub mod gpu;
+pub mod infer;
 pub mod lens;
-pub mod net;
+pub mod likelihood;
+pub mod mass;
+pub mod model;
+pub mod nn;
+pub mod numeric;
 pub mod plan;
+pub mod plot;
+pub mod posterior;
 pub mod report;
+pub mod survey;
+pub mod train;

@@ -8,7 +8,7 @@ mod common;
 use common::program::{Folder, Ran, Running, SHAPE, done, fails, lensgpu, program, ran, table};
 use common::{fits, rings, says, write_stack};
 use fitsio_pure::bintable::BinaryColumnData;
-use lensgpu::ensemble::train::Examples;
+use lensgpu::train::Examples;
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! What the documents say: their links lead somewhere, and their table of flags is the program's.
 
-use lensgpu::data::flags::FLAGS;
-use lensgpu::lens::mass_table::MASS_FLAGS;
+use lensgpu::mass::MASS_FLAGS;
+use lensgpu::survey::flags::FLAGS;
 use std::fs;
 use std::path::{Path, PathBuf};
 

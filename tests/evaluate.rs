@@ -1,7 +1,7 @@
 //! `evaluate`, `calibrate` and a calibrated `infer`, as a user runs them.
 
-use lensgpu::data::flags::{FLAGS, LABEL_RANGE};
-use lensgpu::net::Model;
+use lensgpu::model::Model;
+use lensgpu::survey::flags::{FLAGS, LABEL_RANGE};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};

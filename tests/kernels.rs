@@ -4,9 +4,10 @@
 mod reference;
 
 use lensgpu::device::Engine;
-use lensgpu::gpu::{AdapterClass, Gpu, GpuEngine, adapters};
-use lensgpu::net::{Layout, Network};
-use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, Tensor, TensorId, Training, state};
+use lensgpu::device::gpu::{AdapterClass, Gpu, GpuEngine, adapters};
+use lensgpu::nn::{Capacity, NetworkPlan, Training};
+use lensgpu::nn::{Layout, Network};
+use lensgpu::plan::{Op, Plan, Tensor, TensorId, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::{Memory, run};
@@ -148,7 +149,7 @@ fn check_network(layers: &str, input: &[usize], batch: usize) {
 
 #[test]
 fn a_small_vanilla_network() {
-    check_network(include_str!("../assets/vanilla.toml"), &[20, 20, 3], 4);
+    check_network(include_str!("../assets/networks/vanilla.toml"), &[20, 20, 3], 4);
 }
 
 #[test]

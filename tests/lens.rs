@@ -3,12 +3,12 @@
 
 mod reference;
 
-use lensgpu::cpu::CpuEngine;
+use lensgpu::device::cpu::CpuEngine;
 use lensgpu::device::{Device, Engine};
 use lensgpu::lens::Population;
-use lensgpu::lens::mass::Mass;
-use lensgpu::lens::object::{Light, Object};
-use lensgpu::lens::plan::{LensPlan, Window, deflection};
+use lensgpu::lens::physics::mass::Mass;
+use lensgpu::lens::simulate::object::{Light, Object};
+use lensgpu::lens::simulate::plan::{LensPlan, Window, deflection};
 use lensgpu::plan::{LAYERS, LensShape, MASKED, Op, Plan, TensorId, object};
 use reference::compare::assert_close;
 use reference::{Memory, lens, run};
@@ -35,8 +35,9 @@ fn population() -> Population {
     population.size = 27;
     population.samples = 3;
     population.lens_share = 1.0;
-    population.deflector.theta_e =
-        lensgpu::lens::population::Radii::Drawn(lensgpu::lens::distribution::Distribution::Fixed(1.1));
+    population.deflector.theta_e = lensgpu::lens::simulate::population::Radii::Drawn(
+        lensgpu::lens::simulate::distribution::Distribution::Fixed(1.1),
+    );
     population.masks.as_mut().unwrap().patches = 1.0;
     population
 }
@@ -364,7 +365,7 @@ fn a_galaxys_light_is_all_there_and_blurring_keeps_it() {
 
 /// Share of a Sersic profile's light beyond `radii` of its radius.
 fn outside(index: f64, radii: f64) -> f64 {
-    let b = lensgpu::lens::object::sersic_b(index);
+    let b = lensgpu::lens::simulate::object::sersic_b(index);
     let (mut all, mut out) = (0.0, 0.0);
     for k in -12_000..8_000 {
         let r = (f64::from(k) * 1e-3).exp();

@@ -4,8 +4,10 @@
 mod common;
 
 use clap::ValueEnum;
-use lensgpu::data::Catalogue;
-use lensgpu::net::{Layout, Likelihood, Model};
+use lensgpu::likelihood::Likelihood;
+use lensgpu::model::Model;
+use lensgpu::nn::Layout;
+use lensgpu::survey::Catalogue;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,8 @@
 //! `lensgpu mass`, from catalogue to catalogue.
 
-use lensgpu::data::Catalogue;
-use lensgpu::data::table::{Column, TableWriter};
-use lensgpu::lens::cosmology::Cosmology;
+use lensgpu::lens::physics::cosmology::Cosmology;
+use lensgpu::survey::Catalogue;
+use lensgpu::survey::table::{Column, TableWriter};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};

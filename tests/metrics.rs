@@ -1,8 +1,8 @@
 //! The figures against other people's code, on a recorded table: see `tests/data/metrics/README.md`.
 
-use lensgpu::ensemble::calibration::Forecast;
-use lensgpu::ensemble::metrics::{FIGURES, Metrics, Scored};
-use lensgpu::ensemble::predict::Answer;
+use lensgpu::posterior::MemberPredictions;
+use lensgpu::posterior::calibration::Forecast;
+use lensgpu::posterior::metrics::{FIGURES, Metrics, Scored};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ fn every_figure_agrees_to_a_millionth() {
             .iter()
             .map(|(truth, mu, var)| {
                 let var: Vec<f64> = var.iter().map(|v| v * sigmas * sigmas).collect();
-                let answer = Answer::gaussian(mu, &var).of(members);
+                let answer = MemberPredictions::gaussian(mu, &var).of(members);
                 Scored::new(*truth, &Forecast::new(&answer, None).unwrap())
             })
             .collect();
@@ -56,7 +56,7 @@ fn quantiles_agree_with_root_finding() {
     let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
     let quantiles = expected["quantiles of the first 10"].as_array().unwrap();
     for ((_, mu, var), expected) in predictions().iter().zip(quantiles) {
-        let ours = Forecast::new(&Answer::gaussian(mu, var), None)
+        let ours = Forecast::new(&MemberPredictions::gaussian(mu, var), None)
             .unwrap()
             .prediction()
             .quantiles;

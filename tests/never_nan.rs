@@ -5,17 +5,18 @@
 mod common;
 
 use common::{IMAGE, TINY, answers, bits, dataset, devices, finish, options, rings, says, tiny, trained, write_stack};
-use lensgpu::data::SourceOptions;
 use lensgpu::device::Device;
-use lensgpu::ensemble::infer::{InferOptions, infer};
-use lensgpu::ensemble::predict::Answer;
-use lensgpu::ensemble::stream::Passes;
-use lensgpu::ensemble::train::checkpoint::Checkpoint;
-use lensgpu::ensemble::train::history::EpochRecord;
-use lensgpu::ensemble::train::run::{Outcome, Watcher, begin};
-use lensgpu::ensemble::train::{DataOptions, Dataset, Examples, RunOptions, TrainOptions, Trainer};
-use lensgpu::net::{Model, Network};
+use lensgpu::infer::stream::Passes;
+use lensgpu::infer::{InferOptions, infer};
+use lensgpu::model::Model;
+use lensgpu::nn::Network;
 use lensgpu::plan::state;
+use lensgpu::posterior::MemberPredictions;
+use lensgpu::survey::SourceOptions;
+use lensgpu::train::checkpoint::Checkpoint;
+use lensgpu::train::history::EpochRecord;
+use lensgpu::train::run::{Outcome, Watcher, begin};
+use lensgpu::train::{DataOptions, Dataset, Examples, RunOptions, TrainOptions, Trainer};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -42,7 +43,7 @@ fn assert_finite(trainer: &mut Trainer, what: &str) {
 }
 
 #[track_caller]
-fn assert_answers(answers: &[Answer], what: &str) {
+fn assert_answers(answers: &[MemberPredictions], what: &str) {
     for answer in answers {
         let finite = answer.mu.iter().chain(&answer.var).all(|v| v.is_finite());
         assert!(finite && answer.var.iter().all(|&v| v > 0.0), "{what}: {answer:?}");
@@ -57,7 +58,7 @@ fn distinct(answers: &[f64]) -> usize {
 /// Each member's answers differ from image to image, about as much as the labels do. (In a network of a few units all
 /// of them may be off for one image and for another, which then get the same.)
 #[track_caller]
-fn assert_sees(answers: &[Answer], what: &str) {
+fn assert_sees(answers: &[MemberPredictions], what: &str) {
     assert_answers(answers, what);
     for m in 0..answers[0].mu.len() {
         let mu: Vec<f64> = answers.iter().map(|a| a.mu[m]).collect();

@@ -4,10 +4,12 @@
 
 mod reference;
 
-use lensgpu::cpu::CpuEngine;
+use lensgpu::device::cpu::CpuEngine;
 use lensgpu::device::{Device, Engine};
-use lensgpu::net::{Layout, Likelihood, Network, Parameter};
-use lensgpu::plan::{Capacity, NetworkPlan, Op, Plan, TensorId, Training, bands, log, schedule, state};
+use lensgpu::likelihood::Likelihood;
+use lensgpu::nn::{Capacity, NetworkPlan, Training};
+use lensgpu::nn::{Layout, Network, Parameter};
+use lensgpu::plan::{Op, Plan, TensorId, bands, log, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;

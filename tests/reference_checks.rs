@@ -3,11 +3,11 @@
 
 mod reference;
 
-use lensgpu::ensemble::likelihood::{Component, loss_to_nll};
-use lensgpu::net::{Layout, Likelihood, Network};
-use lensgpu::plan::{
-    Capacity, Gather, NetworkPlan, Op, Plan, TensorId, TrainIo, Training, bands, log, schedule, state,
-};
+use lensgpu::likelihood::Likelihood;
+use lensgpu::likelihood::{Component, loss_to_nll};
+use lensgpu::nn::{Capacity, NetworkPlan, TrainIo, Training};
+use lensgpu::nn::{Layout, Network};
+use lensgpu::plan::{Gather, Op, Plan, TensorId, bands, log, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::compare::assert_close;

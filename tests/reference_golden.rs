@@ -3,7 +3,7 @@
 
 mod reference;
 
-use lensgpu::ensemble::recording::{Kind, Recording};
+use lensgpu::diagnose::recording::{Kind, Recording};
 use reference::compare::{assert_close, largest_error};
 use reference::recording::{bytes, replay};
 use std::path::Path;

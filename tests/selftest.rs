@@ -4,8 +4,8 @@
 mod reference;
 
 use lensgpu::device::Device;
-use lensgpu::ensemble::recording::{Entry, Kind, Recording};
-use lensgpu::ensemble::selftest::{Comparison, EMBEDDED, selftest};
+use lensgpu::diagnose::recording::{Entry, Kind, Recording};
+use lensgpu::diagnose::selftest::{Comparison, EMBEDDED, selftest};
 use reference::recording::bytes;
 
 fn check(wish: &str) {

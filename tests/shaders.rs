@@ -2,12 +2,14 @@
 //! its bindings are those that the lowering names, and it keeps within what every adapter has.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use lensgpu::gpu::preprocess::preprocess;
-use lensgpu::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
+use lensgpu::device::gpu::preprocess::preprocess;
+use lensgpu::device::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
 use lensgpu::lens::Population;
-use lensgpu::lens::plan::{LensPlan, Window, deflection};
-use lensgpu::net::{Layout, Likelihood, Network};
-use lensgpu::plan::{Capacity, Op, Plan, Tensor, Training};
+use lensgpu::lens::simulate::plan::{LensPlan, Window, deflection};
+use lensgpu::likelihood::Likelihood;
+use lensgpu::nn::{Capacity, Training};
+use lensgpu::nn::{Layout, Network};
+use lensgpu::plan::{Op, Plan, Tensor};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 use std::collections::HashSet;
 
@@ -15,12 +17,17 @@ const CLASSES: [AdapterClass; 2] = [AdapterClass::Gpu, AdapterClass::Software];
 
 /// Name, input, batch and layers.
 const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
-    ("vanilla", &[55, 55, 3], 32, include_str!("../assets/vanilla.toml")),
+    (
+        "vanilla",
+        &[55, 55, 3],
+        32,
+        include_str!("../assets/networks/vanilla.toml"),
+    ),
     (
         "vanilla, space",
         &[101, 101, 1],
         7,
-        include_str!("../assets/vanilla.toml"),
+        include_str!("../assets/networks/vanilla.toml"),
     ),
     (
         "odd shapes",

@@ -6,7 +6,8 @@ mod common;
 
 use common::program::{Folder, Ran, Running, done, fails, lensgpu, table};
 use common::{POPULATION, bits, rings, says, write_stack};
-use lensgpu::net::{Layout, Model};
+use lensgpu::model::Model;
+use lensgpu::nn::Layout;
 use std::fs;
 
 /// The tests' population, and the same lenses as another survey would have them: twice the counts, and more noise.

@@ -4,7 +4,7 @@
 mod toy;
 
 use lensgpu::device::Device;
-use lensgpu::ensemble::mixture::Mixture;
+use lensgpu::posterior::mixture::Mixture;
 use toy::{NOISE, RECIPES, Recipe, answers, points};
 
 /// Means over values of x: among the data, and beyond them.

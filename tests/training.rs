@@ -5,11 +5,13 @@ mod common;
 
 use common::{answers, bits, dataset, devices, finish, options, rings, tiny, trained};
 use lensgpu::device::Device;
-use lensgpu::ensemble::train::checkpoint::Checkpoint;
-use lensgpu::ensemble::train::history::EpochRecord;
-use lensgpu::ensemble::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
-use lensgpu::net::{Layout, Likelihood, Network};
-use lensgpu::plan::{Capacity, NetworkPlan, Plan, Training};
+use lensgpu::likelihood::Likelihood;
+use lensgpu::nn::{Capacity, NetworkPlan, Training};
+use lensgpu::nn::{Layout, Network};
+use lensgpu::plan::Plan;
+use lensgpu::train::checkpoint::Checkpoint;
+use lensgpu::train::history::EpochRecord;
+use lensgpu::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -53,7 +55,7 @@ type Row = (u32, Vec<u32>, Vec<u32>);
 
 fn rows(trainer: &mut Trainer) -> Vec<Row> {
     let members = trainer.members().unwrap();
-    let row = |(m, _): &(lensgpu::net::Member, _)| (m.number, bits(&m.params), bits(&m.stats));
+    let row = |(m, _): &(lensgpu::model::Member, _)| (m.number, bits(&m.params), bits(&m.stats));
     members.iter().map(row).collect()
 }
 
@@ -283,7 +285,7 @@ fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
 
 #[test]
 fn all_views_are_the_average_of_the_views() {
-    use lensgpu::ensemble::predict::Predictor;
+    use lensgpu::model::predictor::Predictor;
     for (shape, codes) in [([12, 11, 2], 4), ([12, 12, 2], 8)] {
         let network = Network::from_toml(common::TINY, &shape).unwrap();
         let data = Dataset {
@@ -318,7 +320,7 @@ fn all_views_are_the_average_of_the_views() {
             .in_all_views();
         for (n, answer) in all.predict(&images).unwrap().iter().enumerate() {
             for m in 0..2 {
-                let mean = |value: fn(&lensgpu::ensemble::predict::Answer, usize) -> f64| {
+                let mean = |value: fn(&lensgpu::posterior::MemberPredictions, usize) -> f64| {
                     views.iter().map(|view| value(&view[n], m)).sum::<f64>() / codes as f64
                 };
                 assert!((answer.mu[m] - mean(|a, m| a.mu[m])).abs() < 1e-12);

@@ -28,7 +28,7 @@ KINDS = ("plain", "adversarial")
 
 
 def vanilla(image):
-    """The vanilla lens model (assets/vanilla.toml). Layers carry the names of the network file."""
+    """The vanilla lens model (assets/networks/vanilla.toml). Layers carry the names of the network file."""
     x = inputs = keras.Input(image)
     for number, (filters, kernel) in enumerate([(32, 3), (16, 5)], 1):
         x = layers.Conv2D(filters, kernel, activation="relu", name=f"conv{number}")(x)

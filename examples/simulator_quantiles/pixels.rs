@@ -2,8 +2,8 @@
 
 use crate::{PANEL, print_head, quantile};
 use anyhow::{Context, Result, ensure};
-use lensgpu::report::chart::{Axes, legend, line};
-use lensgpu::report::svg::{INK, PALETTE, draw_svg, drawing, write_svg};
+use lensgpu::plot::chart::{Axes, legend, line};
+use lensgpu::plot::svg::{INK, PALETTE, draw_svg, drawing, write_svg};
 use npyz::NpyFile;
 use plotters::prelude::*;
 use std::fs::File;

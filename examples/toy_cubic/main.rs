@@ -4,8 +4,8 @@ mod toy;
 
 use anyhow::{Context, Result};
 use lensgpu::device::Device;
-use lensgpu::report::chart::{Axes, band, line};
-use lensgpu::report::svg::{BLUE, INK, VERMILLION, draw_svg, drawing, write_svg};
+use lensgpu::plot::chart::{Axes, band, line};
+use lensgpu::plot::svg::{BLUE, INK, VERMILLION, draw_svg, drawing, write_svg};
 use plotters::prelude::*;
 use std::path::Path;
 use toy::{RECIPES, answers, points};

@@ -3,10 +3,10 @@
 
 use anyhow::Result;
 use lensgpu::device::Device;
-use lensgpu::ensemble::mixture::Mixture;
-use lensgpu::ensemble::predict::Predictor;
-use lensgpu::ensemble::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
-use lensgpu::net::Network;
+use lensgpu::model::predictor::Predictor;
+use lensgpu::nn::Network;
+use lensgpu::posterior::mixture::Mixture;
+use lensgpu::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};

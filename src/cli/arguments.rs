@@ -1,6 +1,6 @@
 //! Arguments that several subcommands share.
 
-use crate::ensemble::train::DataOptions;
+use crate::train::DataOptions;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 

@@ -2,8 +2,8 @@
 
 use super::usage;
 use crate::device::Device;
-use crate::ensemble::bench::{Bench, BenchOptions, Spread, bench};
-use crate::ensemble::train::network_of;
+use crate::diagnose::bench::{Bench, BenchOptions, Spread, bench};
+use crate::train::network_of;
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::io::Write as _;

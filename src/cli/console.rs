@@ -1,7 +1,7 @@
 //! What a long run shows: a progress bar with the time left, lines above it, and Ctrl-C.
 
-use crate::ensemble::train::history::EpochRecord;
-use crate::ensemble::train::run::Watcher;
+use crate::train::history::EpochRecord;
+use crate::train::run::Watcher;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::process::exit;

@@ -4,12 +4,12 @@ use super::arguments::Images;
 use super::console::Console;
 use super::text::table;
 use crate::device::Device;
-use crate::ensemble::evaluate::{Evaluation, answers};
-use crate::ensemble::stream::{Passes, open};
-use crate::ensemble::train::run::Watcher;
+use crate::evaluate::{Evaluation, answers};
 use crate::files;
-use crate::net::{Model, utc_now};
-use crate::report::evaluation::{self, Subject};
+use crate::infer::stream::{Passes, open};
+use crate::model::{Model, utc_now};
+use crate::report::{self, Subject};
+use crate::train::run::Watcher;
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ pub fn run(args: Evaluate) -> Result<()> {
         data: args.dir.display().to_string(),
         date: utc_now(),
     };
-    let page = evaluation::write(&args.output, &subject, &evaluation, &source, log.as_deref())?;
+    let page = report::write(&args.output, &subject, &evaluation, &source, log.as_deref())?;
     if !args.quiet {
         println!("{}", evaluation.sets[0].metrics);
         print!("{}", flags(&evaluation));

@@ -1,8 +1,9 @@
 //! `lensgpu info`: what is inside a model file.
 
 use super::text::{count, table};
-use crate::ensemble::calibration::Map;
-use crate::net::{Layout, MeanActivation, Model, Network, Shape};
+use crate::model::Model;
+use crate::nn::{Layout, MeanActivation, Network, Shape};
+use crate::posterior::calibration::Map;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -216,7 +217,7 @@ fn layers(network: &Network) -> Result<Vec<LayerInfo>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::model::tests::model;
+    use crate::model::tests::model;
 
     #[test]
     fn text_says_what_is_inside() {

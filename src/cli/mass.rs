@@ -1,9 +1,9 @@
 //! `lensgpu mass`: a catalogue of Einstein radii, with redshifts, to one with masses.
 
 use super::console::Console;
-use crate::ensemble::train::run::Watcher;
-use crate::lens::cosmology::Cosmology;
-use crate::lens::mass_table::{MASS_FLAGS, MassOptions, MassReport, add_masses};
+use crate::lens::physics::cosmology::Cosmology;
+use crate::mass::{MASS_FLAGS, MassOptions, MassReport, add_masses};
+use crate::train::run::Watcher;
 use anyhow::Result;
 use serde_json::json;
 use std::path::PathBuf;

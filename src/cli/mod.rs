@@ -1,5 +1,6 @@
 //! The command line, one file a subcommand: arguments in, one call of the library, text out.
 
+mod advice;
 mod arguments;
 mod bench;
 mod calibrate;
@@ -59,6 +60,9 @@ pub fn main() -> ExitCode {
         Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if let Some(advice) = advice::advice(&error) {
+                eprintln!("{advice}");
+            }
             if error.is::<Usage>() {
                 ExitCode::from(2)
             } else {

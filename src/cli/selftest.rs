@@ -3,8 +3,8 @@
 use super::text::{count, table};
 use super::usage;
 use crate::device::Device;
-use crate::ensemble::recording::Recording;
-use crate::ensemble::selftest::{Comparison, EMBEDDED, Tolerance, selftest};
+use crate::diagnose::recording::Recording;
+use crate::diagnose::selftest::{Comparison, EMBEDDED, Tolerance, selftest};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::fmt::Write as _;

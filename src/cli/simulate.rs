@@ -2,10 +2,10 @@
 
 use super::console::Console;
 use crate::device::Device;
-use crate::ensemble::train::run::Watcher;
-use crate::lens::plan::Window;
-use crate::lens::write::{WriteOptions, write};
+use crate::lens::simulate::plan::Window;
+use crate::lens::simulate::write::{WriteOptions, write};
 use crate::lens::{Population, Simulator};
+use crate::train::run::Watcher;
 use anyhow::Result;
 use std::ops::ControlFlow;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! What `lensgpu train` can be told beyond its defaults; docs/training.md says what each does.
 
-use crate::ensemble::train::TrainOptions;
-use crate::net::Likelihood;
+use crate::likelihood::Likelihood;
+use crate::train::TrainOptions;
 
 /// Everything is off unless it is given.
 #[derive(clap::Args)]

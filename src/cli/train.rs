@@ -5,9 +5,10 @@ use super::console::Console;
 use super::techniques::Techniques;
 use super::usage;
 use crate::device::Device;
-use crate::ensemble::train::run::{Outcome, begin, resume};
-use crate::ensemble::train::{RunOptions, SimulateOptions, TrainOptions, network_of};
-use crate::net::{Model, Network};
+use crate::model::Model;
+use crate::nn::Network;
+use crate::train::run::{Outcome, begin, resume};
+use crate::train::{RunOptions, SimulateOptions, TrainOptions, network_of};
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
 

@@ -1,15 +1,13 @@
 //! A step and an inference pass as a list of operations, built once and replayed. Start reading here.
 //!
 //! A [`Plan`] names tensors and lists operations in the order in which they run; it knows nothing of wgpu. A device
-//! lowers an operation: the GPU to one or a few passes ([`crate::gpu`]), the f64 reference of the tests to a plain
+//! lowers an operation: the GPU to one or a few passes ([`crate::device::gpu`]), the f64 reference of the tests to a plain
 //! function. Every tensor's first axis is the member, and an operation works on all members at once; nothing in a plan
 //! depends on how many there are.
 
-mod build;
 mod lens;
 mod op;
 
-pub use build::{NORM_EPSILON, NORM_MOMENTUM, Training};
 pub use lens::*;
 pub use op::*;
 
@@ -34,89 +32,6 @@ pub struct Plan {
     pub log: Option<TensorId>,
     /// Images of each member in a step, images of an inference pass, or objects that are simulated at a time.
     pub batch: usize,
-}
-
-/// The operations of a network: a training step or an inference pass.
-#[derive(Clone, Debug)]
-pub struct NetworkPlan {
-    pub plan: Plan,
-    /// The tensors that the world outside the plan fills and reads.
-    pub io: Io,
-}
-
-impl std::ops::Deref for NetworkPlan {
-    type Target = Plan;
-
-    fn deref(&self) -> &Plan {
-        &self.plan
-    }
-}
-
-/// Tensors that a network's plan shares with the host.
-#[derive(Clone, Copy, Debug)]
-pub struct Io {
-    /// Trainable values, [`crate::net::Layout::params`].
-    pub params: TensorId,
-    /// Running statistics, [`crate::net::Layout::stats`].
-    pub stats: TensorId,
-    /// Network input (B,H,W,C): each member's mini-batch, or in inference one batch shared by all.
-    pub x: TensorId,
-    /// (B,2): mean and variance in scaled labels.
-    pub prediction: TensorId,
-    /// (B,F): the last hidden layer's output, which the heads take; the images themselves where there is none.
-    pub features: TensorId,
-    /// What only training has.
-    pub train: Option<TrainIo>,
-}
-
-/// Tensors of a training plan.
-#[derive(Clone, Copy, Debug)]
-pub struct TrainIo {
-    /// (N,H,W,C) network-ready images, shared.
-    pub pool: TensorId,
-    /// (N) scaled labels, shared.
-    pub pool_labels: TensorId,
-    /// (steps, B) each member's draws for an epoch: image number, with the flip in the top bits ([`Gather`]).
-    pub draws: TensorId,
-    /// (steps, [`schedule::WIDTH`]) what each step of the epoch is to do, shared.
-    pub schedule: TensorId,
-    /// (B) labels of the mini-batch.
-    pub y: TensorId,
-    /// (2) loss and mean squared error of each pass of the step: plain, and adversarial where it is on.
-    pub loss: [TensorId; 2],
-    pub grads: TensorId,
-    /// Running statistics as they will be if the step is taken.
-    pub stats_next: TensorId,
-    /// ([`bands::ROWS`], C): what the step must know of each channel of its images, where it asks; shared.
-    pub bands: Option<TensorId>,
-    /// Gradient of the input and the perturbed input, where the adversary asks for them.
-    pub adversary: Option<Adversary>,
-    /// Adam's first and second moments.
-    pub adam_m: TensorId,
-    pub adam_v: TensorId,
-    /// Last good weights, statistics and moments, to which a member returns after several skipped steps.
-    pub good: TensorId,
-    /// Moving average of weights and statistics, where it is kept.
-    pub average: Option<TensorId>,
-    /// [`state`]: counters of a member.
-    pub state: TensorId,
-    /// (steps, [`log::WIDTH`]) what happened in each step of the epoch.
-    pub log: TensorId,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Adversary {
-    pub grad_x: TensorId,
-    pub x: TensorId,
-}
-
-/// How large a training plan's tables are.
-#[derive(Clone, Copy, Debug)]
-pub struct Capacity {
-    /// Images in the pool.
-    pub pool: usize,
-    /// Steps whose draws, learning rates and log the device holds.
-    pub steps: usize,
 }
 
 /// Rows of the `bands` tensor: a word for each channel of the images.

@@ -4,9 +4,11 @@
 pub mod program;
 
 use lensgpu::device::Device;
-use lensgpu::ensemble::predict::{Answer, Predictor};
-use lensgpu::ensemble::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
-use lensgpu::net::{Member, Network};
+use lensgpu::model::Member;
+use lensgpu::model::predictor::Predictor;
+use lensgpu::nn::Network;
+use lensgpu::posterior::MemberPredictions;
+use lensgpu::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
@@ -159,7 +161,7 @@ pub fn trained(device: &Device, data: Dataset, options: &TrainOptions) -> Traine
 }
 
 /// Answers of the trained members, in scaled labels.
-pub fn answers(device: &Device, network: &Network, trainer: &mut Trainer, images: &[f32]) -> Vec<Answer> {
+pub fn answers(device: &Device, network: &Network, trainer: &mut Trainer, images: &[f32]) -> Vec<MemberPredictions> {
     let members: Vec<Member> = trainer
         .members()
         .unwrap()

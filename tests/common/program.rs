@@ -1,7 +1,7 @@
 //! The program as a user runs it, and folders for it to work in.
 
 use super::{rings, says, write_stack};
-use lensgpu::net::{Member, Model};
+use lensgpu::model::{Member, Model};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;

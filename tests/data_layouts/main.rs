@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lensgpu::data::reader::{read_all, stream};
-use lensgpu::data::{Preset, Source, SourceOptions};
+use lensgpu::survey::reader::{read_all, stream};
+use lensgpu::survey::{Preset, Source, SourceOptions};
 use tempfile::TempDir;
 
 fn data(name: &str) -> PathBuf {

@@ -1,8 +1,9 @@
 //! Recorded Keras steps, and the same step by the reference.
 
 use super::{Memory, run};
-use lensgpu::ensemble::recording::{Recording, STEPS, Values};
-use lensgpu::plan::{NetworkPlan, Op, Plan};
+use lensgpu::diagnose::recording::{Recording, STEPS, Values};
+use lensgpu::nn::NetworkPlan;
+use lensgpu::plan::{Op, Plan};
 use safetensors::{Dtype, tensor::TensorView};
 
 /// The file of a recording: those of its entries that have values.

@@ -1,0 +1,12 @@
+//! What a user can do about an error, in terms of the command line's flags; the library's own errors know of none.
+//!
+//! One file per module of the library, each a function from that module's error to advice.
+
+/// Advice for the first error in the chain that has any.
+pub fn advice(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(of_one)
+}
+
+fn of_one(_error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    None
+}

@@ -1,0 +1,201 @@
+//! The processor as a device: every operation of the plan as a native function, one file a layer, mirroring `shaders/`.
+//!
+//! An operation is cut into tasks by member and by pieces of the batch whose size depends on the layer's shape alone;
+//! partial sums of pieces are merged in their order. So the bits depend neither on the number of threads nor on the
+//! other members. Convolutions and dense layers are the products of `product.rs`; the rest is loops that the compiler
+//! vectorises, for the instruction set found at run time (`simd.rs`).
+
+mod adam;
+mod average;
+mod conv;
+mod dense;
+mod elementary;
+mod fgsm;
+mod gather;
+mod heads;
+mod lens;
+mod memory;
+mod norm;
+mod pool;
+mod processor;
+mod product;
+mod simd;
+
+use crate::device::{Engine, Next, Sink, Watch};
+use crate::numeric::median;
+use crate::plan::{Op, Plan, TensorId};
+use anyhow::{Result, ensure};
+use memory::{Memory, Need, Scratch};
+use std::time::Instant;
+
+pub use processor::{features, name};
+
+/// A plan on the processor, by the threads of the rayon pool it is made in.
+pub struct CpuEngine {
+    ops: Vec<Op>,
+    memory: Memory,
+    scratch: Scratch,
+    log: Option<TensorId>,
+}
+
+/// An operation's native twin.
+trait Native {
+    /// Scratch for this many members.
+    fn need(&self, _members: usize) -> Need {
+        Need::default()
+    }
+
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch);
+}
+
+/// No wildcard: an operation without a native twin does not compile.
+fn native(op: &Op) -> &dyn Native {
+    match op {
+        Op::Gather(op) => op,
+        Op::ConvForward(op) => op,
+        Op::ConvGradInput(op) => op,
+        Op::ConvGradWeight(op) => op,
+        Op::NormStats(op) => op,
+        Op::NormForward(op) => op,
+        Op::NormGradParam(op) => op,
+        Op::NormGradInput(op) => op,
+        Op::PoolForward(op) => op,
+        Op::PoolGradInput(op) => op,
+        Op::DenseForward(op) => op,
+        Op::DenseGradInput(op) => op,
+        Op::DenseGradWeight(op) => op,
+        Op::HeadsForward(op) => op,
+        Op::HeadsLoss(op) => op,
+        Op::HeadsGradInput(op) => op,
+        Op::HeadsGradWeight(op) => op,
+        Op::Fgsm(op) => op,
+        Op::Adam(op) => op,
+        Op::Average(op) => op,
+        Op::LensDeflect(op) => op,
+        Op::LensPsf(op) => op,
+        Op::LensRender(op) => op,
+        Op::LensConvolve(op) => op,
+        Op::LensNoise(op) => op,
+        Op::LensArcs(op) => op,
+    }
+}
+
+impl CpuEngine {
+    /// # Errors
+    /// There are no members.
+    pub fn new(plan: &Plan, members: usize) -> Result<CpuEngine> {
+        ensure!(members > 0, "an ensemble needs a member");
+        let need = plan
+            .ops
+            .iter()
+            .map(|op| native(op).need(members))
+            .fold(Need::default(), Need::max);
+        Ok(CpuEngine {
+            ops: plan.ops.clone(),
+            memory: Memory::new(plan, members),
+            scratch: Scratch::new(need),
+            log: plan.log,
+        })
+    }
+
+    /// `done` is told each operation, by its number, as it is done. In the pool, so that no operation has to be handed
+    /// over to it.
+    fn step(&mut self, mut done: impl FnMut(usize) + Send) {
+        rayon::scope(|_| {
+            for (number, op) in self.ops.iter().enumerate() {
+                native(op).run(&mut self.memory, &mut self.scratch);
+                done(number);
+            }
+        });
+    }
+
+    fn words(&self, tensor: TensorId) -> &[u32] {
+        self.memory.rows(tensor).buffer.words()
+    }
+}
+
+impl Engine for CpuEngine {
+    fn members(&self) -> usize {
+        self.memory.members
+    }
+
+    fn write(&mut self, tensor: TensorId, words: &[u32]) -> Result<()> {
+        self.memory.rows_mut(tensor).write(words);
+        Ok(())
+    }
+
+    fn read(&mut self, tensor: TensorId) -> Result<Vec<u32>> {
+        Ok(self.words(tensor).to_vec())
+    }
+
+    fn replay(&mut self, steps: usize, watch: &mut Watch) -> Result<usize> {
+        for done in 1..=steps {
+            self.step(|_| {});
+            let log = self.log.map_or(&[][..], |log| self.memory.rows(log).buffer.floats());
+            if watch(done, log).is_break() {
+                return Ok(done);
+            }
+        }
+        Ok(steps)
+    }
+
+    fn stream(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
+        let mut seen = Vec::new();
+        while let Some(words) = next()? {
+            self.write(input, &words)?;
+            self.step(|_| {});
+            seen.clear();
+            outputs
+                .iter()
+                .for_each(|&output| seen.extend_from_slice(self.words(output)));
+            sink(&seen)?;
+        }
+        Ok(())
+    }
+
+    fn profile(&mut self, repeats: usize) -> Result<Vec<f64>> {
+        let mut seconds = vec![Vec::with_capacity(repeats); self.ops.len()];
+        for _ in 0..repeats {
+            let mut start = Instant::now();
+            self.step(|number| {
+                seconds[number].push(start.elapsed().as_secs_f64());
+                start = Instant::now();
+            });
+        }
+        Ok(seconds
+            .iter_mut()
+            .map(|seconds| median(seconds).unwrap_or(0.0))
+            .collect())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.memory.bytes() + self.scratch.bytes()
+    }
+
+    fn dispatches(&self) -> usize {
+        0
+    }
+}
+
+/// A NaN stays a NaN, so that nothing bad is hidden.
+#[inline(always)]
+fn relu(value: f32) -> f32 {
+    if value <= 0.0 { 0.0 } else { value }
+}
+
+/// Passes gradients on only where the ReLU that made x did.
+#[inline(always)]
+fn gate(dx: &mut [f32], x: &[f32]) {
+    for (dx, x) in dx.iter_mut().zip(x) {
+        *dx = if *x > 0.0 { *dx } else { 0.0 };
+    }
+}
+
+/// Writes gradients of parameters, or adds them to what is there.
+fn put_grad(target: &mut [f32], grad: &[f32], accumulate: bool) {
+    if accumulate {
+        target.iter_mut().zip(grad).for_each(|(target, grad)| *target += grad);
+    } else {
+        target.copy_from_slice(grad);
+    }
+}

@@ -1,0 +1,220 @@
+//! Sixteen lanes at a time: the same arithmetic by AVX-512, by AVX2 with FMA, or as plain code.
+//!
+//! [`simd!`] compiles a function for each instruction set and picks one when it is called. What it calls must be
+//! `#[inline(always)]`, or it would be compiled without the instruction set. Loops over slices and arrays are left to
+//! the compiler, which has the same instructions at hand; only the products of `product.rs` name their lanes.
+
+use bytemuck::{Pod, Zeroable};
+
+pub const LANES: usize = 16;
+
+/// As many values as a cache line has, and where one begins.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Lanes(pub [f32; LANES]);
+
+/// Arithmetic on [`LANES`] values.
+pub trait Simd {
+    type V: Copy;
+    /// Sums that the registers hold beside their operands.
+    const SUMS: usize;
+
+    fn splat(x: f32) -> Self::V;
+    fn load(x: &[f32; LANES]) -> Self::V;
+    fn store(x: Self::V) -> [f32; LANES];
+    fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// a b + c
+    fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+}
+
+/// The instruction set in use, for people.
+pub fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    match x86::level() {
+        x86::Level::Avx512 => return "AVX-512",
+        x86::Level::Avx2 => return "AVX2 and FMA",
+        x86::Level::Plain => {}
+    }
+    if cfg!(target_arch = "aarch64") {
+        "NEON"
+    } else {
+        "plain code"
+    }
+}
+
+/// What every processor can do.
+pub struct Plain;
+
+impl Simd for Plain {
+    type V = [f32; LANES];
+    const SUMS: usize = 4;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self::V {
+        [x; LANES]
+    }
+
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self::V {
+        *x
+    }
+
+    #[inline(always)]
+    fn store(x: Self::V) -> [f32; LANES] {
+        x
+    }
+
+    #[inline(always)]
+    fn add(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|l| a[l] + b[l])
+    }
+
+    #[inline(always)]
+    fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // Every 64-bit Arm has the fused instruction; elsewhere it could become a call into the maths library.
+        std::array::from_fn(|l| {
+            if cfg!(target_arch = "aarch64") {
+                a[l].mul_add(b[l], c[l])
+            } else {
+                a[l] * b[l] + c[l]
+            }
+        })
+    }
+}
+
+/// Their methods are sound only inside a function compiled for their instruction set, which [`simd!`] sees to.
+#[cfg(target_arch = "x86_64")]
+pub mod x86 {
+    use super::{LANES, Simd};
+    use std::arch::x86_64::*;
+
+    /// The widest of the instruction sets that the processor has. The standard library looks only once.
+    pub fn level() -> Level {
+        if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+            Level::Plain
+        } else if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+        {
+            Level::Avx512
+        } else {
+            Level::Avx2
+        }
+    }
+
+    pub enum Level {
+        Avx512,
+        Avx2,
+        Plain,
+    }
+
+    pub struct Avx512;
+
+    impl Simd for Avx512 {
+        type V = __m512;
+        const SUMS: usize = 16;
+
+        #[inline(always)]
+        fn splat(x: f32) -> Self::V {
+            unsafe { _mm512_set1_ps(x) }
+        }
+
+        #[inline(always)]
+        fn load(x: &[f32; LANES]) -> Self::V {
+            unsafe { _mm512_loadu_ps(x.as_ptr()) }
+        }
+
+        #[inline(always)]
+        fn store(x: Self::V) -> [f32; LANES] {
+            let mut out = [0.0; LANES];
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), x) };
+            out
+        }
+
+        #[inline(always)]
+        fn add(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+    }
+
+    pub struct Avx2;
+
+    impl Simd for Avx2 {
+        type V = [__m256; 2];
+        const SUMS: usize = 6;
+
+        #[inline(always)]
+        fn splat(x: f32) -> Self::V {
+            unsafe { [_mm256_set1_ps(x); 2] }
+        }
+
+        #[inline(always)]
+        fn load(x: &[f32; LANES]) -> Self::V {
+            let [low, high] = [&x[..LANES / 2], &x[LANES / 2..]];
+            unsafe { [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())] }
+        }
+
+        #[inline(always)]
+        fn store(x: Self::V) -> [f32; LANES] {
+            let mut out = [0.0; LANES];
+            let (low, high) = out.split_at_mut(LANES / 2);
+            unsafe {
+                _mm256_storeu_ps(low.as_mut_ptr(), x[0]);
+                _mm256_storeu_ps(high.as_mut_ptr(), x[1]);
+            }
+            out
+        }
+
+        #[inline(always)]
+        fn add(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+        }
+
+        #[inline(always)]
+        fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
+        }
+    }
+}
+
+/// `fn name(..) { .. }` for each instruction set; `S` in its body is the [`Simd`] of the one at hand.
+macro_rules! simd {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
+        $(#[$meta])*
+        $vis fn $name($($arg: $type),*) $(-> $out)? {
+            #[inline(always)]
+            #[allow(clippy::extra_unused_type_parameters)]
+            fn body<S: $crate::device::cpu::simd::Simd>($($arg: $type),*) $(-> $out)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                use $crate::device::cpu::simd::x86::{Avx2, Avx512, Level};
+
+                #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+                fn avx512($($arg: $type),*) $(-> $out)? {
+                    body::<Avx512>($($arg),*)
+                }
+
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $type),*) $(-> $out)? {
+                    body::<Avx2>($($arg),*)
+                }
+
+                // SAFETY: the processor has the instructions.
+                match $crate::device::cpu::simd::x86::level() {
+                    Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    Level::Avx2 => return unsafe { avx2($($arg),*) },
+                    Level::Plain => {}
+                }
+            }
+            body::<$crate::device::cpu::simd::Plain>($($arg),*)
+        }
+    };
+}
+pub(crate) use simd;

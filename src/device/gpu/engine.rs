@@ -1,0 +1,475 @@
+//! A plan on a GPU: buffers, pipelines and bind groups made once, then replayed.
+//!
+//! A submission holds as many steps as fit a fraction of a second, so that no driver's watchdog wakes and Ctrl-C is
+//! heard; at most two are in flight, and the host waits for nothing else. What the steps logged comes back behind them
+//! through a small ring of staging buffers.
+
+use super::ring::Ring;
+use super::{Gpu, Lowering, Pass, lower, preprocess::preprocess};
+use crate::device::{Engine, Next, Sink, Watch};
+use crate::numeric::median;
+use crate::plan::{Plan, Tensor, TensorId};
+use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Seconds of work that one submission should hold.
+const SUBMISSION_SECONDS: f64 = 0.2;
+/// Steps in a submission at most: recording them takes time as well.
+const MAX_STEPS: usize = 64;
+
+/// See [`Engine`].
+pub struct GpuEngine {
+    gpu: Arc<Gpu>,
+    members: usize,
+    tensors: Vec<Tensor>,
+    /// Compiled kernel of each pass.
+    pipelines: Vec<wgpu::ComputePipeline>,
+    grids: Vec<[u32; 2]>,
+    /// Which operation each pass belongs to.
+    op_of: Vec<usize>,
+    ops: usize,
+    waves: Vec<Wave>,
+    log: Option<TensorId>,
+    /// Seconds a step took lately; none before the first.
+    step_seconds: Option<f64>,
+}
+
+/// Members whose buffers fit the device's limits together; all of them unless limits force more waves.
+struct Wave {
+    members: usize,
+    /// By tensor; a shared tensor's buffer is the same in every wave.
+    buffers: Vec<wgpu::Buffer>,
+    /// By pass.
+    bindings: Vec<wgpu::BindGroup>,
+}
+
+impl GpuEngine {
+    /// # Errors
+    /// A tensor that no binding of this device can hold, too little memory, or a kernel that the driver rejects.
+    pub fn new(gpu: Arc<Gpu>, plan: &Plan, members: usize) -> Result<GpuEngine> {
+        let mut tensors = plan.tensors.clone();
+        let (mut passes, mut op_of) = (Vec::new(), Vec::new());
+        for (i, op) in plan.ops.iter().enumerate() {
+            let lowered = lower(
+                op,
+                &mut Lowering {
+                    class: gpu.class,
+                    tensors: &mut tensors,
+                },
+            );
+            op_of.extend(std::iter::repeat_n(i, lowered.len()));
+            passes.extend(lowered);
+        }
+        let pipelines = compile(&gpu, &passes)?;
+        let mut waves = Vec::new();
+        let shared = shared_buffers(&gpu, &tensors)?;
+        let largest = wave_size(&gpu, &tensors)?;
+        // As even as they can be: 21 members under a limit of 20 are 11 and 10.
+        let count = members.div_ceil(largest);
+        for wave in 0..count {
+            let in_wave = members * (wave + 1) / count - members * wave / count;
+            waves.push(Wave::new(&gpu, &tensors, &shared, in_wave, &passes, &pipelines)?);
+        }
+        Ok(GpuEngine {
+            members,
+            tensors,
+            pipelines,
+            grids: passes.iter().map(|p| p.grid).collect(),
+            op_of,
+            ops: plan.ops.len(),
+            waves,
+            log: plan.log,
+            step_seconds: None,
+            gpu,
+        })
+    }
+
+    /// Records the passes in `range` for every wave.
+    fn record(&self, pass: &mut wgpu::ComputePass, range: std::ops::Range<usize>) {
+        for wave in &self.waves {
+            for i in range.clone() {
+                pass.set_pipeline(&self.pipelines[i]);
+                pass.set_bind_group(0, &wave.bindings[i], &[]);
+                pass.dispatch_workgroups(self.grids[i][0], self.grids[i][1], wave.members as u32);
+            }
+        }
+    }
+
+    /// `steps` steps in one command buffer, and what then stands in `outputs` copied to a slot of the ring.
+    fn encode(&self, steps: usize, outputs: &[TensorId], slot: &wgpu::Buffer) -> wgpu::CommandBuffer {
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for _ in 0..steps {
+                self.record(&mut pass, 0..self.grids.len());
+            }
+        }
+        let mut to = 0;
+        for buffer in outputs.iter().flat_map(|&tensor| self.rows_of(tensor)) {
+            encoder.copy_buffer_to_buffer(buffer, 0, slot, to, buffer.size());
+            to += buffer.size();
+        }
+        encoder.finish()
+    }
+
+    /// The buffers that hold a tensor's rows, in order.
+    fn rows_of(&self, tensor: TensorId) -> impl Iterator<Item = &wgpu::Buffer> {
+        let waves = if self.tensors[tensor.0].shared {
+            1
+        } else {
+            self.waves.len()
+        };
+        self.waves[..waves].iter().map(move |wave| &wave.buffers[tensor.0])
+    }
+
+    fn bytes_of(&self, tensor: TensorId) -> u64 {
+        self.rows_of(tensor).map(wgpu::Buffer::size).sum()
+    }
+
+    /// How many steps the next submission should hold: one until it is known how long a step takes.
+    fn steps_at_once(&self) -> usize {
+        self.step_seconds
+            .map_or(1, |s| ((SUBMISSION_SECONDS / s) as usize).clamp(1, MAX_STEPS))
+    }
+
+    /// A second submission hides the host's work; where a step alone takes long it would only delay Ctrl-C.
+    fn in_flight(&self) -> usize {
+        if self.step_seconds.is_some_and(|s| s > SUBMISSION_SECONDS) {
+            1
+        } else {
+            2
+        }
+    }
+}
+
+impl Engine for GpuEngine {
+    fn members(&self) -> usize {
+        self.members
+    }
+
+    fn write(&mut self, tensor: TensorId, words: &[u32]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(words);
+        let (size, shared) = (self.bytes_of(tensor), self.tensors[tensor.0].shared);
+        assert!(
+            bytes.len() as u64 == size || shared && bytes.len() as u64 <= size,
+            "tensor {} has {size} bytes, not {}",
+            self.tensors[tensor.0].name,
+            bytes.len()
+        );
+        let mut rest = bytes;
+        for buffer in self.rows_of(tensor) {
+            let (rows, after) = rest.split_at((buffer.size() as usize).min(rest.len()));
+            self.gpu.queue.write_buffer(buffer, 0, rows);
+            rest = after;
+        }
+        self.gpu.check()
+    }
+
+    fn read(&mut self, tensor: TensorId) -> Result<Vec<u32>> {
+        let mut ring = Ring::new(&self.gpu, 1, self.bytes_of(tensor))?;
+        ring.submit(0, |slot| self.encode(0, &[tensor], slot))?;
+        let (_, words) = ring.collect()?.expect("one is in flight");
+        Ok(words)
+    }
+
+    fn replay(&mut self, steps: usize, watch: &mut Watch) -> Result<usize> {
+        let log_bytes = self.log.map_or(4, |log| self.bytes_of(log));
+        let mut ring = Ring::new(&self.gpu, 2, log_bytes)?;
+        let (mut submitted, mut done) = (0, 0);
+        let mut stop = false;
+        let mut last = Instant::now();
+        loop {
+            while !stop && submitted < steps && ring.in_flight() < self.in_flight() {
+                let count = self.steps_at_once().min(steps - submitted);
+                ring.submit(count, |slot| self.encode(count, self.log.as_slice(), slot))?;
+                submitted += count;
+            }
+            let Some((count, words)) = ring.collect()? else {
+                return Ok(done);
+            };
+            self.step_seconds = Some(last.elapsed().as_secs_f64() / count as f64);
+            last = Instant::now();
+            done += count;
+            let log: &[f32] = if self.log.is_some() {
+                bytemuck::cast_slice(&words)
+            } else {
+                &[]
+            };
+            stop |= watch(done, log).is_break();
+        }
+    }
+
+    fn stream(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
+        let gpu = self.gpu.clone();
+        let bytes = outputs.iter().map(|&output| self.bytes_of(output)).sum();
+        let mut ring = Ring::new(&gpu, 2, bytes)?;
+        let mut more = true;
+        loop {
+            while more && ring.in_flight() < 2 {
+                match next()? {
+                    Some(batch) => {
+                        self.write(input, &batch)?;
+                        ring.submit(1, |slot| self.encode(1, outputs, slot))?;
+                    }
+                    None => more = false,
+                }
+            }
+            let Some((_, words)) = ring.collect()? else {
+                return Ok(());
+            };
+            sink(&words)?;
+        }
+    }
+
+    fn profile(&mut self, repeats: usize) -> Result<Vec<f64>> {
+        let mut seconds = vec![Vec::new(); self.ops];
+        for _ in 0..repeats {
+            let step = if self.gpu.timestamps {
+                self.time_by_gpu()?
+            } else {
+                self.time_by_host()?
+            };
+            for (op, time) in step.into_iter().enumerate() {
+                seconds[op].push(time);
+            }
+        }
+        Ok(seconds
+            .iter_mut()
+            .map(|seconds| median(seconds).unwrap_or(0.0))
+            .collect())
+    }
+
+    fn bytes(&self) -> u64 {
+        (0..self.tensors.len()).map(|i| self.bytes_of(TensorId(i))).sum()
+    }
+
+    fn dispatches(&self) -> usize {
+        self.grids.len() * self.waves.len()
+    }
+}
+
+impl GpuEngine {
+    /// Seconds of each operation by the GPU's own clock.
+    fn time_by_gpu(&self) -> Result<Vec<f64>> {
+        let count = 2 * self.ops as u32;
+        let queries = self.gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: None,
+            ty: wgpu::QueryType::Timestamp,
+            count,
+        });
+        let bytes = 8 * u64::from(count);
+        let resolved = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("timestamps"),
+            size: bytes,
+            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        let mut ring = Ring::new(&self.gpu, 1, bytes)?;
+        ring.submit(1, |slot| {
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            for (op, range) in self.ranges().into_iter().enumerate() {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                        query_set: &queries,
+                        beginning_of_pass_write_index: Some(2 * op as u32),
+                        end_of_pass_write_index: Some(2 * op as u32 + 1),
+                    }),
+                });
+                self.record(&mut pass, range);
+            }
+            encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
+            encoder.copy_buffer_to_buffer(&resolved, 0, slot, 0, bytes);
+            encoder.finish()
+        })?;
+        let (_, words) = ring.collect()?.expect("one is in flight");
+        let period = f64::from(self.gpu.queue.get_timestamp_period()) * 1e-9;
+        let ticks: Vec<u64> = words
+            .chunks_exact(2)
+            .map(|w| u64::from(w[0]) | u64::from(w[1]) << 32)
+            .collect();
+        Ok(ticks
+            .chunks_exact(2)
+            .map(|t| t[1].saturating_sub(t[0]) as f64 * period)
+            .collect())
+    }
+
+    /// Seconds of each operation, submitted alone and waited for: what the host adds is in it.
+    fn time_by_host(&self) -> Result<Vec<f64>> {
+        let mut times = Vec::with_capacity(self.ops);
+        for range in self.ranges() {
+            let mut ring = Ring::new(&self.gpu, 1, 4)?;
+            let start = Instant::now();
+            ring.submit(1, |_| {
+                let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                self.record(&mut pass, range);
+                drop(pass);
+                encoder.finish()
+            })?;
+            ring.collect()?;
+            times.push(start.elapsed().as_secs_f64());
+        }
+        Ok(times)
+    }
+
+    /// The passes of each operation.
+    fn ranges(&self) -> Vec<std::ops::Range<usize>> {
+        let first = |op: usize| self.op_of.partition_point(|&o| o < op);
+        (0..self.ops).map(|op| first(op)..first(op + 1)).collect()
+    }
+}
+
+/// How many members fit the device's bindings together.
+fn wave_size(gpu: &Gpu, tensors: &[Tensor]) -> Result<usize> {
+    let limit = gpu.largest_binding();
+    let mut most = gpu.limits.max_compute_workgroups_per_dimension as usize;
+    for tensor in tensors {
+        let bytes = 4 * tensor.len.max(1) as u64;
+        ensure!(
+            bytes <= limit,
+            "tensor {} takes {} MiB, but a binding of {} holds at most {} MiB: use a smaller --batch{}",
+            tensor.name,
+            bytes >> 20,
+            gpu.name,
+            limit >> 20,
+            if tensor.shared {
+                " or fewer images at a time"
+            } else {
+                ""
+            }
+        );
+        if !tensor.shared {
+            most = most.min((limit / bytes) as usize);
+        }
+    }
+    Ok(most)
+}
+
+/// By tensor, the buffer of a shared one.
+fn shared_buffers(gpu: &Gpu, tensors: &[Tensor]) -> Result<HashMap<usize, wgpu::Buffer>> {
+    let shared = tensors.iter().enumerate().filter(|(_, t)| t.shared);
+    shared.map(|(i, tensor)| Ok((i, buffer(gpu, tensor, 1)?))).collect()
+}
+
+fn buffer(gpu: &Gpu, tensor: &Tensor, rows: usize) -> Result<wgpu::Buffer> {
+    let size = 4 * (rows * tensor.len).max(1) as u64;
+    gpu.guarded(
+        &format!("{} MiB for the tensor {}", size.div_ceil(1 << 20), tensor.name),
+        || {
+            gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&tensor.name),
+                size,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        },
+    )
+}
+
+impl Wave {
+    fn new(
+        gpu: &Gpu,
+        tensors: &[Tensor],
+        shared: &HashMap<usize, wgpu::Buffer>,
+        members: usize,
+        passes: &[Pass],
+        pipelines: &[wgpu::ComputePipeline],
+    ) -> Result<Wave> {
+        let buffers: Vec<wgpu::Buffer> = tensors
+            .iter()
+            .enumerate()
+            .map(|(i, tensor)| {
+                shared
+                    .get(&i)
+                    .map_or_else(|| buffer(gpu, tensor, members), |b| Ok(b.clone()))
+            })
+            .collect::<Result<_>>()?;
+        let bind = |(pass, pipeline): (&Pass, &wgpu::ComputePipeline)| {
+            let entries: Vec<wgpu::BindGroupEntry> = pass
+                .buffers
+                .iter()
+                .enumerate()
+                .map(|(i, binding)| wgpu::BindGroupEntry {
+                    binding: i as u32,
+                    resource: buffers[binding.tensor.0].as_entire_binding(),
+                })
+                .collect();
+            gpu.guarded(&format!("kernel {} of {}", pass.entry, pass.shader), || {
+                gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(pass.entry),
+                    layout: &pipeline.get_bind_group_layout(0),
+                    entries: &entries,
+                })
+            })
+        };
+        let bindings = passes.iter().zip(pipelines).map(bind).collect::<Result<_>>()?;
+        Ok(Wave {
+            members,
+            buffers,
+            bindings,
+        })
+    }
+}
+
+/// Compiles the passes' kernels on all cores; passes with the same text share one.
+fn compile(gpu: &Gpu, passes: &[Pass]) -> Result<Vec<wgpu::ComputePipeline>> {
+    let sources: Vec<String> = passes
+        .iter()
+        .map(|p| preprocess(p.shader, p.entry, &p.constants))
+        .collect::<Result<_>>()?;
+    let mut distinct: Vec<(&String, &Pass)> = Vec::new();
+    let mut place: HashMap<&String, usize> = HashMap::new();
+    for (source, pass) in sources.iter().zip(passes) {
+        place.entry(source).or_insert_with(|| {
+            distinct.push((source, pass));
+            distinct.len() - 1
+        });
+    }
+    let kernels: Vec<wgpu::ComputePipeline> = distinct
+        .into_par_iter()
+        .map(|(source, pass)| kernel(gpu, source, pass))
+        .collect::<Result<_>>()?;
+    Ok(sources.iter().map(|source| kernels[place[source]].clone()).collect())
+}
+
+fn kernel(gpu: &Gpu, source: &str, pass: &Pass) -> Result<wgpu::ComputePipeline> {
+    let what = format!("kernel {} of {} on {}", pass.entry, pass.shader, gpu.name);
+    gpu.guarded(&what, || {
+        // SAFETY: the kernels are part of the program; each guards its own bounds, divides by constants alone and has
+        // no loop without an end, which the tests of the kernels check with all of wgpu's own guards switched on.
+        let module = unsafe {
+            gpu.device.create_shader_module_trusted(
+                wgpu::ShaderModuleDescriptor {
+                    label: Some(pass.entry),
+                    source: wgpu::ShaderSource::Wgsl(source.into()),
+                },
+                checks(),
+            )
+        };
+        gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(pass.entry),
+            layout: None,
+            module: &module,
+            entry_point: Some(pass.entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        })
+    })
+    .with_context(|| format!("{what} does not compile: please report this, with the driver's version"))
+}
+
+/// wgpu's guards around every access, loop and division; off, for they cost up to half of the time, unless
+/// `LENSGPU_CHECKED` is set.
+fn checks() -> wgpu::ShaderRuntimeChecks {
+    match std::env::var_os("LENSGPU_CHECKED") {
+        Some(_) => wgpu::ShaderRuntimeChecks::checked(),
+        None => wgpu::ShaderRuntimeChecks::unchecked(),
+    }
+}

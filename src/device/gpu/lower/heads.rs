@@ -1,0 +1,131 @@
+//! The two heads and the loss; the forward pass has a workgroup an image, the loss one a member.
+
+use super::{Lowering, fold, row};
+use crate::device::gpu::{Binding, Pass};
+use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
+
+/// a, b, and the prediction mu, var.
+pub fn forward(op: &HeadsForward, cx: &mut Lowering) -> Vec<Pass> {
+    let params = row([op.mean_kernel, op.mean_bias, op.var_kernel, op.var_bias]);
+    let grid = fold(op.batch);
+    vec![Pass {
+        shader: "heads.wgsl",
+        entry: "heads_forward",
+        constants: vec![
+            ("BATCH", op.batch.into()),
+            ("INPUTS", op.inputs.into()),
+            ("X_STRIDE", cx.stride(op.x).into()),
+            ("PARAM_STRIDE", cx.stride(params).into()),
+            ("MEAN_KERNEL", op.mean_kernel.offset.into()),
+            ("MEAN_BIAS", op.mean_bias.offset.into()),
+            ("VAR_KERNEL", op.var_kernel.offset.into()),
+            ("VAR_BIAS", op.var_bias.offset.into()),
+            ("ABS_MEAN", op.abs_mean.into()),
+            ("VAR_FLOOR", op.var_floor.into()),
+            ("GRID_X", grid[0].into()),
+        ],
+        buffers: vec![
+            Binding::read("x", op.x),
+            Binding::read("params", params),
+            Binding::write("raw", op.raw),
+            Binding::write("prediction", op.prediction),
+        ],
+        grid,
+    }]
+}
+
+/// The loss, and its derivatives with respect to a and b.
+pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
+    let mut constants = vec![
+        ("BATCH", op.batch.into()),
+        ("ABS_MEAN", op.abs_mean.into()),
+        ("STUDENT_T", op.student_t.into()),
+        ("WEIGHTED", (op.beta != 0.0).into()),
+        ("STATE_WORDS", cx.stride(op.state).into()),
+        ("CURSOR", state::CURSOR.into()),
+        ("SCHEDULE_WIDTH", schedule::WIDTH.into()),
+        ("FIT_MEAN", schedule::FIT_MEAN.into()),
+    ];
+    if op.beta != 0.0 {
+        constants.push(("BETA", op.beta.into()));
+    }
+    vec![Pass {
+        shader: "heads.wgsl",
+        entry: "heads_loss",
+        constants,
+        buffers: vec![
+            Binding::read("raw", op.raw),
+            Binding::read("prediction", op.prediction),
+            Binding::read("y", op.y),
+            Binding::read("schedule", op.schedule),
+            Binding::read("state", op.state),
+            Binding::write("draw", op.draw),
+            Binding::write("loss", op.loss),
+        ],
+        grid: [1, 1],
+    }]
+}
+
+/// dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i].
+pub fn grad_input(op: &HeadsGradInput, cx: &mut Lowering) -> Vec<Pass> {
+    let params = row([op.mean_kernel, op.var_kernel]);
+    let grid = fold((op.batch * op.inputs).div_ceil(64));
+    let mut constants = vec![
+        ("BATCH", op.batch.into()),
+        ("INPUTS", op.inputs.into()),
+        ("PARAM_STRIDE", cx.stride(params).into()),
+        ("MEAN_KERNEL", op.mean_kernel.offset.into()),
+        ("VAR_KERNEL", op.var_kernel.offset.into()),
+        ("GATE", op.gate.into()),
+        ("GRID_X", grid[0].into()),
+    ];
+    let mut buffers = vec![
+        Binding::read("draw", op.draw),
+        Binding::read("params", params),
+        Binding::write("dx", op.dx),
+    ];
+    if op.gate {
+        constants.push(("X_STRIDE", cx.stride(op.x).into()));
+        buffers.push(Binding::read("x", op.x));
+    }
+    vec![Pass {
+        shader: "heads.wgsl",
+        entry: "heads_grad_input",
+        constants,
+        buffers,
+        grid,
+    }]
+}
+
+/// Gradients of both kernels and biases, a thread an input and one for the biases.
+pub fn grad_weight(op: &HeadsGradWeight, cx: &mut Lowering) -> Vec<Pass> {
+    let grads = row([
+        op.mean_kernel_grad,
+        op.mean_bias_grad,
+        op.var_kernel_grad,
+        op.var_bias_grad,
+    ]);
+    let grid = fold((op.inputs + 1).div_ceil(64));
+    vec![Pass {
+        shader: "heads.wgsl",
+        entry: "heads_grad_weight",
+        constants: vec![
+            ("BATCH", op.batch.into()),
+            ("INPUTS", op.inputs.into()),
+            ("X_STRIDE", cx.stride(op.x).into()),
+            ("GRAD_STRIDE", cx.stride(grads).into()),
+            ("MEAN_KERNEL", op.mean_kernel_grad.offset.into()),
+            ("MEAN_BIAS", op.mean_bias_grad.offset.into()),
+            ("VAR_KERNEL", op.var_kernel_grad.offset.into()),
+            ("VAR_BIAS", op.var_bias_grad.offset.into()),
+            ("ACCUMULATE", op.accumulate.into()),
+            ("GRID_X", grid[0].into()),
+        ],
+        buffers: vec![
+            Binding::read("x", op.x),
+            Binding::read("draw", op.draw),
+            Binding::write("grads", grads),
+        ],
+        grid,
+    }]
+}

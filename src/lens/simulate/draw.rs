@@ -1,0 +1,203 @@
+//! One object of a population, by seed and number: the same whatever is drawn before or after it.
+
+use super::object::{Light, Object, Rectangle, Seen};
+use super::population::{Brightness, Isothermal, MAX_CLUMPS, MAX_NEIGHBOURS, Population, Psf, Radius};
+use crate::lens::physics::mass::Mass;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, Poisson, StandardNormal};
+use std::f64::consts::{PI, TAU};
+
+impl Population {
+    pub fn draw(&self, seed: u64, number: u64) -> Object {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(number);
+        let rng = &mut rng;
+        let key = [rng.random(), rng.random()];
+        let is_lens = rng.random_bool(self.lens_share);
+        let (mass, isothermal) = self.mass(rng);
+        let light = self.lens_light(&mass, rng);
+        let (source, source_offset) = self.source(&mass, rng);
+        let mut lights = vec![light];
+        self.neighbours(&mut lights, rng);
+        Object {
+            number,
+            is_lens,
+            key,
+            mass,
+            isothermal,
+            source: if is_lens { source } else { vec![] },
+            light: lights,
+            seen: self.seen(rng),
+            masks: self.masks(rng),
+            source_offset,
+        }
+    }
+
+    fn mass(&self, rng: &mut impl Rng) -> (Mass, Option<Isothermal>) {
+        let d = &self.deflector;
+        let mut shift = || d.centre * rng.random_range(-1.0..=1.0);
+        let (x, y) = (shift(), shift());
+        let (shear, direction) = (d.shear.draw(rng), TAU * rng.random::<f64>());
+        let (theta_e, isothermal) = d.theta_e.draw(rng);
+        let mass = Mass {
+            x,
+            y,
+            theta_e,
+            axis_ratio: d.axis_ratio.draw(rng),
+            angle: PI * rng.random::<f64>(),
+            slope: d.slope.draw(rng),
+            shear: [shear * direction.cos(), shear * direction.sin()],
+        };
+        (mass, isothermal)
+    }
+
+    fn lens_light(&self, mass: &Mass, rng: &mut impl Rng) -> Light {
+        let l = &self.lens_light;
+        Light {
+            x: mass.x,
+            y: mass.y,
+            radius: l.radius.draw(mass.theta_e, rng),
+            index: l.index.draw(rng),
+            axis_ratio: mass.axis_ratio,
+            angle: mass.angle + l.misalignment.draw(rng).to_radians(),
+            flux: self.flux(&l.brightness, rng),
+        }
+    }
+
+    /// The source and its clumps, and its offset from the deflector.
+    fn source(&self, mass: &Mass, rng: &mut impl Rng) -> (Vec<Light>, [f64; 2]) {
+        let s = &self.source;
+        let offset = s.offset.within.draw(rng) * mass.theta_e * rng.random::<f64>().sqrt();
+        let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
+        let offset = [offset * cos, offset * sin];
+        let body = Light {
+            x: mass.x + offset[0],
+            y: mass.y + offset[1],
+            radius: s.radius.draw(mass.theta_e, rng),
+            index: s.index.draw(rng),
+            axis_ratio: s.axis_ratio.draw(rng),
+            angle: PI * rng.random::<f64>(),
+            flux: self.flux(&s.brightness, rng),
+        };
+        let mut all = vec![body];
+        for _ in 0..MAX_CLUMPS {
+            // What is not used is drawn too: one object's clumps do not change what else it has.
+            let more = rng.random_bool(s.clumps);
+            let (share, r) = (rng.random_range(0.1..0.5), rng.random::<f64>().sqrt());
+            let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
+            if !more {
+                continue;
+            }
+            let body = all[0].clone();
+            all[0].flux.iter_mut().for_each(|flux| *flux *= 1.0 - share);
+            all.push(Light {
+                x: body.x + body.radius * r * cos,
+                y: body.y + body.radius * r * sin,
+                radius: body.radius / 3.0,
+                index: 1.0,
+                axis_ratio: 1.0,
+                flux: body.flux.iter().map(|flux| share * flux).collect(),
+                ..body
+            });
+        }
+        (all, offset)
+    }
+
+    fn neighbours(&self, lights: &mut Vec<Light>, rng: &mut impl Rng) {
+        let Some(n) = &self.neighbours else { return };
+        let number = Poisson::new(n.number.max(1e-9)).expect("a positive mean").sample(rng) as usize;
+        let side = self.size as f64 * self.pixel_scale;
+        for _ in 0..number.min(MAX_NEIGHBOURS) {
+            // Not on the lens itself.
+            let clear = 0.12 * side;
+            let (mut x, mut y) = (0.0f64, 0.0);
+            while x.hypot(y) < clear {
+                x = side * (rng.random::<f64>() - 0.5);
+                y = side * (rng.random::<f64>() - 0.5);
+            }
+            lights.push(Light {
+                x,
+                y,
+                radius: n.radius.draw(1.0, rng),
+                index: n.index.draw(rng),
+                axis_ratio: n.axis_ratio.draw(rng),
+                angle: PI * rng.random::<f64>(),
+                flux: self.flux(&n.brightness, rng),
+            });
+        }
+    }
+
+    /// Total in each band, pixel values.
+    fn flux(&self, b: &Brightness, rng: &mut impl Rng) -> Vec<f64> {
+        let first = match (&b.magnitude, &b.flux) {
+            (Some(magnitude), _) => 10f64.powf(-0.4 * (magnitude.draw(rng) - self.zero_point)),
+            (None, Some(flux)) => flux.draw(rng) * self.sky_noise(0),
+            (None, None) => 0.0,
+        };
+        let mut scatter = || {
+            let normal: f64 = StandardNormal.sample(rng);
+            (b.colour_scatter * normal).exp()
+        };
+        // The first band is what the others are compared with.
+        let of = |(k, colour): (usize, &f64)| first * colour * if k == 0 { 1.0 } else { scatter() };
+        b.colours.iter().enumerate().map(of).collect()
+    }
+
+    fn seen(&self, rng: &mut impl Rng) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        for band in &self.bands {
+            let (fwhm, e) = match &band.psf {
+                Psf::Gaussian { fwhm, ellipticity } | Psf::Moffat { fwhm, ellipticity, .. } => {
+                    (fwhm.draw(rng), ellipticity.draw(rng))
+                }
+                Psf::Image { .. } => (1.0, 0.0),
+            };
+            let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
+            seen.push(Seen {
+                sky: band.sky.draw(rng),
+                read_noise: band.read_noise.draw(rng),
+                fwhm,
+                ellipticity: [e * cos, e * sin],
+            });
+        }
+        seen
+    }
+
+    fn masks(&self, rng: &mut impl Rng) -> Vec<Rectangle> {
+        let Some(masks) = &self.masks else { return vec![] };
+        let last = self.size as u32 - 1;
+        let mut out = Vec::new();
+        let bands = self.bands.len() as u32;
+        if rng.random_bool(masks.columns) {
+            let column = rng.random_range(0..=last);
+            let bands = 1 << rng.random_range(0..bands);
+            out.push(Rectangle {
+                columns: [column; 2],
+                rows: [0, last],
+                bands,
+            });
+        }
+        if rng.random_bool(masks.patches) {
+            let mut side = || {
+                let first = rng.random_range(0..=last);
+                [first, (first + rng.random_range(1..=8u32)).min(last)]
+            };
+            let (columns, rows) = (side(), side());
+            let bands = 1 << rng.random_range(0..bands);
+            out.push(Rectangle { columns, rows, bands });
+        }
+        out
+    }
+}
+
+impl Radius {
+    fn draw(&self, theta_e: f64, rng: &mut impl Rng) -> f64 {
+        let radius = match (&self.arcsec, &self.theta_e) {
+            (Some(arcsec), _) => arcsec.draw(rng),
+            (None, Some(units)) => units.draw(rng) * theta_e,
+            (None, None) => self.within[0],
+        };
+        radius.clamp(self.within[0], self.within[1])
+    }
+}

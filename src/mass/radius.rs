@@ -1,0 +1,215 @@
+//! What is known about one object's Einstein radius: a distribution, cut off at 0, since a radius is positive, and
+//! renormalised.
+
+use crate::likelihood::Likelihood;
+use crate::posterior::mixture::{LEVELS, Mixture};
+use anyhow::{Result, ensure};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Open01, StandardNormal};
+
+/// p(theta_e | theta_e > 0), arcsec.
+pub struct Radius {
+    shape: Shape,
+    /// P(theta_e > 0) before the cut.
+    positive: f64,
+}
+
+/// The distribution before the cut.
+enum Shape {
+    Members(Mixture),
+    /// x(z), with z a standard normal, linear between the quantiles at [`LEVELS`] and beyond them: a Gaussian is
+    /// rebuilt exactly.
+    Quantiles([f64; 5]),
+}
+
+/// Standard normal quantiles at [`LEVELS`].
+const SCORES: [f64; 5] = [
+    -1.959_963_984_540_054,
+    -0.994_457_883_209_753,
+    0.0,
+    0.994_457_883_209_753,
+    1.959_963_984_540_054,
+];
+
+/// A radius less likely than this to be positive is no answer.
+const LEAST_POSITIVE: f64 = 1e-12;
+
+impl Radius {
+    /// The members' mixture, arcsec.
+    ///
+    /// # Errors
+    /// Nothing above 0.
+    pub fn from_mixture(mixture: Mixture) -> Result<Radius> {
+        let positive = mixture.above(0.0);
+        Radius::new(Shape::Members(mixture), positive)
+    }
+
+    /// A distribution with these quantiles, arcsec, at [`LEVELS`].
+    ///
+    /// # Errors
+    /// Quantiles that are not finite or not in order; nothing above 0.
+    pub fn from_quantiles(q: [f64; 5]) -> Result<Radius> {
+        ensure!(
+            q.iter().all(|q| q.is_finite()) && q.is_sorted(),
+            "the quantiles {q:?} are not finite and in order"
+        );
+        let positive = standard_normal().cdf(-score_of_zero(&q));
+        Radius::new(Shape::Quantiles(q), positive)
+    }
+
+    fn new(shape: Shape, positive: f64) -> Result<Radius> {
+        ensure!(positive > LEAST_POSITIVE, "the radius is not above 0");
+        Ok(Radius { shape, positive })
+    }
+
+    /// The share that was cut off: P(theta_e <= 0) before the cut.
+    pub fn cut(&self) -> f64 {
+        1.0 - self.positive
+    }
+
+    /// The theta_e that is not exceeded with probability `p`, 0 < p < 1.
+    pub fn quantile(&self, p: f64) -> f64 {
+        let above = ((1.0 - p) * self.positive).clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON);
+        let theta_e = match &self.shape {
+            Shape::Members(mixture) => mixture.upper_quantile(above),
+            Shape::Quantiles(q) => at_score(q, standard_normal().upper_quantile(above)),
+        };
+        theta_e.max(f64::MIN_POSITIVE)
+    }
+
+    /// Quantiles at [`LEVELS`].
+    pub fn quantiles(&self) -> [f64; 5] {
+        LEVELS.map(|p| self.quantile(p))
+    }
+
+    /// One random theta_e.
+    pub fn draw(&self, rng: &mut ChaCha8Rng) -> f64 {
+        if self.positive < 0.05 {
+            return self.quantile(Open01.sample(rng));
+        }
+        loop {
+            let theta_e = match &self.shape {
+                Shape::Members(mixture) => mixture.draw(rng),
+                Shape::Quantiles(q) => at_score(q, StandardNormal.sample(rng)),
+            };
+            if theta_e > 0.0 {
+                return theta_e;
+            }
+        }
+    }
+}
+
+fn standard_normal() -> Mixture {
+    Mixture::new(Likelihood::Gaussian, &[0.0], &[1.0]).expect("a valid mixture")
+}
+
+/// x(z): the segment that z lies in, or the first or last.
+fn at_score(q: &[f64; 5], z: f64) -> f64 {
+    let i = SCORES[1..4].iter().filter(|knot| z > **knot).count();
+    q[i] + (q[i + 1] - q[i]) * (z - SCORES[i]) / (SCORES[i + 1] - SCORES[i])
+}
+
+/// The largest z with x(z) <= 0; infinite where x is constant beyond the outer quantiles.
+fn score_of_zero(q: &[f64; 5]) -> f64 {
+    let i = q[1..4].iter().filter(|q| **q <= 0.0).count();
+    if q[i] == q[i + 1] {
+        return if q[i] > 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
+    }
+    SCORES[i] - q[i] * (SCORES[i + 1] - SCORES[i]) / (q[i + 1] - q[i])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    fn assert_close(found: f64, expected: f64, tolerance: f64) {
+        assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
+    }
+
+    fn gaussians(mu: &[f64], var: &[f64]) -> Result<Radius> {
+        Radius::from_mixture(Mixture::new(Likelihood::Gaussian, mu, var)?)
+    }
+
+    fn gaussian(mu: f64, sigma: f64) -> [Radius; 2] {
+        [
+            gaussians(&[mu], &[sigma * sigma]).unwrap(),
+            Radius::from_quantiles(SCORES.map(|z| mu + sigma * z)).unwrap(),
+        ]
+    }
+
+    #[test]
+    fn far_above_zero_nothing_changes() {
+        let mixture = Mixture::new(Likelihood::Gaussian, &[1.0, 1.4, 1.1], &[0.01, 0.02, 0.005]).unwrap();
+        let radius = Radius::from_mixture(mixture.clone()).unwrap();
+        let rebuilt = Radius::from_quantiles(mixture.prediction().quantiles).unwrap();
+        for (i, p) in LEVELS.into_iter().enumerate() {
+            assert_close(radius.quantiles()[i], mixture.quantile(p), 1e-11);
+            assert_close(rebuilt.quantiles()[i], mixture.quantile(p), 1e-11);
+        }
+        assert!(radius.cut() < 1e-11 && rebuilt.cut() < 1e-4);
+    }
+
+    #[test]
+    fn a_gaussian_cut_at_zero() {
+        // scipy.stats.truncnorm(-mu / sigma, inf, mu, sigma).ppf(LEVELS)
+        #[rustfmt::skip]
+        let cases = [
+            (0.1, 0.2, 0.3085375387259869,
+             [0.00970526678824, 0.0591973296269, 0.179374235018, 0.344632679324, 0.522664619587]),
+            (0.0, 1.0, 0.5, [0.0313379820214, 0.201893479142, 0.674489750196, 1.40507156031, 2.2414027276]),
+            (-5.0, 1.0, 0.9999997133484281,
+             [0.00487925846742, 0.0335120060204, 0.132018332044, 0.342391052591, 0.669367327934]),
+        ];
+        for (mu, sigma, cut, quantiles) in cases {
+            for radius in gaussian(mu, sigma) {
+                assert_close(radius.cut(), cut, 1e-13);
+                for (found, expected) in radius.quantiles().into_iter().zip(quantiles) {
+                    assert_close(found, expected, 1e-10);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn draws_have_the_quantiles() {
+        let members = |likelihood, mu: &[f64], var: &[f64]| {
+            Radius::from_mixture(Mixture::new(likelihood, mu, var).unwrap()).unwrap()
+        };
+        let radii = [
+            members(Likelihood::Gaussian, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
+            members(Likelihood::StudentT, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
+            members(Likelihood::LogNormal, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
+            members(Likelihood::Gaussian, &[-2.0, -2.5], &[1.0, 1.0]), // by inversion
+            Radius::from_quantiles([-0.1, 0.2, 0.3, 0.9, 2.0]).unwrap(),
+        ];
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        for radius in radii {
+            let draws: Vec<f64> = (0..200_000).map(|_| radius.draw(&mut rng)).collect();
+            assert!(draws.iter().all(|x| *x > 0.0));
+            for (q, p) in radius.quantiles().into_iter().zip(LEVELS) {
+                let share = draws.iter().filter(|x| **x <= q).count() as f64 / draws.len() as f64;
+                assert_close(share, p, 4.0 * (p * (1.0 - p) / draws.len() as f64).sqrt());
+            }
+        }
+    }
+
+    #[test]
+    fn degenerate_quantiles() {
+        let point = Radius::from_quantiles([1.2; 5]).unwrap();
+        assert_eq!((point.cut(), point.quantiles()), (0.0, [1.2; 5]));
+        let half = Radius::from_quantiles([0.0, 0.0, 0.0, 1.0, 2.0]).unwrap();
+        assert_close(half.cut(), 0.5, 1e-12);
+        assert!(half.quantiles().is_sorted() && half.quantiles()[0] > 0.0);
+    }
+
+    #[test]
+    fn no_radius_is_an_error() {
+        assert!(gaussians(&[f64::NAN], &[1.0]).is_err());
+        assert!(gaussians(&[-9.0], &[1.0]).is_err());
+        assert!(Radius::from_quantiles([1.0, 2.0, f64::NAN, 3.0, 4.0]).is_err());
+        assert!(Radius::from_quantiles([1.0, 3.0, 2.0, 4.0, 5.0]).is_err());
+        assert!(Radius::from_quantiles([-1.0; 5]).is_err());
+        assert!(Radius::from_quantiles([0.0; 5]).is_err());
+    }
+}

@@ -1,0 +1,46 @@
+//! Statistics and hashes; depends on nothing.
+
+/// The median; for an even number of values, the mean of the two in the middle. Reorders `values`; `None` if there are
+/// none.
+pub fn median(values: &mut [f64]) -> Option<f64> {
+    let (half, even) = (values.len() / 2, values.len().is_multiple_of(2));
+    if values.is_empty() {
+        return None;
+    }
+    let (below, &mut upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
+    let lower = if even {
+        below.iter().copied().max_by(f64::total_cmp)
+    } else {
+        None
+    };
+    Some(lower.map_or(upper, |lower| lower + (upper - lower) / 2.0))
+}
+
+/// The hash that [`fnv1a`] starts from.
+pub const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The 64-bit FNV-1a hash `hash` continued with `bytes`.
+pub fn fnv1a(hash: u64, bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(hash, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_of_odd_even_and_no_values() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&mut []), None);
+    }
+
+    #[test]
+    fn the_published_test_vectors_of_fnv_1a() {
+        assert_eq!(fnv1a(FNV_OFFSET, *b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(FNV_OFFSET, *b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(fnv1a(FNV_OFFSET, *b"foo"), *b"bar"), 0x8594_4171_f739_67e8);
+    }
+}

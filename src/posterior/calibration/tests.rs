@@ -1,0 +1,231 @@
+use super::*;
+use crate::likelihood::Likelihood;
+use crate::posterior::mixture::LEVELS;
+use clap::ValueEnum;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    StandardNormal.sample(rng)
+}
+
+/// Answers of five members, and truths drawn from the mixture whose sigmas and spread are `aleatoric` and `epistemic`
+/// times those stated.
+fn rows(n: usize, aleatoric: f64, epistemic: f64, seed: u64) -> Vec<(Mixture, f64)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let row = |_| {
+        let (centre, spread) = (0.5 + 2.0 * rng.random::<f64>(), 0.05 + 0.3 * rng.random::<f64>());
+        let mu: Vec<f64> = (0..5).map(|_| centre + spread * normal(&mut rng)).collect();
+        let var: Vec<f64> = (0..5).map(|_| (0.05 + 0.2 * rng.random::<f64>()).powi(2)).collect();
+        let mean = mu.iter().sum::<f64>() / 5.0;
+        let m = rng.random_range(0..5u32) as usize;
+        let truth = mean + epistemic * (mu[m] - mean) + aleatoric * var[m].sqrt() * normal(&mut rng);
+        (Mixture::new(Likelihood::Gaussian, &mu, &var).unwrap(), truth)
+    };
+    (0..n).map(row).collect()
+}
+
+fn coverage(rows: &[(Mixture, f64)], map: Option<&Map>, level: f64) -> f64 {
+    let held = |(mixture, truth): &&(Mixture, f64)| {
+        let forecast = Forecast::of(mixture, map);
+        let ends = [0.5 - 0.5 * level, 0.5 + 0.5 * level].map(|p| forecast.quantile(p));
+        let within = ends[0] <= *truth && *truth <= ends[1];
+        let by_pit = (2.0 * forecast.pit(*truth) - 1.0).abs() <= level;
+        assert!(
+            within == by_pit || ends.iter().any(|end| (end - truth).abs() < 1e-9),
+            "{ends:?} {truth} {level}"
+        );
+        within
+    };
+    rows.iter().filter(held).count() as f64 / rows.len() as f64
+}
+
+#[test]
+fn every_method_makes_known_miscalibration_true_within_binomial_error() {
+    let (n_cal, n_test) = (3000, 3000);
+    for (aleatoric, epistemic) in [(0.5, 0.5), (1.0, 1.0), (1.8, 2.5), (0.6, 2.0)] {
+        let (cal, test) = (
+            rows(n_cal, aleatoric, epistemic, 1),
+            rows(n_test, aleatoric, epistemic, 2),
+        );
+        for method in [Method::Factors, Method::Isotonic, Method::Conformal] {
+            let map = fit(method, &cal).unwrap();
+            assert!(map.is_valid());
+            for p in [0.683, 0.954, 0.997] {
+                let allowed = 2.5 * (p * (1.0 - p) * (1.0 / n_cal as f64 + 1.0 / n_test as f64)).sqrt();
+                let found = coverage(&test, Some(&map), p);
+                assert!(
+                    (found - p).abs() <= allowed,
+                    "{aleatoric} {epistemic} {method:?}: {found} at {p}, {allowed} allowed"
+                );
+            }
+        }
+        if aleatoric != 1.0 && aleatoric != 0.6 {
+            assert!((coverage(&test, None, 0.683) - 0.683).abs() > 0.1, "the task is none");
+        }
+    }
+}
+
+#[test]
+fn factors_are_found_where_there_are_many_rows() {
+    for (aleatoric, epistemic) in [(1.0, 1.0), (0.5, 0.5), (1.5, 2.0)] {
+        let Map::Factors(f) = fit(Method::Factors, &rows(6000, aleatoric, epistemic, 3)).unwrap() else {
+            unreachable!()
+        };
+        assert!((f.aleatoric / aleatoric - 1.0).abs() < 0.12, "{f:?}");
+        assert!((f.epistemic / epistemic - 1.0).abs() < 0.15, "{f:?}");
+    }
+    // One member has no spread: the penalty alone decides, and says the same.
+    let single: Vec<_> = rows(200, 1.0, 1.0, 4)
+        .into_iter()
+        .map(|(m, y)| (m.moments(), y))
+        .collect();
+    let f = Factors::fit(&single).unwrap();
+    assert!((f.epistemic / f.aleatoric - 1.0).abs() < 0.02, "{f:?}");
+}
+
+/// As [`rows`], of any likelihood: truths are drawn from the mixture that is scaled by the two factors.
+fn scaled_rows(likelihood: Likelihood, n: usize, factors: [f64; 2], seed: u64) -> Vec<(Mixture, f64)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let row = |_| {
+        let centre = 1.0 + rng.random::<f64>();
+        let mu: Vec<f64> = (0..5).map(|_| centre * (0.1 * normal(&mut rng)).exp()).collect();
+        let var: Vec<f64> = (0..5).map(|_| (0.05 + 0.2 * rng.random::<f64>()).powi(2)).collect();
+        let mixture = Mixture::new(likelihood, &mu, &var).unwrap();
+        let truth = mixture.scaled(factors[0], factors[1]).draw(&mut rng);
+        (mixture, truth)
+    };
+    (0..n).map(row).collect()
+}
+
+#[test]
+fn every_method_calibrates_every_likelihood() {
+    let (n, factors) = (2000, [1.7, 2.2]);
+    for &likelihood in Likelihood::value_variants() {
+        let (cal, test) = (
+            scaled_rows(likelihood, n, factors, 11),
+            scaled_rows(likelihood, n, factors, 12),
+        );
+        for method in [Method::Factors, Method::Isotonic, Method::Conformal] {
+            let map = fit(method, &cal).unwrap();
+            for p in [0.683, 0.954] {
+                let allowed = 3.0 * (p * (1.0 - p) * 2.0 / n as f64).sqrt();
+                let found = coverage(&test, Some(&map), p);
+                assert!(
+                    (found - p).abs() <= allowed,
+                    "{likelihood:?} {method:?}: {found} at {p}, {allowed} allowed"
+                );
+            }
+            if let Map::Factors(f) = map {
+                assert!((f.aleatoric / factors[0] - 1.0).abs() < 0.12, "{likelihood:?} {f:?}");
+                assert!((f.epistemic / factors[1] - 1.0).abs() < 0.2, "{likelihood:?} {f:?}");
+            }
+        }
+        assert!((coverage(&test, None, 0.683) - 0.683).abs() > 0.1, "the task is none");
+    }
+}
+
+#[test]
+fn one_runaway_truth_moves_no_factor_far() {
+    let mut rows = rows(300, 0.5, 0.5, 5);
+    let before = Factors::fit(&rows).unwrap();
+    rows[0].1 = 60.0;
+    let after = Factors::fit(&rows).unwrap();
+    assert!(
+        (after.aleatoric / before.aleatoric - 1.0).abs() < 0.1,
+        "{before:?} {after:?}"
+    );
+}
+
+/// Over many draws of calibration rows and a new object, the interval at p holds the truth with probability
+/// ceil((n + 1) p) / (n + 1), however wrong the stated sigmas are.
+#[test]
+fn conformal_keeps_its_guarantee_in_finite_samples() {
+    for (n, level) in [(19, 0.95), (19, 0.5), (50, 0.68), (50, 0.95)] {
+        let draws = 4000;
+        let held = (0..draws)
+            .filter(|&draw| {
+                let rows = rows(n + 1, 2.0, 0.3, 1000 + draw);
+                let map = fit(Method::Conformal, &rows[..n]).unwrap();
+                let (mixture, truth) = &rows[n];
+                let forecast = Forecast::of(mixture, Some(&map));
+                let p = 0.5 - 0.5 * level;
+                (forecast.quantile(p)..=forecast.quantile(1.0 - p)).contains(truth)
+            })
+            .count() as f64
+            / draws as f64;
+        let exact = ((n + 1) as f64 * level - 1e-9).ceil() / (n + 1) as f64;
+        let error = (exact * (1.0 - exact) / draws as f64).sqrt();
+        assert!(
+            exact >= level && (held - exact).abs() < 3.5 * error,
+            "{n} {level}: {held}, not {exact}"
+        );
+    }
+}
+
+#[test]
+fn quantiles_ascend_and_sigmas_stay_where_they_should() {
+    let rows = rows(400, 0.4, 2.0, 6);
+    for method in [Method::Factors, Method::Isotonic, Method::Conformal] {
+        let map = fit(method, &rows).unwrap();
+        for (mixture, _) in &rows[..50] {
+            let (raw, calibrated) = (mixture.prediction(), Forecast::of(mixture, Some(&map)).prediction());
+            assert!(calibrated.quantiles.is_sorted(), "{method:?} {calibrated:?}");
+            assert!((calibrated.theta_e - raw.theta_e).abs() < 1e-12);
+            assert_eq!(method != Method::Factors, calibrated.sigma == raw.sigma);
+            if method != Method::Factors {
+                assert_ne!(calibrated.quantiles[0], raw.quantiles[0]);
+            }
+        }
+    }
+    let conformal = Conformal::fit(&rows).unwrap();
+    let mixture = &rows[0].0;
+    assert_eq!(
+        conformal.quantile(mixture, 0.9999),
+        f64::INFINITY,
+        "400 rows say nothing of it"
+    );
+    assert!(conformal.quantile(mixture, 0.9985).is_finite());
+}
+
+#[test]
+fn levels_that_underflow_are_no_end_of_the_map() {
+    let mut rows = rows(100, 1.0, 1.0, 7);
+    for row in &mut rows[..20] {
+        row.1 += 1e3;
+    }
+    let map = fit(Method::Isotonic, &rows).unwrap();
+    assert!(map.is_valid());
+    let q = Forecast::of(&rows[50].0, Some(&map)).prediction().quantiles;
+    assert!(q.iter().all(|q| q.is_finite()) && q.is_sorted(), "{q:?}");
+    assert!(LEVELS.len() == q.len());
+}
+
+#[test]
+fn too_few_rows_and_truths_that_are_not_finite() {
+    let refused = |method, rows: &[(Mixture, f64)]| fit(method, rows).unwrap_err().to_string();
+    let mut few = rows(18, 1.0, 1.0, 8);
+    assert!(refused(Method::Factors, &few).contains("18 rows are too few"));
+    assert!(refused(Method::Isotonic, &few).contains("at least 40"));
+    assert!(refused(Method::Conformal, &few).contains("at least 19"));
+    few[3].1 = f64::NAN;
+    assert!(refused(Method::Factors, &few).contains("not finite"));
+}
+
+#[test]
+fn the_map_is_readable_json() {
+    let calibration = Calibration {
+        map: Map::Factors(Factors {
+            aleatoric: 0.5,
+            epistemic: 1.0 / 3.0,
+        }),
+        record: Record::now("cal/", 400),
+    };
+    let text = serde_json::to_string(&calibration).unwrap();
+    assert!(
+        text.starts_with(r#"{"map":{"method":"factors","aleatoric":0.5,"epistemic":0.3333333333333333}"#),
+        "{text}"
+    );
+    assert_eq!(serde_json::from_str::<Calibration>(&text).unwrap(), calibration);
+}

@@ -1,0 +1,325 @@
+//! The plots of a report, each an SVG.
+
+use crate::evaluate::BySize;
+use crate::numeric::median;
+use crate::plot::chart::{Axes, SIZE, band, legend, line, point};
+use crate::plot::svg::{BLUE, INK, PALETTE, VERMILLION, draw_svg, drawing, tick};
+use crate::posterior::metrics::Scored;
+use crate::posterior::metrics::curves::{SigmaBin, central_levels, curve, ence, sigma_bins};
+use anyhow::Result;
+use plotters::prelude::*;
+
+/// What is drawn without calibration.
+const GREY: RGBColor = RGBColor(130, 130, 130);
+const PIT_BINS: usize = 20;
+/// Points drawn at most.
+const MOST_DRAWN: usize = 3000;
+/// Where a legend lies in the upper left of a figure.
+const UPPER_LEFT: (i32, i32) = (104, 60);
+
+fn percent(value: &f64) -> String {
+    format!("{:.0}", 100.0 * value)
+}
+
+/// The name of the curve of `objects` beside that of the uncalibrated ones.
+fn names(raw: Option<&[Scored]>) -> [&'static str; 2] {
+    match raw {
+        Some(_) => ["calibrated", "uncalibrated"],
+        None => ["ensemble", ""],
+    }
+}
+
+/// Predicted minus true against the true radius, with medians and 16 to 84 % ranges of bins of equally many objects.
+pub fn residuals(objects: &[Scored]) -> Result<String> {
+    let mut sizes: Vec<f64> = objects.iter().map(|o| o.error().abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    let usual = sizes[(sizes.len() - 1) * 98 / 100].max(0.05);
+    let half = 1.1 * sizes[sizes.len() - 1].min(2.5 * usual);
+    let mut sorted: Vec<&Scored> = objects.iter().collect();
+    sorted.sort_by(|a, b| a.truth.total_cmp(&b.truth));
+    let (low, high) = (sorted[0].truth, sorted[sorted.len() - 1].truth);
+    let margin = (0.04 * (high - low)).max(0.05);
+    let span = high - low + 2.0 * margin;
+    draw_svg((SIZE.0, 640), |area| {
+        let mut chart = Axes {
+            title: "Error against Einstein radius",
+            x: "true Einstein radius [arcsec]",
+            y: "predicted − true [arcsec]",
+            xs: (low - margin, high + margin),
+            ys: (-half, half),
+            x_tick: &tick(span),
+            y_tick: &tick(2.0 * half),
+        }
+        .draw(area)?;
+        let every = objects.len().div_ceil(MOST_DRAWN).max(1);
+        let opacity = if objects.len() > 300 { 0.3 } else { 0.6 };
+        let style = BLUE.mix(opacity).filled();
+        let (inside, outside): (Vec<&Scored>, Vec<&Scored>) =
+            objects.iter().step_by(every).partition(|o| o.error().abs() <= half);
+        chart
+            .draw_series(inside.iter().map(|o| Circle::new((o.truth, o.error()), 3, style)))
+            .map_err(drawing)?;
+        let at_edge =
+            |o: &&Scored| TriangleMarker::new((o.truth, (0.97 * half).copysign(o.error())), 6, VERMILLION.filled());
+        chart.draw_series(outside.iter().map(at_edge)).map_err(drawing)?;
+        line(
+            &mut chart,
+            [(low - margin, 0.0), (high + margin, 0.0)],
+            INK.stroke_width(1),
+        )?;
+        let bins = (sorted.len() / 15).clamp(1, 8);
+        for k in 0..bins {
+            let part = &sorted[k * sorted.len() / bins..(k + 1) * sorted.len() / bins];
+            let mut errors: Vec<f64> = part.iter().map(|o| o.error()).collect();
+            errors.sort_by(f64::total_cmp);
+            let at = |share: f64| errors[(share * (errors.len() - 1) as f64).round() as usize];
+            let mut truths: Vec<f64> = part.iter().map(|o| o.truth).collect();
+            let x = median(&mut truths).expect("a bin has objects");
+            point(
+                &mut chart,
+                (x, at(0.5)),
+                (at(0.16).max(-half), at(0.84).min(half)),
+                PALETTE[4],
+            )?;
+        }
+        let mut rows = vec![(Some(PALETTE[4]), "median, 16 to 84 % of a bin".to_string())];
+        let beyond = objects.iter().filter(|o| o.error().abs() > half).count();
+        if beyond > 0 {
+            rows.push((Some(VERMILLION), format!("beyond the axis: {beyond}")));
+        }
+        legend(area, UPPER_LEFT, &rows)
+    })
+}
+
+/// How often truths fall between which quantiles; flat is calibrated.
+pub fn pit_histogram(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
+    let shares = |objects: &[Scored]| {
+        let mut counts = [0.0; PIT_BINS];
+        for o in objects {
+            counts[((o.pit * PIT_BINS as f64) as usize).min(PIT_BINS - 1)] += PIT_BINS as f64 / objects.len() as f64;
+        }
+        counts
+    };
+    let (own, before) = (shares(objects), raw.map(shares));
+    // In units of the mean: the binomial error of a bin of a flat histogram, twice.
+    let p = 1.0 / PIT_BINS as f64;
+    let spread = 2.0 * ((1.0 - p) / (p * objects.len() as f64)).sqrt();
+    let all = own.iter().chain(before.iter().flatten());
+    let top = 1.35 * all.copied().fold(1.0 + spread, f64::max);
+    draw_svg(SIZE, |area| {
+        let mut chart = Axes {
+            title: "Where the truth falls",
+            x: "level of the truth in the stated distribution (PIT)",
+            y: "objects / expected",
+            xs: (0.0, 1.0),
+            ys: (0.0, top),
+            x_tick: &tick(2.0),
+            y_tick: &tick(top),
+        }
+        .draw(area)?;
+        let bar = |(k, &share): (usize, &f64)| {
+            let x = |k: usize| k as f64 / PIT_BINS as f64;
+            Rectangle::new([(x(k), 0.0), (x(k + 1), share)], BLUE.mix(0.55).filled())
+        };
+        chart.draw_series(own.iter().enumerate().map(bar)).map_err(drawing)?;
+        let level = |y: f64| [(0.0, y), (1.0, y)];
+        for y in [1.0 - spread, 1.0 + spread] {
+            line(&mut chart, level(y), INK.mix(0.5).stroke_width(1))?;
+        }
+        line(&mut chart, level(1.0), INK.stroke_width(2))?;
+        let [own_name, raw_name] = names(raw);
+        let mut rows = vec![(Some(BLUE), own_name.to_string())];
+        if let Some(before) = &before {
+            let steps = before
+                .iter()
+                .enumerate()
+                .flat_map(|(k, &share)| [k, k + 1].map(|edge| (edge as f64 / PIT_BINS as f64, share)));
+            line(&mut chart, steps, VERMILLION.stroke_width(2))?;
+            rows.push((Some(VERMILLION), raw_name.into()));
+        }
+        rows.push((Some(INK), "flat, ± 2 binomial errors".into()));
+        legend(area, UPPER_LEFT, &rows)
+    })
+}
+
+/// Share of truths below each stated quantile.
+pub fn reliability(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
+    let levels = |objects: &[Scored]| {
+        let mut levels: Vec<f64> = objects.iter().map(|o| o.pit).collect();
+        levels.sort_by(f64::total_cmp);
+        levels
+    };
+    diagonal(
+        ["Reliability", "stated quantile [%]", "truths below it [%]"],
+        &levels(objects),
+        raw.map(levels),
+        &[],
+    )
+}
+
+/// Share of truths within the central interval of each level.
+pub fn coverage(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
+    let levels = |objects: &[Scored]| central_levels(objects.iter().map(|o| o.pit));
+    diagonal(
+        ["Coverage", "stated central interval [%]", "truths within it [%]"],
+        &levels(objects),
+        raw.map(levels),
+        &[0.683, 0.954, 0.997],
+    )
+}
+
+fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked: &[f64]) -> Result<String> {
+    let n = own.len() as f64;
+    draw_svg(SIZE, |area| {
+        let mut chart = Axes {
+            title,
+            x,
+            y,
+            xs: (0.0, 1.0),
+            ys: (0.0, 1.0),
+            x_tick: &percent,
+            y_tick: &percent,
+        }
+        .draw(area)?;
+        let edge = |k: usize| {
+            let p = k as f64 / 100.0;
+            let error = 2.0 * (p * (1.0 - p) / n).sqrt();
+            (p, (p - error).max(0.0), (p + error).min(1.0))
+        };
+        band(
+            &mut chart,
+            &(0..=100).map(edge).collect::<Vec<_>>(),
+            GREY.mix(0.25).filled(),
+        )?;
+        line(&mut chart, [(0.0, 0.0), (1.0, 1.0)], INK.stroke_width(1))?;
+        let points = |levels: &[f64]| {
+            curve(levels)
+                .into_iter()
+                .map(|[p, share]| (p, share))
+                .collect::<Vec<_>>()
+        };
+        if let Some(raw) = &raw {
+            line(&mut chart, points(raw), VERMILLION.stroke_width(2))?;
+        }
+        line(&mut chart, points(own), BLUE.stroke_width(3))?;
+        for (levels, colour) in raw.iter().map(|raw| (&raw[..], VERMILLION)).chain([(own, BLUE)]) {
+            let share = |p: f64| levels.partition_point(|&level| level <= p) as f64 / levels.len() as f64;
+            let at = marked.iter().map(|&p| Circle::new((p, share(p)), 5, colour.filled()));
+            chart.draw_series(at).map_err(drawing)?;
+        }
+        let mut rows = match raw {
+            Some(_) => vec![
+                (Some(BLUE), "calibrated".to_string()),
+                (Some(VERMILLION), "uncalibrated".into()),
+            ],
+            None => vec![(Some(BLUE), "ensemble".to_string())],
+        };
+        rows.push((Some(GREY), "true ± 2 binomial errors".into()));
+        if !marked.is_empty() {
+            rows.push((None, "dots: 68.3, 95.4, 99.7 %".into()));
+        }
+        legend(area, (276, 398 - 21 * rows.len() as i32), &rows)
+    })
+}
+
+/// Root mean square error against stated sigma in bins, both logarithmic.
+pub fn sigma_error(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
+    let (own, before) = (sigma_bins(objects), raw.map(sigma_bins));
+    let all = || {
+        own.iter()
+            .chain(before.iter().flatten())
+            .flat_map(|b| [b.stated, b.observed])
+    };
+    let log = |value: f64| value.max(1e-6).log10();
+    let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+        (l.min(log(v)), h.max(log(v)))
+    });
+    let (low, high) = (low - 0.15, high + 0.15);
+    let arcsec = |value: &f64| match 10f64.powf(*value) {
+        v if v >= 10.0 => format!("{v:.0}"),
+        v if v >= 1.0 => format!("{v:.1}"),
+        v if v >= 0.1 => format!("{v:.2}"),
+        v => format!("{v:.3}"),
+    };
+    draw_svg(SIZE, |area| {
+        let mut chart = Axes {
+            title: "Stated sigma against error",
+            x: "root mean variance of a bin [arcsec]",
+            y: "root mean squared error [arcsec]",
+            xs: (low, high),
+            ys: (low, high),
+            x_tick: &arcsec,
+            y_tick: &arcsec,
+        }
+        .draw(area)?;
+        line(&mut chart, [(low, low), (high, high)], INK.stroke_width(1))?;
+        let mut draw = |bins: &[SigmaBin], colour: RGBColor| -> Result<()> {
+            for bin in bins {
+                // The relative error of a root mean square of n values.
+                let error = 1.0 / (2.0 * bin.n as f64).sqrt();
+                let y = |factor: f64| log(bin.observed * factor).clamp(low, high);
+                point(
+                    &mut chart,
+                    (log(bin.stated), y(1.0)),
+                    (y(1.0 - error), y(1.0 + error)),
+                    colour,
+                )?;
+            }
+            Ok(())
+        };
+        if let Some(before) = &before {
+            draw(before, VERMILLION)?;
+        }
+        draw(&own, BLUE)?;
+        let [own_name, raw_name] = names(raw);
+        let mut rows = vec![(Some(BLUE), format!("{own_name}, ENCE {:.2}", ence(&own)))];
+        if let Some(before) = &before {
+            rows.push((Some(VERMILLION), format!("{raw_name}, ENCE {:.2}", ence(before))));
+        }
+        legend(area, UPPER_LEFT, &rows)
+    })
+}
+
+/// RMSE and NLL of ensembles of 1 to M members.
+pub fn by_size(sizes: &[BySize]) -> Result<String> {
+    type Curve = (&'static str, &'static str, fn(&BySize) -> (f64, f64, f64));
+    let panels: [Curve; 2] = [
+        ("Error", "RMSE [arcsec]", |s| (s.rmse, s.rmse_range.0, s.rmse_range.1)),
+        ("Negative log-likelihood", "NLL of the mixture", |s| {
+            (s.nll, s.nll_range.0, s.nll_range.1)
+        }),
+    ];
+    draw_svg((2 * SIZE.0, SIZE.1), |area| {
+        let (left, right) = area.split_horizontally(SIZE.0);
+        for (area, (title, y, value)) in [left, right].iter().zip(panels) {
+            let values: Vec<_> = sizes.iter().map(value).collect();
+            let low = values.iter().map(|v| v.1).fold(f64::INFINITY, f64::min);
+            let high = values.iter().map(|v| v.2).fold(f64::NEG_INFINITY, f64::max);
+            let margin = (0.08 * (high - low)).max(1e-3);
+            let mut chart = Axes {
+                title,
+                x: "members",
+                y,
+                xs: (0.5, sizes.len() as f64 + 0.5),
+                ys: (low - margin, high + 3.0 * margin),
+                x_tick: &|x| {
+                    if (x - x.round()).abs() < 1e-9 {
+                        format!("{x:.0}")
+                    } else {
+                        String::new()
+                    }
+                },
+                y_tick: &tick(high - low),
+            }
+            .draw(area)?;
+            let points = sizes.iter().zip(&values).map(|(size, v)| (size.members as f64, v.0));
+            line(&mut chart, points, BLUE.mix(0.5).stroke_width(2))?;
+            for (size, &(mean, low, high)) in sizes.iter().zip(&values) {
+                point(&mut chart, (size.members as f64, mean), (low, high), BLUE)?;
+            }
+            let text = "mean and range of runs of members".to_string();
+            legend(area, (SIZE.0 as i32 - 350, 60), &[(Some(BLUE), text)])?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,218 @@
+//! The report as one page that needs nothing else: plots are in it as SVG, images as data.
+
+use super::gallery::escape;
+use super::tables::Subject;
+use crate::evaluate::{Binned, Evaluation, Set};
+use crate::posterior::calibration::Map;
+use crate::posterior::metrics::{FIGURES, Figure};
+use std::fmt::Write as _;
+
+/// A plot: its file's name without extension, its caption, the SVG.
+pub struct Plot {
+    pub name: &'static str,
+    pub caption: String,
+    pub svg: String,
+    /// As wide as the page.
+    pub wide: bool,
+}
+
+const STYLE: &str = include_str!("report.css");
+
+pub fn page(subject: &Subject, evaluation: &Evaluation, plots: &[Plot]) -> String {
+    let mut html = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    html += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+    let _ = write!(
+        html,
+        "<title>lensgpu: evaluation of {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+        escape(&subject.model_file)
+    );
+    html += "<h1>Evaluation of an ensemble</h1>\n";
+    html += &head(subject, evaluation);
+    html += "<h2>Figures</h2>\n";
+    html += &figures(evaluation, subject);
+    html += &flags(evaluation);
+    html += &mean_and_median(evaluation);
+    html += "<h2>Plots</h2>\n<div class=\"plots\">\n";
+    for plot in plots {
+        let class = if plot.wide { " class=\"wide\"" } else { "" };
+        // In a page an SVG needs no name of its language.
+        let svg = plot.svg.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "");
+        let svg = svg.trim_start_matches(|c| c != '<');
+        let _ = write!(
+            html,
+            "<figure{class} id=\"{}\">\n{svg}\n<figcaption>{}</figcaption>\n</figure>\n",
+            plot.name, plot.caption
+        );
+    }
+    html += "</div>\n";
+    for binned in evaluation.binned.iter().filter(|b| !b.bins.is_empty()) {
+        html += &bins(binned);
+    }
+    html + "</body>\n</html>\n"
+}
+
+fn head(subject: &Subject, evaluation: &Evaluation) -> String {
+    let about = &subject.model.about;
+    let training = &about.training;
+    let calibration = match &about.calibration {
+        None => "none".into(),
+        Some(c) => {
+            let what = match &c.map {
+                Map::Factors(f) => format!(
+                    "factors {:.3} (aleatoric) and {:.3} (epistemic)",
+                    f.aleatoric, f.epistemic
+                ),
+                Map::Isotonic(_) => "isotonic on the PIT".into(),
+                Map::Conformal(_) => "split conformal".into(),
+            };
+            let record = &c.record;
+            format!(
+                "{what}, fitted on {} rows of {}, {}",
+                record.rows,
+                escape(&record.data),
+                record.date
+            )
+        }
+    };
+    let flagged = evaluation.known.iter().filter(|k| k.flags != 0).count();
+    let rows = [
+        ("model", escape(&subject.model_file)),
+        (
+            "trained",
+            format!(
+                "{} members on {} rows, {} epochs, {}",
+                subject.model.members.len(),
+                training.train,
+                training.epochs,
+                training.date
+            ),
+        ),
+        (
+            "label",
+            format!("{} [{}]", escape(&about.label.name), escape(&about.label.unit)),
+        ),
+        ("data", escape(&subject.data)),
+        (
+            "objects",
+            format!("{}, of which {flagged} are flagged", evaluation.known.len()),
+        ),
+        ("calibration", calibration),
+        (
+            "made",
+            format!("{} by lensgpu {}", subject.date, env!("CARGO_PKG_VERSION")),
+        ),
+    ];
+    let mut html = String::from("<table class=\"head\">\n");
+    for (name, value) in rows {
+        let _ = writeln!(html, "<tr><th>{name}</th><td>{value}</td></tr>");
+    }
+    html + "</table>\n"
+}
+
+fn cell(figure: &Figure, set: &Set, error: f64) -> String {
+    let value = figure.text((figure.of)(&set.metrics));
+    let error = figure.text(error);
+    // The unit stands once, behind the error.
+    let plain = value.trim_end_matches([' ', '%', '"']);
+    if error == "–" {
+        return format!("<td>{}</td>", escape(&value));
+    }
+    format!("<td>{plain} <small>± {}</small></td>", escape(&error))
+}
+
+fn figures(evaluation: &Evaluation, subject: &Subject) -> String {
+    let mut html = String::from("<div class=\"scroll\"><table class=\"figures\">\n<tr><th></th>");
+    for set in &evaluation.sets {
+        let best = evaluation
+            .best_member
+            .map(|m| format!("member {}", subject.model.members[m].number));
+        let star = if best.as_ref() == Some(&set.name) { " *" } else { "" };
+        let _ = write!(html, "<th>{}{star}</th>", escape(&set.name));
+    }
+    html += "</tr>\n";
+    for (i, figure) in FIGURES.iter().enumerate() {
+        let _ = write!(html, "<tr><th>{}</th>", escape(figure.title));
+        for set in &evaluation.sets {
+            html += &cell(figure, set, set.errors[i]);
+        }
+        html += "</tr>\n";
+    }
+    html += "</table></div>\n<p class=\"note\">± are standard errors by bootstrap. NLL is −ln p with p in 1/arcsec. \
+             Members are scored without calibration.";
+    if evaluation.best_member.is_some() {
+        html += " * the best member on validation data.";
+    }
+    html + "</p>\n"
+}
+
+/// Some of the figures of `rows`, each a set and its own cells before them.
+fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<String>, &'a Set)>) -> String {
+    let shown: Vec<(usize, &Figure)> = FIGURES
+        .iter()
+        .enumerate()
+        .filter(|(_, f)| shown.contains(&f.name))
+        .collect();
+    let titles = head.iter().copied().chain(shown.iter().map(|(_, figure)| figure.title));
+    let mut html = String::from("<div class=\"scroll\"><table class=\"figures\">\n<tr>");
+    for title in titles {
+        let _ = write!(html, "<th>{}</th>", escape(title));
+    }
+    html += "</tr>\n";
+    for (cells, set) in rows {
+        html += "<tr>";
+        for (i, text) in cells.iter().enumerate() {
+            let tag = if i == 0 { "th" } else { "td" };
+            let _ = write!(html, "<{tag}>{}</{tag}>", escape(text));
+        }
+        for (i, figure) in &shown {
+            html += &cell(figure, set, set.errors[*i]);
+        }
+        html += "</tr>\n";
+    }
+    html + "</table></div>\n"
+}
+
+fn flags(evaluation: &Evaluation) -> String {
+    let objects = evaluation.known.len() as f64;
+    let rows = evaluation.by_flag().map(|(name, set)| {
+        let n = set.metrics.n;
+        let share = format!("{:.1} %", 100.0 * n as f64 / objects);
+        (vec![name.into(), n.to_string(), share], set)
+    });
+    let table = table(&["flag", "objects", "share"], &["rmse", "runaway_share"], rows);
+    let largest = escape(&evaluation.largest.to_string());
+    format!(
+        "<h2>Flags</h2>\n{table}<p class=\"note\">Here {largest}. An answer above twice that label has run away, whatever \
+         its sigma.</p>\n"
+    )
+}
+
+fn mean_and_median(evaluation: &Evaluation) -> String {
+    let rows = [("mean", &evaluation.sets[0]), ("median", &evaluation.median)];
+    let rows = rows.map(|(name, set)| (vec![name.into()], set));
+    let table = table(&["answer"], &["rmse", "share_above_1_arcsec"], rows.into_iter());
+    format!(
+        "<h2>Mean and median of the mixture</h2>\n{table}<p class=\"note\">The median, q50 in a catalogue, hardly follows \
+         one member that runs away.</p>\n"
+    )
+}
+
+fn bins(binned: &Binned) -> String {
+    const SHOWN: [&str; 8] = [
+        "bias",
+        "rmse",
+        "nmad",
+        "outlier_share",
+        "nll",
+        "crps",
+        "coverage_683",
+        "coverage_954",
+    ];
+    let rows = binned.bins.iter().map(|bin| {
+        let digits = if bin.to >= 100.0 { 0 } else { 2 };
+        let range = format!("{:.digits$} to {:.digits$}", bin.from, bin.to);
+        (vec![range, bin.set.metrics.n.to_string()], &bin.set)
+    });
+    let table = table(&["range", "objects"], &SHOWN, rows);
+    format!("<h2>By {}</h2>\n{table}", escape(&binned.quantity))
+}

@@ -1,0 +1,214 @@
+//! The bit mask of the output column `flags`: why an answer should be looked at before it is trusted.
+//!
+//! Each bit has a pure function that decides it; 0 means that nothing was noticed. The bits are part of the output
+//! format: a bit keeps its meaning for ever.
+
+use super::audit::{self, MAX_MASKED};
+use super::sky::{Sky, SkyRange};
+use crate::numeric::median;
+
+pub const MASKED: i32 = 1;
+pub const PIXEL_SCALE: i32 = 2;
+pub const SKY: i32 = 4;
+pub const NEAR_EDGE: i32 = 8;
+pub const LABEL_RANGE: i32 = 16;
+pub const EPISTEMIC: i32 = 32;
+pub const DISAGREE: i32 = 64;
+pub const READ_ERROR: i32 = 128;
+pub const OUT_OF_DISTRIBUTION: i32 = 256;
+
+/// One bit of the mask.
+pub struct Flag {
+    pub bit: i32,
+    pub name: &'static str,
+    pub meaning: &'static str,
+}
+
+/// Every bit, in order.
+pub const FLAGS: [Flag; 9] = [
+    Flag {
+        bit: MASKED,
+        name: "masked",
+        meaning: "more than 20 % of the pixels are masked",
+    },
+    Flag {
+        bit: PIXEL_SCALE,
+        name: "pixel_scale",
+        meaning: "the header's pixel scale is not the model's (over 2 % off)",
+    },
+    Flag {
+        bit: SKY,
+        name: "sky",
+        meaning: "sky or noise outside the training range: another unit or zero point?",
+    },
+    Flag {
+        bit: NEAR_EDGE,
+        name: "near_edge",
+        meaning: "theta_e above 0.8 of the crop's half width",
+    },
+    Flag {
+        bit: LABEL_RANGE,
+        name: "label_range",
+        meaning: "theta_e outside the range of the training labels",
+    },
+    Flag {
+        bit: EPISTEMIC,
+        name: "epistemic",
+        meaning: "most of the variance is between the members",
+    },
+    Flag {
+        bit: DISAGREE,
+        name: "disagree",
+        meaning: "a member's answer is over 3 sigma from the others'",
+    },
+    Flag {
+        bit: READ_ERROR,
+        name: "read_error",
+        meaning: "the image could not be read: no answer",
+    },
+    Flag {
+        bit: OUT_OF_DISTRIBUTION,
+        name: "out_of_distribution",
+        meaning: "the image is unlike those of training: ood_score above the model's threshold",
+    },
+];
+
+/// The names of the bits that are set.
+pub fn describe(flags: i32) -> Vec<&'static str> {
+    FLAGS.iter().filter(|f| flags & f.bit != 0).map(|f| f.name).collect()
+}
+
+/// `share` of masked pixels, 0 to 1.
+pub fn masked(share: f64) -> i32 {
+    set(MASKED, share > MAX_MASKED)
+}
+
+/// Both in arcsec per pixel. A header without a scale is no reason for a flag: leave the call out.
+pub fn pixel_scale(header: f64, model: f64) -> i32 {
+    set(PIXEL_SCALE, audit::scale_differs(header, model))
+}
+
+/// `sky` of an image's border, measured as that of the training images.
+pub fn sky(sky: &[Option<Sky>], training: &SkyRange) -> i32 {
+    set(SKY, !training.contains(sky))
+}
+
+/// A ring that large is not seen whole in a cutout `size` pixels wide; `pixel_scale` in arcsec.
+pub fn near_edge(theta_e: f64, size: usize, pixel_scale: f64) -> i32 {
+    set(NEAR_EDGE, audit::near_edge(theta_e, size, pixel_scale))
+}
+
+/// `labels`: smallest and largest training label, arcsec.
+pub fn label_range(theta_e: f64, labels: (f64, f64)) -> i32 {
+    set(LABEL_RANGE, theta_e < labels.0 || theta_e > labels.1)
+}
+
+/// More than half of the variance is epistemic: sigma_epistemic^2 / sigma^2 > 0.5.
+pub fn epistemic(sigma_epistemic: f64, sigma: f64) -> i32 {
+    set(EPISTEMIC, sigma_epistemic.powi(2) > 0.5 * sigma.powi(2))
+}
+
+/// Some member m has |mu_m - median of the others' mu| > 3 sqrt(var_m + median of the others' var).
+///
+/// Medians, so that one member that has run away neither widens the yardstick nor shifts the centre; the member's
+/// own variance counts, so that one which says that it does not know disagrees with nobody. `mu`, `var`: one value
+/// a member.
+pub fn disagree(mu: &[f64], var: &[f64]) -> i32 {
+    let others = |values: &[f64], m: usize| {
+        let others = values.iter().enumerate().filter(|&(k, _)| k != m);
+        let mut others: Vec<f64> = others.map(|(_, &v)| v).collect();
+        median(&mut others).unwrap_or(f64::NAN)
+    };
+    let off = |m: usize| (mu[m] - others(mu, m)).abs() > 3.0 * (var[m] + others(var, m)).sqrt();
+    set(DISAGREE, mu.len() > 1 && (0..mu.len()).any(off))
+}
+
+/// `score` above `threshold`; nothing where either is not known.
+pub fn out_of_distribution(score: Option<f64>, threshold: Option<f64>) -> i32 {
+    let above = score.zip(threshold).is_some_and(|(score, threshold)| score > threshold);
+    set(OUT_OF_DISTRIBUTION, above)
+}
+
+fn set(bit: i32, condition: bool) -> i32 {
+    if condition { bit } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sky::BandRange;
+    use super::*;
+
+    #[test]
+    fn each_bit_is_one_bit_and_is_described() {
+        for (i, flag) in FLAGS.iter().enumerate() {
+            assert_eq!(flag.bit, 1 << i);
+            assert_eq!(describe(flag.bit), [flag.name]);
+        }
+        assert!(describe(0).is_empty());
+        assert_eq!(
+            describe(MASKED | NEAR_EDGE | READ_ERROR),
+            ["masked", "near_edge", "read_error"]
+        );
+    }
+
+    #[test]
+    fn image_flags() {
+        assert_eq!((masked(0.2), masked(0.2001)), (0, MASKED));
+        assert_eq!((pixel_scale(0.2035, 0.2), pixel_scale(0.1965, 0.2)), (0, 0));
+        assert_eq!(
+            (
+                pixel_scale(0.205, 0.2),
+                pixel_scale(0.1, 0.2),
+                pixel_scale(f64::NAN, 0.2)
+            ),
+            (2, 2, 2)
+        );
+        let band = BandRange {
+            sky: [-1.0, 1.0],
+            noise: [0.5, 2.0],
+        };
+        let training = SkyRange { bands: vec![band] };
+        assert_eq!(sky(&[Some(Sky { sky: 0.5, noise: 1.9 })], &training), 0);
+        assert_eq!(sky(&[None], &training), 0, "unknown is not unusual");
+        for (level, noise) in [(0.0, 2.1), (0.0, 0.4), (0.0, 0.0), (1.5, 1.0), (f64::NAN, 1.0)] {
+            assert_eq!(
+                sky(&[Some(Sky { sky: level, noise })], &training),
+                SKY,
+                "{level} {noise}"
+            );
+        }
+        assert_eq!((near_edge(4.39, 55, 0.2), near_edge(4.41, 55, 0.2)), (0, NEAR_EDGE));
+    }
+
+    #[test]
+    fn answer_flags() {
+        assert_eq!([0.4, 0.5, 2.0, 2.1].map(|t| label_range(t, (0.5, 2.0))), [16, 0, 0, 16]);
+        assert_eq!((epistemic(0.7, 1.0), epistemic(0.71, 1.0)), (0, EPISTEMIC));
+        let scores = [Some(1.5), Some(1.6), None].map(|score| out_of_distribution(score, Some(1.5)));
+        assert_eq!(scores, [0, OUT_OF_DISTRIBUTION, 0]);
+        assert_eq!(out_of_distribution(Some(9.0), None), 0);
+    }
+
+    #[test]
+    fn one_runaway_is_seen_whatever_it_does_to_the_mean() {
+        let var = [0.01; 5];
+        assert_eq!(disagree(&[1.0, 1.1, 0.9, 1.05, 1.2], &var), 0);
+        assert_eq!(disagree(&[1.0, 1.1, 0.9, 1.05, 1.6], &var), DISAGREE);
+        assert_eq!(disagree(&[1.0, 1.1, 0.9, 1.05, 1e6], &var), DISAGREE);
+        // a runaway that admits it knows nothing
+        assert_eq!(disagree(&[1.0, 1.1, 0.9, 1.05, 1.6], &[0.01, 0.01, 0.01, 0.01, 1.0]), 0);
+        // a runaway with a vast variance hides no other disagreement
+        assert_eq!(
+            disagree(&[1.0, 1.0, 1.0, 1.6, 9.0], &[0.01, 0.01, 0.01, 0.01, 1e9]),
+            DISAGREE
+        );
+    }
+
+    #[test]
+    fn few_members() {
+        assert_eq!(disagree(&[1.0], &[0.01]), 0);
+        assert_eq!(disagree(&[1.0, 1.4], &[0.01; 2]), 0);
+        assert_eq!(disagree(&[1.0, 1.5], &[0.01; 2]), DISAGREE);
+        assert_eq!(disagree(&[1.0, 1.0, 2.0, 2.0], &[0.01; 4]), DISAGREE);
+    }
+}

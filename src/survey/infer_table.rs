@@ -1,0 +1,212 @@
+//! The columns of the catalogue that `infer` writes, and a row of it, side by side so that they cannot drift apart.
+
+use super::table::{Cell, Column, Kind};
+use crate::likelihood::Likelihood;
+use crate::posterior::mixture::Prediction;
+
+/// Which columns there are besides those of every answer.
+#[derive(Clone, Debug)]
+pub struct InferTable {
+    /// What the ids are, by [`Kind::of_texts`].
+    pub id: Kind,
+    /// Whether positions are known for some object.
+    pub ra_dec: bool,
+    /// Members whose own answers are written; 0 for none.
+    pub members: usize,
+    /// Of the members; a column of its own where it is not Gaussian.
+    pub likelihood: Likelihood,
+    /// Columns passed through from the user's catalogue. A name that is taken gets `_cat` appended.
+    pub pass_through: Vec<(String, Kind)>,
+}
+
+/// One object. Parts that the table does not have are ignored.
+pub struct InferRow<'a> {
+    pub id: &'a str,
+    /// Degrees.
+    pub ra_dec: Option<(f64, f64)>,
+    pub prediction: Prediction,
+    /// See [`ood`](crate::posterior::ood).
+    pub ood_score: Option<f64>,
+    /// See [`flags`](super::flags).
+    pub flags: i32,
+    /// Each member's mean (arcsec) and variance (arcsec^2); empty where the image could not be read.
+    pub mu: &'a [f64],
+    pub var: &'a [f64],
+    /// One text a passed-through column; empty where the object is not in the user's catalogue.
+    pub pass_through: &'a [&'a str],
+}
+
+impl InferTable {
+    pub fn columns(&self) -> Vec<Column> {
+        let arcsec = |name: &str, description: &str| Column::new(name, Kind::F64, "arcsec", description);
+        let mut columns = vec![Column::new("id", self.id, "", "name of the object")];
+        if self.ra_dec {
+            columns.push(Column::new("ra", Kind::F64, "deg", "right ascension"));
+            columns.push(Column::new("dec", Kind::F64, "deg", "declination"));
+        }
+        columns.extend([
+            arcsec("theta_e", "Einstein radius: mean of the mixture"),
+            arcsec("sigma", "its standard deviation, both parts together"),
+            arcsec("sigma_aleatoric", "part that is noise in the image"),
+            arcsec("sigma_epistemic", "part that the model does not know"),
+            arcsec("q02_5", "2.5 % quantile"),
+            arcsec("q16", "16 % quantile"),
+            arcsec("q50", "median"),
+            arcsec("q84", "84 % quantile"),
+            arcsec("q97_5", "97.5 % quantile"),
+            Column::new(
+                "ood_score",
+                Kind::F64,
+                "",
+                "distance from the training images, about 1 for such",
+            ),
+            Column::new("flags", Kind::I32, "", "bit mask, 0: nothing noticed"),
+        ]);
+        columns.extend((0..self.members).map(|m| arcsec(&format!("mu_{m}"), "mean of one member")));
+        let var = |m| Column::new(format!("var_{m}"), Kind::F64, "arcsec2", "variance of one member");
+        columns.extend((0..self.members).map(var));
+        if self.names_likelihood() {
+            columns.push(Column::new(
+                "likelihood",
+                Kind::Str,
+                "",
+                "of the members' distributions",
+            ));
+        }
+        for (name, kind) in &self.pass_through {
+            let name = free_name(name, &columns);
+            columns.push(Column::new(name, *kind, "", "from the catalogue"));
+        }
+        columns
+    }
+
+    pub fn row(&self, object: &InferRow) -> Vec<Cell> {
+        let p = &object.prediction;
+        let mut row = vec![self.id.cell(object.id)];
+        if self.ra_dec {
+            let (ra, dec) = object.ra_dec.unwrap_or((f64::NAN, f64::NAN));
+            row.extend([Cell::F64(ra), Cell::F64(dec)]);
+        }
+        row.extend([p.theta_e, p.sigma, p.sigma_aleatoric, p.sigma_epistemic].map(Cell::F64));
+        row.extend(p.quantiles.map(Cell::F64));
+        row.push(object.ood_score.map_or(Cell::Null, Cell::F64));
+        row.push(Cell::I32(object.flags));
+        for values in [object.mu, object.var] {
+            row.extend((0..self.members).map(|m| values.get(m).map_or(Cell::Null, |&v| Cell::F64(v))));
+        }
+        if self.names_likelihood() {
+            row.push(Cell::Str(self.likelihood.name().into()));
+        }
+        let texts = object.pass_through.iter().copied().chain(std::iter::repeat(""));
+        row.extend(
+            self.pass_through
+                .iter()
+                .zip(texts)
+                .map(|((_, kind), text)| kind.cell(text)),
+        );
+        row
+    }
+
+    fn names_likelihood(&self) -> bool {
+        self.members > 0 && self.likelihood != Likelihood::Gaussian
+    }
+}
+
+/// `name`, with `_cat` appended while another column has it. Case does not tell columns apart: FITS ignores it.
+fn free_name(name: &str, taken: &[Column]) -> String {
+    let mut name = name.to_string();
+    while taken.iter().any(|c| c.name.eq_ignore_ascii_case(&name)) {
+        name += "_cat";
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_and_row_line_up() {
+        let table = InferTable {
+            id: Kind::I32,
+            ra_dec: true,
+            members: 2,
+            likelihood: Likelihood::StudentT,
+            pass_through: vec![
+                ("z_lens".into(), Kind::F64),
+                ("RA".into(), Kind::Str),
+                ("ra_cat".into(), Kind::I32),
+            ],
+        };
+        let quantiles = [1.0, 2.0, 3.0, 4.0, 5.0];
+        let prediction = Prediction {
+            theta_e: 6.0,
+            sigma: 7.0,
+            sigma_aleatoric: 8.0,
+            sigma_epistemic: 9.0,
+            quantiles,
+        };
+        let row = table.row(&InferRow {
+            id: "12",
+            ra_dec: Some((10.0, -11.0)),
+            prediction,
+            ood_score: Some(11.0),
+            flags: 40,
+            mu: &[12.0, 13.0],
+            var: &[14.0, 15.0],
+            pass_through: &["0.5", "10:20", "7"],
+        });
+        let named: Vec<_> = table.columns().into_iter().map(|c| c.name).zip(row).collect();
+        let f = Cell::F64;
+        let expected = [
+            ("id", Cell::I32(12)),
+            ("ra", f(10.0)),
+            ("dec", f(-11.0)),
+            ("theta_e", f(6.0)),
+            ("sigma", f(7.0)),
+            ("sigma_aleatoric", f(8.0)),
+            ("sigma_epistemic", f(9.0)),
+            ("q02_5", f(1.0)),
+            ("q16", f(2.0)),
+            ("q50", f(3.0)),
+            ("q84", f(4.0)),
+            ("q97_5", f(5.0)),
+            ("ood_score", f(11.0)),
+            ("flags", Cell::I32(40)),
+            ("mu_0", f(12.0)),
+            ("mu_1", f(13.0)),
+            ("var_0", f(14.0)),
+            ("var_1", f(15.0)),
+            ("likelihood", Cell::Str("student-t".into())),
+            ("z_lens", f(0.5)),
+            ("RA_cat", Cell::Str("10:20".into())),
+            ("ra_cat_cat", Cell::I32(7)),
+        ];
+        assert_eq!(named, expected.map(|(name, cell)| (name.to_string(), cell)));
+    }
+
+    #[test]
+    fn an_unreadable_image_keeps_its_row() {
+        let table = InferTable {
+            id: Kind::Str,
+            ra_dec: false,
+            members: 1,
+            likelihood: Likelihood::Gaussian,
+            pass_through: vec![("z".into(), Kind::F64)],
+        };
+        let row = table.row(&InferRow {
+            id: "a",
+            ra_dec: None,
+            prediction: Prediction::UNKNOWN,
+            ood_score: None,
+            flags: crate::survey::flags::READ_ERROR,
+            mu: &[],
+            var: &[],
+            pass_through: &[],
+        });
+        assert_eq!(row.len(), table.columns().len());
+        assert!(row[1..10].iter().all(|c| matches!(c, Cell::F64(v) if v.is_nan())));
+        let unknown = [Cell::Null, Cell::I32(128), Cell::Null, Cell::Null, Cell::Null];
+        assert_eq!(row[10..], unknown);
+    }
+}

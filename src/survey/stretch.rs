@@ -1,0 +1,274 @@
+//! The stretch: raw flux to network input, per band x = (asinh(flux / s) - mean) / std.
+
+use anyhow::{Result, bail};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::cutout::Cutout;
+use super::sky::{NORMAL, mad};
+use crate::numeric::median;
+
+/// Border pixels a band that are looked at; beyond it, every second, third, ... cutout.
+const MAX_BORDER: usize = 4_000_000;
+
+/// One entry a band. A dead band has scale 0 and gives 0 whatever is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// s, in flux: 1.4826 x the median absolute deviation of the border pixels.
+    pub scale: Vec<f64>,
+    /// Mean and standard deviation of asinh(flux / s) over the training split.
+    pub mean: Vec<f64>,
+    pub std: Vec<f64>,
+}
+
+/// Number, mean and sum of squared deviations, merged as Chan, Golub & LeVeque (1983) give it.
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    n: f64,
+    mean: f64,
+    m2: f64,
+}
+
+impl Moments {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        values.fold(Moments::default(), |m, x| {
+            let (n, delta) = (m.n + 1.0, x - m.mean);
+            let mean = m.mean + delta / n;
+            Moments {
+                n,
+                mean,
+                m2: m.m2 + delta * (x - mean),
+            }
+        })
+    }
+
+    fn merge(self, other: Self) -> Self {
+        if other.n == 0.0 {
+            return self;
+        }
+        let (n, delta) = (self.n + other.n, other.mean - self.mean);
+        let mean = self.mean + delta * other.n / n;
+        Moments {
+            n,
+            mean,
+            m2: self.m2 + other.m2 + delta * delta * self.n * other.n / n,
+        }
+    }
+
+    /// Over all cutouts, merged in their order so that the bits do not depend on threads.
+    fn over(cutouts: &[&Cutout], band: usize, map: impl Fn(f64) -> f64 + Sync) -> Self {
+        let flux = |c: &&Cutout| Moments::of(c.band(band).filter(|p| !p.1).map(|p| map(p.0 as f64)));
+        let parts: Vec<Moments> = cutouts.par_iter().map(flux).collect();
+        parts.into_iter().fold(Moments::default(), Moments::merge)
+    }
+
+    fn std(&self) -> f64 {
+        if self.n > 0.0 { (self.m2 / self.n).sqrt() } else { 0.0 }
+    }
+}
+
+impl Stretch {
+    /// Fits on the training split; `bands` names the channels in the warnings that come back.
+    ///
+    /// Where more than half of a band's border has one value its MAD is 0: then that of all pixels is taken, else their
+    /// standard deviation; a band that is constant is dead.
+    pub fn fit(cutouts: &[&Cutout], bands: &[String]) -> Result<(Stretch, Vec<String>)> {
+        let Some(first) = cutouts.first() else {
+            bail!("there are no images to fit the stretch on")
+        };
+        let border = first.border(0).count().max(1);
+        let every = (cutouts.len() * border).div_ceil(MAX_BORDER).max(1);
+        let mut stretch = Stretch {
+            scale: Vec::new(),
+            mean: Vec::new(),
+            std: Vec::new(),
+        };
+        let mut warnings = Vec::new();
+        for (band, name) in bands.iter().enumerate() {
+            let sample = || cutouts.iter().step_by(every);
+            let mut scale = NORMAL * spread(sample().flat_map(|c| c.border(band)).collect());
+            if scale == 0.0 {
+                let some = cutouts
+                    .iter()
+                    .step_by((cutouts.len() * first.pixels.len()).div_ceil(MAX_BORDER).max(1));
+                let all = some.flat_map(|c| c.band(band)).filter(|p| !p.1).map(|p| p.0 as f64);
+                scale = NORMAL * spread(all.collect());
+                if scale == 0.0 {
+                    scale = Moments::over(cutouts, band, |flux| flux).std();
+                }
+                if scale > 0.0 {
+                    warnings.push(format!(
+                        "band {name} has no noise at the edges of the images; is the sky set to 0?"
+                    ));
+                }
+            }
+            let moments = Moments::over(cutouts, band, |flux| (flux / scale).asinh());
+            let alive = scale > 0.0 && moments.std() > 0.0;
+            if !alive {
+                warnings.push(format!(
+                    "band {name} is constant in the training images and is not used"
+                ));
+            }
+            stretch.scale.push(if alive { scale } else { 0.0 });
+            stretch.mean.push(if alive { moments.mean } else { 0.0 });
+            stretch.std.push(if alive { moments.std() } else { 1.0 });
+        }
+        if stretch.scale.iter().all(|&s| s == 0.0) {
+            bail!(
+                "every band is constant in all {} training images; there is nothing to learn from",
+                cutouts.len()
+            );
+        }
+        Ok((stretch, warnings))
+    }
+
+    /// Network input of a cutout, (H, W, C), always finite; masked pixels count as flux 0.
+    pub fn apply(&self, cutout: &Cutout, out: &mut [f32]) {
+        let channels = self.scale.len();
+        assert_eq!(cutout.channels, channels, "a stretch of other bands");
+        assert_eq!(cutout.pixels.len(), out.len(), "an output of another size");
+        for (pixel, out) in cutout.pixels.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
+            for band in 0..channels {
+                out[band] = self.value(band, pixel[band]);
+            }
+        }
+    }
+
+    /// What a masked pixel of each band becomes, to the bit; a pixel of a flux of exactly zero becomes the same.
+    pub fn masked(&self) -> Vec<f32> {
+        (0..self.scale.len()).map(|band| self.value(band, 0.0)).collect()
+    }
+
+    fn value(&self, band: usize, flux: f32) -> f32 {
+        if self.scale[band] == 0.0 {
+            return 0.0;
+        }
+        (((flux as f64 / self.scale[band]).asinh() - self.mean[band]) / self.std[band]) as f32
+    }
+}
+
+fn spread(mut values: Vec<f64>) -> f64 {
+    median(&mut values).map_or(0.0, |centre| mad(values, centre))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cutout::tests::cutout;
+    use super::*;
+    use rand::RngExt;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn noise(seed: u64, sigma: f64) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        (0..20 * 20 * 2)
+            .map(|_| ((0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0) * sigma)
+            .map(|v| v as f32)
+            .collect()
+    }
+
+    fn fit(images: &[Vec<f32>]) -> (Stretch, Vec<String>, Vec<Cutout>) {
+        let cutouts: Vec<_> = images.iter().map(|i| cutout([20, 20, 2], i)).collect();
+        let (stretch, warnings) = Stretch::fit(&cutouts.iter().collect::<Vec<_>>(), &names()).unwrap();
+        (stretch, warnings, cutouts)
+    }
+
+    fn names() -> Vec<String> {
+        vec!["g".into(), "r".into()]
+    }
+
+    fn inputs(stretch: &Stretch, cutouts: &[Cutout]) -> Vec<f32> {
+        let mut all = Vec::new();
+        for cutout in cutouts {
+            let mut out = vec![0.0; cutout.pixels.len()];
+            stretch.apply(cutout, &mut out);
+            all.extend(out);
+        }
+        assert!(all.iter().all(|v| v.is_finite()), "every input is finite");
+        all
+    }
+
+    #[test]
+    fn the_scale_is_the_border_noise_and_inputs_have_mean_0_and_std_1() {
+        let mut images: Vec<_> = (0..20).map(|seed| noise(seed, 3e-12)).collect();
+        for image in &mut images {
+            // A galaxy in the middle, which the border does not see, and a masked pixel.
+            (0..2).for_each(|band| image[2 * (10 * 20 + 10) + band] = 1e-9);
+            image[0] = 100.0;
+        }
+        let (stretch, warnings, cutouts) = fit(&images);
+        assert!(warnings.is_empty(), "{warnings:?}");
+        for scale in &stretch.scale {
+            assert!((scale / 3e-12 - 1.0).abs() < 0.05, "{scale}");
+        }
+        let x = inputs(&stretch, &cutouts);
+        let second: Vec<f64> = x.iter().skip(1).step_by(2).map(|&v| v as f64).collect();
+        let mean = second.iter().sum::<f64>() / second.len() as f64;
+        let var = second.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / second.len() as f64;
+        assert!(mean.abs() < 1e-6 && (var - 1.0).abs() < 1e-6, "{mean} {var}");
+        let sky = -(stretch.mean[0] / stretch.std[0]) as f32;
+        assert_eq!(x[0], sky, "a masked pixel counts as sky");
+        assert_eq!(x[0].to_bits(), stretch.masked()[0].to_bits());
+    }
+
+    #[test]
+    fn huge_tiny_and_constant_images_stay_finite() {
+        let mut images: Vec<_> = (0..5).map(|seed| noise(seed, 1e-12)).collect();
+        images[0][40] = 1e30;
+        images[1].fill(1e-12);
+        images[2].fill(f32::NAN);
+        let (stretch, _, cutouts) = fit(&images);
+        inputs(&stretch, &cutouts);
+        inputs(&stretch, &[cutout([20, 20, 2], &vec![-3.4e38; 800])]);
+        inputs(&stretch, &[cutout([20, 20, 2], &vec![1e-45; 800])]);
+        let (stretch, _, cutouts) = fit(&[noise(1, 1e30), noise(2, 1e30)]);
+        inputs(&stretch, &cutouts);
+    }
+
+    #[test]
+    fn a_dead_band_gives_zero_and_a_warning() {
+        let mut images: Vec<_> = (0..3).map(|seed| noise(seed, 1.0)).collect();
+        images
+            .iter_mut()
+            .for_each(|image| image.iter_mut().step_by(2).for_each(|v| *v = 7.0));
+        let (stretch, warnings, cutouts) = fit(&images);
+        assert_eq!((stretch.scale[0], stretch.mean[0], stretch.std[0]), (0.0, 0.0, 1.0));
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("band g is constant"),
+            "{warnings:?}"
+        );
+        assert!(inputs(&stretch, &cutouts).iter().step_by(2).all(|&v| v == 0.0));
+        let flat = cutout([20, 20, 2], &[3.0; 800]);
+        let error = Stretch::fit(&[&flat], &names()).unwrap_err().to_string();
+        assert!(error.contains("every band is constant"), "{error}");
+    }
+
+    #[test]
+    fn a_sky_of_zero_falls_back_to_the_spread_of_all_pixels() {
+        let mut image = noise(1, 2.0);
+        for at in 0..400 {
+            let (y, x) = (at / 20, at % 20);
+            if !(1..19).contains(&y) || !(4..16).contains(&x) || x % 3 == 0 {
+                image[2 * at] = 0.0;
+            }
+        }
+        let (stretch, warnings, cutouts) = fit(&[image]);
+        assert!(stretch.scale[0] > 0.0);
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("band g has no noise"),
+            "{warnings:?}"
+        );
+        inputs(&stretch, &cutouts);
+    }
+
+    #[test]
+    fn moments_merged_in_parts_are_those_of_the_whole() {
+        let values: Vec<f64> = (0..100).map(|i| 1e6 + (i * i % 17) as f64).collect();
+        let whole = Moments::of(values.iter().copied());
+        let parts = values
+            .chunks(7)
+            .map(|c| Moments::of(c.iter().copied()))
+            .fold(Moments::default(), Moments::merge);
+        assert!((whole.mean - parts.mean).abs() < 1e-9 && (whole.m2 - parts.m2).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,83 @@
+//! What the adversary, shifts and noise must know of each channel of the images.
+
+use super::options::TrainOptions;
+use crate::plan::{Gather, bands};
+use crate::survey::Stretch;
+
+/// One channel of the images as the network takes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Band {
+    /// What a masked pixel is, to the bit.
+    pub masked: f32,
+    /// The sky's noise, where there is nothing but sky.
+    pub sky_noise: f32,
+    /// From the 0.1th to the 99.9th percentile of the training images' pixels, masked ones left out.
+    pub range: f32,
+}
+
+impl Band {
+    /// The channels of `images`, which were stretched by `stretch`.
+    pub fn all(stretch: &Stretch, images: &[f32]) -> Vec<Band> {
+        let masked = stretch.masked();
+        let channels = masked.len();
+        let band = |(c, masked): (usize, f32)| Band {
+            masked,
+            sky_noise: (1.0 / stretch.std[c]) as f32,
+            range: range(images, channels, c, masked),
+        };
+        masked.into_iter().enumerate().map(band).collect()
+    }
+}
+
+/// The plan's `bands` ([`bands`]).
+pub fn words(channels: &[Band], options: &TrainOptions) -> Vec<u32> {
+    let mut words = vec![0; bands::ROWS * channels.len()];
+    for (c, band) in channels.iter().enumerate() {
+        let noise = f64::from(options.noise * band.sky_noise) / Gather::BYTES_SIGMA;
+        words[bands::EPSILON * channels.len() + c] = (options.adversarial * band.range).to_bits();
+        words[bands::MASKED * channels.len() + c] = band.masked.to_bits();
+        words[bands::NOISE * channels.len() + c] = (noise as f32).to_bits();
+    }
+    words
+}
+
+/// Most pixels of a channel whose percentiles are taken; of more, every second, third, ...
+const MAX_PIXELS: usize = 4_000_000;
+
+/// See [`Band::range`]; nearest ranks, and 0 of no pixels.
+fn range(images: &[f32], channels: usize, channel: usize, masked: f32) -> f32 {
+    let every = (images.len() / channels).div_ceil(MAX_PIXELS).max(1);
+    let pixels = images.iter().skip(channel).step_by(every * channels);
+    let mut pixels: Vec<f32> = pixels
+        .copied()
+        .filter(|v| v.is_finite() && v.to_bits() != masked.to_bits())
+        .collect();
+    if pixels.is_empty() {
+        return 0.0;
+    }
+    let last = pixels.len() - 1;
+    let mut rank = |share: f64| {
+        *pixels
+            .select_nth_unstable_by((share * last as f64).round() as usize, f32::total_cmp)
+            .1
+    };
+    let range = rank(0.999) - rank(0.001);
+    if range.is_finite() { range } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_leaves_out_a_thousandth_on_each_side_and_what_is_masked() {
+        let mut pixels: Vec<f32> = (0..2002)
+            .map(|i| if i % 2 == 0 { i as f32 / 2.0 } else { -7.0 })
+            .collect();
+        assert_eq!(range(&pixels, 2, 0, -1.0), 998.0);
+        assert_eq!(range(&pixels, 2, 1, -1.0), 0.0);
+        assert_eq!(range(&pixels, 2, 1, -7.0), 0.0);
+        (pixels[0], pixels[2]) = (f32::NAN, 1e30);
+        assert!(range(&pixels, 2, 0, -1.0) < 1000.0);
+    }
+}
