@@ -395,7 +395,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
         },
     };
     let listener = Listener::default();
-    let network = |input: &[usize]| Network::from_toml(TINY, input);
+    let network = |input: &[usize]| Ok(Network::from_toml(TINY, input)?);
     let outcome = begin(&dir.path().join("run"), options, network, device, &listener);
     let model = outcome.map(|outcome| match outcome {
         Outcome::Done { model, .. } => Model::read(&model).unwrap(),
