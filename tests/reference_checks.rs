@@ -7,7 +7,7 @@ use lensgpu::likelihood::Likelihood;
 use lensgpu::likelihood::{Component, loss_to_nll};
 use lensgpu::nn::{Capacity, NetworkPlan, TrainIo, Training};
 use lensgpu::nn::{Layout, Network};
-use lensgpu::plan::{Gather, NetworkOp, Op, Plan, TensorId, bands, log, schedule, state};
+use lensgpu::plan::{Gather, NetworkOp, Op, TensorId, bands, log, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::compare::assert_close;

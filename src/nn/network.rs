@@ -112,8 +112,9 @@ impl Network {
 mod tests {
     use super::*;
 
-    fn network(layers: &str) -> Result<Network> {
-        let network = Network::from_toml(layers, &[9, 8, 2])?;
+    /// Layers as inline tables, for images of 9 x 8 x 2.
+    fn network(layers: &str) -> anyhow::Result<Network> {
+        let network = Network::from_toml(&format!("layers = [{layers}]"), &[9, 8, 2])?;
         crate::nn::Layout::new(&network)?;
         Ok(network)
     }
@@ -143,57 +144,130 @@ mod tests {
         }
     }
 
+    const HEADS: &str = "{layer='heads', mean='mean', var='var'}";
+
     #[test]
     fn layers_that_do_not_fit_are_named() {
-        let heads = "[[layers]]\nlayer='heads'\nmean='mean'\nvar='var'\n";
         for (layers, expected) in [
             (
-                "[[layers]]\nlayer='conv'\nname='c'\nfilters=3\nkernel=18\n",
+                "{layer='conv', name='c', filters=3, kernel=18}",
                 "up to 17x17 are possible",
             ),
             (
-                "[[layers]]\nlayer='conv'\nname='c'\nfilters=3\nkernel=9\n",
+                "{layer='conv', name='c', filters=3, kernel=9}",
                 "layer 1 (c: 3 filters of 9x9, linear): a kernel of 9x9 does not fit its input of 9x8x2",
             ),
             (
-                "[[layers]]\nlayer='dense'\nname='d'\nunits=3\n",
+                "{layer='conv', name='c', filters=3, kernel=3, stride=0}",
+                "stride must be at least 1",
+            ),
+            (
+                "{layer='conv', name='c', filters=3, kernel=3, stride=17}",
+                "strides of up to 16 are possible",
+            ),
+            ("{layer='conv', name='c', filters=3, kernel=3, padding='full'}", "full"),
+            (
+                "{layer='dense', name='d', units=3}",
                 "put { layer = \"flatten\" } before it",
             ),
             (
-                "[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='maxpool'\nsize=2\n",
-                "layer 2 (max pooling 2x2): pooling needs an image",
+                "{layer='flatten'}, {layer='maxpool', size=2}",
+                "layer 2 (max pooling 2x2): it needs an image",
             ),
             (
-                "[[layers]]\nlayer='maxpool'\nsize=9\n",
-                "does not fit its input of 9x8x2",
+                "{layer='global_average_pool'}, {layer='avgpool', size=2}",
+                "layer 2 (average pooling 2x2): it needs an image",
+            ),
+            ("{layer='maxpool', size=9}", "does not fit its input of 9x8x2"),
+            ("{layer='avgpool', size=9}", "does not fit its input of 9x8x2"),
+            (
+                "{layer='norm', name='n'}, {layer='norm', name='n'}, {layer='flatten'}",
+                "two layers have the name \"n\"",
             ),
             (
-                "[[layers]]\nlayer='norm'\nname='n'\n[[layers]]\nlayer='norm'\nname='n'\n[[layers]]\nlayer='flatten'\n",
-                "two layers have the name",
+                "{layer='norm', name='pool2'}, {layer='maxpool', size=2}, {layer='flatten'}",
+                "two layers have the name \"pool2\"",
             ),
+            ("{layer='norm', name='a/b'}, {layer='flatten'}", "layer name \"a/b\""),
+            ("{layer='add', name='', with='x'}, {layer='flatten'}", "layer name \"\""),
             (
-                "[[layers]]\nlayer='norm'\nname='a/b'\n[[layers]]\nlayer='flatten'\n",
-                "layer name \"a/b\"",
-            ),
-            (
-                "[[layers]]\nlayer='conv'\nname='c'\nfilters=9000000000000000000\nkernel=3\n",
+                "{layer='conv', name='c', filters=9000000000000000000, kernel=3}",
                 "too large",
             ),
             (
-                "[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='dense'\nname='d'\nunits=2000000000\n",
+                "{layer='flatten'}, {layer='dense', name='d', units=2000000000}",
                 "d.kernel",
             ),
             (
-                "[[layers]]\nlayer='flatten'\n[[layers]]\nlayer='heads'\nmean='m'\nvar='v'\nlikelihood='log-normal'\n",
-                "mean_activation = \"identity\"",
+                "{layer='norm', name='a'}, {layer='add', with='later'}",
+                "layer 2 (add later): no earlier layer has the name \"later\"",
             ),
-            ("[[layers]]\nlayer='dropout'\n", "dropout"),
-            ("[[layers]]\nlayer='norm'\nname='n'\nsize=3\n", "size"),
+            (
+                "{layer='norm', name='a', input='image'}",
+                "no earlier layer has the name \"image\"",
+            ),
+            (
+                "{layer='norm', name='a'}, {layer='maxpool', size=2}, {layer='add', with='a'}",
+                "layer 3 (add a): its two inputs have the shapes 4x4x2 and 9x8x2",
+            ),
+            (
+                "{layer='norm', name='a'}, {layer='maxpool', size=2}, {layer='concat', with='a'}",
+                "only values of one height and width can be concatenated",
+            ),
+            (
+                "{layer='norm', name='a'}, {layer='norm', name='b'}, {layer='flatten', input='a'}",
+                "layer 2 (b: batch norm): no layer takes its output",
+            ),
+            (
+                "{layer='flatten'}, {layer='heads', mean='m', var='v', likelihood='log-normal'}",
+                "must end with its heads, and have one of them",
+            ),
+            ("{layer='dropout'}", "dropout"),
+            ("{layer='norm', name='n', size=3}", "size"),
+            ("{layer='activation', activation='gelu'}", "gelu"),
         ] {
-            let error = format!("{:#}", network(&format!("{layers}{heads}")).unwrap_err());
+            let error = format!("{:#}", network(&format!("{layers}, {HEADS}")).unwrap_err());
             assert!(error.contains(expected), "{layers} gave: {error}");
         }
-        let error = network("[[layers]]\nlayer='flatten'\n").unwrap_err().to_string();
+        let error = network("{layer='flatten'}").unwrap_err().to_string();
         assert!(error.contains("must end with its heads"), "{error}");
+        let logarithm = "{layer='flatten'}, {layer='heads', mean='m', var='v', likelihood='log-normal'}";
+        let error = network(logarithm).unwrap_err().to_string();
+        assert!(error.contains("mean_activation = \"identity\""), "{error}");
+    }
+
+    /// TensorFlow's rule, by the sizes that Keras reports.
+    #[test]
+    fn padding_and_stride_decide_the_size() {
+        for (size, kernel, stride, padding, expected) in [
+            (9, 3, 1, "valid", 7),
+            (9, 3, 2, "valid", 4),
+            (8, 3, 2, "valid", 3),
+            (9, 2, 3, "valid", 3),
+            (9, 4, 1, "same", 9),
+            (9, 3, 2, "same", 5),
+            (8, 3, 2, "same", 4),
+            (7, 2, 3, "same", 3),
+            (2, 5, 4, "same", 1),
+        ] {
+            let layers = format!(
+                "layers = [{{layer='conv', name='c', filters=1, kernel={kernel}, stride={stride}, padding='{padding}'}}, \
+                 {{layer='flatten'}}, {HEADS}]"
+            );
+            let network = Network::from_toml(&layers, &[size, size, 1]).unwrap();
+            let shape = network.shapes().unwrap()[1];
+            assert_eq!((shape.h, shape.w), (expected, expected), "{layers}");
+        }
+    }
+
+    #[test]
+    fn a_graph_survives_its_own_text_and_writes_no_defaults() {
+        let text = "{layer='conv', name='stem', filters=2, kernel=3, padding='same', stride=2}, \
+                    {layer='norm', name='n'}, {layer='activation', name='a', activation='leaky_relu'}, \
+                    {layer='conv', name='c', filters=2, kernel=3, padding='same'}, {layer='add', with='stem'}, \
+                    {layer='concat', with='a'}, {layer='global_average_pool'}, {layer='heads', mean='m', var='v'}";
+        let net = network(text).unwrap();
+        assert_eq!(Network::from_json(&net.to_json()).unwrap(), net);
+        assert!(!net.to_json().contains("null") && !net.to_json().contains("\"stride\":1"));
     }
 }

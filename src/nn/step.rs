@@ -316,3 +316,122 @@ fn finish(b: Builder, x: TensorId, outputs: Outputs, train: Option<TrainIo>) -> 
     };
     NetworkPlan { plan, io }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{NetworkOp, Op};
+
+    fn plan(layers: &str, change: impl FnOnce(&mut Training)) -> NetworkPlan {
+        let heads = "{layer='heads', mean='mean', var='var'}";
+        let network = Network::from_toml(&format!("layers = [{layers}, {heads}]"), &[9, 8, 2]).unwrap();
+        let mut training = Training::new(4, Capacity { pool: 4, steps: 1 });
+        change(&mut training);
+        NetworkPlan::training(&network, &Layout::new(&network).unwrap(), &training).unwrap()
+    }
+
+    /// Name and layer of each operation, but for the first and the last.
+    fn ops(plan: &NetworkPlan) -> Vec<String> {
+        let text = |op: &Op| format!("{} {}", op.name(), op.layer());
+        plan.ops[1..plan.ops.len() - 1].iter().map(text).collect()
+    }
+
+    #[test]
+    fn of_several_consumers_the_first_on_the_way_back_writes_and_the_others_add() {
+        let plan = plan(
+            "{layer='conv', name='a', filters=2, kernel=3, activation='relu'}, \
+             {layer='conv', name='b', filters=2, kernel=3, padding='same'}, {layer='add', with='a'}, \
+             {layer='concat', with='a'}, {layer='flatten'}",
+            |_| {},
+        );
+        // What writes the gradient of a.out: whether it adds, and whether it is gated by the ReLU of a.
+        let target = plan.tensors.iter().position(|t| t.name == "a.out.grad").unwrap();
+        let writes = plan.ops.iter().filter_map(|op| match op {
+            Op::Network(NetworkOp::ChannelCopy(op)) if op.to.0 == target => {
+                Some((op.layer.as_str(), op.accumulate, op.gate.is_some()))
+            }
+            Op::Network(NetworkOp::ConvGradInput(op)) if op.dx.0 == target => {
+                Some((op.layer.as_str(), op.accumulate, op.gate))
+            }
+            _ => None,
+        });
+        let expected = [("concat4", false, true), ("add3", true, true), ("b", true, true)];
+        assert_eq!(writes.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_gradient_passes_through_an_addition_without_a_copy_where_nobody_else_adds_to_it() {
+        let plan = plan(
+            "{layer='norm', name='a'}, {layer='norm', name='b'}, {layer='norm', name='c', input='a'}, \
+             {layer='add', with='b'}, {layer='flatten'}",
+            |_| {},
+        );
+        assert!(
+            !ops(&plan).iter().any(|op| op.starts_with("channel_copy")),
+            "{:?}",
+            ops(&plan)
+        );
+        let input_of = |layer: &str| {
+            let ops = plan.ops.iter().find_map(|op| match op {
+                Op::Network(NetworkOp::NormGradParam(op)) if op.layer == layer => Some(op.dout),
+                _ => None,
+            });
+            ops.unwrap()
+        };
+        assert_eq!(input_of("b"), input_of("c"));
+    }
+
+    #[test]
+    fn no_gradient_is_computed_that_nobody_needs() {
+        let layers = "{layer='maxpool', size=2}, {layer='conv', name='c', filters=2, kernel=3}, {layer='flatten'}, \
+                      {layer='dense', name='d', units=3}";
+        let backward = |plan: NetworkPlan| -> Vec<String> {
+            let ops = ops(&plan).into_iter();
+            ops.skip_while(|op| op != "heads_loss heads").skip(1).collect()
+        };
+        let of_all = backward(plan(layers, |_| {}));
+        assert_eq!(
+            of_all,
+            [
+                "heads_grad_weight heads",
+                "heads_grad_input heads",
+                "dense_grad_weight d",
+                "dense_grad_input d",
+                "conv_grad_weight c"
+            ]
+        );
+        let frozen = backward(plan(layers, |training| training.freeze_convolutions = true));
+        assert_eq!(frozen, of_all[..3]);
+        let adversarial = backward(plan(layers, |training| {
+            training.adversarial = true;
+            training.freeze_convolutions = true;
+        }));
+        assert_eq!(
+            adversarial[..7],
+            [
+                "heads_grad_weight heads",
+                "heads_grad_input heads",
+                "dense_grad_weight d",
+                "dense_grad_input d",
+                "conv_grad_input c",
+                "pool_grad_input pool1",
+                "fgsm input"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pooling_right_behind_a_norm_is_part_of_it_unless_somebody_else_takes_the_norm() {
+        let fused = "{layer='norm', name='n'}, {layer='maxpool', size=2}, {layer='flatten'}";
+        assert!(!ops(&plan(fused, |_| {})).iter().any(|op| op.starts_with("pool")));
+        let taken = "{layer='norm', name='n'}, {layer='maxpool', size=2}, {layer='norm', name='m', input='n'}, \
+                     {layer='maxpool', size=2}, {layer='add', with='p'}, {layer='flatten'}";
+        let taken = taken.replacen("size=2}", "size=2, name='p'}", 1);
+        let ops = ops(&plan(&taken, |_| {}));
+        assert_eq!(
+            ops.iter().filter(|op| op.starts_with("pool_forward")).count(),
+            1,
+            "{ops:?}"
+        );
+    }
+}
