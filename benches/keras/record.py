@@ -19,45 +19,63 @@ from network import tensor_name
 from safetensors.numpy import save_file
 
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
-NORM = {"epsilon": 1e-3, "momentum": 0.99}
+CONSTANTS = {
+    "fgsm_epsilon": step.FGSM_EPSILON,
+    "learning_rate": step.LEARNING_RATE,
+    "adam": ADAM,
+    "norm": {"epsilon": 1e-3, "momentum": 0.99},  # Keras' defaults
+}
 STEPS = 3
 
-# A gradient tensor whose largest value is below this fraction of the largest of all is zero but for rounding.
+# A gradient tensor whose largest value is below this fraction of the largest of all gradients is zero up to rounding.
 ZERO = 1e-12
-# Relative noise on inputs and weights that stands for the rounding of another float32 implementation.
+# Relative noise on inputs and weights, to stand for the rounding errors of another float32 implementation.
 JITTER = 1e-6
 
 
+def precision(dtype):
+    """What Keras builds from now on is of this type."""
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+
+
 def draw(description, members, batch, rng):
-    """Inputs, labels and weights. Kernels are Glorot normal; nothing else is as a new network has it, on purpose."""
+    """Inputs, labels and weights, as float32."""
     shape = tuple(description["input"])
-    per_image = (members, batch, *[1] * (len(shape) - 1), shape[-1])
-    # Images differ in level and contrast: behind a global average pool they would be alike otherwise.
-    x = rng.normal(0.5, 0.3, per_image) + rng.uniform(0.3, 1.0, per_image) * rng.normal(size=(members, batch, *shape))
+    # Level and contrast differ between images: otherwise they are all alike after a global average pool.
+    level_shape = (members, batch, *[1] * (len(shape) - 1), shape[-1])
+    level, contrast = rng.normal(0.5, 0.3, level_shape), rng.uniform(0.3, 1.0, level_shape)
+    x = level + contrast * rng.normal(size=(members, batch, *shape))
     signed = description["layers"][-1].get("mean_activation") == "identity"
     y = rng.normal(0.0, 1.0, (members, batch)) if signed else rng.uniform(0.4, 3.0, (members, batch))
-    given = {"x": x, "y": y}
-    for weight in network.build(description).weights:
-        shape = (members, *weight.shape)
-        given[tensor_name(weight)] = {
-            "kernel": lambda: np.stack([keras.initializers.GlorotNormal(int(rng.integers(2**31)))(weight.shape) for _ in range(members)]),
-            "bias": lambda: rng.normal(0.0, 0.1, shape),
-            "gamma": lambda: rng.uniform(0.5, 1.5, shape) * rng.choice([1, 1, 1, -1], shape),
-            "beta": lambda: rng.normal(0.0, 0.2, shape),
-            "moving_mean": lambda: rng.normal(0.0, 0.2, shape),
-            "moving_variance": lambda: rng.uniform(0.5, 2.0, shape),
-        }[weight.name]()
-    return {name: np.asarray(values, np.float32) for name, values in given.items()}
+    weights = {tensor_name(weight): draw_weight(weight, members, rng) for weight in network.build(description).weights}
+    return {name: np.asarray(values, np.float32) for name, values in ({"x": x, "y": y} | weights).items()}
+
+
+def draw_weight(weight, members, rng):
+    """Kernels are Glorot normal. All else differs from its initial value, so that no factor is 1 and no term is 0."""
+    shape = (members, *weight.shape)
+    match weight.name:
+        case "kernel":
+            seeds = rng.integers(2**31, size=members)
+            return np.stack([keras.initializers.GlorotNormal(int(s))(weight.shape, "float32") for s in seeds])
+        case "bias":
+            return rng.normal(0.0, 0.1, shape)
+        case "gamma":
+            return rng.uniform(0.5, 1.5, shape) * rng.choice([1, 1, 1, -1], shape)
+        case "beta" | "moving_mean":
+            return rng.normal(0.0, 0.2, shape)
+        case "moving_variance":
+            return rng.uniform(0.5, 2.0, shape)
 
 
 def run(description, given, dtype, adversarial_x=None):
-    """Everything that comes out of the step, by tensor, all members.
+    """The results of the step in this precision, by tensor, for all members.
 
-    The second pass takes `adversarial_x` where it is given, because signs of gradients near zero are not defined by
-    float32, else x' rounded to float32: it takes what the file holds.
+    The adversarial pass takes `adversarial_x` if it is given, because float32 does not define the signs of gradients
+    near zero. Otherwise it takes x' rounded to float32, which is what the file stores.
     """
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)
+    precision(dtype)
     model = network.build(description)
     members = [
         run_member(
@@ -116,7 +134,7 @@ def run_member(model, given, adversarial_x):
 
 
 def clear_rounding(found):
-    """Makes gradients that are zero but for rounding zero, as those of a bias that a batch norm takes away again."""
+    """Sets gradient tensors that are zero up to rounding to zero, e.g. of a bias whose effect a batch norm removes."""
     for prefix in ("grad.", "adversarial.grad."):
         gradients = [name for name in found if name.startswith(prefix) and name != "grad.x"]
         largest = max(np.abs(found[name]).max() for name in gradients)
@@ -126,7 +144,7 @@ def clear_rounding(found):
 
 
 def difference(found, want):
-    """Largest |difference| over the largest |value|; where that is zero, the largest |difference|."""
+    """Largest |difference| divided by the largest |value| if that is not zero."""
     return float(np.abs(found - want).max() / (np.abs(want).max() or 1.0))
 
 
@@ -135,14 +153,17 @@ def differences(found, want):
 
 
 def record(description, given):
-    """What comes out in float64, and how far Keras' own float32 run is from it."""
+    """The results in float64, and the difference of Keras' own float32 run from them."""
     found = run(description, given, "float64")
     clear_rounding(found)
     return found, differences(run(description, given, "float32", found["adversarial.x"]), found)
 
 
 def condition(description, given, found, error, rng):
-    """Largest error of a gradient in float32, and where inputs and weights are off by as little: large near a kink."""
+    """Largest error of the gradients in float32, or after a small change of inputs and weights.
+
+    It is large if an activation or a maximum is so near a kink that float32 does not decide on which side.
+    """
     errors = [error[name] for name in error if "grad." in name or name == "adversarial.x"]
     for _ in range(3):
         moved = {name: values * (1 + JITTER * rng.normal(size=values.shape)) for name, values in given.items()}
@@ -156,25 +177,19 @@ def write(path, description, given, found, error, seed):
         "network": description,
         "members": len(given["x"]),
         "batch": given["x"].shape[1],
-        "fgsm_epsilon": step.FGSM_EPSILON,
-        "learning_rate": step.LEARNING_RATE,
-        "adam": ADAM,
-        "norm": NORM,
         "seed": seed,
         "keras_float32_error": {name: float(f"{value:.3g}") for name, value in error.items()},
-    }
+    } | CONSTANTS
     tensors = given | {name: np.asarray(values, np.float32) for name, values in found.items()}
     save_file(tensors, path, {key: json.dumps(value) for key, value in metadata.items()})
 
 
 def finite_differences(description, recorded):
-    """Largest |slope - gradient . direction| / (|gradient| |direction|) of a tensor, over all members.
+    """Largest |slope - gradient . direction| / (|gradient| |direction|) per tensor, over all members.
 
-    The slope is that of train.loss from one side of the recorded weights, or images, to the other, in float64, in a
-    random direction.
+    The slope is the central difference of train.loss in float64 along a random direction.
     """
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    precision("float64")
     model = network.build(description)
     rng = np.random.default_rng(1)
     errors = {}
@@ -198,15 +213,15 @@ def finite_differences(description, recorded):
 
 def check(path):
     metadata, recorded = step.read_recording(path)
-    for key, ours in [("fgsm_epsilon", step.FGSM_EPSILON), ("learning_rate", step.LEARNING_RATE), ("adam", ADAM), ("norm", NORM)]:
-        if json.loads(metadata[key]) != ours:
-            raise SystemExit(f"{path}: {key} is {metadata[key]}; only {json.dumps(ours)} is recorded here")
+    for key, value in CONSTANTS.items():
+        if json.loads(metadata[key]) != value:
+            raise SystemExit(f"{path}: {key} is {metadata[key]}; this script records with {json.dumps(value)} only")
     description = json.loads(metadata["network"])
     given = ["x", "y", *map(tensor_name, network.build(description).weights)]
     found, error = record(description, {name: recorded[name] for name in given})
     missing = sorted(recorded.keys() ^ {*found, *given})
     if missing:
-        raise SystemExit(f"{path}: not on both sides: {', '.join(missing)}")
+        raise SystemExit(f"{path}: missing or unknown: {', '.join(missing)}")
     return {
         "difference": differences({name: recorded[name] for name in found}, found),
         "float32_error": error,
@@ -221,7 +236,7 @@ def main():
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tries", type=int, default=1, help="seeds, of which the best conditioned is recorded")
+    parser.add_argument("--tries", type=int, default=1, help="try so many seeds and keep the best conditioned")
     parser.add_argument("-o", "--output")
     parser.add_argument("--check", metavar="FILE")
     args = parser.parse_args()
@@ -238,7 +253,7 @@ def main():
         given = draw(description, args.members, args.batch, rng)
         found, error = record(description, given)
         largest = condition(description, given, found, error, rng)
-        print(f"seed {seed}: gradients are good to {largest:.1e} in float32", file=sys.stderr, flush=True)
+        print(f"seed {seed}: largest error of a gradient in float32 {largest:.1e}", file=sys.stderr, flush=True)
         if best is None or largest < best[0]:
             best = (largest, partial(write, args.output, description, given, found, error, seed))
     best[1]()
