@@ -52,7 +52,7 @@ pub fn write(
     return Ok(page);
 
     fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-        files::write_atomic(path, |file| Ok(file.write_all(bytes)?))
+        Ok(files::write_atomic(path, |file| file.write_all(bytes))?)
     }
 }
 

@@ -87,7 +87,7 @@ pub fn begin(
     options.network = network;
     let text = toml::to_string(&options).context("the run's options cannot be written as TOML")?;
     let trainer = first_trainer(device, &options, data, prepared.fresh.take(), from.as_ref())?;
-    files::write_atomic(&out.join(RUN), |file| Ok(file.write_all(text.as_bytes())?))?;
+    files::write_atomic(&out.join(RUN), |file| file.write_all(text.as_bytes()))?;
     made.keep();
     train(out, &options, prepared, trainer, device, watcher)
 }
