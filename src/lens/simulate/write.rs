@@ -385,7 +385,7 @@ impl Truth {
         } else {
             Cell::Str(masks.join(" "))
         });
-        self.table.push(&row)
+        Ok(self.table.push(&row)?)
     }
 
     fn light(&self, row: &mut Vec<Cell>, light: Option<&Light>) {
