@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from safetensors import safe_open
 
-VANILLA = Path(__file__).resolve().parents[2] / "assets/vanilla.toml"
+VANILLA = Path(__file__).resolve().parents[2] / "assets/networks/vanilla.toml"
 IMAGE = (55, 55, 3)
 LEARNING_RATE = 1e-3
 CLIP = 5.0
