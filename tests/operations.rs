@@ -54,12 +54,9 @@ fn tolerance(op: &Op) -> f64 {
         | Op::Adam(_)
         | Op::Average(_) => 2e-5,
         // tests/lens.rs
-        Op::LensDeflect(_)
-        | Op::LensPsf(_)
-        | Op::LensRender(_)
-        | Op::LensConvolve(_)
-        | Op::LensNoise(_)
-        | Op::LensArcs(_) => unreachable!("no network simulates"),
+        Op::LensPsf(_) | Op::LensRender(_) | Op::LensConvolve(_) | Op::LensNoise(_) | Op::LensArcs(_) => {
+            unreachable!("no network simulates")
+        }
     }
 }
 

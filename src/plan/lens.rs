@@ -80,20 +80,6 @@ pub mod object {
     pub const COMPONENT_WORDS: usize = 8;
 }
 
-/// Deflection and Jacobian at points (P,2) for each object: out (N,P,6) = alpha_x, alpha_y, and the entries
-/// d beta_x/d x, d beta_x/d y, d beta_y/d x, d beta_y/d y of the lens equation beta = theta - alpha(theta).
-///
-/// Elliptical power law (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23 to 29) with external shear: convergence
-/// (2 - t)/2 (b/R)^t, R^2 = q^2 x^2 + y^2 along the axes; t = 1 is the singular isothermal ellipsoid (Kormann et al. 1994).
-#[derive(Clone, Debug, PartialEq)]
-pub struct LensDeflect {
-    pub shape: LensShape,
-    pub points: usize,
-    pub objects: TensorId,
-    pub at: TensorId,
-    pub out: TensorId,
-}
-
 /// Point spread functions (N,C,K,K), each with the sum 1: Moffat (1 + (r/a)^2)^-beta or Gaussian, elliptical.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensPsf {
@@ -104,7 +90,9 @@ pub struct LensPsf {
 
 /// Light in electrons a pixel (N,LAYERS,C,H,W) before the atmosphere, the telescope and the detector.
 ///
-/// The lensed source is seen along `samples` x `samples` rays a pixel; other light by as many samples as the distance
+/// The deflector is an elliptical power law (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23 to 29) with external
+/// shear: convergence (2 - t)/2 (b/R)^t, R^2 = q^2 x^2 + y^2 along the axes; t = 1 is the singular isothermal ellipsoid
+/// (Kormann et al. 1994). The lensed source is seen along `samples` x `samples` rays a pixel; other light by as many samples as the distance
 /// from a component's centre asks for ([`side`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensRender {

@@ -7,7 +7,7 @@
 //! `gate`: the tensor `x` came out of a ReLU, so the gradient with respect to it is passed on only where x > 0, which
 //! makes it the gradient with respect to the value before the ReLU.
 
-use super::{LAYERS, LensArcs, LensConvolve, LensDeflect, LensNoise, LensPsf, LensRender, TensorId};
+use super::{LAYERS, LensArcs, LensConvolve, LensNoise, LensPsf, LensRender, TensorId};
 
 /// One layer's forward or one of its gradients, for all members.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,6 @@ pub enum Op {
     Fgsm(Fgsm),
     Adam(Adam),
     Average(Average),
-    LensDeflect(LensDeflect),
     LensPsf(LensPsf),
     LensRender(LensRender),
     LensConvolve(LensConvolve),
@@ -516,7 +515,6 @@ impl Op {
             Op::Fgsm(_) => "fgsm",
             Op::Adam(_) => "adam",
             Op::Average(_) => "average",
-            Op::LensDeflect(_) => "lens_deflect",
             Op::LensPsf(_) => "lens_psf",
             Op::LensRender(_) => "lens_render",
             Op::LensConvolve(_) => "lens_convolve",
@@ -543,12 +541,9 @@ impl Op {
             Op::HeadsForward(_) | Op::HeadsLoss(_) | Op::HeadsGradInput(_) | Op::HeadsGradWeight(_) => "heads",
             Op::Gather(_) | Op::Fgsm(_) => "input",
             Op::Adam(_) | Op::Average(_) => "optimiser",
-            Op::LensDeflect(_)
-            | Op::LensPsf(_)
-            | Op::LensRender(_)
-            | Op::LensConvolve(_)
-            | Op::LensNoise(_)
-            | Op::LensArcs(_) => "simulator",
+            Op::LensPsf(_) | Op::LensRender(_) | Op::LensConvolve(_) | Op::LensNoise(_) | Op::LensArcs(_) => {
+                "simulator"
+            }
         }
     }
 

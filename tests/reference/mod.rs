@@ -124,7 +124,6 @@ pub fn run(op: &Op, memory: &mut Memory) {
             Op::Fgsm(op) => fgsm::fgsm(op, memory, member),
             Op::Adam(op) => adam::adam(op, memory, member),
             Op::Average(op) => average::average(op, memory, member),
-            Op::LensDeflect(op) => lens::deflect(op, memory),
             Op::LensPsf(op) => lens::psf(op, memory),
             Op::LensRender(op) => lens::render(op, memory),
             Op::LensConvolve(op) => lens::convolve(op, memory),

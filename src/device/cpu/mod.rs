@@ -71,7 +71,6 @@ fn native(op: &Op) -> &dyn Native {
         Op::Fgsm(op) => op,
         Op::Adam(op) => op,
         Op::Average(op) => op,
-        Op::LensDeflect(op) => op,
         Op::LensPsf(op) => op,
         Op::LensRender(op) => op,
         Op::LensConvolve(op) => op,

@@ -136,35 +136,6 @@ impl LensPlan {
     }
 }
 
-/// The deflection alone, at (P,2) points for each object: a plan, its objects, its points and what comes out.
-pub fn deflection(shape: LensShape, points: usize) -> (Plan, [TensorId; 3]) {
-    let [objects, at, out] = [0, 1, 2].map(TensorId);
-    let lens = [
-        ("objects", shape.objects * shape.words()),
-        ("at", 2 * points),
-        ("out", 6 * shape.objects * points),
-    ];
-    let tensors = lens.map(|(name, len)| Tensor {
-        name: name.into(),
-        len,
-        shared: true,
-    });
-    let op = Op::LensDeflect(LensDeflect {
-        shape,
-        points,
-        objects,
-        at,
-        out,
-    });
-    let plan = Plan {
-        tensors: tensors.into(),
-        ops: vec![op],
-        log: None,
-        batch: shape.objects,
-    };
-    (plan, [objects, at, out])
-}
-
 /// Whether the population's bands bring their own point spread functions.
 ///
 /// # Errors

@@ -40,23 +40,6 @@ fn constants(shape: &LensShape, grid: [u32; 2], names: &[&'static str]) -> Vec<(
     names.iter().map(|&name| (name, value(name))).collect()
 }
 
-pub fn deflect(op: &LensDeflect) -> Vec<Pass> {
-    let grid = fold((op.shape.objects * op.points).div_ceil(64));
-    let mut constants = constants(&op.shape, grid, &["GRID_X", "OBJECTS", "WORDS", "MASS"]);
-    constants.push(("POINTS", op.points.into()));
-    vec![Pass {
-        shader: SHADER,
-        entry: "lens_deflect",
-        constants,
-        buffers: vec![
-            Binding::read("objects", op.objects),
-            Binding::read("at", op.at),
-            Binding::write("out", op.out),
-        ],
-        grid,
-    }]
-}
-
 pub fn psf(op: &LensPsf) -> Vec<Pass> {
     let grid = fold(op.shape.objects * op.shape.bands);
     let names = [

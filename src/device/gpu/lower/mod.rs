@@ -93,7 +93,6 @@ pub fn lower(op: &Op, cx: &mut Lowering) -> Vec<Pass> {
         Op::Fgsm(op) => fgsm::fgsm(op),
         Op::Adam(op) => adam::adam(op, cx),
         Op::Average(op) => average::average(op, cx),
-        Op::LensDeflect(op) => lens::deflect(op),
         Op::LensPsf(op) => lens::psf(op),
         Op::LensRender(op) => lens::render(op),
         Op::LensConvolve(op) => lens::convolve(op),
