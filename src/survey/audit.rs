@@ -1,6 +1,6 @@
 //! What a user should know about the images before trusting a result.
 
-use super::{Cutout, Source};
+use super::{Cutout, ImageFolder};
 
 /// A cutout with a larger share of masked pixels is flagged.
 pub const MAX_MASKED: f64 = 0.2;
@@ -20,7 +20,7 @@ pub fn near_edge(theta_e: f64, size: usize, pixel_scale: f64) -> bool {
     theta_e > EDGE_SHARE * size as f64 / 2.0 * pixel_scale
 }
 
-impl Source {
+impl ImageFolder {
     /// How many labels are [`near_edge`]; none known without a pixel scale.
     pub fn count_near_edge(&self) -> usize {
         let Some(scale) = self.pixel_scale else { return 0 };

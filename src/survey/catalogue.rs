@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::fits_table;
-use super::table::{Column, Kind};
+use super::table::{Column, ColumnType};
 use anyhow::{Context, Result, anyhow, bail};
 use csv::StringRecord;
 
@@ -107,7 +107,7 @@ impl Catalogue {
     /// A column's name with the kind that holds its cells and, from FITS, its unit and description.
     pub fn described(&self, column: usize) -> Column {
         self.described.get(column).cloned().unwrap_or_else(|| {
-            let kind = Kind::of_texts((0..self.len()).map(|row| self.text(row, column)));
+            let kind = ColumnType::of_texts((0..self.len()).map(|row| self.text(row, column)));
             Column::new(&self.columns[column], kind, "", "")
         })
     }
@@ -189,10 +189,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cat.fits");
         let columns = [
-            Column::new("id", Kind::Str, "", "name of the object"),
-            Column::new("z", Kind::F64, "", ""),
-            Column::new("theta_e", Kind::F64, "arcsec", "Einstein radius"),
-            Column::new("flags", Kind::I32, "", "bit mask"),
+            Column::new("id", ColumnType::Str, "", "name of the object"),
+            Column::new("z", ColumnType::F64, "", ""),
+            Column::new("theta_e", ColumnType::F64, "arcsec", "Einstein radius"),
+            Column::new("flags", ColumnType::I32, "", "bit mask"),
         ];
         let mut writer = TableWriter::create(&path, columns.to_vec()).unwrap();
         let rows = [

@@ -9,7 +9,7 @@ use fitsio_pure::image::{self, ImageData};
 
 use super::cutout::Plane;
 use super::hdus::each_image;
-use super::wcs::{self, Sky};
+use super::wcs::{self, Astrometry};
 
 /// One image HDU in physical units (BSCALE and BZERO applied), BLANK pixels as NaN.
 pub(super) struct Image {
@@ -20,7 +20,7 @@ pub(super) struct Image {
     pub values: Vec<f64>,
     /// Stored as integers.
     pub integer: bool,
-    pub sky: Sky,
+    pub sky: Astrometry,
 }
 
 impl Image {
@@ -45,7 +45,7 @@ pub(super) struct Summary {
     pub width: usize,
     pub height: usize,
     pub planes: usize,
-    pub sky: Sky,
+    pub sky: Astrometry,
 }
 
 /// Which image HDUs of a file hold its bands.
@@ -64,7 +64,7 @@ pub(super) fn describe(path: &Path) -> Result<Vec<Summary>> {
     let mut summaries = Vec::new();
     each_image(path, |hdu, _| {
         let (width, height, planes) = size(hdu)?;
-        let sky = Sky::from_cards(&hdu.cards, width, height);
+        let sky = Astrometry::from_cards(&hdu.cards, width, height);
         summaries.push(Summary {
             name: name(hdu),
             width,
@@ -193,7 +193,7 @@ fn decode(hdu: &Hdu, file: &mut dyn Read) -> Result<Image> {
         planes,
         values,
         integer,
-        sky: Sky::from_cards(&hdu.cards, width, height),
+        sky: Astrometry::from_cards(&hdu.cards, width, height),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Reading the first binary table of a FITS file, as text.
 
-use super::table::{Column, Kind};
+use super::table::{Column, ColumnType};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use csv::StringRecord;
 use fitsio_pure::bintable::{
@@ -51,15 +51,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Column>, Vec<StringRecord>)> {
 }
 
 /// A column, `number` counted from 1, as texts.
-fn texts(data: BinaryColumnData, hdu: &Hdu, number: usize) -> Result<(Kind, Vec<String>)> {
+fn texts(data: BinaryColumnData, hdu: &Hdu, number: usize) -> Result<(ColumnType, Vec<String>)> {
     use BinaryColumnData::{Ascii, Byte, Double, Float, Int, Logical, Long, Short};
     let whole: Vec<i64> = match data {
         Ascii(texts) => {
             let texts = texts.iter().map(|t| t.trim_end_matches(['\0', ' ']).to_string());
-            return Ok((Kind::Str, texts.collect()));
+            return Ok((ColumnType::Str, texts.collect()));
         }
-        Logical(values) => return Ok((Kind::Str, values.iter().map(bool::to_string).collect())),
-        Float(_) | Double(_) => return Ok((Kind::F64, floats(data, hdu, number))),
+        Logical(values) => return Ok((ColumnType::Str, values.iter().map(bool::to_string).collect())),
+        Float(_) | Double(_) => return Ok((ColumnType::F64, floats(data, hdu, number))),
         Byte(values) => values.into_iter().map(i64::from).collect(),
         Short(values) => values.into_iter().map(i64::from).collect(),
         Int(values) => values.into_iter().map(i64::from).collect(),
@@ -80,7 +80,7 @@ fn texts(data: BinaryColumnData, hdu: &Hdu, number: usize) -> Result<(Kind, Vec<
             value => format!("{:?}", zero + scale * value as f64),
         })
         .collect();
-    Ok((Kind::of_texts(texts.iter().map(String::as_str)), texts))
+    Ok((ColumnType::of_texts(texts.iter().map(String::as_str)), texts))
 }
 
 fn floats(data: BinaryColumnData, hdu: &Hdu, number: usize) -> Vec<String> {

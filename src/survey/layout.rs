@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::SourceOptions;
+use super::ImageFolderOptions;
 use super::cutout::{Cutout, Plane};
 use super::fits::{self, Select};
 use super::npy::Stack;
 use super::pattern::Pattern;
 use super::preset::{PRESETS, Preset};
-use super::wcs::Sky;
+use super::wcs::Astrometry;
 
 /// Images and what they are made of.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct FolderLayout {
     pub preset: Option<&'static Preset>,
     pub bands: Vec<String>,
     pub images: Images,
@@ -36,9 +36,9 @@ pub(super) enum Images {
     Stack(Stack),
 }
 
-impl Layout {
+impl FolderLayout {
     /// Takes what the options say, else what the folder looks like.
-    pub fn detect(options: &SourceOptions) -> Result<Layout> {
+    pub fn detect(options: &ImageFolderOptions) -> Result<FolderLayout> {
         let dir = &options.dir;
         match std::fs::metadata(dir) {
             Ok(meta) if meta.is_dir() => {}
@@ -157,13 +157,13 @@ fn has_files(dir: &Path, preset: &Preset) -> Result<bool> {
     Ok(false)
 }
 
-fn by_preset(dir: &Path, preset: &'static Preset, bands: Option<&[String]>) -> Result<Layout> {
+fn by_preset(dir: &Path, preset: &'static Preset, bands: Option<&[String]>) -> Result<FolderLayout> {
     let bands = bands.map_or_else(|| preset.bands.iter().map(|b| b.to_string()).collect(), <[_]>::to_vec);
     let patterns = bands
         .iter()
         .map(|band| preset_pattern(preset, band))
         .collect::<Result<_>>()?;
-    Ok(Layout {
+    Ok(FolderLayout {
         preset: Some(preset),
         bands,
         images: Images::Bands {
@@ -173,12 +173,12 @@ fn by_preset(dir: &Path, preset: &'static Preset, bands: Option<&[String]>) -> R
     })
 }
 
-fn by_pattern(dir: &Path, text: &str, bands: Option<&[String]>) -> Result<Layout> {
+fn by_pattern(dir: &Path, text: &str, bands: Option<&[String]>) -> Result<FolderLayout> {
     let mut patterns = Pattern::parse(text, bands)?;
     let root = dir.to_owned();
     if text.contains("{band}") {
         let bands = bands.unwrap_or_default().to_vec();
-        return Ok(Layout {
+        return Ok(FolderLayout {
             preset: None,
             bands,
             images: Images::Bands { root, patterns },
@@ -190,7 +190,7 @@ fn by_pattern(dir: &Path, text: &str, bands: Option<&[String]>) -> Result<Layout
         bail!("no file in {} has a name like '{pattern}'", dir.display())
     }
     let (bands, select) = first_readable(ids.iter(), |id| bands_of(&pattern.file(dir, id), bands))?;
-    Ok(Layout {
+    Ok(FolderLayout {
         preset: None,
         bands,
         images: Images::Whole { root, pattern, select },
@@ -234,7 +234,7 @@ fn bands_of(sample: &Path, bands: Option<&[String]>) -> Result<(Vec<String>, Sel
     }
 }
 
-fn stack(path: &Path, bands: Option<&[String]>) -> Result<Layout> {
+fn stack(path: &Path, bands: Option<&[String]>) -> Result<FolderLayout> {
     let stack = Stack::open(path)?;
     let channels = stack.shape[3];
     let bands = match bands {
@@ -247,7 +247,7 @@ fn stack(path: &Path, bands: Option<&[String]>) -> Result<Layout> {
         Some(bands) => bands.to_vec(),
         None => (1..=channels).map(|i| format!("band{i}")).collect(),
     };
-    Ok(Layout {
+    Ok(FolderLayout {
         preset: None,
         bands,
         images: Images::Stack(stack),
@@ -256,9 +256,9 @@ fn stack(path: &Path, bands: Option<&[String]>) -> Result<Layout> {
 
 impl Images {
     /// Height, width, and what the header says, without reading pixels.
-    pub fn probe(&self, id: &str) -> Result<(usize, usize, Sky)> {
+    pub fn probe(&self, id: &str) -> Result<(usize, usize, Astrometry)> {
         let file = match self {
-            Images::Stack(stack) => return Ok((stack.shape[1], stack.shape[2], Sky::default())),
+            Images::Stack(stack) => return Ok((stack.shape[1], stack.shape[2], Astrometry::default())),
             Images::Bands { root, patterns } => patterns[0].file(root, id),
             Images::Whole { root, pattern, .. } => pattern.file(root, id),
         };
@@ -268,7 +268,7 @@ impl Images {
 
     /// Fills the cutout's bands; `index` counts the images of a stack. Images of another size are refused unless
     /// `crop` is set.
-    pub fn fill(&self, cutout: &mut Cutout, index: usize, crop: bool, flux_scale: f64) -> Result<Sky> {
+    pub fn fill(&self, cutout: &mut Cutout, index: usize, crop: bool, flux_scale: f64) -> Result<Astrometry> {
         let put = |cutout: &mut Cutout, band: usize, plane: &Plane, file: &Path| {
             if !crop && (plane.height, plane.width) != (cutout.height, cutout.width) {
                 bail!(
@@ -299,10 +299,10 @@ impl Images {
                     };
                     put(cutout, offset, &plane, &stack.path)?;
                 }
-                Ok(Sky::default())
+                Ok(Astrometry::default())
             }
             Images::Bands { root, patterns } => {
-                let mut sky = Sky::default();
+                let mut sky = Astrometry::default();
                 for (band, pattern) in patterns.iter().enumerate() {
                     let file = pattern.file(root, &cutout.id);
                     let image = &fits::read(&file, &Select::First { planes: 1 })?[0];
@@ -320,7 +320,9 @@ impl Images {
                 for (band, plane) in planes.enumerate() {
                     put(cutout, band, &plane, &file)?;
                 }
-                Ok(images.iter().fold(Sky::default(), |sky, image| sky.or(image.sky)))
+                Ok(images
+                    .iter()
+                    .fold(Astrometry::default(), |sky, image| sky.or(image.sky)))
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`source`] | a folder and its catalogue, opened: start reading here |
+//! | [`folder`] | a folder and its catalogue, opened: start reading here |
 //! | `layout` | a survey's folder, files by a name pattern, or a `.npy` stack |
 //! | [`preset`] | known surveys as data |
 //! | [`select`] | which rows are used, which are dropped and why; labels |
@@ -21,6 +21,7 @@ pub mod cutout;
 mod fits;
 mod fits_table;
 pub mod flags;
+pub mod folder;
 mod hdus;
 pub mod infer_table;
 mod layout;
@@ -31,7 +32,6 @@ pub mod psf;
 pub mod reader;
 pub mod select;
 pub mod sky;
-pub mod source;
 pub mod split;
 pub mod stretch;
 pub mod table;
@@ -39,7 +39,7 @@ mod wcs;
 
 pub use catalogue::Catalogue;
 pub use cutout::Cutout;
+pub use folder::{ImageFolder, ImageFolderOptions};
 pub use preset::Preset;
 pub use select::DropReport;
-pub use source::{Source, SourceOptions};
 pub use stretch::Stretch;

@@ -8,14 +8,14 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 
-use super::{Cutout, Source};
+use super::{Cutout, ImageFolder};
 
 /// Reads these objects on all cores, in this order; `progress` is told how many are done.
 ///
 /// # Errors
-/// Those of [`Source::read`], and those of `progress`; no more is read then.
+/// Those of [`ImageFolder::read`], and those of `progress`; no more is read then.
 pub fn read_all(
-    source: &Source,
+    source: &ImageFolder,
     indices: &[usize],
     progress: impl Fn(usize) -> Result<()> + Sync,
 ) -> Result<Vec<Cutout>> {
@@ -37,7 +37,7 @@ pub struct Stream {
 
 /// Starts to read. Worker `w` of `n` reads the objects at `w`, `w + n`, ... and waits while its share of `ahead` is full,
 /// so that taking from the workers in turn gives the order without any sorting.
-pub fn stream(source: Arc<Source>, indices: Vec<usize>, ahead: usize) -> Stream {
+pub fn stream(source: Arc<ImageFolder>, indices: Vec<usize>, ahead: usize) -> Stream {
     let cores = thread::available_parallelism().map_or(1, |n| n.get());
     let threads = cores.min(ahead).min(indices.len()).max(1);
     let indices = Arc::new(indices);

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::SourceOptions;
+use super::ImageFolderOptions;
 use super::catalogue::Catalogue;
-use super::layout::{Images, Layout, one_file};
+use super::layout::{FolderLayout, Images, one_file};
 use super::preset::Preset;
 
 /// An object that has all its images.
@@ -63,7 +63,7 @@ const NO_IMAGE: &str = "without an image";
 impl Selection {
     /// Rows of the catalogue with a label; an object without an image is dropped with a survey's preset (a download in
     /// progress) and an error otherwise (a wrong name pattern).
-    pub fn labelled(options: &SourceOptions, layout: &Layout) -> Result<Selection> {
+    pub fn labelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
         let catalogue = match find_catalogue(options)? {
             Some(path) => Catalogue::read(&path)?,
             None => bail!(
@@ -135,7 +135,7 @@ impl Selection {
     }
 
     /// All images there are; a catalogue given by the user adds its columns. Only a stack takes its ids from it.
-    pub fn unlabelled(options: &SourceOptions, layout: &Layout) -> Result<Selection> {
+    pub fn unlabelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
         let path = match &layout.images {
             Images::Stack(_) => find_catalogue(options)?,
             _ => options.catalogue.clone(),
@@ -221,7 +221,7 @@ fn warn_without_row(count: usize, catalogue: &Catalogue) -> Vec<String> {
     }
 }
 
-fn find_catalogue(options: &SourceOptions) -> Result<Option<PathBuf>> {
+fn find_catalogue(options: &ImageFolderOptions) -> Result<Option<PathBuf>> {
     if options.catalogue.is_some() {
         return Ok(options.catalogue.clone());
     }
@@ -254,7 +254,7 @@ struct Labels {
 }
 
 impl Labels {
-    fn new(options: &SourceOptions, preset: Option<&Preset>, catalogue: &Catalogue) -> Result<Labels> {
+    fn new(options: &ImageFolderOptions, preset: Option<&Preset>, catalogue: &Catalogue) -> Result<Labels> {
         let Some(preset) = preset else {
             let name = options.label.clone().unwrap_or_else(|| DEFAULT_LABEL.to_owned());
             let column = catalogue.column(&name, "--label")?;

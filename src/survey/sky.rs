@@ -1,4 +1,4 @@
-//! Sky and noise of a cutout in units of the stretch, and what was usual in training: how another unit, zero point or
+//! SkyStatistics and noise of a cutout in units of the stretch, and what was usual in training: how another unit, zero point or
 //! depth is noticed.
 
 use serde::{Deserialize, Serialize};
@@ -17,19 +17,19 @@ pub fn mad(mut values: Vec<f64>, centre: f64) -> f64 {
 
 /// Median and 1.4826 MAD of a band's border pixels, over the stretch's scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sky {
-    pub sky: f64,
+pub struct SkyStatistics {
+    pub level: f64,
     pub noise: f64,
 }
 
-impl Sky {
+impl SkyStatistics {
     /// One a band; `None` for a dead band or where the whole border is masked.
-    pub fn of(cutout: &Cutout, stretch: &Stretch) -> Vec<Option<Sky>> {
+    pub fn of(cutout: &Cutout, stretch: &Stretch) -> Vec<Option<SkyStatistics>> {
         let of_band = |(band, &scale): (usize, &f64)| {
             let mut border: Vec<f64> = cutout.border(band).collect();
             let sky = median(&mut border).filter(|_| scale > 0.0)?;
-            Some(Sky {
-                sky: sky / scale,
+            Some(SkyStatistics {
+                level: sky / scale,
                 noise: NORMAL * mad(border, sky) / scale,
             })
         };
@@ -44,7 +44,7 @@ pub struct BandRange {
     pub noise: [f64; 2],
 }
 
-/// The training split's range of [`Sky`] in each band, with room around it.
+/// The training split's range of [`SkyStatistics`] in each band, with room around it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SkyRange {
     pub bands: Vec<BandRange>,
@@ -57,15 +57,15 @@ impl SkyRange {
     /// From the 0.1 to the 99.9 percentile, noise widened by a factor 1.5, sky by half its range and half the noise at
     /// each end: other exposures pass, another unit or zero point (a factor of 2.5 is one magnitude) does not.
     pub fn fit(cutouts: &[&Cutout], stretch: &Stretch) -> SkyRange {
-        let all: Vec<Vec<Option<Sky>>> = cutouts.iter().map(|c| Sky::of(c, stretch)).collect();
+        let all: Vec<Vec<Option<SkyStatistics>>> = cutouts.iter().map(|c| SkyStatistics::of(c, stretch)).collect();
         let range = |band: usize| {
-            let ends = |value: fn(&Sky) -> f64| {
+            let ends = |value: fn(&SkyStatistics) -> f64| {
                 let mut values: Vec<f64> = all.iter().filter_map(|c| c[band].as_ref().map(value)).collect();
                 values.sort_by(f64::total_cmp);
                 let at = |share: f64| values.get((share * (values.len().saturating_sub(1)) as f64).round() as usize);
                 [at(TAIL).copied().unwrap_or(0.0), at(1.0 - TAIL).copied().unwrap_or(0.0)]
             };
-            let ([low, high], [quiet, loud]) = (ends(|s| s.sky), ends(|s| s.noise));
+            let ([low, high], [quiet, loud]) = (ends(|s| s.level), ends(|s| s.noise));
             let room = 0.5 * (high - low) + 0.5 * loud;
             BandRange {
                 sky: [low - room, high + room],
@@ -78,10 +78,10 @@ impl SkyRange {
     }
 
     /// Whether sky and noise of every band, as far as they are known, are as in training.
-    pub fn contains(&self, sky: &[Option<Sky>]) -> bool {
+    pub fn contains(&self, sky: &[Option<SkyStatistics>]) -> bool {
         let within = |range: [f64; 2], value: f64| (range[0]..=range[1]).contains(&value);
-        let fits = |(range, sky): (&BandRange, &Option<Sky>)| {
-            sky.is_none_or(|sky| within(range.sky, sky.sky) && within(range.noise, sky.noise))
+        let fits = |(range, sky): (&BandRange, &Option<SkyStatistics>)| {
+            sky.is_none_or(|sky| within(range.sky, sky.level) && within(range.noise, sky.noise))
         };
         self.bands.iter().zip(sky).all(fits)
     }
@@ -108,15 +108,15 @@ mod tests {
         let train: Vec<_> = train.iter().collect();
         let (stretch, _) = Stretch::fit(&train, &["r".into()]).unwrap();
         let range = SkyRange::fit(&train, &stretch);
-        let usual = |factor, offset| range.contains(&Sky::of(&image(factor, offset, 99), &stretch));
-        assert!(train.iter().all(|c| range.contains(&Sky::of(c, &stretch))));
+        let usual = |factor, offset| range.contains(&SkyStatistics::of(&image(factor, offset, 99), &stretch));
+        assert!(train.iter().all(|c| range.contains(&SkyStatistics::of(c, &stretch))));
         assert!(usual(1e-12, 0.0) && usual(1.2e-12, 0.0));
         assert!(!usual(2.5e-12, 0.0), "one magnitude");
         assert!(!usual(0.4e-12, 0.0));
         assert!(!usual(1.0, 0.0));
         assert!(!usual(1e-12, 1e-9), "a sky that was not subtracted");
         assert!(
-            range.contains(&Sky::of(&cutout([20, 30, 1], &[f32::NAN; 600]), &stretch)),
+            range.contains(&SkyStatistics::of(&cutout([20, 30, 1], &[f32::NAN; 600]), &stretch)),
             "unknown is not unusual"
         );
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     Str,
     F64,
     I32,
@@ -26,16 +26,16 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     pub name: String,
-    pub kind: Kind,
+    pub column_type: ColumnType,
     pub unit: String,
     pub description: String,
 }
 
 impl Column {
-    pub fn new(name: impl Into<String>, kind: Kind, unit: &str, description: &str) -> Column {
+    pub fn new(name: impl Into<String>, column_type: ColumnType, unit: &str, description: &str) -> Column {
         Column {
             name: name.into(),
-            kind,
+            column_type,
             unit: unit.into(),
             description: description.into(),
         }
@@ -51,43 +51,43 @@ pub enum Cell {
     Null,
 }
 
-impl Kind {
+impl ColumnType {
     /// The narrowest kind that holds all of a column's texts without changing what they say: whole numbers become
     /// I32, or F64 above that range; a leading zero (`007`) or more digits than an f64 holds make text of them.
-    pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Kind {
+    pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> ColumnType {
         let mut kind = None;
         for text in texts.into_iter().map(str::trim).filter(|t| !t.is_empty()) {
             kind = match (kind, kind_of_text(text)) {
-                (_, Kind::Str) => return Kind::Str,
-                (Some(Kind::F64), _) | (_, Kind::F64) => Some(Kind::F64),
-                _ => Some(Kind::I32),
+                (_, ColumnType::Str) => return ColumnType::Str,
+                (Some(ColumnType::F64), _) | (_, ColumnType::F64) => Some(ColumnType::F64),
+                _ => Some(ColumnType::I32),
             };
         }
-        kind.unwrap_or(Kind::Str)
+        kind.unwrap_or(ColumnType::Str)
     }
 
     /// `text` as a cell of this kind; empty is `Null`, and so is a text that is no such number.
     pub fn cell(self, text: &str) -> Cell {
         let trimmed = text.trim();
         match self {
-            Kind::Str if text.is_empty() => Cell::Null,
-            Kind::Str => Cell::Str(text.into()),
-            Kind::F64 => trimmed.parse().map_or(Cell::Null, Cell::F64),
-            Kind::I32 => trimmed.parse().map_or(Cell::Null, Cell::I32),
+            ColumnType::Str if text.is_empty() => Cell::Null,
+            ColumnType::Str => Cell::Str(text.into()),
+            ColumnType::F64 => trimmed.parse().map_or(Cell::Null, Cell::F64),
+            ColumnType::I32 => trimmed.parse().map_or(Cell::Null, Cell::I32),
         }
     }
 }
 
-fn kind_of_text(text: &str) -> Kind {
+fn kind_of_text(text: &str) -> ColumnType {
     let digits = text.trim_start_matches(['-', '+']);
     let padded = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
     let whole = digits.bytes().all(|b| b.is_ascii_digit());
     match text.parse::<f64>() {
-        Err(_) => Kind::Str,
-        Ok(_) if padded => Kind::Str,
-        Ok(_) if whole && text.parse::<i32>().is_ok() => Kind::I32,
-        Ok(value) if whole && value.abs() > 2f64.powi(53) => Kind::Str,
-        Ok(_) => Kind::F64,
+        Err(_) => ColumnType::Str,
+        Ok(_) if padded => ColumnType::Str,
+        Ok(_) if whole && text.parse::<i32>().is_ok() => ColumnType::I32,
+        Ok(value) if whole && value.abs() > 2f64.powi(53) => ColumnType::Str,
+        Ok(_) => ColumnType::F64,
     }
 }
 
@@ -147,14 +147,16 @@ impl TableWriter {
             self.columns.len()
         );
         for (cell, column) in row.iter().zip(&self.columns) {
-            match (cell, column.kind) {
-                (Cell::Null, _) | (Cell::Str(_), Kind::Str) | (Cell::F64(_), Kind::F64) | (Cell::I32(_), Kind::I32) => {
-                }
+            match (cell, column.column_type) {
+                (Cell::Null, _)
+                | (Cell::Str(_), ColumnType::Str)
+                | (Cell::F64(_), ColumnType::F64)
+                | (Cell::I32(_), ColumnType::I32) => {}
                 _ => bail!(
                     "{}, row {number}: {cell:?} does not fit column {} of kind {:?}",
                     self.path.display(),
                     column.name,
-                    column.kind
+                    column.column_type
                 ),
             }
         }
@@ -198,10 +200,10 @@ mod tests {
 
     fn columns() -> Vec<Column> {
         vec![
-            Column::new("id", Kind::Str, "", "name of the object"),
-            Column::new("ra", Kind::F64, "deg", ""),
-            Column::new("theta_e", Kind::F64, "arcsec", "Einstein radius"),
-            Column::new("flags", Kind::I32, "", "bit mask"),
+            Column::new("id", ColumnType::Str, "", "name of the object"),
+            Column::new("ra", ColumnType::F64, "deg", ""),
+            Column::new("theta_e", ColumnType::F64, "arcsec", "Einstein radius"),
+            Column::new("flags", ColumnType::I32, "", "bit mask"),
         ]
     }
 
@@ -354,22 +356,22 @@ mod tests {
 
     #[test]
     fn kinds_of_texts() {
-        let cases: [(&[&str], Kind); 9] = [
-            (&["1", " -20 ", ""], Kind::I32),
-            (&["1", "2.5"], Kind::F64),
-            (&["2.5", "1"], Kind::F64),
-            (&["3000000000"], Kind::F64),
-            (&["5853498713190525696"], Kind::Str), // a Gaia number: an f64 would change it
-            (&["007"], Kind::Str),
-            (&["0", "0.5", "-0.5"], Kind::F64),
-            (&["1", "x"], Kind::Str),
-            (&["", ""], Kind::Str),
+        let cases: [(&[&str], ColumnType); 9] = [
+            (&["1", " -20 ", ""], ColumnType::I32),
+            (&["1", "2.5"], ColumnType::F64),
+            (&["2.5", "1"], ColumnType::F64),
+            (&["3000000000"], ColumnType::F64),
+            (&["5853498713190525696"], ColumnType::Str), // a Gaia number: an f64 would change it
+            (&["007"], ColumnType::Str),
+            (&["0", "0.5", "-0.5"], ColumnType::F64),
+            (&["1", "x"], ColumnType::Str),
+            (&["", ""], ColumnType::Str),
         ];
         for (texts, kind) in cases {
-            assert_eq!(Kind::of_texts(texts.iter().copied()), kind, "{texts:?}");
+            assert_eq!(ColumnType::of_texts(texts.iter().copied()), kind, "{texts:?}");
         }
-        assert_eq!(Kind::I32.cell(" 7"), Cell::I32(7));
-        assert_eq!(Kind::F64.cell(""), Cell::Null);
-        assert_eq!(Kind::Str.cell(" a"), Cell::Str(" a".into()));
+        assert_eq!(ColumnType::I32.cell(" 7"), Cell::I32(7));
+        assert_eq!(ColumnType::F64.cell(""), Cell::Null);
+        assert_eq!(ColumnType::Str.cell(" a"), Cell::Str(" a".into()));
     }
 }

@@ -5,18 +5,18 @@ use fitsio_pure::value::Value;
 
 /// What a header says about position and scale; `None` where it does not, or not credibly.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Sky {
+pub(super) struct Astrometry {
     /// Right ascension and declination of the image's centre, degrees, J2000.
     pub ra_dec: Option<(f64, f64)>,
     /// Arcsec a pixel.
     pub pixel_scale: Option<f64>,
 }
 
-impl Sky {
+impl Astrometry {
     /// `width`, `height`: the image's size in pixels.
     pub fn from_cards(cards: &[Card], width: usize, height: usize) -> Self {
         let matrix = matrix(cards);
-        Sky {
+        Astrometry {
             ra_dec: centre(cards, matrix, width, height).or_else(|| keywords(cards)),
             // A header without a real WCS has CDELT = 1: a pixel of a degree.
             pixel_scale: matrix
@@ -26,8 +26,8 @@ impl Sky {
     }
 
     /// What this does not say, the other may.
-    pub fn or(self, other: Sky) -> Sky {
-        Sky {
+    pub fn or(self, other: Astrometry) -> Astrometry {
+        Astrometry {
             ra_dec: self.ra_dec.or(other.ra_dec),
             pixel_scale: self.pixel_scale.or(other.pixel_scale),
         }
@@ -180,12 +180,12 @@ mod tests {
     fn radians_where_the_comment_says_so_and_no_position_at_zero_zero() {
         let mut lines = REAL.to_vec();
         lines.extend(["CRVAL1  = 0.", "CRVAL2  = 0."]);
-        assert_eq!(Sky::from_cards(&cards(&lines), 101, 101).ra_dec, None);
+        assert_eq!(Astrometry::from_cards(&cards(&lines), 101, 101).ra_dec, None);
         lines.extend([
             "RA      = -0.000150482144998736 / radians",
             "DEC     = 0.00161476056465329 / radians",
         ]);
-        let sky = Sky::from_cards(&cards(&lines), 101, 101);
+        let sky = Astrometry::from_cards(&cards(&lines), 101, 101);
         let (ra, dec) = sky.ra_dec.unwrap();
         assert!(
             (ra - 359.991378008).abs() < 1e-8 && (dec - 0.092518965).abs() < 1e-8,
@@ -198,17 +198,17 @@ mod tests {
     fn the_wcs_gives_the_position_of_the_centre_not_of_the_reference_pixel() {
         let mut lines = REAL.to_vec();
         lines.extend(["CRVAL1  = 150.0", "CRVAL2  = 60.0", "RA      = 10.0", "DEC     = 10.0"]);
-        let (ra, dec) = Sky::from_cards(&cards(&lines), 101, 101).ra_dec.unwrap();
+        let (ra, dec) = Astrometry::from_cards(&cards(&lines), 101, 101).ra_dec.unwrap();
         assert!((ra - 150.0).abs() < 1e-12 && (dec - 60.0).abs() < 1e-12);
         // 500 pixels of 0.2" to the west at declination 60: 100" / cos(60) in RA.
-        let (ra, dec) = Sky::from_cards(&cards(&lines), 1101, 101).ra_dec.unwrap();
+        let (ra, dec) = Astrometry::from_cards(&cards(&lines), 1101, 101).ra_dec.unwrap();
         assert!((ra - (150.0 - 200.0 / 3600.0)).abs() < 1e-5, "{ra}");
         assert!((dec - 60.0).abs() < 2e-5, "{dec}");
     }
 
     #[test]
     fn sexagesimal_units_and_nonsense() {
-        let sky = |lines: &[&str]| Sky::from_cards(&cards(lines), 11, 11);
+        let sky = |lines: &[&str]| Astrometry::from_cards(&cards(lines), 11, 11);
         let (ra, dec) = sky(&["RA      = '05:30:00.0'", "DEC     = '-00:30:00'"])
             .ra_dec
             .unwrap();

@@ -5,12 +5,21 @@ use super::*;
 #[test]
 fn bad_folders_files_and_catalogues_are_named() {
     let empty = tempfile::tempdir().unwrap();
-    says(&error(&SourceOptions::new(empty.path())), &["is empty", "--images"]);
-    says(&error(&SourceOptions::new(empty.path().join("nowhere"))), &["nowhere"]);
-    write(&empty, "readme.txt", "x");
-    says(&error(&SourceOptions::new(empty.path())), &["no images in a layout"]);
     says(
-        &error(&SourceOptions::new(empty.path().join("readme.txt"))),
+        &error(&ImageFolderOptions::new(empty.path())),
+        &["is empty", "--images"],
+    );
+    says(
+        &error(&ImageFolderOptions::new(empty.path().join("nowhere"))),
+        &["nowhere"],
+    );
+    write(&empty, "readme.txt", "x");
+    says(
+        &error(&ImageFolderOptions::new(empty.path())),
+        &["no images in a layout"],
+    );
+    says(
+        &error(&ImageFolderOptions::new(empty.path().join("readme.txt"))),
         &["is a file"],
     );
 
@@ -46,28 +55,29 @@ fn bad_folders_files_and_catalogues_are_named() {
         &error(&unlabelled(options.clone())),
         &["object b", "b_r.fits is missing"],
     );
-    let nothing = SourceOptions {
+    let nothing = ImageFolderOptions {
         images: Some("{id}-{band}.fits".into()),
         ..options.clone()
     };
     says(&error(&nothing), &["cat.csv line 2", "a-g.fits"]);
     says(&error(&unlabelled(nothing)), &["has no images", "ID-g.fits"]);
     says(
-        &error(&SourceOptions {
+        &error(&ImageFolderOptions {
             flux_scale: f64::NAN,
             ..options.clone()
         }),
         &["--flux-scale"],
     );
-    says(&error(&SourceOptions { bands: None, ..options }), &["--bands"]);
+    says(&error(&ImageFolderOptions { bands: None, ..options }), &["--bands"]);
 }
 
 #[test]
 fn images_that_are_too_small_or_cut_short_are_named_when_read() {
     let (dir, mut options) = plain();
     options.crop = Some(11);
-    let read =
-        |options: &SourceOptions, index| format!("{:#}", Source::open(options).unwrap().read(index).unwrap_err());
+    let read = |options: &ImageFolderOptions, index| {
+        format!("{:#}", ImageFolder::open(options).unwrap().read(index).unwrap_err())
+    };
     says(
         &read(&options, 0),
         &["object a", "a_g.fits", "12 x 10", "11 x 11", "--crop"],
@@ -94,13 +104,13 @@ fn images_that_are_too_small_or_cut_short_are_named_when_read() {
 fn a_nan_label_of_a_lens_is_an_error_and_that_of_a_non_lens_is_not() {
     let dir = copy("lfc1_ground");
     let header = "ID,is_lens,Einstein_area,numb_pix_lensed_image\n";
-    let options = SourceOptions::new(dir.path());
+    let options = ImageFolderOptions::new(dir.path());
     write(
         &dir,
         "classifications.csv",
         &format!("{header}100003,1,1e-10,20\n100013,0,nan,0\n100026,1,nan,19\n"),
     );
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     says(
         &source.dropped.to_string(),
         &["1 of 3", "1 not a lens", "1 with fewer than 20 lensed pixels"],

@@ -4,7 +4,7 @@
 //! the end. So rows go to an unnamed spool file first, texts with their lengths, and are copied with the final
 //! widths when the table is complete.
 
-use super::{Cell, Column, Kind};
+use super::{Cell, Column, ColumnType};
 use anyhow::{Context, Result};
 use fitsio_pure::bintable::{BinaryColumnDescriptor, BinaryColumnType, build_binary_table_cards};
 use fitsio_pure::block::padded_byte_len;
@@ -29,10 +29,10 @@ pub(super) struct FitsTable {
 
 impl FitsTable {
     pub(super) fn new(file: AtomicFile, folder: &Path, columns: &[Column]) -> Result<FitsTable> {
-        let width = |column: &Column| match column.kind {
-            Kind::Str => 1,
-            Kind::F64 => 8,
-            Kind::I32 => 4,
+        let width = |column: &Column| match column.column_type {
+            ColumnType::Str => 1,
+            ColumnType::F64 => 8,
+            ColumnType::I32 => 4,
         };
         Ok(FitsTable {
             file,
@@ -49,10 +49,10 @@ impl FitsTable {
                 Cell::F64(value) => self.spool.write_all(&value.to_be_bytes())?,
                 Cell::I32(value) => self.spool.write_all(&value.to_be_bytes())?,
                 Cell::Str(text) => self.push_text(i, &ascii(text, '?'))?,
-                Cell::Null => match column.kind {
-                    Kind::Str => self.push_text(i, "")?,
-                    Kind::F64 => self.spool.write_all(&f64::NAN.to_be_bytes())?,
-                    Kind::I32 => {
+                Cell::Null => match column.column_type {
+                    ColumnType::Str => self.push_text(i, "")?,
+                    ColumnType::F64 => self.spool.write_all(&f64::NAN.to_be_bytes())?,
+                    ColumnType::I32 => {
                         self.has_null[i] = true;
                         self.spool.write_all(&NULL.to_be_bytes())?;
                     }
@@ -83,7 +83,7 @@ impl FitsTable {
         for _ in 0..rows {
             for (column, &width) in columns.iter().zip(&self.widths) {
                 let mut filled = width;
-                if column.kind == Kind::Str {
+                if column.column_type == ColumnType::Str {
                     let mut length = [0; 4];
                     spool.read_exact(&mut length)?;
                     filled = u32::from_be_bytes(length) as usize;
@@ -105,10 +105,10 @@ impl FitsTable {
             .zip(&self.widths)
             .zip(names(columns))
             .map(|((column, &byte_width), name)| {
-                let (col_type, repeat) = match column.kind {
-                    Kind::Str => (BinaryColumnType::Ascii, byte_width),
-                    Kind::F64 => (BinaryColumnType::Double, 1),
-                    Kind::I32 => (BinaryColumnType::Int, 1),
+                let (col_type, repeat) = match column.column_type {
+                    ColumnType::Str => (BinaryColumnType::Ascii, byte_width),
+                    ColumnType::F64 => (BinaryColumnType::Double, 1),
+                    ColumnType::I32 => (BinaryColumnType::Int, 1),
                 };
                 BinaryColumnDescriptor {
                     name: Some(name),
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn names_are_ascii_and_differ() {
-        let columns = ["id", "θ_E", "φ_E", "naïve"].map(|n| Column::new(n, Kind::F64, "", ""));
+        let columns = ["id", "θ_E", "φ_E", "naïve"].map(|n| Column::new(n, ColumnType::F64, "", ""));
         assert_eq!(names(&columns), ["id", "__E", "__E_3", "na_ve"]);
     }
 }

@@ -6,13 +6,13 @@ use anyhow::{Context, Result, bail};
 
 use super::catalogue::Catalogue;
 use super::cutout::Cutout;
-use super::layout::{Images, Layout, first_readable};
+use super::layout::{FolderLayout, Images, first_readable};
 use super::preset::Preset;
 use super::select::{DropReport, Object, Selection};
 
 /// What the user says about a folder; the rest is found out.
 #[derive(Debug, Clone)]
-pub struct SourceOptions {
+pub struct ImageFolderOptions {
     pub dir: PathBuf,
     /// A known survey; recognised by its files where neither this nor `images` is given.
     pub preset: Option<&'static Preset>,
@@ -32,12 +32,12 @@ pub struct SourceOptions {
     /// Arcsec a pixel, where it is not as the preset or the first header say.
     pub pixel_scale: Option<f64>,
     /// True for training: the catalogue and the labels must be there. False: every image is an object.
-    pub label_needed: bool,
+    pub require_labels: bool,
 }
 
-impl SourceOptions {
+impl ImageFolderOptions {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        SourceOptions {
+        ImageFolderOptions {
             dir: dir.into(),
             preset: None,
             images: None,
@@ -48,7 +48,7 @@ impl SourceOptions {
             crop: None,
             flux_scale: 1.0,
             pixel_scale: None,
-            label_needed: true,
+            require_labels: true,
         }
     }
 
@@ -59,7 +59,7 @@ impl SourceOptions {
 
 /// Objects that can be read, one by one and from many threads.
 #[derive(Debug)]
-pub struct Source {
+pub struct ImageFolder {
     pub objects: Vec<Object>,
     pub bands: Vec<String>,
     /// Size of every cutout, pixels.
@@ -79,8 +79,8 @@ pub struct Source {
     flux_scale: f64,
 }
 
-impl Source {
-    pub fn open(options: &SourceOptions) -> Result<Source> {
+impl ImageFolder {
+    pub fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
         if !(options.flux_scale.is_finite() && options.flux_scale > 0.0) {
             bail!("--flux-scale is {}; a positive number is needed", options.flux_scale);
         }
@@ -90,12 +90,12 @@ impl Source {
         {
             bail!("--pixel-scale must be a positive number, in arcsec");
         }
-        let layout = Layout::detect(options)?;
-        let selection = match options.label_needed {
+        let layout = FolderLayout::detect(options)?;
+        let selection = match options.require_labels {
             true => Selection::labelled(options, &layout)?,
             false => Selection::unlabelled(options, &layout)?,
         };
-        let Layout { preset, bands, images } = layout;
+        let FolderLayout { preset, bands, images } = layout;
         let (height, width, sky) = first_readable(selection.objects.iter(), |object| images.probe(&object.id))?;
         let crop = options.crop.or(preset.map(|p| p.crop));
         if crop == Some(0) {
@@ -105,7 +105,7 @@ impl Source {
             .catalogue
             .as_ref()
             .and_then(|c| Some((c.find("ra")?, c.find("dec")?)));
-        Ok(Source {
+        Ok(ImageFolder {
             objects: selection.objects,
             bands,
             height: crop.unwrap_or(height),
