@@ -30,7 +30,7 @@ pub struct Calibrate {
     #[arg(short, long, value_name = "MODEL")]
     output: Option<PathBuf>,
     /// What is fitted
-    #[arg(long, value_enum, default_value_t = Method::Factors)]
+    #[arg(long, default_value = Method::default().name(), value_parser = super::choices::method())]
     method: Method,
     /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]

@@ -11,7 +11,6 @@ use crate::survey::Catalogue;
 use crate::survey::infer_table::InferTable;
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use anyhow::{Context, Result, bail, ensure};
-use clap::ValueEnum;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -451,7 +450,7 @@ fn likelihoods(catalogue: &Catalogue) -> Result<Vec<Likelihood>> {
     };
     let of_row = |row: usize| {
         let text = catalogue.text(row, column).trim();
-        let known = Likelihood::from_str(text, false).ok();
+        let known = text.parse().ok();
         known
             .or(text.is_empty().then_some(Likelihood::Gaussian))
             .with_context(|| {
