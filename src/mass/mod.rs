@@ -7,6 +7,7 @@ use crate::lens::physics::cosmology::{Cosmology, Distances};
 use crate::likelihood::Likelihood;
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::posterior::mixture::{LEVELS, Mixture};
+use crate::progress::{Callback, Event, Phase};
 use crate::survey::Catalogue;
 use crate::survey::infer_table::InferTable;
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
@@ -112,12 +113,12 @@ pub struct MassReport {
     pub flagged: [usize; MASS_FLAGS.len()],
 }
 
-/// Adds masses to a catalogue. `progress` gets the rows done and all, and returns false to stop.
+/// Adds masses to a catalogue.
 ///
 /// # Errors
 /// A catalogue that cannot be read or lacks a column, or has one of the new columns already; an output that cannot be
 /// written; being stopped, after which nothing is written.
-pub fn add_masses(options: &MassOptions, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<MassReport> {
+pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassReport> {
     let catalogue = Catalogue::read(&options.catalogue)?;
     let input = Input::find(&catalogue, options)?;
     let new = new_columns(input.has_errors());
@@ -152,7 +153,12 @@ pub fn add_masses(options: &MassOptions, progress: &mut dyn FnMut(usize, usize) 
             }
         }
         let done = chunk[chunk.len() - 1] + 1;
-        if !progress(done, report.rows) && done < report.rows {
+        let advanced = Event::Advanced {
+            phase: Phase::Masses,
+            done,
+            total: report.rows,
+        };
+        if progress(advanced).is_break() && done < report.rows {
             bail!("stopped: {} is not written", options.output.display());
         }
     }

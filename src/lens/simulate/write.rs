@@ -5,6 +5,7 @@ use super::population::{MAX_CLUMPS, MAX_NEIGHBOURS, Population, Radii};
 use super::preview::Sheet;
 use super::simulator::{Simulated, Simulator};
 use crate::files::{folder_of, write_failed};
+use crate::progress::{Callback, Event, Phase};
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use anyhow::{Context, Result, bail, ensure};
 use fitsio_pure::header::{Card, serialize_header};
@@ -30,18 +31,12 @@ pub struct WriteOptions {
     pub preview: Option<PathBuf>,
 }
 
-/// Makes `count` objects and puts them into the folder `out`, which must be new or empty. `progress` is told how many are
-/// done, and breaks to stop.
+/// Makes `count` objects and puts them into the folder `out`, which must be new or empty.
 ///
 /// # Errors
 /// A folder that is not empty or cannot be written, a full disk, those of [`Simulator::run`], a stop: nothing is left
 /// behind.
-pub fn write(
-    simulator: &mut Simulator,
-    out: &Path,
-    options: &WriteOptions,
-    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
-) -> Result<()> {
+pub fn write(simulator: &mut Simulator, out: &Path, options: &WriteOptions, progress: &Callback) -> Result<()> {
     ensure!(options.count > 0, "--count 0; allowed is 1 or more");
     let folder = prepare(out)?;
     let population = simulator.population().clone();
@@ -62,7 +57,12 @@ pub fn write(
             sheet.push(simulated.image);
         }
         done += 1;
-        if progress(done).is_break() {
+        let advanced = Event::Advanced {
+            phase: Phase::Simulating,
+            done,
+            total: options.count,
+        };
+        if progress(advanced).is_break() {
             bail!("stopped after {done} objects; nothing was written");
         }
         Ok(if done == options.count {
