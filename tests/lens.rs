@@ -6,9 +6,11 @@ mod reference;
 use lensgpu::device::cpu::CpuEngine;
 use lensgpu::device::{Device, Engine};
 use lensgpu::lens::Population;
-use lensgpu::lens::physics::mass::Mass;
+use lensgpu::lens::physics::mass::MassModel;
+use lensgpu::lens::simulate::distribution::Distribution;
 use lensgpu::lens::simulate::object::{Light, Object, sersic_b};
 use lensgpu::lens::simulate::plan::{LensPlan, Window};
+use lensgpu::lens::simulate::population::EinsteinRadii;
 use lensgpu::plan::{LAYERS, LensShape, MASKED, Op, Plan, TensorId, object};
 use reference::compare::assert_close;
 use reference::{Memory, lens, run};
@@ -36,16 +38,14 @@ fn population() -> Population {
     population.size = 27;
     population.samples = 3;
     population.lens_share = 1.0;
-    population.deflector.theta_e = lensgpu::lens::simulate::population::Radii::Drawn(
-        lensgpu::lens::simulate::distribution::Distribution::Fixed(1.1),
-    );
+    population.deflector.theta_e = EinsteinRadii::Drawn(Distribution::Fixed(1.1));
     population.masks.as_mut().unwrap().patches = 1.0;
     population
 }
 
 /// Lenses, the second one without shear and isothermal; the third is none.
 fn objects(population: &Population) -> Vec<Object> {
-    let mut objects: Vec<Object> = (0..3).map(|number| population.draw(5, number)).collect();
+    let mut objects: Vec<Object> = (0..3).map(|number| population.object(5, number)).collect();
     objects[1].mass.slope = 1.0;
     objects[1].mass.shear = [0.0; 2];
     objects[2].is_lens = false;
@@ -130,8 +130,8 @@ fn check_noise(what: &str, got: &[f64], want: &[f64]) {
     assert_close(what, &rest(got), &rest(want), 1e-4);
 }
 
-fn mass(q: f64, t: f64, angle: f64, shear: [f64; 2]) -> Mass {
-    Mass {
+fn mass(q: f64, t: f64, angle: f64, shear: [f64; 2]) -> MassModel {
+    MassModel {
         x: 0.03,
         y: -0.05,
         theta_e: 1.4,
@@ -143,7 +143,7 @@ fn mass(q: f64, t: f64, angle: f64, shear: [f64; 2]) -> Mass {
 }
 
 /// Points on the axes, near the centre and over the image, arcsec from the mass.
-fn points(mass: &Mass) -> Vec<[f64; 2]> {
+fn points(mass: &MassModel) -> Vec<[f64; 2]> {
     let mut points = Vec::new();
     for r in [1e-3, 1e-2, 0.1, 0.7, 1.4, 3.0, 10.0] {
         for k in 0..16 {
@@ -164,7 +164,7 @@ fn points(mass: &Mass) -> Vec<[f64; 2]> {
 }
 
 /// The power laws that are compared: every slope, axis ratio and term of the shear that a population may have.
-fn masses() -> Vec<Mass> {
+fn masses() -> Vec<MassModel> {
     let mut masses = Vec::new();
     for q in [0.2, 0.35, 0.6, 0.9, 0.999, 1.0] {
         for t in [0.5, 0.8, 1.0, 1.3, 1.5] {
@@ -177,7 +177,7 @@ fn masses() -> Vec<Mass> {
 }
 
 /// A mass of the host as one of the reference.
-fn reference_mass(mass: &Mass) -> lens::Mass {
+fn reference_mass(mass: &MassModel) -> lens::Mass {
     lens::Mass {
         x: mass.x,
         y: mass.y,
@@ -195,7 +195,7 @@ fn reference_mass(mass: &Mass) -> lens::Mass {
 /// The image is one pixel with one ray. The source consists of two rulers, each visible in a band of its own: profiles
 /// so elongated that their light exp(-(v / RULER)^2) depends on one coordinate of beta = -alpha alone. A ruler's centre
 /// lies RULER arcsec below the `expected` coordinate, where its light is steep and leaves no doubt about the sign.
-fn rendered_deflections(masses: &[Mass], expected: &[[f64; 2]]) -> Vec<(&'static str, Vec<[f64; 2]>)> {
+fn rendered_deflections(masses: &[MassModel], expected: &[[f64; 2]]) -> Vec<(&'static str, Vec<[f64; 2]>)> {
     const RULER: f64 = 8.0;
     const AXIS_RATIO: f64 = 0.01;
     const INDEX: f64 = 0.5;
@@ -227,7 +227,7 @@ fn rendered_deflections(masses: &[Mass], expected: &[[f64; 2]]) -> Vec<(&'static
             mass: *mass,
             source: vec![ruler(0, -x - RULER, -y), ruler(1, -x, -y - RULER)],
             light: vec![],
-            ..population.draw(1, 0)
+            ..population.object(1, 0)
         })
         .collect();
     let words = words(&objects, &plan.shape, &population, &window);
@@ -269,7 +269,7 @@ fn rendered_deflections_are_those_of_the_integrated_convergence() {
     for mass in masses() {
         for [x, y] in points(&mass) {
             // The ray is at theta = 0, so the mass moves instead of the point.
-            shifted.push(Mass {
+            shifted.push(MassModel {
                 x: mass.x - x,
                 y: mass.y - y,
                 ..mass
@@ -297,7 +297,7 @@ fn rendered_deflections_are_those_of_the_integrated_convergence() {
 /// At the centre itself and within 1e-12 arcsec of it the deflection is finite.
 #[test]
 fn the_very_centre_is_finite() {
-    let at = |x: f64, y: f64| Mass {
+    let at = |x: f64, y: f64| MassModel {
         x: -x,
         y: -y,
         ..mass(0.3, 1.0, 0.4, [0.0; 2])
@@ -347,7 +347,7 @@ fn the_host_agrees_with_the_integrated_convergence() {
 
 /// Light of one galaxy in the middle of an otherwise empty object, total in electrons.
 fn lone(population: &Population, light: Light) -> Object {
-    let mut object = population.draw(1, 0);
+    let mut object = population.object(1, 0);
     object.is_lens = false;
     object.source.clear();
     object.masks.clear();
@@ -469,8 +469,8 @@ fn noise_has_the_moments_that_it_should() {
             let mut object = lone(&population, galaxy(&population, 0.3, 1.0));
             object.light.clear();
             object.key = [number, 7];
-            for seen in &mut object.seen {
-                (seen.sky, seen.read_noise) = (sky, read);
+            for conditions in &mut object.conditions {
+                (conditions.sky, conditions.read_noise) = (sky, read);
             }
             object
         };

@@ -3,6 +3,7 @@
 //! One file per module of the library, each a function from that module's error to advice.
 
 mod files;
+mod lens;
 
 /// Advice for the first error in the chain that has any.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
@@ -10,5 +11,6 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
 }
 
 fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    error.downcast_ref::<crate::files::Error>().and_then(files::advice)
+    None.or_else(|| error.downcast_ref().and_then(files::advice))
+        .or_else(|| error.downcast_ref().and_then(lens::advice))
 }
