@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`numeric`] | medians, quantiles, hashes |
 //! | [`files`] | writes a file completely or not at all |
+//! | [`progress`] | what a long computation reports, and how it is stopped |
 //! | [`likelihood`] | the distributions whose mean and variance the heads give |
 //! | [`plan`] | a step or an inference pass as a list of operations on tensors |
 //! | [`device`] | runs a plan: on a GPU through wgpu, or natively on the CPU |
@@ -38,6 +39,7 @@ pub mod numeric;
 pub mod plan;
 pub mod plot;
 pub mod posterior;
+pub mod progress;
 pub mod report;
 pub mod survey;
 pub mod train;

@@ -12,10 +12,10 @@ use lensgpu::model::Model;
 use lensgpu::nn::Network;
 use lensgpu::plan::state;
 use lensgpu::posterior::MemberPredictions;
+use lensgpu::progress::{EpochRecord, Event, ignore};
 use lensgpu::survey::ImageFolderOptions;
 use lensgpu::train::checkpoint::Checkpoint;
-use lensgpu::train::history::EpochRecord;
-use lensgpu::train::run::{Outcome, Watcher, begin};
+use lensgpu::train::run::{Outcome, begin};
 use lensgpu::train::{DataOptions, Dataset, Examples, RunOptions, TrainOptions, Trainer};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -347,23 +347,6 @@ fn a_run_stopped_among_skipped_steps_goes_on_with_the_same_bits() {
     }
 }
 
-/// Keeps what a run says.
-#[derive(Default)]
-struct Listener(Mutex<Vec<String>>);
-
-impl Watcher for Listener {
-    fn say(&self, _: &str) {}
-    fn warn(&self, message: &str) {
-        self.0.lock().unwrap().push(message.into());
-    }
-    fn reading(&self, _: usize, _: usize) {}
-    fn steps(&self, _: usize, _: usize) {}
-    fn epoch(&self, _: &EpochRecord, _: usize) {}
-    fn stop(&self) -> bool {
-        false
-    }
-}
-
 fn source_options(dir: &Path) -> DataOptions {
     DataOptions {
         dir: dir.into(),
@@ -394,14 +377,20 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
             layers: vec![],
         },
     };
-    let listener = Listener::default();
+    let warnings = Mutex::new(Vec::new());
+    let listen = |event: Event| {
+        if let Event::Warning(message) = event {
+            warnings.lock().unwrap().push(message.to_string());
+        }
+        ControlFlow::Continue(())
+    };
     let network = |input: &[usize]| Ok(Network::from_toml(TINY, input)?);
-    let outcome = begin(&dir.path().join("run"), options, network, device, &listener);
+    let outcome = begin(&dir.path().join("run"), options, network, device, &listen);
     let model = outcome.map(|outcome| match outcome {
         Outcome::Done { model, .. } => Model::read(&model).unwrap(),
         Outcome::Stopped => unreachable!("nobody stops it"),
     });
-    (model, listener.0.into_inner().unwrap())
+    (model, warnings.into_inner().unwrap())
 }
 
 /// What the model says of other images in the same unit.
@@ -422,7 +411,7 @@ fn inferred(device: &Device, model: &Model, examples: &Examples) -> Vec<f64> {
             all_views: false,
         },
     };
-    infer(model, device, &options, &mut |_, _| true).unwrap();
+    infer(model, device, &options, &ignore).unwrap();
     let mut table = csv::Reader::from_path(output).unwrap();
     let column = table
         .headers()

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use lensgpu::device::gpu::preprocess::preprocess;
 use lensgpu::device::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
 use lensgpu::lens::Population;
-use lensgpu::lens::simulate::plan::{LensPlan, Window, deflection};
+use lensgpu::lens::simulate::plan::{LensPlan, Window};
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::NetworkPlan;
 use lensgpu::nn::{Capacity, Training};
@@ -130,7 +130,6 @@ fn plans() -> Vec<(String, Plan)> {
         for kernel in [None, Some(49)] {
             let lens = LensPlan::new(&population, &Window::whole(&population), objects, kernel);
             plans.push((format!("{name}, simulation"), lens.plan));
-            plans.push((format!("{name}, deflection"), deflection(lens.shape, 100).0));
         }
     }
     plans

@@ -10,7 +10,6 @@ use crate::model::Model;
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
 use crate::posterior::metrics::{FIGURES, Metrics};
 use crate::posterior::ood::Threshold;
-use crate::train::run::Watcher;
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ pub struct Calibrate {
     #[arg(short, long, value_name = "MODEL")]
     output: Option<PathBuf>,
     /// What is fitted
-    #[arg(long, value_enum, default_value_t = Method::Factors)]
+    #[arg(long, default_value = Method::default().name(), value_parser = super::choices::method())]
     method: Method,
     /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
@@ -57,21 +56,18 @@ pub struct Calibrate {
 /// # Errors
 /// Those of [`open`], [`answers`], [`fit`] and [`Model::write`]. Nothing is written then.
 pub fn run(args: Calibrate) -> Result<()> {
-    let console = Console::new("images", args.quiet)?;
+    let console = Console::new(args.quiet)?;
     let mut model = Model::read(&args.model)?;
     let device = Device::choose(&args.device)?;
-    console.say(&format!("device: {}", device.name()));
+    console.note(&format!("device: {}", device.name()));
     let options = args.images.options(&args.dir, args.label.clone(), None)?;
     let source = Arc::new(open(&model, &options.image_folder(true)?)?);
-    console.say(&source.dropped.to_string());
+    console.note(&source.dropped.to_string());
     let passes = Passes {
         batch: usize::from(args.batch),
         all_views: args.tta,
     };
-    let known = answers(&model, &device, &source, passes, &mut |done, all| {
-        console.progress(done, all);
-        !console.stop()
-    });
+    let known = answers(&model, &device, &source, passes, &|event| console.report(event));
     console.finish();
     let known = known?;
     let rows = mixtures(&known)?;

@@ -1,111 +1,131 @@
-//! What a long run shows: a progress bar with the time left, lines above it, and Ctrl-C.
+//! The terminal during a long command: a progress bar, lines above it, and Ctrl-C.
 
-use crate::train::history::EpochRecord;
-use crate::train::run::Watcher;
+use crate::progress::{EpochRecord, Event, Phase};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::ops::ControlFlow;
 use std::process::exit;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-/// A progress bar on standard error, silent where that is no terminal.
+/// A progress bar on standard error; without a terminal, only its lines are printed.
 pub struct Console {
     bar: ProgressBar,
+    phase: Mutex<Option<Phase>>,
     stop: Arc<AtomicBool>,
     quiet: bool,
 }
 
 impl Console {
-    /// `unit` is what the bar counts. Ctrl-C asks to stop; a second one ends the program at once.
-    pub fn new(unit: &str, quiet: bool) -> Result<Console> {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = format!("{{bar:30}} {{pos}}/{{len}} {unit}  {{elapsed}} spent, {{eta}} left  {{msg}}");
-        bar.set_style(ProgressStyle::with_template(&style).expect("a valid template"));
+    /// Ctrl-C asks the computation to stop; a second one ends the program immediately. `quiet` leaves out everything but
+    /// warnings.
+    ///
+    /// # Errors
+    /// The handler of Ctrl-C cannot be installed.
+    pub fn new(quiet: bool) -> Result<Console> {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();
         ctrlc::set_handler(move || {
             if asked.swap(true, Ordering::SeqCst) {
                 exit(130);
             }
-            eprintln!("\nstopping after the step in hand; Ctrl-C again ends at once, without saving");
+            eprintln!("\nfinishing the current step; press Ctrl-C again to quit immediately without saving");
         })
-        .context("Ctrl-C cannot be caught")?;
-        Ok(Console { bar, stop, quiet })
+        .context("cannot install a handler for Ctrl-C")?;
+        Ok(Console {
+            bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
+            phase: Mutex::new(None),
+            stop,
+            quiet,
+        })
     }
 
-    pub fn progress(&self, done: usize, all: usize) {
-        if self.bar.length() != Some(all as u64) {
-            self.bar.reset();
-            self.bar.set_length(all as u64);
+    /// Shows an event, and says whether the user asked to stop.
+    pub fn report(&self, event: Event) -> ControlFlow<()> {
+        match event {
+            Event::Note(message) => self.note(message),
+            Event::Warning(message) => self.warn(message),
+            Event::Advanced { phase, done, total } => self.advance(phase, done, total),
+            Event::Epoch { record, epochs } if !self.quiet => self.line(&epoch_lines(record, epochs)),
+            Event::Epoch { .. } => {}
         }
-        self.bar.set_position(done as u64);
+        match self.stop.load(Ordering::SeqCst) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
-    /// A line on standard error, above the bar.
-    pub fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
-    }
-
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-impl Watcher for Console {
-    fn say(&self, message: &str) {
+    /// A line of information, unless quiet.
+    pub fn note(&self, message: &str) {
         if !self.quiet {
             self.line(message);
         }
     }
 
-    fn warn(&self, message: &str) {
+    /// A warning, also when quiet.
+    pub fn warn(&self, message: &str) {
         self.line(&format!("warning: {message}"));
     }
 
-    fn reading(&self, done: usize, all: usize) {
-        if done == 1 {
-            self.bar.set_message("reading images");
-        }
-        self.progress(done, all);
-        if done == all {
-            self.bar.set_message("");
-        }
+    /// A line on standard error, above the bar, also when quiet.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
     }
 
-    fn steps(&self, done: usize, all: usize) {
-        self.progress(done, all);
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 
-    fn epoch(&self, record: &EpochRecord, epochs: usize) {
-        if self.quiet {
-            return;
-        }
-        let number = |value: Option<f64>| value.map_or("      -".into(), |v| format!("{v:7.3}"));
-        let mut text = format!(
-            "epoch {}/{epochs}  {:.1} s  learning rate {:.2e}\n  member  nll: train validation  RMSE [\"]: train validation",
-            record.epoch, record.seconds, record.learning_rate
-        );
-        for m in &record.members {
-            text += &format!(
-                "\n  {:>6}      {}    {}          {}    {}{}",
-                m.member,
-                number(m.train_nll),
-                number(m.val_nll),
-                number(m.train_rmse),
-                number(m.val_rmse),
-                if m.best { "  best" } else { "" }
+    fn advance(&self, phase: Phase, done: usize, total: usize) {
+        let mut shown = self.phase.lock().expect("no thread panics while it holds the lock");
+        if *shown != Some(phase) {
+            *shown = Some(phase);
+            let style = format!(
+                "{{bar:30}} {{pos}}/{{len}} {}  elapsed {{elapsed}}, ETA {{eta}}",
+                unit(phase)
             );
-            if m.skipped > 0 {
-                text += &format!("  {} steps skipped: a gradient was not finite", m.skipped);
-            }
-            if m.restored > 0 {
-                text += ", back to the last good weights";
-            }
+            self.bar
+                .set_style(ProgressStyle::with_template(&style).expect("a valid template"));
+            self.bar.reset();
         }
-        self.line(&text);
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
     }
+}
 
-    fn stop(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+fn unit(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Preparing => "training images",
+        Phase::Training => "steps",
+        Phase::Predicting => "images",
+        Phase::Simulating => "objects",
+        Phase::Masses => "rows",
     }
+}
+
+fn epoch_lines(record: &EpochRecord, epochs: usize) -> String {
+    let number = |value: Option<f64>| value.map_or("      -".into(), |v| format!("{v:7.3}"));
+    let mut text = format!(
+        "epoch {}/{epochs}  {:.1} s  learning rate {:.2e}\n  member  NLL: train validation  RMSE [\"]: train validation",
+        record.epoch, record.seconds, record.learning_rate
+    );
+    for m in &record.members {
+        text += &format!(
+            "\n  {:>6}      {}    {}          {}    {}{}",
+            m.member,
+            number(m.train_nll),
+            number(m.val_nll),
+            number(m.train_rmse),
+            number(m.val_rmse),
+            if m.best { "  best" } else { "" }
+        );
+        if m.skipped > 0 {
+            text += &format!("  {} steps skipped: a gradient was not finite", m.skipped);
+        }
+        if m.restored > 0 {
+            text += ", returned to the last good weights";
+        }
+    }
+    text
 }

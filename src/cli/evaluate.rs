@@ -9,7 +9,6 @@ use crate::files;
 use crate::infer::stream::{Passes, open};
 use crate::model::{Model, utc_now};
 use crate::report::{self, Subject};
-use crate::train::run::Watcher;
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,26 +58,23 @@ pub struct Evaluate {
 /// # Errors
 /// Those of [`open`], [`answers`] and [`evaluation::write`]; an output folder that is not empty.
 pub fn run(args: Evaluate) -> Result<()> {
-    let console = Console::new("images", args.quiet)?;
+    let console = Console::new(args.quiet)?;
     let mut model = Model::read(&args.model)?;
     if args.raw {
         model.about.calibration = None;
     }
     let device = Device::choose(&args.device)?;
-    console.say(&format!("device: {}", device.name()));
+    console.note(&format!("device: {}", device.name()));
     let options = args.images.options(&args.dir, args.label.clone(), None)?;
     let source = Arc::new(open(&model, &options.image_folder(true)?)?);
-    console.say(&source.dropped.to_string());
+    console.note(&source.dropped.to_string());
     source.warnings.iter().for_each(|w| console.warn(w));
     files::new_folder(&args.output)?;
     let passes = Passes {
         batch: usize::from(args.batch),
         all_views: args.tta,
     };
-    let known = answers(&model, &device, &source, passes, &mut |done, all| {
-        console.progress(done, all);
-        !console.stop()
-    });
+    let known = answers(&model, &device, &source, passes, &|event| console.report(event));
     console.finish();
     let evaluation = Evaluation::new(&model, &source, known?, args.seed)?;
     let beside = files::folder_of(&args.model).join("log.csv");

@@ -11,7 +11,6 @@ use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
 use crate::plot::terminal::terminal_scatter;
 use crate::survey::flags::FLAGS;
-use crate::train::run::Watcher;
 use anyhow::{Result, bail};
 use serde_json::json;
 use std::path::PathBuf;
@@ -64,13 +63,13 @@ pub struct Infer {
 /// # Errors
 /// Those of [`Model::read`] and [`infer`].
 pub fn run(args: Infer) -> Result<()> {
-    let console = Console::new("images", args.quiet)?;
+    let console = Console::new(args.quiet)?;
     let mut model = Model::read(&args.model)?;
     if args.raw {
         model.about.calibration = None;
     }
     let device = Device::choose(&args.device).map_err(usage)?;
-    console.say(&format!("device: {}", device.name()));
+    console.note(&format!("device: {}", device.name()));
     let options = InferOptions {
         images: args
             .images
@@ -85,10 +84,7 @@ pub fn run(args: Infer) -> Result<()> {
             all_views: args.tta,
         },
     };
-    let report = infer(&model, &device, &options, &mut |done, all| {
-        console.progress(done, all);
-        !console.stop()
-    });
+    let report = infer(&model, &device, &options, &|event| console.report(event));
     console.finish();
     let report = report?;
     warn(&report, &console);

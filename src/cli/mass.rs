@@ -3,7 +3,6 @@
 use super::console::Console;
 use crate::lens::physics::cosmology::Cosmology;
 use crate::mass::{MASS_FLAGS, MassOptions, MassReport, add_masses};
-use crate::train::run::Watcher;
 use anyhow::Result;
 use serde_json::json;
 use std::path::PathBuf;
@@ -84,11 +83,8 @@ pub fn run(args: Mass) -> Result<()> {
         samples: args.samples,
         seed: args.seed,
     };
-    let console = Console::new("rows", args.quiet)?;
-    let report = add_masses(&options, &mut |done, all| {
-        console.progress(done, all);
-        !console.stop()
-    });
+    let console = Console::new(args.quiet)?;
+    let report = add_masses(&options, &|event| console.report(event));
     console.finish();
     let report = report?;
     if args.json {

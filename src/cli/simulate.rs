@@ -5,9 +5,7 @@ use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::write::{WriteOptions, write};
 use crate::lens::{Population, Simulator};
-use crate::train::run::Watcher;
 use anyhow::Result;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Make images of lenses and other galaxies, as a survey sees them, with the truth about them
@@ -61,9 +59,9 @@ pub fn run(args: Simulate) -> Result<()> {
         (None, Some(path)) => Population::read(path)?,
         (None, None) => unreachable!("clap asks for one of them"),
     };
-    let console = Console::new("objects", args.quiet)?;
+    let console = Console::new(args.quiet)?;
     let device = Device::choose(&args.device)?;
-    console.say(&format!("device: {}", device.name()));
+    console.note(&format!("device: {}", device.name()));
     let window = Window::whole(&population);
     let mut simulator = Simulator::new(&device, &population, window, args.seed, args.count)?;
     let options = WriteOptions {
@@ -71,16 +69,9 @@ pub fn run(args: Simulate) -> Result<()> {
         stack: args.stack,
         preview: args.preview,
     };
-    let written = write(&mut simulator, &args.out, &options, &mut |done| {
-        console.steps(done, args.count);
-        if console.stop() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
+    let written = write(&mut simulator, &args.out, &options, &|event| console.report(event));
     console.finish();
     written?;
-    console.say(&format!("{} objects: {}", args.count, args.out.display()));
+    console.note(&format!("{} objects: {}", args.count, args.out.display()));
     Ok(())
 }

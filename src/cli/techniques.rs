@@ -8,7 +8,7 @@ use crate::train::TrainOptions;
 #[command(next_help_heading = "Techniques (docs/training.md)")]
 pub struct Techniques {
     /// What a member's mean and variance are of [default: the network file's, else gaussian]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = super::choices::likelihood())]
     pub likelihood: Option<Likelihood>,
     /// Weigh each image's loss by its variance to this power, 0 to 1 (usual: 0.5)
     #[arg(long, value_name = "BETA", allow_negative_numbers = true)]

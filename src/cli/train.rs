@@ -153,12 +153,12 @@ const OF_A_NEW_RUN: [&str; 21] = [
 /// # Errors
 /// Those of [`begin`] and [`resume`].
 pub fn run(args: Train) -> Result<()> {
-    let console = Console::new("steps", args.quiet)?;
+    let console = Console::new(args.quiet)?;
     let device = Device::choose(&args.device).map_err(usage)?;
     console.line(&format!("device: {}", device.name()));
     let dir = args.dir.clone().or(args.simulate.is_some().then(PathBuf::new));
     let (folder, outcome) = match (&args.resume, &dir, &args.output) {
-        (Some(folder), ..) => (folder.clone(), resume(folder, &device, &console)),
+        (Some(folder), ..) => (folder.clone(), resume(folder, &device, &|event| console.report(event))),
         (None, Some(dir), Some(output)) => {
             let from = args.from.as_deref().map(Model::read).transpose()?;
             let default = TrainOptions::default();
@@ -221,7 +221,10 @@ pub fn run(args: Train) -> Result<()> {
                     })
                 }
             };
-            (output.clone(), begin(output, options, network, &device, &console))
+            (
+                output.clone(),
+                begin(output, options, network, &device, &|event| console.report(event)),
+            )
         }
         _ => unreachable!("clap asks for one or the other"),
     };

@@ -223,11 +223,11 @@ fn simulated_per_second(device: &Device) -> Result<f64> {
         if done == first {
             start = Instant::now();
         }
-        Ok(if done == first + count {
+        if done == first + count {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
-        })
+        }
     })?;
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }

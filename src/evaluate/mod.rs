@@ -12,6 +12,7 @@ use crate::posterior::calibration::{Calibration, Forecast, Method, fit};
 use crate::posterior::metrics::bootstrap::{SAMPLES, bootstrap};
 use crate::posterior::metrics::{FIGURES, Metrics, Scored};
 use crate::posterior::mixture::{Mixture, Prediction};
+use crate::progress::{Callback, Event, Phase};
 use crate::survey::ImageFolder;
 use crate::survey::split::random_order;
 use anyhow::{Context, Result, bail, ensure};
@@ -39,7 +40,7 @@ pub struct Known {
     pub flags: i32,
 }
 
-/// The members' answers for every labelled object. `watch` is told how many of how many are done.
+/// The members' answers for every labelled object.
 ///
 /// # Errors
 /// An image that cannot be read, an answer that is not finite, a user who stops: figures of a part would mislead.
@@ -48,7 +49,7 @@ pub fn answers(
     device: &Device,
     source: &Arc<ImageFolder>,
     passes: Passes,
-    watch: &mut dyn FnMut(usize, usize) -> bool,
+    progress: &Callback,
 ) -> Result<Vec<Known>> {
     let mut known = Vec::with_capacity(source.len());
     stream(model, device, source, passes, &mut |seen: Seen| {
@@ -62,7 +63,11 @@ pub fn answers(
             answer: found.answer,
             flags,
         });
-        Ok(watch(known.len(), source.len()))
+        Ok(progress(Event::Advanced {
+            phase: Phase::Predicting,
+            done: known.len(),
+            total: source.len(),
+        }))
     })?;
     if known.len() < source.len() {
         bail!("stopped after {} of {} objects", known.len(), source.len());

@@ -10,6 +10,7 @@ use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Forecast};
 use crate::posterior::metrics::{Metrics, Scored};
 use crate::posterior::mixture::Prediction;
+use crate::progress::{Callback, Event, Phase};
 use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::table::{ColumnType, TableWriter};
 use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, flags};
@@ -47,18 +48,12 @@ pub struct InferReport {
 /// Objects whose images could not be read that are named.
 const NAMED: usize = 5;
 
-/// Answers for every image of a folder. `watch` is told how many objects of how many are done; where it says false, the
-/// rows so far are written.
+/// Answers for every image of a folder. When `progress` asks to stop, the rows so far are written.
 ///
 /// # Errors
 /// A folder whose images do not fit the model; an output that cannot be written; a device that fails. An image that
 /// cannot be read is a row with a flag, unless none can.
-pub fn infer(
-    model: &Model,
-    device: &Device,
-    options: &InferOptions,
-    watch: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<InferReport> {
+pub fn infer(model: &Model, device: &Device, options: &InferOptions, progress: &Callback) -> Result<InferReport> {
     let source = ImageFolderOptions {
         require_labels: false,
         ..options.images.clone()
@@ -78,7 +73,11 @@ pub fn infer(
     let calibration = model.about.calibration.as_ref();
     stream(model, device, &source, options.passes, &mut |seen| {
         columns.write(&mut table, &source, model, calibration, &seen, &mut report)?;
-        Ok(watch(report.rows, objects))
+        Ok(progress(Event::Advanced {
+            phase: Phase::Predicting,
+            done: report.rows,
+            total: objects,
+        }))
     })?;
     if report.unread.len() == report.rows && report.rows > 0 {
         bail!(

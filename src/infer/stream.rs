@@ -10,6 +10,7 @@ use crate::survey::{Cutout, ImageFolder, ImageFolderOptions, flags, reader};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// One object and its answer.
@@ -73,7 +74,7 @@ impl Seen {
     }
 }
 
-/// Answers for every object of `source`. Where `sink` says false, what is on its way still arrives, and no more is read.
+/// Answers for every object of `source`. When `sink` breaks, what is on its way still arrives, and no more is read.
 ///
 /// # Errors
 /// A device that fails, and those of `sink`. An image that cannot be read is no error.
@@ -82,7 +83,7 @@ pub fn stream(
     device: &Device,
     source: &Arc<ImageFolder>,
     passes: Passes,
-    sink: &mut dyn FnMut(Seen) -> Result<bool>,
+    sink: &mut dyn FnMut(Seen) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let objects = source.len();
     let batch = passes.batch.min(objects);
@@ -135,7 +136,7 @@ pub fn stream(
                 let answer = answers.next().context("an answer for every image")?;
                 found.answer = answer.in_units(label.scale, label.shift);
             }
-            *going.borrow_mut() &= sink(object)?;
+            *going.borrow_mut() &= sink(object)?.is_continue();
         }
         Ok(())
     })

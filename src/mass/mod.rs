@@ -7,11 +7,11 @@ use crate::lens::physics::cosmology::{Cosmology, Distances};
 use crate::likelihood::Likelihood;
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::posterior::mixture::{LEVELS, Mixture};
+use crate::progress::{Callback, Event, Phase};
 use crate::survey::Catalogue;
 use crate::survey::infer_table::InferTable;
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use anyhow::{Context, Result, bail, ensure};
-use clap::ValueEnum;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -113,12 +113,12 @@ pub struct MassReport {
     pub flagged: [usize; MASS_FLAGS.len()],
 }
 
-/// Adds masses to a catalogue. `progress` gets the rows done and all, and returns false to stop.
+/// Adds masses to a catalogue.
 ///
 /// # Errors
 /// A catalogue that cannot be read or lacks a column, or has one of the new columns already; an output that cannot be
 /// written; being stopped, after which nothing is written.
-pub fn add_masses(options: &MassOptions, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<MassReport> {
+pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassReport> {
     let catalogue = Catalogue::read(&options.catalogue)?;
     let input = Input::find(&catalogue, options)?;
     let new = new_columns(input.has_errors());
@@ -153,7 +153,12 @@ pub fn add_masses(options: &MassOptions, progress: &mut dyn FnMut(usize, usize) 
             }
         }
         let done = chunk[chunk.len() - 1] + 1;
-        if !progress(done, report.rows) && done < report.rows {
+        let advanced = Event::Advanced {
+            phase: Phase::Masses,
+            done,
+            total: report.rows,
+        };
+        if progress(advanced).is_break() && done < report.rows {
             bail!("stopped: {} is not written", options.output.display());
         }
     }
@@ -454,7 +459,7 @@ fn likelihoods(catalogue: &Catalogue) -> Result<Vec<Likelihood>> {
     };
     let of_row = |row: usize| {
         let text = catalogue.text(row, column).trim();
-        let known = Likelihood::from_str(text, false).ok();
+        let known = text.parse().ok();
         known
             .or(text.is_empty().then_some(Likelihood::Gaussian))
             .with_context(|| {

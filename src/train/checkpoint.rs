@@ -1,7 +1,7 @@
 //! All that a run needs to go on as if it had never stopped, bit for bit: `checkpoint.safetensors`.
 
-use super::history::EpochRecord;
 use crate::files;
+use crate::progress::EpochRecord;
 use anyhow::{Context, Result, ensure};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};

@@ -228,10 +228,10 @@ impl SimulateOptions {
     /// A population that is not known, or cannot be; fewer than eight lenses.
     pub fn population(&self) -> Result<Population> {
         ensure!(self.pool >= 8, "--pool is {}; at least 8 are needed", self.pool);
-        match self.population.ends_with(".toml") {
-            true => Population::read(self.population.as_ref()),
-            false => Population::preset(&self.population),
-        }
+        Ok(match self.population.ends_with(".toml") {
+            true => Population::read(self.population.as_ref())?,
+            false => Population::preset(&self.population)?,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A run folder: `run.toml`, `log.csv`, `checkpoint.safetensors`, and in the end `model.safetensors` with its plots.
 
 use super::checkpoint::Checkpoint;
-use super::history::{EpochRecord, MemberEpoch, write_log};
+use super::history::write_log;
 use super::options::RunOptions;
 use super::prepare::Prepared;
 use super::simulated;
@@ -20,6 +20,7 @@ use crate::posterior::calibration::{Calibration, Forecast, Method, Record, fit};
 use crate::posterior::metrics::{Metrics, Scored};
 use crate::posterior::mixture::Mixture;
 use crate::posterior::ood::Threshold;
+use crate::progress::{Callback, EpochRecord, Event, MemberEpoch, Phase, note, warn};
 use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::table::{ColumnType, TableWriter};
 use anyhow::{Context, Result, bail, ensure};
@@ -34,21 +35,6 @@ const IMAGES_OF_CLOUD: usize = 10_000;
 const CALIBRATION_SPLIT: &str = "calibration split of the training data";
 /// Seconds between two checkpoints: what a killed run loses at most.
 const CHECKPOINT_SECONDS: u64 = 30;
-
-/// Where a run's news goes.
-pub trait Watcher: Sync {
-    /// What the user should read.
-    fn say(&self, message: &str);
-    /// What the user should not miss.
-    fn warn(&self, message: &str);
-    /// `done` of `all` objects are read.
-    fn reading(&self, done: usize, all: usize);
-    /// `done` of `all` steps of the run are done.
-    fn steps(&self, done: usize, all: usize);
-    fn epoch(&self, record: &EpochRecord, epochs: usize);
-    /// Whether the user asked to stop.
-    fn stop(&self) -> bool;
-}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -78,25 +64,25 @@ pub fn begin(
     mut options: RunOptions,
     network: impl FnOnce(&[usize]) -> Result<Network>,
     device: &Device,
-    watcher: &dyn Watcher,
+    progress: &Callback,
 ) -> Result<Outcome> {
     options.training.check()?;
     let made = Folder::new(out)?;
     let from = first_model(&options)?;
-    let (mut prepared, data, network) = prepare(&options, network, from.as_ref(), device, watcher)?;
+    let (mut prepared, data, network) = prepare(&options, network, from.as_ref(), device, progress)?;
     options.network = network;
     let text = toml::to_string(&options).context("the run's options cannot be written as TOML")?;
     let trainer = first_trainer(device, &options, data, prepared.fresh.take(), from.as_ref())?;
     files::write_atomic(&out.join(RUN), |file| file.write_all(text.as_bytes()))?;
     made.keep();
-    train(out, &options, prepared, trainer, device, watcher)
+    train(out, &options, prepared, trainer, device, progress)
 }
 
 /// Goes on with a run that was stopped or killed.
 ///
 /// # Errors
 /// A folder without a run, data that changed since, and those of [`begin`].
-pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outcome> {
+pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<Outcome> {
     let path = out.join(RUN);
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{}: there is no run to go on with in {}", path.display(), out.display()))?;
@@ -128,20 +114,23 @@ pub fn resume(out: &Path, device: &Device, watcher: &dyn Watcher) -> Result<Outc
         Ok(recorded)
     };
     let from = first_model(&options)?;
-    let (mut prepared, data, _) = prepare(&options, fits, from.as_ref(), device, watcher)?;
+    let (mut prepared, data, _) = prepare(&options, fits, from.as_ref(), device, progress)?;
     let mut trainer = first_trainer(device, &options, data, prepared.fresh.take(), from.as_ref())?;
     if let Some(checkpoint) = checkpoint {
         trainer
             .restore(checkpoint)
             .with_context(|| out.join(CHECKPOINT).display().to_string())?;
         write_log(&out.join(LOG), &trainer.progress().history)?;
-        watcher.say(&format!(
-            "going on after epoch {} of {}",
-            trainer.progress().epoch,
-            options.training.epochs
-        ));
+        note(
+            progress,
+            &format!(
+                "going on after epoch {} of {}",
+                trainer.progress().epoch,
+                options.training.epochs
+            ),
+        );
     }
-    train(out, &options, prepared, trainer, device, watcher)
+    train(out, &options, prepared, trainer, device, progress)
 }
 
 /// The model that a fine-tuning starts from.
@@ -172,12 +161,17 @@ fn prepare(
     network: impl FnOnce(&[usize]) -> Result<Network>,
     from: Option<&Model>,
     device: &Device,
-    watcher: &dyn Watcher,
+    progress: &Callback,
 ) -> Result<(Prepared, Dataset, Network)> {
     let reading = |done, all| {
-        watcher.reading(done, all);
+        let phase = Phase::Preparing;
         ensure!(
-            !watcher.stop(),
+            progress(Event::Advanced {
+                phase,
+                done,
+                total: all
+            })
+            .is_continue(),
             "stopped while the images were prepared: no step was taken, and nothing has changed"
         );
         Ok(())
@@ -186,22 +180,25 @@ fn prepare(
         Some(simulate) => simulated::prepare(options, simulate, network, from, device, &reading)?,
         None => Prepared::new(&options.data, &options.training, network, from, reading)?,
     };
-    prepared.news.iter().for_each(|line| watcher.say(line));
+    prepared.news.iter().for_each(|line| note(progress, line));
     let (counts, shape) = (prepared.counts, network.input_shape());
-    watcher.say(&format!(
-        "{} to train, {} for validation, {} for calibration, {} held out; {} x {} pixels, bands {}{}",
-        counts.train,
-        counts.validation,
-        counts.calibration,
-        counts.held_out,
-        shape.w,
-        shape.h,
-        prepared.bands.join(", "),
-        prepared
-            .pixel_scale
-            .map_or(String::new(), |s| format!(", {s}\" a pixel")),
-    ));
-    prepared.warnings.iter().for_each(|w| watcher.warn(w));
+    note(
+        progress,
+        &format!(
+            "{} to train, {} for validation, {} for calibration, {} held out; {} x {} pixels, bands {}{}",
+            counts.train,
+            counts.validation,
+            counts.calibration,
+            counts.held_out,
+            shape.w,
+            shape.h,
+            prepared.bands.join(", "),
+            prepared
+                .pixel_scale
+                .map_or(String::new(), |s| format!(", {s}\" a pixel")),
+        ),
+    );
+    prepared.warnings.iter().for_each(|w| warn(progress, w));
     Ok((prepared, data, network))
 }
 
@@ -211,17 +208,20 @@ fn train(
     prepared: Prepared,
     mut trainer: Trainer,
     device: &Device,
-    watcher: &dyn Watcher,
+    progress: &Callback,
 ) -> Result<Outcome> {
     let epochs = options.training.epochs;
     let all = epochs * trainer.steps();
     let mut saved = Instant::now();
+    let mut stop = false;
     while !trainer.is_done() {
         let before = trainer.progress().epoch * trainer.steps();
         let due = Duration::from_secs(CHECKPOINT_SECONDS);
         let ended = trainer.epoch(&mut |done| {
-            watcher.steps(before + done, all);
-            if watcher.stop() || saved.elapsed() > due {
+            let phase = Phase::Training;
+            let (done, total) = (before + done, all);
+            stop |= progress(Event::Advanced { phase, done, total }).is_break();
+            if stop || saved.elapsed() > due {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -229,19 +229,20 @@ fn train(
         })?;
         if let Ended::Done = ended {
             let history = &trainer.progress().history;
-            watcher.epoch(history.last().expect("an epoch is done"), epochs);
+            let record = history.last().expect("an epoch is done");
+            stop |= progress(Event::Epoch { record, epochs }).is_break();
             write_log(&out.join(LOG), history)?;
         }
-        if watcher.stop() || saved.elapsed() > due {
+        if stop || saved.elapsed() > due {
             trainer.checkpoint()?.write(&out.join(CHECKPOINT))?;
             saved = Instant::now();
         }
-        if watcher.stop() && !trainer.is_done() {
+        if stop && !trainer.is_done() {
             return Ok(Outcome::Stopped);
         }
     }
     trainer.checkpoint()?.write(&out.join(CHECKPOINT))?;
-    finish(out, options, &prepared, trainer, device, watcher)
+    finish(out, options, &prepared, trainer, device, progress)
 }
 
 /// Model file, plots and figures.
@@ -251,10 +252,10 @@ fn finish(
     prepared: &Prepared,
     mut trainer: Trainer,
     device: &Device,
-    watcher: &dyn Watcher,
+    progress: &Callback,
 ) -> Result<Outcome> {
     let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = trainer.members()?.into_iter().unzip();
-    plot_curves(&out.join("training_curves.svg"), &trainer.progress().history, watcher);
+    plot_curves(&out.join("training_curves.svg"), &trainer.progress().history, progress);
     let data = trainer.into_data()?;
     let (counts, t) = (prepared.counts, &options.training);
     let mut model = Model {
@@ -290,12 +291,13 @@ fn finish(
     let path = out.join(MODEL);
     // No reason to lose a run.
     if let Err(error) = find_clouds(&mut model, &data.train, device) {
-        watcher.warn(&format!(
-            "the model will not know which images are unlike those of training: {error:#}"
-        ));
+        warn(
+            progress,
+            &format!("the model will not know which images are unlike those of training: {error:#}"),
+        );
     }
     if let Err(error) = calibrate(&mut model, &prepared.calibration, &data.validation, device) {
-        watcher.warn(&format!("the model is not calibrated: {error:#}"));
+        warn(progress, &format!("the model is not calibrated: {error:#}"));
     }
     model.write(&path)?;
     let validation = data.validation;
@@ -307,7 +309,7 @@ fn finish(
         true => None,
         false => {
             let answers = answers(&model, examples, device)?;
-            warn_if_blind(&model, &answers, watcher);
+            warn_if_blind(&model, &answers, progress);
             let score = |calibration: Option<&Calibration>| {
                 let rows = answers.iter().zip(&examples.labels);
                 rows.map(|(a, &truth)| Ok(Scored::new(truth, &Forecast::new(a, calibration)?)))
@@ -316,7 +318,7 @@ fn finish(
             let scored = score(model.about.calibration.as_ref())?;
             let metrics = Metrics::new(&scored)?;
             if model.about.calibration.is_some() {
-                say_coverage(&Metrics::new(&score(None)?)?, &metrics, what, watcher);
+                say_coverage(&Metrics::new(&score(None)?)?, &metrics, what, progress);
             }
             let title = format!("{} objects, {what}", scored.len());
             write_svg(
@@ -377,19 +379,22 @@ fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, devi
     Ok(())
 }
 
-fn say_coverage(raw: &Metrics, calibrated: &Metrics, what: &str, watcher: &dyn Watcher) {
-    watcher.say(&format!(
-        "coverage of the 68.3 and 95.4 % intervals on the {what} images: {:.1} and {:.1} % before calibration, \
+fn say_coverage(raw: &Metrics, calibrated: &Metrics, what: &str, progress: &Callback) {
+    note(
+        progress,
+        &format!(
+            "coverage of the 68.3 and 95.4 % intervals on the {what} images: {:.1} and {:.1} % before calibration, \
          {:.1} and {:.1} % after",
-        100.0 * raw.coverage_683,
-        100.0 * raw.coverage_954,
-        100.0 * calibrated.coverage_683,
-        100.0 * calibrated.coverage_954
-    ));
+            100.0 * raw.coverage_683,
+            100.0 * raw.coverage_954,
+            100.0 * calibrated.coverage_683,
+            100.0 * calibrated.coverage_954
+        ),
+    );
 }
 
 /// A plot that cannot be drawn is no reason to lose a run.
-fn plot_curves(path: &Path, history: &[EpochRecord], watcher: &dyn Watcher) {
+fn plot_curves(path: &Path, history: &[EpochRecord], progress: &Callback) {
     let members = history.first().map_or(0, |epoch| epoch.members.len());
     let curve = |m: usize, figure: fn(&MemberEpoch) -> Option<f64>| {
         history
@@ -405,20 +410,23 @@ fn plot_curves(path: &Path, history: &[EpochRecord], watcher: &dyn Watcher) {
         })
         .collect();
     if let Err(error) = training_curves(&curves).and_then(|svg| write_svg(path, &svg)) {
-        watcher.warn(&format!("the training curves are not drawn: {error:#}"));
+        warn(progress, &format!("the training curves are not drawn: {error:#}"));
     }
 }
 
 /// A member whose answer does not depend on the image has died: its loss may well be finite.
-fn warn_if_blind(model: &Model, answers: &[MemberPredictions], watcher: &dyn Watcher) {
+fn warn_if_blind(model: &Model, answers: &[MemberPredictions], progress: &Callback) {
     for (m, member) in model.members.iter().enumerate() {
         let same = |a: &MemberPredictions, b: &MemberPredictions| a.mu[m] == b.mu[m] && a.var[m] == b.var[m];
         if answers.len() > 1 && answers.windows(2).all(|pair| same(&pair[0], &pair[1])) {
-            watcher.warn(&format!(
-                "member {} gives the same answer for every image: it has learnt nothing from them. \
+            warn(
+                progress,
+                &format!(
+                    "member {} gives the same answer for every image: it has learnt nothing from them. \
                  Lower --learning-rate, train longer, or look at the images for values far from all others",
-                member.number
-            ));
+                    member.number
+                ),
+            );
         }
     }
 }

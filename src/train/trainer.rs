@@ -6,7 +6,6 @@
 use super::bands::{self, Band};
 use super::checkpoint::{Best, Checkpoint, Progress};
 use super::draws::{member_draws, member_key, shards};
-use super::history::{EpochRecord, MemberEpoch};
 use super::options::TrainOptions;
 use super::schedule::warmed;
 use crate::device::{Device, Engine};
@@ -19,6 +18,7 @@ use crate::nn::{Capacity, NORM_MOMENTUM, TrainIo, Training};
 use crate::nn::{Layout, Network, initialise};
 use crate::plan::{TensorId, log, schedule, state};
 use crate::posterior::MemberPredictions;
+use crate::progress::{EpochRecord, MemberEpoch};
 use anyhow::{Context, Result, ensure};
 use std::ops::ControlFlow;
 use std::time::Instant;

@@ -156,7 +156,6 @@ fn network(op: &NetworkOp, memory: &mut Memory, member: usize) {
 
 fn simulator(op: &LensOp, memory: &mut Memory) {
     match op {
-        LensOp::LensDeflect(op) => lens::deflect(op, memory),
         LensOp::LensPsf(op) => lens::psf(op, memory),
         LensOp::LensRender(op) => lens::render(op, memory),
         LensOp::LensConvolve(op) => lens::convolve(op, memory),

@@ -3,6 +3,7 @@
 //! One file per module of the library, each a function from that module's error to advice.
 
 mod files;
+mod lens;
 mod survey;
 
 /// Advice for the first error in the chain that has any.
@@ -11,6 +12,7 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
 }
 
 fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let files = error.downcast_ref().and_then(files::advice);
-    files.or_else(|| error.downcast_ref().and_then(survey::advice))
+    None.or_else(|| error.downcast_ref().and_then(files::advice))
+        .or_else(|| error.downcast_ref().and_then(survey::advice))
+        .or_else(|| error.downcast_ref().and_then(lens::advice))
 }

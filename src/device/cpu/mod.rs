@@ -83,7 +83,6 @@ fn native(op: &Op) -> &dyn Native {
             NetworkOp::Average(op) => op,
         },
         Op::Lens(op) => match op {
-            LensOp::LensDeflect(op) => op,
             LensOp::LensPsf(op) => op,
             LensOp::LensRender(op) => op,
             LensOp::LensConvolve(op) => op,

@@ -7,7 +7,6 @@ use crate::plan::*;
 /// The passes of one of the simulator's operations.
 pub fn lower(op: &LensOp) -> Vec<Pass> {
     match op {
-        LensOp::LensDeflect(op) => deflect(op),
         LensOp::LensPsf(op) => psf(op),
         LensOp::LensRender(op) => render(op),
         LensOp::LensConvolve(op) => convolve(op),
@@ -50,23 +49,6 @@ fn constants(shape: &LensShape, grid: [u32; 2], names: &[&'static str]) -> Vec<(
         }
     };
     names.iter().map(|&name| (name, value(name))).collect()
-}
-
-fn deflect(op: &LensDeflect) -> Vec<Pass> {
-    let grid = fold((op.shape.objects * op.points).div_ceil(64));
-    let mut constants = constants(&op.shape, grid, &["GRID_X", "OBJECTS", "WORDS", "MASS"]);
-    constants.push(("POINTS", op.points.into()));
-    vec![Pass {
-        shader: SHADER,
-        entry: "lens_deflect",
-        constants,
-        buffers: vec![
-            Binding::read("objects", op.objects),
-            Binding::read("at", op.at),
-            Binding::write("out", op.out),
-        ],
-        grid,
-    }]
 }
 
 fn psf(op: &LensPsf) -> Vec<Pass> {
