@@ -39,6 +39,8 @@ pub struct InferReport {
     pub flagged: Vec<usize>,
     /// Why images could not be read, the first few.
     pub unread: Vec<String>,
+    /// Warnings about the folder, see [`Source::warnings`].
+    pub warnings: Vec<String>,
     /// Answers beside the truth, where a column has it.
     pub scored: Vec<Scored>,
     pub metrics: Option<Metrics>,
@@ -72,6 +74,7 @@ pub fn infer(
         objects,
         flagged: vec![0; flags::FLAGS.len()],
         unread: Vec::new(),
+        warnings: source.warnings.clone(),
         scored: Vec::new(),
         metrics: None,
     };
