@@ -7,7 +7,6 @@ use crate::infer::stream::Passes;
 use crate::train::DataOptions;
 use crate::train::run::Watcher;
 use anyhow::{Context, Result};
-use clap::builder::RangedU64ValueParser;
 use std::path::{Path, PathBuf};
 
 /// The images and where to find them.
@@ -23,7 +22,7 @@ pub struct Images {
     /// Bands, in the order of the network's input channels
     #[arg(long, value_delimiter = ',', value_name = "BAND,...")]
     bands: Option<Vec<String>>,
-    /// Table of the objects, one row per object; required if labels are needed [default: the .csv file in DIR]
+    /// Table with one row per object; if labels are needed, the default is the .csv file in DIR
     #[arg(long, value_name = "CSV")]
     catalogue: Option<PathBuf>,
     /// Catalogue column with the object ids [default: id]
@@ -144,9 +143,16 @@ pub struct Quiet {
     pub quiet: bool,
 }
 
-/// Parses a count, which must be at least 1.
-pub fn at_least_1() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..)
+/// Parses a count.
+///
+/// # Errors
+/// Text that is not a whole number, and 0.
+pub fn at_least_1(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".into()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Parses members: `5` is 0 to 4, `3..7` is 3 to 7, both ends included.

@@ -3,7 +3,7 @@
 use super::arguments::{DeviceArgument, Json, at_least_1, device_line};
 use super::text::{
     Column::{Number, Text},
-    table,
+    count, table,
 };
 use crate::diagnose::bench::{Bench, BenchOptions, bench};
 use crate::train::network_of;
@@ -19,13 +19,13 @@ use std::path::PathBuf;
   lensgpu bench --json | jq .step_seconds.median")]
 pub struct BenchArgs {
     /// Members of the ensemble
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_1())]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_1)]
     members: usize,
     /// Images per member and step
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_1())]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_1)]
     batch: usize,
     /// Steps to time
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_1())]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_1)]
     steps: usize,
     /// Height, width and channels of the images
     #[arg(long, value_delimiter = ',', default_value = "55,55,3", value_name = "H,W,C")]
@@ -60,7 +60,8 @@ pub fn run(args: BenchArgs) -> Result<()> {
 
 fn as_text(b: &Bench) -> String {
     let input: Vec<String> = b.input.iter().map(usize::to_string).collect();
-    let setting = format!("{} members, batch {}, input {}", b.members, b.batch, input.join("x"));
+    let members = count(b.members, "member");
+    let setting = format!("{members}, batch {}, input {}", b.batch, input.join("x"));
     [setting + "\n", times(b), figures(b), operations(b)].join("\n")
 }
 

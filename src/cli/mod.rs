@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 /// Measure Einstein radii of strong lenses, with calibrated error bars, by deep ensembles on any GPU
 #[derive(Parser)]
-#[command(version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(version, after_help = EXIT_CODES, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -31,7 +31,7 @@ struct Cli {
 const EXIT_CODES: &str = "Exit codes:
   0    success; also a training run that was stopped and saved
   1    failure; standard error says why
-  2    usage error: an argument that is unknown, missing or not possible, such as a device that does not exist
+  2    usage error: an argument that is unknown, missing or not possible
   130  interrupted by a second Ctrl-C";
 
 #[derive(Subcommand)]

@@ -19,8 +19,8 @@ use std::path::PathBuf;
   lensgpu simulate space/ --count 500 --preset lfc1-space --preview sheet.png
   lensgpu simulate stack/ --count 4000 --population mine.toml --stack
 
-By default, this writes the layout of Lens Finding Challenge 1: one FITS file per object and band in OUT/Public,
-classifications.csv, and truth.csv with all parameters. With --stack, it writes images.npy and catalogue.csv.
+By default, this writes the layout of Lens Finding Challenge 1: one FITS file per object and band in OUT/Public, \
+classifications.csv, and truth.csv with all parameters. With --stack, it writes images.npy and catalogue.csv. \
 `lensgpu train` reads both.")]
 #[command(mut_arg("seed", |arg| arg.help("Random seed; object k depends on the seed and k only, not on --count")))]
 pub struct Simulate {
