@@ -422,8 +422,9 @@ fn messages_on_bad_arguments_say_what_is_possible() {
     fails(1, &with("--crop 0"), &["--crop"]);
     fails(1, &with("--crop 13"), &["12 x 12", "13 x 13", "--crop"]);
     fails(1, &with("--flux-scale 0"), &["--flux-scale is 0"]);
-    fails(2, &with("--members 0"), &["--members", "1 to 1000"]);
-    fails(2, &with("--members=-1"), &["--members", "'-1' is not a member number"]);
+    let members = |text: &str| f.line(&format!("train {{stack}} -o {{run}} --device cpu --members={text}"));
+    fails(2, &members("0"), &["--members", "1 to 1000"]);
+    fails(2, &members("-1"), &["--members", "'-1' is not a member number"]);
     fails(2, &with("--epochs many"), &["--epochs", "many"]);
     fails(
         2,

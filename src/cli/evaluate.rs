@@ -69,13 +69,15 @@ fn print(evaluation: &Evaluation) {
     println!("\n  {}", evaluation.largest);
     let median = &evaluation.median.metrics;
     println!(
-        "  with the mixture's median as the prediction instead of its mean: RMSE {:.3}\", errors above 1\" {:.1} %",
+        "  with the mixture's median instead of its mean: RMSE {:.3}\", errors above 1\" {:.1} %",
         median.rmse,
         100.0 * median.share_above_1_arcsec
     );
 }
 
-/// How good the predictions with each flag are.
+/// The accuracy of the predictions with each flag.
+///
+/// A catastrophic outlier is further than max(1", 5 sigma) from the true value.
 fn by_flag(evaluation: &Evaluation) -> String {
     let rows = evaluation.by_flag().map(|(name, set)| {
         let m = &set.metrics;
@@ -86,7 +88,7 @@ fn by_flag(evaluation: &Evaluation) -> String {
         Column::Text("flag"),
         Column::Number("objects"),
         Column::Number("RMSE"),
-        Column::Number("catastrophic outliers (> max(1\", 5 sigma))"),
+        Column::Number("catastrophic outliers"),
     ];
     table(columns, rows)
 }

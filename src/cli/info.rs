@@ -147,7 +147,8 @@ fn as_text(model: &Model) -> Result<String> {
         "  {}, batch {}, learning rate {}, seed {}",
         count(training.epochs, "epoch"),
         training.batch,
-        training.learning_rate,
+        // Without the digits of its conversion from f32.
+        training.learning_rate as f32,
         training.seed
     )?;
     writeln!(

@@ -48,7 +48,7 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-/// Runs the program and returns its exit code, see [`EXIT_CODES`].
+/// Runs the program and returns its exit code; `lensgpu --help` lists the codes.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Simulate(args) => simulate::run(args),

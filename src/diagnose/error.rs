@@ -90,7 +90,7 @@ pub enum Error {
         /// `members`, `batch` or `steps`.
         name: &'static str,
     },
-    // TEMPORARY: errors of the network, the plan, the simulator and the device.
+    /// TEMPORARY: an error of the network, the plan, the simulator or the device.
     #[error("{0:#}")]
     Unported(anyhow::Error),
 }
@@ -102,5 +102,4 @@ impl From<anyhow::Error> for Error {
     }
 }
 
-/// A result whose error is [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub(super) type Result<T> = std::result::Result<T, Error>;

@@ -5,4 +5,4 @@ mod error;
 pub mod recording;
 pub mod selftest;
 
-pub use error::{Error, Result};
+pub use error::Error;
