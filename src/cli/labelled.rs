@@ -70,6 +70,6 @@ impl LabelledImages {
             !console.stop()
         });
         console.finish();
-        Ok(known?)
+        known
     }
 }
