@@ -30,11 +30,15 @@ fn succeed(out: &Path, arguments: &str) {
 
 /// Fails, leaves nothing beside `out`, and returns what was said.
 fn fail(out: &Path, arguments: &str) -> String {
+    fail_with(1, out, arguments)
+}
+
+fn fail_with(code: i32, out: &Path, arguments: &str) -> String {
     let before = names(out.parent().unwrap());
     let output = simulate(out, arguments);
     assert_eq!(
         output.status.code(),
-        Some(1),
+        Some(code),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
@@ -134,7 +138,7 @@ fn a_stack() {
 fn what_cannot_be_done_is_said_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
-    assert!(fail(&out, "--count 3 --preset lfc2").contains("there are: lfc1-ground, lfc1-space"));
+    assert!(fail_with(2, &out, "--count 3 --preset lfc2").contains("there are: lfc1-ground, lfc1-space"));
     assert!(fail(&out, "--count 0 --preset lsst").contains("allowed is 1 or more"));
     let preset = include_str!("../assets/presets/euclid.toml");
     let file = dir.path().join("mine.toml");
