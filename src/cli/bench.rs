@@ -101,7 +101,7 @@ fn figures(b: &Bench) -> String {
             "MiB",
         ),
     ];
-    // The CPU has none.
+    // On the CPU, there are no dispatches.
     if b.dispatches > 0 {
         rows.push(("dispatches", b.dispatches.to_string(), "per step"));
     }

@@ -248,7 +248,7 @@ mod tests {
             "  6x5x2 pixels, 0.2 arcsec per pixel\n",
             "  I           dead  0.0000  1.0000  -1.00 to 1.00     0.50 to 2.00\n",
             "  800 rows: 630 for training, 70 for validation, 0 for calibration, 100 held out\n",
-            "  7               12         -0.3000         0.3333    240        1         0\n",
+            "  7               12         -0.3000                    0.3333    240        1         0\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }
