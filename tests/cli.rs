@@ -1,7 +1,7 @@
-//! The program as a user runs it, on the processor: train, infer and info; runs that are stopped or killed; and bad
-//! input, which must end with a message that says where and what to do, and must overwrite nothing.
+//! The program as a user runs it, on the CPU: train, infer and info; runs that are stopped or killed; and bad input,
+//! which must end with a message that says what is wrong, where, and what to do, and must not overwrite anything.
 
-#![cfg(unix)] // signals, and a small disk to fill
+#![cfg(unix)] // for signals and for mounting a small disk
 
 mod common;
 
@@ -16,7 +16,7 @@ const SIZE: usize = SHAPE[0];
 
 const TRAIN: &str = "train {stack} --network {tiny.toml} --device cpu --members 2 --batch 8 --learning-rate 0.01";
 
-const ANSWER: [&str; 11] = [
+const PREDICTION: [&str; 11] = [
     "theta_e",
     "sigma",
     "sigma_aleatoric",
@@ -73,7 +73,9 @@ fn every_option_of_training_runs_and_is_in_the_model() {
 fn a_stack_is_trained_inferred_and_described() {
     let f = Folder::new();
     let stdout = done(&f.line(&format!("{TRAIN} --epochs 3 --hold-out 6 -o {{deep/run}}")));
-    says(&stdout, &["6", "held out", &f.shown("deep/run/model.safetensors")]);
+    says(&stdout, &["held out", &f.shown("deep/run/model.safetensors")]);
+    let objects = stdout.lines().find(|line| line.trim_start().starts_with("objects"));
+    assert_eq!(objects.unwrap().split_whitespace().last(), Some("6"), "{stdout}");
     assert_eq!(
         f.list("deep/run"),
         [
@@ -98,11 +100,11 @@ fn a_stack_is_trained_inferred_and_described() {
     says(&stdout, &["40 objects in", &f.shown("out.csv")]);
     let (columns, rows) = table(&f.path("out.csv"));
     let mut expected = vec!["id"];
-    expected.extend(ANSWER);
+    expected.extend(PREDICTION);
     expected.extend(["mu_0", "mu_1", "var_0", "var_1", "theta_e_cat"]);
     assert_eq!(
         columns, expected,
-        "a stack takes its ids from the catalogue, whose columns pass through"
+        "a stack has the ids of the catalogue, whose columns are copied"
     );
     for (i, row) in rows.iter().enumerate() {
         assert_eq!(row["id"], i.to_string());
@@ -122,7 +124,7 @@ fn a_stack_is_trained_inferred_and_described() {
         panic!("theta_e is not a column of doubles");
     };
     let csv: Vec<f64> = rows.iter().map(|row| row["theta_e"].parse().unwrap()).collect();
-    assert_eq!(fits, csv, "CSV and FITS hold the same, whatever the batch");
+    assert_eq!(fits, csv, "CSV and FITS have the same values, for any batch size");
 
     let info = done(&f.line("info {deep/run/model.safetensors}"));
     says(&info, &["2 members", "conv1", "40 rows", "6 held out", "theta_e"]);
@@ -134,13 +136,13 @@ fn a_stack_is_trained_inferred_and_described() {
     assert_eq!(devices.as_array().unwrap().last().unwrap()["class"], "cpu");
 }
 
-/// The planes of both bands of image `i`.
+/// Image `i`, one plane per band.
 fn planes(examples: &Examples, i: usize) -> [Vec<f32>; 2] {
     let image = &examples.images[i * SIZE * SIZE * 2..][..SIZE * SIZE * 2];
     [0, 1].map(|band| image.iter().copied().skip(band).step_by(2).collect())
 }
 
-/// Objects `o000`, `o001`, ... as one FITS a band, of 0.2 arcsec a pixel, and their catalogue.
+/// Writes objects `o000`, `o001`, ... as one FITS file per band with 0.2 arcsec per pixel, and their catalogue.
 fn write_fits(folder: &Folder, dir: &str, examples: &Examples) {
     fs::create_dir(folder.path(dir)).unwrap();
     let mut catalogue = String::from("name,theta_e,z_lens,survey\n");
@@ -156,7 +158,7 @@ fn write_fits(folder: &Folder, dir: &str, examples: &Examples) {
 
 const PATTERN: &str = "--images <id>_<band>.fits --bands g,r --id-column name";
 
-/// A command line on files by a pattern, whose braces are no path's.
+/// A command line with a pattern of file names; unlike other braces, those of the pattern do not mark a path.
 fn by_pattern(folder: &Folder, line: &str) -> String {
     folder
         .line(line)
@@ -166,7 +168,7 @@ fn by_pattern(folder: &Folder, line: &str) -> String {
 }
 
 #[test]
-fn odd_images_are_flagged_and_the_catalogue_passes_through() {
+fn unusual_images_are_flagged_and_the_catalogue_is_copied() {
     let f = Folder::new();
     write_fits(&f, "lenses", &rings(40, 1, SHAPE));
     done(&by_pattern(
@@ -177,7 +179,8 @@ fn odd_images_are_flagged_and_the_catalogue_passes_through() {
     write_fits(&f, "new", &new);
     let change = |name: &str, plane: &[f32], scale| f.write(name, fits(plane, SIZE, scale, (200.0, 40.0)));
     let [g, r] = planes(&new, 1);
-    // o000 cannot be read, o001 is masked by a third, o002 has another pixel scale, o003 another unit, o005 is cut short.
+    // o000 is not a FITS file, a third of o001 is masked, o002 has a different pixel scale, o003 a different unit, and
+    // o005 is cut short.
     f.write("new/o000_g.fits", "SIMPLE  = nonsense");
     let masked = |plane: &[f32]| -> Vec<f32> {
         let third = |(i, &v): (usize, &f32)| if i % 3 == 0 { f32::NAN } else { v };
@@ -194,7 +197,7 @@ fn odd_images_are_flagged_and_the_catalogue_passes_through() {
     }
     let whole = fs::read(f.path("new/o005_r.fits")).unwrap();
     f.write("new/o005_r.fits", &whole[..3000]);
-    // A catalogue in another order, with a column whose name is taken, without o006.
+    // A catalogue in a different order, with a column that the output has as well, and without o006.
     f.write(
         "targets.csv",
         "sigma,name,z_lens,ra\n1,o005,0.5,1\n2,o004,0.4,1\n3,o003,0.3,1\n4,o002,0.2,1\n5,o001,0.1,1\n6,o000,,1\n",
@@ -217,7 +220,7 @@ fn odd_images_are_flagged_and_the_catalogue_passes_through() {
 
     let (columns, rows) = table(&f.path("out.csv"));
     let mut expected = vec!["id", "ra", "dec"];
-    expected.extend(ANSWER);
+    expected.extend(PREDICTION);
     expected.extend(["sigma_cat", "z_lens"]);
     assert_eq!(columns, expected);
     let ids: Vec<&str> = rows.iter().map(|row| row["id"].as_str()).collect();
@@ -229,7 +232,7 @@ fn odd_images_are_flagged_and_the_catalogue_passes_through() {
     }
     for row in [0, 5] {
         assert!(
-            ANSWER[..10].iter().all(|&name| rows[row][name].is_empty()),
+            PREDICTION[..10].iter().all(|&name| rows[row][name].is_empty()),
             "{:?}",
             rows[row]
         );
@@ -248,7 +251,7 @@ fn odd_images_are_flagged_and_the_catalogue_passes_through() {
     let [ra, dec] = position(2);
     assert!((ra - 200.0).abs() < 1e-6 && (dec - 40.0).abs() < 1e-6, "{ra} {dec}");
 
-    // In the unit of training it is no odd image.
+    // In the unit of the training images, o003 is not flagged.
     fs::create_dir(f.path("one")).unwrap();
     for band in ["g", "r"] {
         fs::rename(
@@ -263,7 +266,7 @@ fn odd_images_are_flagged_and_the_catalogue_passes_through() {
 }
 
 #[test]
-fn a_run_that_is_interrupted_and_killed_ends_with_the_same_weights() {
+fn an_interrupted_and_killed_run_ends_with_the_same_weights() {
     let f = Folder::new();
     let line = f.line(&format!("{TRAIN} --epochs 400"));
     done(&format!("{line} -q -o {}", f.shown("whole")));
@@ -288,7 +291,7 @@ fn a_run_that_is_interrupted_and_killed_ends_with_the_same_weights() {
     says(&stderr, &["Ctrl-C again"]);
     assert_eq!(f.list("run"), ["checkpoint.safetensors", "log.csv", "run.toml"]);
 
-    // Killed without a word, a while after it went on.
+    // Killed some epochs after it was resumed.
     let epochs = fs::read_to_string(&log).unwrap().lines().count();
     let mut running = Running::new(&format!("train --resume {run} -q --device cpu"));
     running.until(&log, |text| text.lines().count() > epochs + 20);
@@ -306,7 +309,7 @@ fn a_run_that_is_interrupted_and_killed_ends_with_the_same_weights() {
             .collect::<Vec<_>>()
     };
     assert_eq!(without_times("run"), without_times("whole"));
-    // Whatever a killed program was writing has another name.
+    // A file that the killed program was writing has a hidden temporary name.
     let visible: Vec<String> = f
         .list("run")
         .into_iter()
@@ -332,7 +335,7 @@ fn a_run_that_is_interrupted_and_killed_ends_with_the_same_weights() {
 }
 
 #[test]
-fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
+fn a_run_killed_before_its_first_checkpoint_starts_again() {
     let f = Folder::new();
     let line = f.line(&format!("{TRAIN} --epochs 60 -q -o"));
     let mut running = Running::new(&format!("{line} {}", f.shown("run")));
@@ -393,7 +396,7 @@ fn what_cannot_be_resumed_is_named() {
 }
 
 #[test]
-fn bad_arguments_end_with_what_is_possible() {
+fn messages_on_bad_arguments_say_what_is_possible() {
     let f = Folder::new();
     let with = |more: &str| f.line(&format!("{TRAIN} -o {{run}} {more}"));
     fails(2, &with("--preset lfc9"), &["lfc9", "lfc1-ground", "lfc1-space"]);
@@ -419,17 +422,92 @@ fn bad_arguments_end_with_what_is_possible() {
     fails(1, &with("--crop 0"), &["--crop"]);
     fails(1, &with("--crop 13"), &["12 x 12", "13 x 13", "--crop"]);
     fails(1, &with("--flux-scale 0"), &["--flux-scale is 0"]);
-    fails(2, &with("--members 0"), &["--members"]);
-    fails(2, &with("--members=-1"), &["--members"]);
+    let members = |text: &str| f.line(&format!("train {{stack}} -o {{run}} --device cpu --members={text}"));
+    fails(2, &members("0"), &["--members", "1 to 1000"]);
+    fails(2, &members("-1"), &["--members", "'-1' is not a member number"]);
     fails(2, &with("--epochs many"), &["--epochs", "many"]);
-    fails(2, &with("--seed 18446744073709551615"), &["--seed"]);
+    fails(
+        2,
+        &with("--seed 18446744073709551615"),
+        &["--seed", "18446744073709551615", "9223372036854775807"],
+    );
     fails(2, &with("--no-such-flag"), &["--no-such-flag"]);
     fails(2, "train", &["DIR", "--output"]);
     fails(2, "infer", &["MODEL", "--output"]);
-    fails(2, &f.line("infer {m} {stack} -o {o.csv} --batch 0"), &["--batch"]);
+    fails(
+        2,
+        &f.line("infer {m} {stack} -o {o.csv} --batch 0"),
+        &["--batch", "'0'"],
+    );
+    for flag in ["--members", "--batch", "--steps"] {
+        fails(2, &format!("bench {flag} 0"), &[flag, "at least 1"]);
+    }
     assert_eq!(lensgpu("").code, Some(2));
     assert_eq!(lensgpu("--version").code, Some(0));
     assert_eq!(f.list(""), ["stack", "tiny.toml"], "nothing is left behind");
+}
+
+#[test]
+fn every_command_rejects_an_unknown_device_as_a_usage_error() {
+    let f = Folder::new();
+    done(&f.line(&format!("{TRAIN} --epochs 1 -q -o {{run}}")));
+    let mut messages = Vec::new();
+    for command in [
+        "simulate {out} --count 1 --preset lfc1-ground",
+        "train {stack} -o {out}",
+        "infer {run/model.safetensors} {stack} -o {out.csv}",
+        "evaluate {run/model.safetensors} {stack} -o {out}",
+        "calibrate {run/model.safetensors} {stack}",
+        "selftest",
+        "bench",
+    ] {
+        let Ran { code, stdout, stderr } = lensgpu(&f.line(&format!("{command} --device voodoo")));
+        assert_eq!((code, &stdout[..]), (Some(2), ""), "{command}: {stderr}");
+        says(&stderr, &["error: ", "'voodoo'"]);
+        messages.push(stderr);
+    }
+    messages.dedup();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!(f.list(""), ["run", "stack", "tiny.toml"]);
+    fails(
+        2,
+        &f.line("simulate {out} --count 1 --preset lfc9"),
+        &["lfc9", "lfc1-ground"],
+    );
+    for command in ["evaluate -o {out}", "calibrate"] {
+        let line = f.line(&format!(
+            "{command} {{run/model.safetensors}} {{stack}} --device cpu --preset lfc9"
+        ));
+        fails(2, &line, &["lfc9", "lfc1-ground"]);
+    }
+}
+
+#[test]
+fn every_command_that_opens_a_folder_shows_its_warnings() {
+    let f = Folder::new();
+    write_fits(&f, "lenses", &rings(60, 1, SHAPE));
+    // One image has no row in the catalogue.
+    let catalogue = fs::read_to_string(f.path("lenses/cat.csv")).unwrap();
+    let (all_but_last, _) = catalogue.trim_end().rsplit_once('\n').unwrap();
+    f.write("lenses/cat.csv", all_but_last);
+    let mut warnings = Vec::new();
+    for command in [
+        "train {lenses} PATTERN --network {tiny.toml} --members 1 --epochs 1 -o {run}",
+        "infer {run/model.safetensors} {lenses} PATTERN --catalogue {lenses/cat.csv} -o {out.csv}",
+        "evaluate {run/model.safetensors} {lenses} PATTERN -o {report}",
+        "calibrate {run/model.safetensors} {lenses} PATTERN",
+    ] {
+        let line = by_pattern(&f, &format!("{command} --device cpu --quiet"));
+        let Ran { code, stderr, .. } = lensgpu(&line);
+        assert_eq!(code, Some(0), "{command}: {stderr}");
+        let about_catalogue =
+            |line: &&str| line.starts_with("warning: 1 ") && line.contains(&f.shown("lenses/cat.csv"));
+        let found: Vec<String> = stderr.lines().filter(about_catalogue).map(String::from).collect();
+        assert_eq!(found.len(), 1, "{command}: {stderr}");
+        warnings.extend(found);
+    }
+    warnings.dedup();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
 }
 
 #[test]
@@ -592,7 +670,7 @@ fn bad_models_and_outputs_are_named_and_nothing_is_overwritten() {
         &infer("none.safetensors", "{stack} -o {o.csv}"),
         &["none.safetensors", "cannot be read"],
     );
-    // The header says 8 units where the tensors have 4: a model with other shapes.
+    // The header says 4 units, and the tensors have 8.
     let header = String::from_utf8_lossy(&before).into_owned();
     assert!(header.contains("\\\"units\\\":8"));
     let at = header.find("\\\"units\\\":8").unwrap() + "\\\"units\\\":".len();
@@ -643,7 +721,7 @@ fn bad_models_and_outputs_are_named_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_nothing_half_written() {
+fn a_full_disk_is_reported_and_leaves_no_incomplete_file() {
     let f = Folder::new();
     done(&f.line(&format!("{TRAIN} --epochs 1 -q -o {{run}}")));
     let Some(disk) = f.small_disk("disk", "8k") else {

@@ -3,7 +3,7 @@
 
 mod reference;
 
-use lensgpu::diagnose::recording::{Kind, Recording};
+use lensgpu::diagnose::recording::{Recording, Role};
 use reference::compare::{assert_close, largest_error};
 use reference::recording::{bytes, replay};
 use std::path::Path;
@@ -20,7 +20,7 @@ fn check(path: &Path) {
         path.display(),
         recording.unknown
     );
-    for entry in recording.entries.iter().filter(|entry| entry.kind != Kind::Given) {
+    for entry in recording.entries.iter().filter(|entry| entry.role != Role::Input) {
         let what = format!("{}: {}", path.display(), entry.name);
         let want = recording
             .values
@@ -29,13 +29,13 @@ fn check(path: &Path) {
         let got = replay
             .get(&entry.name)
             .unwrap_or_else(|| panic!("{what} is not computed"));
-        match entry.kind {
-            Kind::Loss => assert_close(&what, got, want, 3e-4),
-            Kind::Weight { .. } => {
+        match entry.role {
+            Role::Loss => assert_close(&what, got, want, 3e-4),
+            Role::Weight { .. } => {
                 let error = largest_error(got, want) / f64::from(recording.learning_rate);
                 assert!(error < 0.01, "{what}: off by {error:.4} of the learning rate");
             }
-            Kind::AdversarialGradient => assert_close(&what, got, want, 1e-5),
+            Role::AdversarialGradient => assert_close(&what, got, want, 1e-5),
             // A wrong sign in adversarial.x is far outside this too.
             _ => assert_close(&what, got, want, 5e-7),
         }
@@ -109,7 +109,7 @@ fn cut_the_vanilla_recording() {
             .into(),
     );
     let mut cut = Recording::new(metadata).unwrap();
-    for entry in cut.entries.iter().filter(|entry| entry.kind == Kind::Given) {
+    for entry in cut.entries.iter().filter(|entry| entry.role == Role::Input) {
         cut.values.insert(entry.name.clone(), whole.values[&entry.name].clone());
     }
 

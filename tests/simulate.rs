@@ -30,11 +30,15 @@ fn succeed(out: &Path, arguments: &str) {
 
 /// Runs a command that must fail and leave nothing beside `out`; returns its error message.
 fn fail(out: &Path, arguments: &str) -> String {
+    fail_with(1, out, arguments)
+}
+
+fn fail_with(code: i32, out: &Path, arguments: &str) -> String {
     let before = names(out.parent().unwrap());
     let output = simulate(out, arguments);
     assert_eq!(
         output.status.code(),
-        Some(1),
+        Some(code),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
@@ -134,7 +138,7 @@ fn a_stack() {
 fn impossible_simulations_are_errors_and_leave_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
-    assert!(fail(&out, "--count 3 --preset lfc2").contains("the presets are lfc1-ground, lfc1-space"));
+    assert!(fail_with(2, &out, "--count 3 --preset lfc2").contains("the presets are lfc1-ground, lfc1-space"));
     says(
         &fail(&out, "--count 0 --preset lsst"),
         &["must be at least 1", "--count 1 or more"],

@@ -1,44 +1,51 @@
-//! Arguments that several subcommands share.
+//! Arguments that several subcommands share, with one help text each.
 
+use super::console::Console;
+use super::usage;
+use crate::device::Device;
+use crate::infer::stream::Passes;
 use crate::train::DataOptions;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// Which images, and where they are.
+/// The images and where to find them.
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Images")]
 pub struct Images {
-    /// A known survey's layout: lfc1-ground or lfc1-space; recognised by its files where not given
+    /// Survey layout, lfc1-ground or lfc1-space [default: detected from the files]
     #[arg(long)]
     preset: Option<String>,
-    /// Pattern of the file names in DIR, such as '{id}_{band}.fits'; without {band}, a file holds all bands
+    /// Pattern of the file names in DIR, such as '{id}_{band}.fits'; without {band}, each file holds all bands
     #[arg(long, value_name = "PATTERN")]
     images: Option<String>,
-    /// Bands, in the order of the network's channels
+    /// Bands, in the order of the network's input channels
     #[arg(long, value_delimiter = ',', value_name = "BAND,...")]
     bands: Option<Vec<String>>,
-    /// The table of the objects; needed to train (default: the .csv in DIR)
+    /// Table with one row per object; if labels are needed, the default is the .csv file in DIR
     #[arg(long, value_name = "CSV")]
     catalogue: Option<PathBuf>,
-    /// Its column with the objects' ids [default: id]
+    /// Catalogue column with the object ids [default: id]
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
-    /// Multiply every flux by this, for images in another unit
+    /// Multiply all fluxes by this factor, for images in a different unit
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     flux_scale: f64,
-    /// Arcsec a pixel, where neither a preset nor the headers say so
+    /// Pixel scale in arcsec per pixel [default: from the preset or the FITS headers]
     #[arg(long, value_name = "ARCSEC")]
     pixel_scale: Option<f64>,
 }
 
 impl Images {
-    /// Paths become absolute: a run goes on from any folder.
+    /// The options of the library. Paths become absolute, so that a run can be resumed from any folder.
+    ///
+    /// # Errors
+    /// A path that cannot be made absolute.
     pub fn options(&self, dir: &Path, label: Option<String>, crop: Option<usize>) -> Result<DataOptions> {
         let absolute = |path: &Path| {
-            std::path::absolute(path).with_context(|| format!("{} is not a path that can be used", path.display()))
+            std::path::absolute(path).with_context(|| format!("{}: cannot determine the absolute path", path.display()))
         };
         Ok(DataOptions {
-            // Simulated lenses have none.
+            // Simulated images have no folder.
             dir: if dir.as_os_str().is_empty() {
                 dir.into()
             } else {
@@ -57,12 +64,105 @@ impl Images {
     }
 }
 
-/// `5` is 0 to 4, `3..7` is 3 to 7, both ends included.
+/// `--device`.
+#[derive(clap::Args, Clone)]
+pub struct DeviceArgument {
+    /// Where to compute: auto (a GPU if there is one, otherwise the CPU), cpu, software, or a name or number that
+    /// `lensgpu devices` lists
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: String,
+}
+
+impl DeviceArgument {
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// Those of [`Device::choose`], as usage errors.
+    pub fn open(&self) -> Result<Device> {
+        Device::choose(&self.device).map_err(usage)
+    }
+
+    /// Opens the device and shows its name on the console.
+    ///
+    /// # Errors
+    /// Those of [`DeviceArgument::open`].
+    pub fn open_and_show(&self, console: &Console) -> Result<Device> {
+        let device = self.open()?;
+        console.note(&device_line(&device));
+        Ok(device)
+    }
+}
+
+/// The line that names the device, the same for all commands.
+pub fn device_line(device: &Device) -> String {
+    format!("device: {}", device.name())
+}
+
+/// How images pass through the network: `--batch` and `--tta`.
+#[derive(clap::Args, Clone, Copy)]
+pub struct PassArguments {
+    /// Images per batch; the results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+    /// Test-time augmentation: average each member's predictions over all flips and quarter turns of an image
+    #[arg(long)]
+    tta: bool,
+}
+
+impl PassArguments {
+    pub fn passes(self) -> Passes {
+        Passes {
+            batch: usize::from(self.batch),
+            all_views: self.tta,
+        }
+    }
+}
+
+/// `--seed`. A command states what it decides, and another default, by `mut_arg`.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Seed {
+    /// Random seed
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `--json`.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Json {
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--quiet`.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Quiet {
+    /// Show only warnings and errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Parses a count.
+///
+/// # Errors
+/// Text that is not a whole number, and 0.
+pub fn at_least_1(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".into()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Parses members: `5` is 0 to 4, `3..7` is 3 to 7, both ends included.
+///
+/// # Errors
+/// Text that is neither, and fewer than 1 or more than 1000 members.
 pub fn members(text: &str) -> Result<Vec<u32>, String> {
     let number = |text: &str| {
         text.trim()
             .parse::<u32>()
-            .map_err(|_| format!("'{text}' is not a member's number"))
+            .map_err(|_| format!("'{text}' is not a member number"))
     };
     let members: Vec<u32> = match text.split_once("..") {
         Some((first, last)) => (number(first)?..=number(last)?).collect(),
@@ -70,9 +170,7 @@ pub fn members(text: &str) -> Result<Vec<u32>, String> {
     };
     match members.len() {
         1..=1000 => Ok(members),
-        n => Err(format!(
-            "that is {n} members; 1 to 1000 are possible, such as 5 or 3..7"
-        )),
+        n => Err(format!("this is {n} members; give 1 to 1000, such as 5 or 3..7")),
     }
 }
 
@@ -81,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_by_count_and_by_number() {
+    fn members_are_given_by_count_or_by_range() {
         assert_eq!(members("3").unwrap(), [0, 1, 2]);
         assert_eq!(members("3..3").unwrap(), [3]);
         assert_eq!(members("2..4").unwrap(), [2, 3, 4]);

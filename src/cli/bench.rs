@@ -1,117 +1,139 @@
-//! `lensgpu bench`: how fast this machine is.
+//! `lensgpu bench`: measures how fast a device is.
 
-use super::usage;
-use crate::device::Device;
-use crate::diagnose::bench::{Bench, BenchOptions, Spread, bench};
+use super::arguments::{DeviceArgument, Json, at_least_1, device_line};
+use super::text::{
+    Column::{Number, Text},
+    count, table,
+};
+use crate::diagnose::bench::{Bench, BenchOptions, bench};
 use crate::train::network_of;
 use anyhow::Result;
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 
-/// Measure training and inference on a device, as a whole and by operation
+/// Measure the speed of training and inference on a device, in total and per operation
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu bench
   lensgpu bench --members 20 --batch 64 --device software
   lensgpu bench --json | jq .step_seconds.median")]
 pub struct BenchArgs {
-    #[arg(long, default_value_t = 5)]
+    /// Members of the ensemble
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_1)]
     members: usize,
-    /// Images of each member in a step
-    #[arg(long, default_value_t = 32)]
+    /// Images per member and step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_1)]
     batch: usize,
-    /// Steps that are timed
-    #[arg(long, default_value_t = 20)]
+    /// Steps to time
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_1)]
     steps: usize,
-    /// Height, width and channels of an image
+    /// Height, width and channels of the images
     #[arg(long, value_delimiter = ',', default_value = "55,55,3", value_name = "H,W,C")]
     input: Vec<usize>,
-    /// A network file [default: the vanilla lens model]
+    /// Network file, see docs/networks.md [default: the vanilla network]
     #[arg(long, value_name = "TOML")]
     network: Option<PathBuf>,
-    /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// Print JSON, for scripts
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    device: DeviceArgument,
+    #[command(flatten)]
+    json: Json,
 }
 
 /// # Errors
-/// Those of [`bench`].
+/// Those of [`DeviceArgument::open`], [`network_of`] and [`bench`].
 pub fn run(args: BenchArgs) -> Result<()> {
     let network = network_of(args.network.as_deref(), &args.input)?;
-    let device = Device::choose(&args.device).map_err(usage)?;
+    let device = args.device.open()?;
     let options = BenchOptions {
         members: args.members,
         batch: args.batch,
         steps: args.steps,
     };
     let result = bench(&device, &network, &options)?;
-    let text = if args.json {
+    let text = if args.json.json {
         serde_json::to_string_pretty(&result)? + "\n"
     } else {
-        table(&result)
+        format!("{}\n{}", device_line(&device), as_text(&result))
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-fn table(b: &Bench) -> String {
-    let mut out = String::new();
-    let mut line = |text: String| writeln!(out, "{text}").expect("a string takes everything");
+fn as_text(b: &Bench) -> String {
     let input: Vec<String> = b.input.iter().map(usize::to_string).collect();
-    line(format!(
-        "{}; {} members, batch {}, input {}",
-        b.device,
-        b.members,
-        b.batch,
-        input.join("x")
-    ));
-    let spread = |s: Spread| format!("{:9.3} ms  ({:.3} to {:.3})", 1e3 * s.median, 1e3 * s.min, 1e3 * s.max);
-    line(format!("training step      {}", spread(b.step_seconds)));
-    line(format!("  with adversary   {}", spread(b.adversarial_step_seconds)));
-    line(format!("inference pass     {}", spread(b.inference_seconds)));
-    line(format!(
-        "training           {:9.1} images/s, {:.1} GFLOP/s",
-        b.training_images_per_second, b.gflops_per_second
-    ));
-    line(format!(
-        "inference          {:9.1} images/s",
-        b.inference_images_per_second
-    ));
-    line(format!(
-        "simulation         {:9.1} objects/s",
-        b.simulated_objects_per_second
-    ));
-    line(format!("set-up             {:9.2} s", b.setup_seconds));
-    line(format!(
-        "on the device      {:9.1} MiB",
-        b.bytes as f64 / f64::from(1 << 20)
-    ));
-    match b.dispatches {
-        0 => {}
-        n => line(format!("dispatches a step  {n:9}")),
+    let members = count(b.members, "member");
+    let setting = format!("{members}, batch {}, input {}", b.batch, input.join("x"));
+    [setting + "\n", times(b), figures(b), operations(b)].join("\n")
+}
+
+fn times(b: &Bench) -> String {
+    let rows = [
+        ("training step", b.step_seconds),
+        ("training step with adversarial pass", b.adversarial_step_seconds),
+        ("inference pass", b.inference_seconds),
+    ];
+    let ms = |seconds: f64| format!("{:.3}", 1e3 * seconds);
+    let rows = rows.map(|(name, s)| [name.into(), ms(s.median), ms(s.min), ms(s.max)]);
+    table(
+        [
+            Text("time per pass"),
+            Number("median [ms]"),
+            Number("min [ms]"),
+            Number("max [ms]"),
+        ],
+        rows,
+    )
+}
+
+fn figures(b: &Bench) -> String {
+    let mut rows = vec![
+        ("training", format!("{:.1}", b.training_images_per_second), "images/s"),
+        ("inference", format!("{:.1}", b.inference_images_per_second), "images/s"),
+        (
+            "simulation",
+            format!("{:.1}", b.simulated_objects_per_second),
+            "objects/s",
+        ),
+        ("arithmetic", format!("{:.1}", b.gflops_per_second), "GFLOP/s"),
+        ("set-up time", format!("{:.2}", b.setup_seconds), "s"),
+        (
+            "device memory",
+            format!("{:.1}", b.bytes as f64 / f64::from(1 << 20)),
+            "MiB",
+        ),
+    ];
+    // On the CPU, there are no dispatches.
+    if b.dispatches > 0 {
+        rows.push(("dispatches", b.dispatches.to_string(), "per step"));
     }
-    line(format!(
-        "\n{:<18} {:<10} {:>10} {:>7} {:>9}",
-        "operation", "layer", "ms", "share", "GFLOP/s"
-    ));
+    let rows = rows
+        .into_iter()
+        .map(|(name, value, unit)| [name.into(), value, unit.into()]);
+    table([Text(""), Number(""), Text("")], rows)
+}
+
+fn operations(b: &Bench) -> String {
     let total: f64 = b.operations.iter().map(|o| o.seconds).sum();
-    for o in &b.operations {
-        let rate = if o.gflops_per_second > 0.0 {
-            format!("{:.1}", o.gflops_per_second)
-        } else {
-            String::new()
+    let rows = b.operations.iter().map(|o| {
+        let rate = match o.gflops_per_second {
+            0.0 => String::new(),
+            rate => format!("{rate:.1}"),
         };
-        line(format!(
-            "{:<18} {:<10} {:>10.3} {:>6.1}% {:>9}",
-            o.operation,
-            o.layer,
-            1e3 * o.seconds,
-            100.0 * o.seconds / total,
-            rate
-        ));
-    }
-    out
+        [
+            o.operation.into(),
+            o.layer.clone(),
+            format!("{:.3}", 1e3 * o.seconds),
+            format!("{:.1} %", 100.0 * o.seconds / total),
+            rate,
+        ]
+    });
+    table(
+        [
+            Text("operation"),
+            Text("layer"),
+            Number("time [ms]"),
+            Number("fraction"),
+            Number("GFLOP/s"),
+        ],
+        rows,
+    )
 }

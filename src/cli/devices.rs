@@ -1,35 +1,60 @@
-//! `lensgpu devices`: what there is to run on.
+//! `lensgpu devices`: lists the devices.
 
-use crate::device::devices;
+use super::arguments::Json;
+use super::text::{
+    Column::{Number, Text},
+    table,
+};
+use crate::device::{DeviceInfo, devices};
 use anyhow::Result;
 use std::io::Write;
 
-/// List the devices that --device takes
+/// List the devices that --device accepts, by number or name
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu devices
   lensgpu devices --json
   lensgpu train cutouts/ -o runs/mine --device radeon")]
 pub struct Devices {
-    /// Print JSON, for scripts
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 /// # Errors
-/// A standard output that cannot be written.
+/// Standard output cannot be written.
 pub fn run(args: Devices) -> Result<()> {
     let devices = devices();
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&devices)?)?);
-    }
-    for d in &devices {
-        write!(out, "{}  {} ({}, {}) {}", d.index, d.name, d.class, d.backend, d.driver)?;
-        match d.largest_binding {
-            Some(bytes) => writeln!(out, ", tensors up to {} MiB", bytes >> 20)?,
-            None => writeln!(out)?,
-        }
-    }
-    Ok(())
+    let text = if args.json.json {
+        serde_json::to_string_pretty(&devices)? + "\n"
+    } else {
+        as_text(&devices)
+    };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+fn as_text(devices: &[DeviceInfo]) -> String {
+    let rows = devices.iter().map(|d| {
+        let largest_tensor = d
+            .largest_binding
+            .map_or("-".into(), |bytes| format!("{} MiB", bytes >> 20));
+        [
+            d.index.to_string(),
+            d.name.clone(),
+            d.class.into(),
+            d.backend.clone(),
+            largest_tensor,
+            d.driver.clone(),
+        ]
+    });
+    table(
+        [
+            Text("no."),
+            Text("name"),
+            Text("class"),
+            Text("backend"),
+            Number("largest tensor"),
+            Text("driver"),
+        ],
+        rows,
+    )
 }

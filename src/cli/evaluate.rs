@@ -1,112 +1,94 @@
-//! `lensgpu evaluate`: a model against labelled images, as a report.
+//! `lensgpu evaluate`: scores a model on labelled images and writes a report.
 
-use super::arguments::Images;
+use super::arguments::Seed;
 use super::console::Console;
-use super::text::table;
-use crate::device::Device;
-use crate::evaluate::{Evaluation, answers};
+use super::labelled::LabelledArguments;
+use super::text::{Column, metrics, table};
+use crate::evaluate::Evaluation;
 use crate::files;
-use crate::infer::stream::{Passes, open};
 use crate::model::{Model, utc_now};
 use crate::report::{self, Subject};
 use anyhow::Result;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-/// Score a model on labelled images: figures, plots and a report
+/// Score a model on labelled images: metrics, plots and a report
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu evaluate runs/ground/model.safetensors test_lenses/ -o report/
   lensgpu evaluate model.safetensors cutouts/ --images '{id}_{band}.fits' --catalogue truth.csv --label theta_e -o report/
   lensgpu evaluate model.safetensors test_lenses/ --raw -o report_uncalibrated/")]
+#[command(mut_arg("seed", |arg| arg.help("Random seed of the bootstrap")))]
 pub struct Evaluate {
-    /// The model.safetensors that `lensgpu train` wrote
-    model: PathBuf,
-    /// Folder with images that the model has not seen, and the catalogue with their labels
-    dir: PathBuf,
-    /// The folder to write, new: report.html, metrics.json, metrics.csv, figures/
+    /// Folder to write, new or empty: report.html, metrics.json, metrics.csv, figures/
     #[arg(short, long, value_name = "FOLDER")]
     output: PathBuf,
-    /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
-    #[arg(long, value_name = "COLUMN", help_heading = "Images")]
-    label: Option<String>,
-    /// Answers as the members give them, without the model's calibration
+    /// Skip the model's calibration
     #[arg(long)]
     raw: bool,
-    /// See each image in all flips and quarter turns, as `infer --tta` does
-    #[arg(long)]
-    tta: bool,
-    /// The training's log.csv [default: the one beside the model]
+    /// Training log, for the training curves [default: log.csv beside MODEL]
     #[arg(long, value_name = "CSV")]
     log: Option<PathBuf>,
-    /// Decides the samples of the bootstrap
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Images on the device at a time
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: u16,
-    /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// Warnings only
-    #[arg(short, long)]
-    quiet: bool,
     #[command(flatten)]
-    images: Images,
+    seed: Seed,
+    #[command(flatten)]
+    labelled: LabelledArguments,
 }
 
 /// # Errors
-/// Those of [`open`], [`answers`] and [`evaluation::write`]; an output folder that is not empty.
+/// Those of [`LabelledArguments::open`], [`Evaluation::new`] and [`report::write`]; an output folder that is not empty.
 pub fn run(args: Evaluate) -> Result<()> {
-    let console = Console::new(args.quiet)?;
-    let mut model = Model::read(&args.model)?;
+    let labelled = &args.labelled;
+    let quiet = labelled.quiet.quiet;
+    let console = Console::new(quiet)?;
+    let mut model = Model::read(&labelled.model)?;
     if args.raw {
         model.about.calibration = None;
     }
-    let device = Device::choose(&args.device)?;
-    console.note(&format!("device: {}", device.name()));
-    let options = args.images.options(&args.dir, args.label.clone(), None)?;
-    let source = Arc::new(open(&model, &options.image_folder(true)?)?);
-    console.note(&source.dropped.to_string());
-    source.warnings.iter().for_each(|w| console.warn(w));
+    let images = labelled.open(&model, &console)?;
     files::new_folder(&args.output)?;
-    let passes = Passes {
-        batch: usize::from(args.batch),
-        all_views: args.tta,
-    };
-    let known = answers(&model, &device, &source, passes, &|event| console.report(event));
-    console.finish();
-    let evaluation = Evaluation::new(&model, &source, known?, args.seed)?;
-    let beside = files::folder_of(&args.model).join("log.csv");
-    let log = args.log.or(beside.exists().then_some(beside));
+    let known = images.predict(&model, &console)?;
+    let evaluation = Evaluation::new(&model, &images.source, known, args.seed.seed)?;
+    let beside_model = files::folder_of(&labelled.model).join("log.csv");
+    let log = args.log.or(beside_model.exists().then_some(beside_model));
     let subject = Subject {
         model: &model,
-        model_file: args.model.display().to_string(),
-        data: args.dir.display().to_string(),
+        model_file: labelled.model.display().to_string(),
+        data: labelled.dir.display().to_string(),
         date: utc_now(),
     };
-    let page = report::write(&args.output, &subject, &evaluation, &source, log.as_deref())?;
-    if !args.quiet {
-        println!("{}", evaluation.sets[0].metrics);
-        print!("{}", flags(&evaluation));
-        println!("  {}", evaluation.largest);
-        let median = &evaluation.median.metrics;
-        println!(
-            "  the mixture's median instead of its mean: RMSE {:.3}\", errors above 1\" {:.1} %",
-            median.rmse,
-            100.0 * median.share_above_1_arcsec
-        );
+    let page = report::write(&args.output, &subject, &evaluation, &images.source, log.as_deref())?;
+    if !quiet {
+        print(&evaluation);
         println!("report: {}", page.display());
     }
     Ok(())
 }
 
-/// What each flag is worth.
-fn flags(evaluation: &Evaluation) -> String {
+fn print(evaluation: &Evaluation) {
+    print!("{}\n{}", metrics(&evaluation.sets[0].metrics), by_flag(evaluation));
+    println!("\n  {}", evaluation.largest);
+    let median = &evaluation.median.metrics;
+    println!(
+        "  with the mixture's median instead of its mean: RMSE {:.3}\", errors above 1\" {:.1} %",
+        median.rmse,
+        100.0 * median.share_above_1_arcsec
+    );
+}
+
+/// The accuracy of the predictions with each flag.
+///
+/// A catastrophic outlier is further than max(1", 5 sigma) from the true value.
+fn by_flag(evaluation: &Evaluation) -> String {
     let rows = evaluation.by_flag().map(|(name, set)| {
         let m = &set.metrics;
-        let (rmse, runaways) = (format!("{:.3}\"", m.rmse), format!("{:.1} %", 100.0 * m.runaway_share));
-        [name.into(), m.n.to_string(), rmse, runaways]
+        let (rmse, outliers) = (format!("{:.3}\"", m.rmse), format!("{:.1} %", 100.0 * m.runaway_share));
+        [name.into(), m.n.to_string(), rmse, outliers]
     });
-    table(["flag", "objects", "RMSE", "beyond max(1\", 5 sigma)"], rows)
+    let columns = [
+        Column::Text("flag"),
+        Column::Number("objects"),
+        Column::Number("RMSE"),
+        Column::Number("catastrophic outliers"),
+    ];
+    table(columns, rows)
 }

@@ -1,10 +1,9 @@
 //! `lensgpu infer`: a model and a folder of images to a catalogue.
 
-use super::arguments::Images;
+use super::arguments::{DeviceArgument, Images, Json, PassArguments, Quiet};
 use super::console::Console;
+use super::text;
 use super::usage;
-use crate::device::Device;
-use crate::infer::stream::Passes;
 use crate::infer::{InferOptions, InferReport, infer};
 use crate::model::Model;
 use crate::plot::predicted_vs_true::predicted_vs_true;
@@ -41,21 +40,14 @@ pub struct Infer {
     /// Answers as the members give them, without the model's calibration
     #[arg(long)]
     raw: bool,
-    /// See each image in all flips and quarter turns, and average each member's mean and variance over them
-    #[arg(long)]
-    tta: bool,
-    /// Images on the device at a time
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: u16,
-    /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// Print what came out as JSON, for scripts
-    #[arg(long)]
-    json: bool,
-    /// Warnings only
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    passes: PassArguments,
+    #[command(flatten)]
+    device: DeviceArgument,
+    #[command(flatten)]
+    json: Json,
+    #[command(flatten)]
+    quiet: Quiet,
     #[command(flatten)]
     images: Images,
 }
@@ -63,13 +55,12 @@ pub struct Infer {
 /// # Errors
 /// Those of [`Model::read`] and [`infer`].
 pub fn run(args: Infer) -> Result<()> {
-    let console = Console::new(args.quiet)?;
+    let console = Console::new(args.quiet.quiet)?;
     let mut model = Model::read(&args.model)?;
     if args.raw {
         model.about.calibration = None;
     }
-    let device = Device::choose(&args.device).map_err(usage)?;
-    console.note(&format!("device: {}", device.name()));
+    let device = args.device.open_and_show(&console)?;
     let options = InferOptions {
         images: args
             .images
@@ -79,22 +70,20 @@ pub fn run(args: Infer) -> Result<()> {
         output: args.output.clone(),
         member_columns: args.member_columns,
         truth: args.truth.clone(),
-        passes: Passes {
-            batch: usize::from(args.batch),
-            all_views: args.tta,
-        },
+        passes: args.passes.passes(),
     };
     let report = infer(&model, &device, &options, &|event| console.report(event));
     console.finish();
     let report = report?;
+    report.warnings.iter().for_each(|warning| console.warn(warning));
     warn(&report, &console);
     if let (Some(path), Some(metrics)) = (&args.plot, &report.metrics) {
         let title = format!("{} objects", metrics.n);
         write_svg(path, &predicted_vs_true(&title, &report.scored, metrics)?)?;
     }
-    if args.json {
+    if args.json.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&report, &args))?);
-    } else if !args.quiet {
+    } else if !args.quiet.quiet {
         print(&report, &args);
     }
     if report.rows < report.objects {
@@ -136,7 +125,7 @@ fn print(report: &InferReport, args: &Infer) {
             "theta_e [arcsec], true along x, predicted along y:\n{}",
             terminal_scatter(&truth, &predicted, 56, 24)
         );
-        println!("{metrics}");
+        print!("{}", text::metrics(metrics));
     }
     println!("{} objects in {}", report.rows, args.output.display());
     for (flag, &count) in FLAGS.iter().zip(&report.flagged).filter(|(_, count)| **count > 0) {

@@ -1,6 +1,10 @@
-//! `lensgpu info`: what is inside a model file.
+//! `lensgpu info`: shows the content of a model file.
 
-use super::text::{count, table};
+use super::arguments::Json;
+use super::text::{
+    Column::{Number, Text},
+    count, table,
+};
 use crate::model::Model;
 use crate::nn::{Layout, MeanActivation, Network, Shape};
 use crate::posterior::calibration::Map;
@@ -10,24 +14,23 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-/// Show what is inside a model: network, members and their figures, data, stretch, label.
+/// Show the content of a model file: network, label, images, training, calibration and members
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu info runs/quickstart/model.safetensors
   lensgpu info model.safetensors --json | jq .training.members")]
 pub struct Info {
-    /// The model.safetensors that `lensgpu train` wrote
+    /// Model file written by `lensgpu train` (model.safetensors)
     model: PathBuf,
-    /// Print JSON, for scripts
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 /// # Errors
-/// Those of [`Model::read`], and a standard output that cannot be written.
+/// Those of [`Model::read`]; standard output cannot be written.
 pub fn run(args: Info) -> Result<()> {
     let model = Model::read(&args.model)?;
-    let text = if args.json {
+    let text = if args.json.json {
         format!("{}\n", serde_json::to_string_pretty(&as_json(&model)?)?)
     } else {
         as_text(&model)?
@@ -35,7 +38,7 @@ pub fn run(args: Info) -> Result<()> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-/// The metadata as it is in the file, and each layer's shapes and number of values.
+/// The metadata as in the file, and each layer's shapes and number of values.
 fn as_json(model: &Model) -> Result<Value> {
     let mut value = serde_json::to_value(&model.about)?;
     let layers = layers(&model.network)?;
@@ -55,7 +58,7 @@ fn as_text(model: &Model) -> Result<String> {
     let mut text = String::new();
     let members = model.members.len();
     let values = Layout::new(network)?.values();
-    writeln!(text, "{} of {values} values each\n", count(members, "member"))?;
+    writeln!(text, "{} with {values} values each\n", count(members, "member"))?;
 
     writeln!(text, "network")?;
     let rows = layers(network)?.into_iter().map(|l| {
@@ -65,7 +68,10 @@ fn as_text(model: &Model) -> Result<String> {
         };
         [l.label, l.input.to_string(), output, l.values.to_string()]
     });
-    text += &table(["layer", "input", "output", "values"], rows);
+    text += &table(
+        [Text("layer"), Number("input"), Number("output"), Number("values")],
+        rows,
+    );
 
     let unit = &label.unit;
     writeln!(text, "\nlabel")?;
@@ -76,16 +82,20 @@ fn as_text(model: &Model) -> Result<String> {
     writeln!(text, "  {} in {unit}{definition}", label.name)?;
     writeln!(text, "  {} = {} x output + {}", label.name, label.scale, label.shift)?;
     if network.heads().mean_activation == MeanActivation::Abs {
-        writeln!(text, "  never negative: the mean is an absolute value")?;
+        writeln!(text, "  predictions are never negative: the mean is an absolute value")?;
     }
-    writeln!(text, "  in training from {} to {} {unit}", label.range.0, label.range.1)?;
+    writeln!(
+        text,
+        "  range of the training labels: {} to {} {unit}",
+        label.range.0, label.range.1
+    )?;
 
     writeln!(text, "\nimages")?;
     let scale = about
         .pixel_scale
-        .map_or("of unknown scale".into(), |s| format!("of {s} arcsec"));
+        .map_or("pixel scale unknown".into(), |s| format!("{s} arcsec per pixel"));
     let from = about.preset.as_ref().map_or(String::new(), |p| format!(", preset {p}"));
-    writeln!(text, "  {} pixels {scale}{from}", network.input_shape())?;
+    writeln!(text, "  {} pixels, {scale}{from}", network.input_shape())?;
     let number = |value: f64| format!("{value:.4}");
     let range = |[low, high]: [f64; 2]| format!("{low:.2} to {high:.2}");
     let rows = about
@@ -110,7 +120,14 @@ fn as_text(model: &Model) -> Result<String> {
             ]
         });
     text += &table(
-        ["band", "scale s", "mean", "std", "usual sky / s", "usual noise / s"],
+        [
+            Text("band"),
+            Number("scale s"),
+            Number("mean"),
+            Number("std"),
+            Number("sky range / s"),
+            Number("noise range / s"),
+        ],
         rows,
     );
     writeln!(text, "  network input = (asinh(flux / s) - mean) / std")?;
@@ -118,7 +135,7 @@ fn as_text(model: &Model) -> Result<String> {
     writeln!(text, "\ntraining")?;
     writeln!(
         text,
-        "  {}: {} to train, {} to validate, {} to calibrate, {} held out",
+        "  {}: {} for training, {} for validation, {} for calibration, {} held out",
         count(training.rows, "row"),
         training.train,
         training.validation,
@@ -130,7 +147,8 @@ fn as_text(model: &Model) -> Result<String> {
         "  {}, batch {}, learning rate {}, seed {}",
         count(training.epochs, "epoch"),
         training.batch,
-        training.learning_rate,
+        // Without the digits of its conversion from f32.
+        training.learning_rate as f32,
         training.seed
     )?;
     writeln!(
@@ -160,41 +178,41 @@ fn as_text(model: &Model) -> Result<String> {
             record.date
         )?;
     }
-    let figure = |value: Option<f64>| value.map_or("-".into(), number);
+    let score = |value: Option<f64>| value.map_or("-".into(), number);
     let rows = training.members.iter().map(|m| {
         [
             m.number.to_string(),
             m.best_epoch.to_string(),
-            figure(m.nll),
-            figure(m.rmse),
+            score(m.nll),
+            score(m.rmse),
             m.steps.to_string(),
             m.skipped.to_string(),
             m.restored.to_string(),
         ]
     });
-    let rmse = format!("rmse ({unit})");
+    let rmse = format!("validation RMSE [{unit}]");
     text += &table(
         [
-            "member",
-            "best epoch",
-            "validation nll",
-            &rmse,
-            "steps",
-            "skipped",
-            "restored",
+            Text("member"),
+            Number("best epoch"),
+            Number("validation NLL"),
+            Number(&rmse),
+            Number("steps"),
+            Number("skipped"),
+            Number("restored"),
         ],
         rows,
     );
     Ok(text)
 }
 
-/// A layer as people want to see it.
+/// A layer as it is shown.
 struct LayerInfo {
     label: String,
     input: Shape,
-    /// Height, width, channels; none for the heads.
+    /// Height, width, channels; `None` for the heads.
     output: Option<[usize; 3]>,
-    /// Weights and running statistics of one member.
+    /// Number of weights and running statistics of one member.
     values: usize,
 }
 
@@ -220,17 +238,17 @@ mod tests {
     use crate::model::tests::model;
 
     #[test]
-    fn text_says_what_is_inside() {
+    fn text_shows_the_content() {
         let text = as_text(&model()).unwrap();
         for expected in [
-            "2 members of 65 values each\n",
+            "2 members with 65 values each\n",
             "  conv1: 3 filters of 2x2, relu               6x5x2    5x4x3      27\n",
             "  theta_e in arcsec, defined as theta_e_crit\n",
             "  theta_e = 0.30000000000000004 x output + 0\n",
-            "  6x5x2 pixels of 0.2 arcsec\n",
+            "  6x5x2 pixels, 0.2 arcsec per pixel\n",
             "  I           dead  0.0000  1.0000  -1.00 to 1.00     0.50 to 2.00\n",
-            "  800 rows: 630 to train, 70 to validate, 0 to calibrate, 100 held out\n",
-            "  7               12         -0.3000         0.3333    240        1         0\n",
+            "  800 rows: 630 for training, 70 for validation, 0 for calibration, 100 held out\n",
+            "  7               12         -0.3000                    0.3333    240        1         0\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }
@@ -243,13 +261,13 @@ mod tests {
         assert_eq!(value["members"], json!([3, 7]));
         assert_eq!(value["layers"][0]["output"], json!([5, 4, 3]));
         assert_eq!(value["layers"][4]["output"], Value::Null);
-        let of_layers: u64 = value["layers"]
+        let in_layers: u64 = value["layers"]
             .as_array()
             .unwrap()
             .iter()
             .map(|l| l["values"].as_u64().unwrap())
             .sum();
-        assert_eq!(value["values_per_member"], of_layers);
+        assert_eq!(value["values_per_member"], in_layers);
         assert_eq!(value["training"]["members"][1]["rmse"], 1.0 / 3.0);
     }
 }

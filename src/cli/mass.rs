@@ -1,66 +1,69 @@
-//! `lensgpu mass`: a catalogue of Einstein radii, with redshifts, to one with masses.
+//! `lensgpu mass`: adds masses to a catalogue of Einstein radii with redshifts.
 
+use super::arguments::{Json, Quiet, Seed};
 use super::console::Console;
+use super::text::count;
 use crate::lens::physics::cosmology::Cosmology;
 use crate::mass::{MASS_FLAGS, MassOptions, MassReport, add_masses};
 use anyhow::Result;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Masses and velocity dispersions for a catalogue of Einstein radii with redshifts
+/// Compute masses and velocity dispersions for a catalogue of Einstein radii and redshifts
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu mass einstein_radii.csv --z-lens z_l --z-source z_s -o masses.csv
   lensgpu mass einstein_radii.fits --z-lens z_l --z-source z_phot --z-source-error z_phot_err -o masses.fits
   lensgpu mass einstein_radii.csv --z-lens z_l --z-source z_s --h0 70 --omega-m 0.3 -o masses.csv --json
 
-Redshifts come into the catalogue by `lensgpu infer --catalogue`. With `infer --member-columns` the
-mixture itself is carried through, else it is rebuilt from its quantiles.")]
+`lensgpu infer --catalogue` copies the redshifts of a table into its output. With the columns of \
+`lensgpu infer --member-columns`, the masses follow from the mixture of the members itself; without them, the \
+distribution of the Einstein radius is rebuilt from its quantiles.")]
+#[command(mut_arg("seed", |arg| {
+    arg.help("Random seed; the samples of a row depend on the seed and the row's id only").default_value("0")
+}))]
 pub struct Mass {
-    /// The catalogue that `lensgpu infer` wrote, CSV or FITS
+    /// Catalogue written by `lensgpu infer`, .csv or .fits
     catalogue: PathBuf,
-    /// Column with the lens's redshift
+    /// Column with the redshift of the lens
     #[arg(long, value_name = "COLUMN")]
     z_lens: String,
-    /// Column with the source's redshift
+    /// Column with the redshift of the source
     #[arg(long, value_name = "COLUMN")]
     z_source: String,
-    /// The catalogue to write, .csv or .fits
+    /// Catalogue to write, .csv or .fits
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Column with the standard deviation of the lens's redshift
+    /// Column with the standard deviation of the lens redshift [default: redshifts are exact]
     #[arg(long, value_name = "COLUMN")]
     z_lens_error: Option<String>,
-    /// Column with the standard deviation of the source's redshift
+    /// Column with the standard deviation of the source redshift [default: redshifts are exact]
     #[arg(long, value_name = "COLUMN")]
     z_source_error: Option<String>,
-    /// Hubble constant, km/s/Mpc
-    #[arg(long, default_value_t = Cosmology::default().h0(), allow_negative_numbers = true)]
+    /// Hubble constant in km/s/Mpc
+    #[arg(long, value_name = "H0", default_value_t = Cosmology::default().h0(), allow_negative_numbers = true)]
     h0: f64,
-    /// Matter density today, in units of the critical one
-    #[arg(long, default_value_t = Cosmology::default().omega_m(), allow_negative_numbers = true)]
+    /// Matter density parameter today
+    #[arg(long, value_name = "OMEGA", default_value_t = Cosmology::default().omega_m(), allow_negative_numbers = true)]
     omega_m: f64,
-    /// Density of the cosmological constant; without it the universe is flat
-    #[arg(long, allow_negative_numbers = true)]
+    /// Density parameter of the cosmological constant [default: 1 - OMEGA_M, a flat universe]
+    #[arg(long, value_name = "OMEGA", allow_negative_numbers = true)]
     omega_lambda: Option<f64>,
-    /// Use the quantiles of theta_e even where the catalogue has the members' means and variances
+    /// Use the quantiles of theta_e even if the catalogue has the members' means and variances
     #[arg(long)]
     from_quantiles: bool,
-    /// Random draws a row, where redshifts have errors
-    #[arg(long, default_value_t = 10_000)]
+    /// Random samples per row, if redshifts have errors
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
     samples: usize,
-    /// Seed of the random draws; with a row's id it determines them
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Column with the objects' ids; without it `id`, else the row's number
+    #[command(flatten)]
+    seed: Seed,
+    /// Column with the object ids [default: id, otherwise the row number]
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
-    /// Print what came out as JSON, for scripts
-    #[arg(long)]
-    json: bool,
-    /// Warnings only
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    json: Json,
+    #[command(flatten)]
+    quiet: Quiet,
 }
 
 /// # Errors
@@ -81,15 +84,15 @@ pub fn run(args: Mass) -> Result<()> {
         from_quantiles: args.from_quantiles,
         cosmology,
         samples: args.samples,
-        seed: args.seed,
+        seed: args.seed.seed,
     };
-    let console = Console::new(args.quiet)?;
+    let console = Console::new(args.quiet.quiet)?;
     let report = add_masses(&options, &|event| console.report(event));
     console.finish();
     let report = report?;
-    if args.json {
+    if args.json.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&report, &options))?);
-    } else if !args.quiet {
+    } else if !args.quiet.quiet {
         print(&report, &options);
     }
     Ok(())
@@ -104,17 +107,17 @@ fn print(report: &MassReport, options: &MassOptions) {
     println!("omega_m {}, {lambda}, H0 {} km/s/Mpc", c.omega_m(), c.h0());
     match report.members {
         0 => println!("distribution of theta_e: rebuilt from its quantiles"),
-        1 => println!("distribution of theta_e: one member's, cut off at 0"),
-        members => println!("distribution of theta_e: the mixture of {members} members, cut off at 0"),
+        1 => println!("distribution of theta_e: that of the only member, truncated at 0"),
+        members => println!("distribution of theta_e: the mixture of {members} members, truncated at 0"),
     }
     println!(
-        "{} rows in {}, {} with a mass",
-        report.rows,
-        options.output.display(),
-        report.with_mass
+        "{}, {} with a mass, in {}",
+        count(report.rows, "row"),
+        report.with_mass,
+        options.output.display()
     );
-    for (flag, &count) in MASS_FLAGS.iter().zip(&report.flagged).filter(|(_, count)| **count > 0) {
-        println!("  {count:>6} flagged {} ({}): {}", flag.name, flag.bit, flag.meaning);
+    for (flag, &rows) in MASS_FLAGS.iter().zip(&report.flagged).filter(|(_, rows)| **rows > 0) {
+        println!("  {rows:>6} flagged {} ({}): {}", flag.name, flag.bit, flag.meaning);
     }
 }
 
@@ -122,7 +125,7 @@ fn as_json(report: &MassReport, options: &MassOptions) -> serde_json::Value {
     let flagged: serde_json::Map<String, serde_json::Value> = MASS_FLAGS
         .iter()
         .zip(&report.flagged)
-        .map(|(f, &count)| (f.name.to_string(), count.into()))
+        .map(|(flag, &rows)| (flag.name.to_string(), rows.into()))
         .collect();
     let c = &options.cosmology;
     json!({

@@ -1,4 +1,4 @@
-//! The command line, one file a subcommand: arguments in, one call of the library, text out.
+//! The command line, one file per subcommand: arguments in, one call of the library, text out.
 
 mod advice;
 mod arguments;
@@ -10,6 +10,7 @@ mod devices;
 mod evaluate;
 mod infer;
 mod info;
+mod labelled;
 mod mass;
 mod selftest;
 mod simulate;
@@ -20,13 +21,19 @@ mod train;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Einstein radii of strong lenses with error bars that can be trusted, by deep ensembles on any GPU.
+/// Measure Einstein radii of strong lenses, with calibrated error bars, by deep ensembles on any GPU
 #[derive(Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(version, after_help = EXIT_CODES, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "Exit codes:
+  0    success; also a training run that was stopped and saved
+  1    failure; standard error says why
+  2    usage error: an argument that is unknown, missing or not possible
+  130  interrupted by a second Ctrl-C";
 
 #[derive(Subcommand)]
 enum Command {
@@ -42,7 +49,7 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-/// Runs the program. Exit code 0: done; 1: it failed, and says why; 2: the command line is not understood.
+/// Runs the program and returns its exit code; `lensgpu --help` lists the codes.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Simulate(args) => simulate::run(args),
@@ -60,36 +67,29 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            let (error, code) = match error.downcast::<Usage>() {
+                Ok(Usage(error)) => (error, ExitCode::from(2)),
+                Err(error) => (error, ExitCode::FAILURE),
+            };
             eprintln!("error: {error:#}");
             if let Some(advice) = advice::advice(&error) {
                 eprintln!("{advice}");
             }
-            if error.is::<Usage>() {
-                ExitCode::from(2)
-            } else {
-                ExitCode::FAILURE
-            }
+            code
         }
     }
 }
 
-/// What the command line asks for cannot be: the same exit code as for one that is not understood.
-#[derive(Debug)]
+/// Marks an error as a usage error, which decides the exit code: the arguments are well formed but not possible.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
 struct Usage(anyhow::Error);
 
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{:#}", self.0)
-    }
+fn usage(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    Usage(error.into()).into()
 }
 
-impl std::error::Error for Usage {}
-
-fn usage(error: anyhow::Error) -> anyhow::Error {
-    Usage(error).into()
-}
-
-/// `lensgpu info model | head` ends the reader before the writer; that is no failure.
+/// Whether the reader of standard output ended first, as in `lensgpu info model | head`: this is not a failure.
 fn reader_is_gone(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     kind == Some(std::io::ErrorKind::BrokenPipe)

@@ -1,32 +1,32 @@
-//! `lensgpu selftest`: does this device compute what was recorded?
+//! `lensgpu selftest`: checks that a device computes what was recorded.
 
-use super::text::{count, table};
-use super::usage;
+use super::arguments::{DeviceArgument, Json, device_line};
+use super::text::{
+    Column::{Number, Text},
+    count, table,
+};
 use crate::device::Device;
 use crate::diagnose::recording::Recording;
 use crate::diagnose::selftest::{Comparison, EMBEDDED, Tolerance, selftest};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 
-/// Replay recorded training steps on a device, and compare every tensor
+/// Replay recorded Keras training steps on a device and compare every tensor
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu selftest
   lensgpu selftest --device software
   lensgpu selftest recordings/*.safetensors --json | jq '.files[] | {file, ok}'")]
 pub struct Selftest {
-    /// Recordings; without any, those in the program
+    /// Recordings to replay [default: those embedded in the program]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// Print JSON, for scripts
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    device: DeviceArgument,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Serialize)]
@@ -40,79 +40,76 @@ struct Report {
 struct FileReport {
     file: String,
     ok: bool,
-    /// Why it could not be replayed at all; names the file.
+    /// Why the recording could not be replayed; names the file.
     error: Option<String>,
     tensors: Vec<Comparison>,
 }
 
 /// # Errors
-/// No such device, a recording that cannot be replayed, and tensors out of tolerance: exit code 1.
+/// Those of [`DeviceArgument::open`]; the first recording that cannot be replayed, or tensor out of tolerance, after
+/// everything is reported.
 pub fn run(args: Selftest) -> Result<()> {
-    let device = Device::choose(&args.device).map_err(usage)?;
-    let recordings: Vec<(String, Result<Recording>)> = if args.files.is_empty() {
-        EMBEDDED
-            .iter()
-            .map(|(name, bytes)| (name.to_string(), Recording::from_bytes(bytes)))
-            .collect()
-    } else {
-        args.files
-            .iter()
-            .map(|path| (path.display().to_string(), Recording::read(path)))
-            .collect()
-    };
+    let device = args.device.open()?;
     let mut report = Report {
         device: device.name(),
         ok: true,
         files: vec![],
     };
+    let mut first_problem = None;
     let mut out = std::io::stdout().lock();
-    if !args.json {
-        writeln!(out, "device: {}", report.device)?;
+    if !args.json.json {
+        writeln!(out, "{}", device_line(&device))?;
     }
-    for (file, recording) in recordings {
-        let replayed = |recording| selftest(&device, &recording).with_context(|| file.clone());
-        let result = recording.and_then(replayed);
-        let file = FileReport::new(file, result);
-        if !args.json {
+    for (file, recording) in recordings(&args.files) {
+        let result = recording.and_then(|recording| replay(&device, &file, &recording));
+        let file = FileReport::new(file, &result);
+        first_problem = first_problem.or(result.err()).or(file.first_failure());
+        if !args.json.json {
             out.write_all(as_text(&file).as_bytes())?;
         }
         report.ok &= file.ok;
         report.files.push(file);
     }
-    if args.json {
+    if args.json.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     }
-    let tensors: usize = report.files.iter().map(|file| file.tensors.len()).sum();
-    let summary = format!(
-        "{} of {}",
-        count(tensors, "tensor"),
-        count(report.files.len(), "recording")
-    );
-    if !report.ok {
-        let first = report
-            .files
-            .iter()
-            .find_map(FileReport::first_problem)
-            .unwrap_or_default();
-        bail!(
-            "the self test failed on {}; the first of what is wrong: {first}",
-            report.device
-        );
+    if let Some(problem) = first_problem {
+        let what = format!("the self test failed on {}; the first problem", report.device);
+        return Err(problem.context(what));
     }
-    if !args.json {
-        writeln!(out, "\nok: {summary} within tolerance on {}", report.device)?;
+    if !args.json.json {
+        let tensors: usize = report.files.iter().map(|file| file.tensors.len()).sum();
+        let (tensors, files) = (count(tensors, "tensor"), count(report.files.len(), "recording"));
+        writeln!(out, "\nok: {tensors} of {files} within tolerance on {}", report.device)?;
     }
     Ok(())
 }
 
+/// The embedded recordings, or those in `files`, with their names.
+fn recordings(files: &[PathBuf]) -> Vec<(String, Result<Recording>)> {
+    if files.is_empty() {
+        let embedded = |(name, bytes): &(&str, &[u8])| {
+            let recording = Recording::from_bytes(bytes).with_context(|| name.to_string());
+            (name.to_string(), recording)
+        };
+        return EMBEDDED.iter().map(embedded).collect();
+    }
+    let read = |path: &PathBuf| (path.display().to_string(), Recording::read(path).map_err(Into::into));
+    files.iter().map(read).collect()
+}
+
+fn replay(device: &Device, file: &str, recording: &Recording) -> Result<Vec<Comparison>> {
+    selftest(device, recording).with_context(|| file.to_string())
+}
+
 impl FileReport {
-    fn new(file: String, result: Result<Vec<Comparison>>) -> FileReport {
+    fn new(file: String, result: &Result<Vec<Comparison>>) -> FileReport {
         match result {
             Ok(tensors) => FileReport {
                 file,
                 ok: tensors.iter().all(|t| t.problem.is_none()),
                 error: None,
-                tensors,
+                tensors: tensors.clone(),
             },
             Err(error) => FileReport {
                 file,
@@ -123,36 +120,31 @@ impl FileReport {
         }
     }
 
-    fn failed(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// Name and problem of each tensor that fails.
+    fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
         self.tensors
             .iter()
             .filter_map(|t| Some((&t.tensor[..], t.problem.as_deref()?)))
     }
 
-    fn first_problem(&self) -> Option<String> {
-        let of_tensor = || {
-            self.failed()
-                .next()
-                .map(|(tensor, problem)| format!("{}: {tensor}: {problem}", self.file))
-        };
-        self.error.clone().or_else(of_tensor)
+    fn first_failure(&self) -> Option<anyhow::Error> {
+        let (tensor, problem) = self.failures().next()?;
+        Some(anyhow!("{}: {tensor}: {problem}", self.file))
     }
 }
 
 fn as_text(report: &FileReport) -> String {
-    let mut text = format!("\n{}\n", report.file);
     if let Some(error) = &report.error {
-        writeln!(text, "  FAIL: {error}").expect("a string takes text");
-        return text;
+        return format!("\n{}\n  FAIL: {error}\n", report.file);
     }
     let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1e}"));
-    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
     let rows = report.tensors.iter().map(|t| {
         let tolerance = match t.tolerance {
             None => "-".into(),
             Some(Tolerance::Relative(tolerance)) => format!("{tolerance:.1e}"),
-            Some(Tolerance::Share { beyond, off, largest }) => {
-                format!("{} off by {beyond:.1e}, none by {largest:.1e}", percent(off))
+            Some(Tolerance::Fraction { beyond, off, largest }) => {
+                format!("{} by > {beyond:.1e}, none by > {largest:.1e}", percent(off))
             }
         };
         let verdict = t
@@ -169,12 +161,19 @@ fn as_text(report: &FileReport) -> String {
             verdict,
         ]
     });
-    text += &table(
-        ["tensor", "largest error", "relative error", "off", "tolerance", ""],
-        rows,
-    );
-    let failed = report.failed().count();
-    let (within, all) = (report.tensors.len() - failed, report.tensors.len());
-    writeln!(text, "  {within} of {all} tensors within tolerance").expect("a string takes text");
-    text
+    let columns = [
+        Text("tensor"),
+        Number("largest error"),
+        Number("relative error"),
+        Number("differ"),
+        Text("tolerance"),
+        Text("result"),
+    ];
+    let (failed, all) = (report.failures().count(), report.tensors.len());
+    format!(
+        "\n{}\n{}  {} of {all} tensors within tolerance\n",
+        report.file,
+        table(columns, rows),
+        all - failed
+    )
 }

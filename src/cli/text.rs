@@ -1,27 +1,86 @@
-//! Text that several subcommands put together in the same way.
+//! Text that several subcommands print: tables in one style, and counts.
+
+use crate::posterior::metrics::{FIGURES, Metrics};
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 /// `1 member`, `2 members`.
 pub fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Columns as wide as their widest cell: the first to the left, the others to the right.
-pub fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let rows: Vec<[String; N]> = std::iter::once(head.map(String::from)).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .enumerate()
-            .map(|(column, (cell, width))| match column {
-                0 => format!("{cell:width$}"),
-                _ => format!("{cell:>width$}"),
-            });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text += &format!("  {}\n", line.trim_end());
+/// The header of a column, which decides its alignment.
+#[derive(Clone, Copy)]
+pub enum Column<'a> {
+    /// Aligned to the left.
+    Text(&'a str),
+    /// Aligned to the right.
+    Number(&'a str),
+}
+
+/// A table without borders, indented by two spaces, with as much between columns. It is as wide as its cells are,
+/// whatever the terminal, so that output in a pipe or a file is the same. Without any header, there is no header line.
+pub fn table<const N: usize>(columns: [Column; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let headers = columns.map(|column| match column {
+        Column::Text(header) | Column::Number(header) => header,
+    });
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    if headers.iter().any(|header| !header.is_empty()) {
+        table.set_header(headers);
     }
-    text
+    table.add_rows(rows);
+    for (formatted, column) in table.column_iter_mut().zip(columns) {
+        formatted.set_padding((2, 0));
+        formatted.set_cell_alignment(match column {
+            Column::Text(_) => CellAlignment::Left,
+            Column::Number(_) => CellAlignment::Right,
+        });
+    }
+    table.trim_fmt() + "\n"
+}
+
+/// All figures of a set of objects, one per line.
+pub fn metrics(metrics: &Metrics) -> String {
+    let objects = ["objects".into(), metrics.n.to_string(), String::new()];
+    let figures = FIGURES.iter().map(|figure| {
+        let value = (figure.of)(metrics);
+        let value = match figure.unit {
+            "%" => format!("{:.1}", 100.0 * value),
+            _ => format!("{value:.4}"),
+        };
+        [figure.title.into(), value, figure.unit.into()]
+    });
+    let columns = [Column::Text(""), Column::Number(""), Column::Text("")];
+    table(columns, std::iter::once(objects).chain(figures))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Column::{Number, Text};
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_trailing_spaces() {
+        let rows = [["a long name", "1", "ok"], ["b", "22.5", ""]].map(|row| row.map(String::from));
+        assert_eq!(
+            table([Text("name"), Number("ms"), Text("verdict")], rows.clone()),
+            "  name           ms  verdict\n  a long name     1  ok\n  b            22.5\n"
+        );
+        assert_eq!(
+            table([Text(""), Number(""), Text("")], rows),
+            "  a long name     1  ok\n  b            22.5\n"
+        );
+        assert_eq!(table([Text("name"), Number("R²")], []), "  name  R²\n");
+    }
+
+    #[test]
+    fn a_long_cell_is_never_wrapped() {
+        let long = "x".repeat(500);
+        assert_eq!(table([Text("")], [[long.clone()]]), format!("  {long}\n"));
+    }
+
+    #[test]
+    fn counts_have_a_plural() {
+        assert_eq!([0, 1, 2].map(|n| count(n, "row")), ["0 rows", "1 row", "2 rows"]);
+    }
 }

@@ -1,10 +1,10 @@
 //! `lensgpu train`: a folder of labelled images to a model.
 
-use super::arguments::{Images, members};
+use super::arguments::{DeviceArgument, Images, Quiet, members};
 use super::console::Console;
 use super::techniques::Techniques;
+use super::text;
 use super::usage;
-use crate::device::Device;
 use crate::model::Model;
 use crate::nn::Network;
 use crate::train::run::{Outcome, begin, resume};
@@ -95,12 +95,10 @@ pub struct Train {
     #[arg(long, value_enum, requires = "from", help_heading = "Training")]
     freeze: Option<Freeze>,
 
-    /// auto (a real GPU, else the processor), cpu, software, or a name or number of `lensgpu devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// No line an epoch, warnings only
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    device: DeviceArgument,
+    #[command(flatten)]
+    quiet: Quiet,
 
     #[command(flatten)]
     images: Images,
@@ -153,9 +151,8 @@ const OF_A_NEW_RUN: [&str; 21] = [
 /// # Errors
 /// Those of [`begin`] and [`resume`].
 pub fn run(args: Train) -> Result<()> {
-    let console = Console::new(args.quiet)?;
-    let device = Device::choose(&args.device).map_err(usage)?;
-    console.line(&format!("device: {}", device.name()));
+    let console = Console::new(args.quiet.quiet)?;
+    let device = args.device.open_and_show(&console)?;
     let dir = args.dir.clone().or(args.simulate.is_some().then(PathBuf::new));
     let (folder, outcome) = match (&args.resume, &dir, &args.output) {
         (Some(folder), ..) => (folder.clone(), resume(folder, &device, &|event| console.report(event))),
@@ -236,7 +233,7 @@ pub fn run(args: Train) -> Result<()> {
         }
         Outcome::Done { model, metrics } => {
             if let Some((rows, metrics)) = metrics {
-                println!("the ensemble on the {rows} images:\n{metrics}");
+                print!("the ensemble on the {rows} images:\n{}", text::metrics(&metrics));
             }
             ensure!(model.exists(), "{} is gone", model.display());
             println!(

@@ -1,5 +1,6 @@
-//! How long a step takes, as a whole and by operation.
+//! The benchmark: how long training and inference take, in total and per operation.
 
+use super::error::{Error, Result};
 use crate::device::gpu::AdapterClass;
 use crate::device::{Device, Engine};
 use crate::lens::simulate::plan::Window;
@@ -9,78 +10,92 @@ use crate::nn::{Capacity, Training};
 use crate::nn::{Layout, Network, initialise};
 use crate::numeric::median;
 use crate::plan::{Op, state};
-use anyhow::{Result, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-/// What is measured.
+/// What the benchmark measures.
 pub struct BenchOptions {
+    /// Number of members, at least 1.
     pub members: usize,
+    /// Images per member and step, at least 1.
     pub batch: usize,
-    /// Steps that are timed, after two that are not.
+    /// Number of steps that are timed, at least 1; two more run first and are not timed.
     pub steps: usize,
 }
 
-/// Figures of one device, network, number of members and batch. Times are seconds.
+/// Results for one device, network, number of members and batch size.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bench {
+    /// Name of the device.
     pub device: String,
+    /// Number of members.
     pub members: usize,
+    /// Images per member and step.
     pub batch: usize,
+    /// Shape of an image: height, width, channels.
     pub input: Vec<usize>,
-    /// Making the plan ready: kernels compiled, buffers made.
+    /// Time to compile the kernels and to allocate the tensors, seconds.
     pub setup_seconds: f64,
-    /// A training step of all members.
+    /// Time of a training step of all members, seconds.
     pub step_seconds: Spread,
-    /// The same with the adversarial pass.
+    /// Time of a training step with the adversarial pass, seconds.
     pub adversarial_step_seconds: Spread,
-    /// An inference pass over `batch` images by all members.
+    /// Time of an inference pass of all members over `batch` images, seconds.
     pub inference_seconds: Spread,
-    /// Images that the ensemble trains on in a second: `batch` each step, whatever the number of members.
+    /// Training throughput of the ensemble: `batch` images per step, independent of the number of members.
     pub training_images_per_second: f64,
+    /// Inference throughput of the ensemble.
     pub inference_images_per_second: f64,
-    /// Of the preset `lfc1-ground`, 101 x 101 pixels in four bands, drawn and made but not written.
+    /// Simulation throughput for the preset `lfc1-ground`, 101 x 101 pixels in four bands, without writing files.
     pub simulated_objects_per_second: f64,
-    /// Of the training plan.
+    /// Device memory of the training plan, bytes.
     pub bytes: u64,
-    /// Of a training step; none on a processor.
+    /// Dispatches of a training step; 0 on the CPU.
     pub dispatches: usize,
-    /// Multiply-adds of a step's products counted as two, over the step's time.
+    /// Floating point operations of a training step divided by its time; a multiply-add counts as two.
     pub gflops_per_second: f64,
-    /// By operation, in the order in which a training step runs them.
+    /// Each operation of a training step, in order.
     pub operations: Vec<OperationTime>,
 }
 
-/// Of repeated measurements.
+/// Median and range of repeated measurements, seconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Spread {
+    /// The median.
     pub median: f64,
+    /// The smallest.
     pub min: f64,
+    /// The largest.
     pub max: f64,
 }
 
+/// Time of one operation of a training step, all members together.
 #[derive(Clone, Debug, Serialize)]
 pub struct OperationTime {
+    /// Name of the operation.
     pub operation: &'static str,
+    /// Layer that it belongs to; empty if none.
     pub layer: String,
+    /// Median time, seconds.
     pub seconds: f64,
-    /// 0 for what is bound by memory.
+    /// Floating point operations divided by the time; 0 for an operation that is limited by memory bandwidth.
     pub gflops_per_second: f64,
 }
 
-/// Times the network on random images and weights.
+/// Times a network on random images and weights.
 ///
 /// # Errors
-/// Options that are 0, and those of [`Device::engine`].
+/// An option that is 0; a network that the device cannot run; the device fails.
 pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Result<Bench> {
     let BenchOptions { members, batch, steps } = *options;
-    ensure!(
-        members > 0 && batch > 0 && steps > 0,
-        "members, batch and steps must be at least 1"
-    );
+    for (name, count) in [("members", members), ("batch", batch), ("steps", steps)] {
+        if count == 0 {
+            return Err(Error::ZeroCount { name });
+        }
+    }
     let start = Instant::now();
     let (mut plain, ops) = training(device, network, options, false)?;
     let setup_seconds = start.elapsed().as_secs_f64();
@@ -93,12 +108,12 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
     drop(adversarial);
     let inference_seconds = time_inference(device, network, options)?;
 
-    let all = |op: &Op| op.flops() * members as f64 * 1e-9;
+    let gflop = |op: &Op| op.flops() * members as f64 * 1e-9;
     let operations = ops.iter().zip(profile).map(|(op, seconds)| OperationTime {
         operation: op.name(),
         layer: op.layer().to_string(),
         seconds,
-        gflops_per_second: all(op) / seconds,
+        gflops_per_second: gflop(op) / seconds,
     });
     Ok(Bench {
         device: device.name(),
@@ -109,7 +124,7 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
         training_images_per_second: batch as f64 / step_seconds.median,
         inference_images_per_second: batch as f64 / inference_seconds.median,
         simulated_objects_per_second: simulated_per_second(device)?,
-        gflops_per_second: ops.iter().map(all).sum::<f64>() / step_seconds.median,
+        gflops_per_second: ops.iter().map(gflop).sum::<f64>() / step_seconds.median,
         step_seconds,
         adversarial_step_seconds,
         inference_seconds,
@@ -119,10 +134,10 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
     })
 }
 
-/// Replays that come before the first that counts.
+/// Replays before the first that is timed.
 const WARM_UP: usize = 2;
 
-/// An engine with everything for the steps that are to be timed.
+/// An engine with random data for all steps of a measurement, and the operations of a step.
 fn training(
     device: &Device,
     network: &Network,
@@ -169,13 +184,13 @@ fn training(
     Ok((engine, plan.plan.ops))
 }
 
-/// Seconds a step, as a run has them: several in flight, the log coming back.
+/// Time per step under the conditions of a training run: several steps in flight, and the log read back.
 fn time_steps(engine: &mut dyn Engine, steps: usize) -> Result<Spread> {
     engine.replay(WARM_UP, &mut |_, _| ControlFlow::Continue(()))?;
     let (mut last, mut before) = (Instant::now(), 0);
     let mut times = Vec::new();
     engine.replay(steps, &mut |done, _| {
-        // News comes by submission, of one step or of many.
+        // The engine reports per submission, which has one or more steps.
         let each = last.elapsed().as_secs_f64() / (done - before) as f64;
         times.extend(std::iter::repeat_n(each, done - before));
         (last, before) = (Instant::now(), done);
@@ -208,7 +223,7 @@ fn time_inference(device: &Device, network: &Network, options: &BenchOptions) ->
     Ok(Spread::of(times.split_off(WARM_UP.min(times.len() - 1))))
 }
 
-/// Objects that are simulated for the measurement, on a software adapter and else; the first batch comes on top.
+/// Number of objects to simulate after the first batch, on a software adapter and on any other device.
 const SIMULATED: [usize; 2] = [8, 256];
 
 fn simulated_per_second(device: &Device) -> Result<f64> {

@@ -1,5 +1,8 @@
-//! The self test against recorded Keras steps, and the benchmark.
+//! The self test, which replays recorded Keras training steps, and the benchmark.
 
 pub mod bench;
+mod error;
 pub mod recording;
 pub mod selftest;
+
+pub use error::Error;

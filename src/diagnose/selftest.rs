@@ -1,64 +1,73 @@
-//! The self test: recorded training steps again on a device, every tensor compared with what was recorded.
+//! The self test: replays recorded training steps on a device and compares every tensor with its recorded values.
 
-use super::recording::{Entry, Kind, Recording, STEPS, Values};
+use super::error::Result;
+use super::recording::{Entry, Recording, Role, STEPS, Values};
 use crate::device::{Device, Engine};
 use crate::nn::NetworkPlan;
 use crate::plan::{NetworkOp, Op, TensorId, state};
-use anyhow::Result;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-/// The recordings in the program, by name.
-pub const EMBEDDED: [(&str, &[u8]); 3] = [
-    (
-        "keras_mlp_m5_b10",
-        include_bytes!("../../assets/golden/keras_mlp_m5_b10.safetensors"),
-    ),
-    (
-        "keras_small_m3_b5",
-        include_bytes!("../../assets/golden/keras_small_m3_b5.safetensors"),
-    ),
-    (
-        "vanilla_cutout_m2_b8",
-        include_bytes!("../../assets/golden/vanilla_cutout_m2_b8.safetensors"),
-    ),
+/// Includes `assets/golden/NAME.safetensors` for each name.
+macro_rules! recordings {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../assets/golden/", $name, ".safetensors")))),+]
+    };
+}
+
+/// The embedded recordings, name and bytes.
+pub const EMBEDDED: &[(&str, &[u8])] = recordings![
+    "keras_mlp_m5_b10",
+    "keras_small_m3_b5",
+    "vanilla_cutout_m2_b8",
+    "residual_m2_b6",
 ];
 
-/// How close a tensor comes to what was recorded.
+/// A computed tensor compared with its recorded values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
+    /// The tensor's name.
     pub tensor: String,
-    /// Largest |computed - recorded|; none where there is nothing to compare.
+    /// Largest |computed - recorded|; `None` if there is nothing to compare.
     pub largest_error: Option<f64>,
-    /// The same as a share of the largest |recorded|, where that is not 0.
+    /// The largest error divided by the largest |recorded|, unless that is 0.
     pub relative_error: Option<f64>,
-    /// Share of the values that are off, for a tensor some of whose values may be; those aside that are not defined.
+    /// Fraction of the values that differ, 0 to 1, for a [`Tolerance::Fraction`]. Values that float32 does not define are
+    /// not counted.
     pub off: Option<f64>,
+    /// The tolerance; `None` if there is nothing to compare.
     pub tolerance: Option<Tolerance>,
-    /// Why it fails; none where it is within its tolerance.
+    /// Why the comparison fails; `None` if it passes.
     pub problem: Option<String>,
 }
 
-/// What a [`Comparison`] must keep to.
+/// How much a computed tensor may differ from its recorded values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tolerance {
     /// Largest relative error.
     Relative(f64),
-    /// A value is off that differs by more than `beyond`. At most `off` of the values may be, and none by more than
-    /// `largest`.
-    Share { beyond: f64, off: f64, largest: f64 },
+    /// Some values may differ, because float32 does not define them.
+    #[serde(rename = "share")]
+    Fraction {
+        /// A value differs if its absolute error is larger than this.
+        beyond: f64,
+        /// Largest fraction of the values that may differ, 0 to 1.
+        off: f64,
+        /// Largest absolute error of any value.
+        largest: f64,
+    },
 }
 
-/// Replays a recording on a device and compares every tensor. One that the file lacks, or that does not belong to a
-/// recording of its network, is a [`Comparison`] with a problem.
+/// Replays a recording on a device and compares every tensor. A tensor that the file lacks, or that is not part of a
+/// recording of its network, gives a [`Comparison`] with a problem.
 ///
 /// # Errors
-/// Those of the device.
+/// The device fails.
 pub fn selftest(device: &Device, recording: &Recording) -> Result<Vec<Comparison>> {
     let computed = replay(device, recording)?;
-    let missing = |tensor: &str, problem: &str| Comparison {
+    let not_compared = |tensor: &str, problem: &str| Comparison {
         tensor: tensor.into(),
         largest_error: None,
         relative_error: None,
@@ -66,29 +75,30 @@ pub fn selftest(device: &Device, recording: &Recording) -> Result<Vec<Comparison
         tolerance: None,
         problem: Some(problem.into()),
     };
-    let results = recording.entries.iter().filter(|entry| entry.kind != Kind::Given);
-    let known = results.map(
+    let results = recording.entries.iter().filter(|entry| entry.role != Role::Input);
+    let compared = results.map(
         |entry| match (computed.get(&entry.name), recording.values.get(&entry.name)) {
-            (Some(_), Some(want)) => compare(recording, &computed, entry, want),
-            (_, None) => missing(&entry.name, "the file lacks it"),
-            (None, _) => missing(&entry.name, "the file lacks adversarial.x, from which it is computed"),
+            (Some(_), Some(recorded)) => compare(recording, &computed, entry, recorded),
+            (_, None) => not_compared(&entry.name, "missing in the file"),
+            (None, _) => not_compared(&entry.name, "computed from adversarial.x, which is missing in the file"),
         },
     );
     let unknown = recording
         .unknown
         .iter()
-        .map(|name| missing(name, "nothing of that name is computed"));
-    let mut comparisons: Vec<Comparison> = known.chain(unknown).collect();
+        .map(|name| not_compared(name, "no tensor of this name is computed"));
+    let mut comparisons: Vec<Comparison> = compared.chain(unknown).collect();
     comparisons.extend((1..=STEPS).filter_map(|steps| all_weights(recording, &computed, steps)));
     Ok(comparisons)
 }
 
-/// All weights after so many Adam steps together, and none of them excused; none where the file has no such weights.
+/// Compares all weights after some Adam steps together, including those that float32 does not define. `None` if the
+/// file has no weights after so many steps.
 fn all_weights(recording: &Recording, computed: &Values<f32>, steps: usize) -> Option<Comparison> {
     let weights = recording
         .entries
         .iter()
-        .filter(|entry| entry.kind == Kind::Weight { steps });
+        .filter(|entry| entry.role == Role::Weight { steps });
     let pairs = weights.filter_map(|entry| Some((computed.get(&entry.name)?, recording.values.get(&entry.name)?)));
     let errors: Vec<f64> = pairs.flat_map(|(got, want)| errors(got, want)).collect();
     if errors.is_empty() {
@@ -96,7 +106,7 @@ fn all_weights(recording: &Recording, computed: &Values<f32>, steps: usize) -> O
     }
     let rate = f64::from(recording.learning_rate);
     let tolerance = weight_tolerance(rate, steps);
-    let Tolerance::Share {
+    let Tolerance::Fraction {
         beyond,
         off: allowed,
         largest,
@@ -116,32 +126,32 @@ fn all_weights(recording: &Recording, computed: &Values<f32>, steps: usize) -> O
     })
 }
 
-/// |got - want|; a NaN counts as infinitely wrong.
-fn errors(got: &[f32], want: &[f32]) -> Vec<f64> {
-    let error = |(&got, &want): (&f32, &f32)| (f64::from(got) - f64::from(want)).abs();
-    let infinite = |e: f64| if e.is_nan() { f64::INFINITY } else { e };
-    got.iter().zip(want).map(error).map(infinite).collect()
+/// |computed - recorded| of each value; NaN counts as infinite.
+fn errors(computed: &[f32], recorded: &[f32]) -> Vec<f64> {
+    let error = |(&a, &b): (&f32, &f32)| (f64::from(a) - f64::from(b)).abs();
+    let nan_is_infinite = |e: f64| if e.is_nan() { f64::INFINITY } else { e };
+    computed.iter().zip(recorded).map(error).map(nan_is_infinite).collect()
 }
 
-/// At least 96 % within 2 % of the learning rate, all within 2.1 learning rates a step.
+/// At least 96 % of the weights within 2 % of the learning rate, all within 2.1 learning rates per step.
 fn weight_tolerance(rate: f64, steps: usize) -> Tolerance {
-    Tolerance::Share {
+    Tolerance::Fraction {
         beyond: 0.02 * rate,
         off: 0.04,
         largest: 2.1 * rate * steps as f64,
     }
 }
 
-/// Where all of `want` is zero, a relative error is an absolute one.
-fn compare(recording: &Recording, computed: &Values<f32>, entry: &Entry, want: &[f32]) -> Comparison {
-    let got = &computed[&entry.name];
-    let errors = errors(got, want);
-    let (largest_error, largest) = (errors.iter().copied().fold(0.0, f64::max), largest(want));
+/// Compares one tensor. If all recorded values are zero, the relative error is the absolute one.
+fn compare(recording: &Recording, computed: &Values<f32>, entry: &Entry, recorded: &[f32]) -> Comparison {
+    let values = &computed[&entry.name];
+    let errors = errors(values, recorded);
+    let (largest_error, largest) = (errors.iter().copied().fold(0.0, f64::max), largest(recorded));
     let relative_error = largest_error / if largest > 0.0 { largest } else { 1.0 };
     let tolerance = tolerance(recording, entry, largest);
     let (off, within) = match tolerance {
         Tolerance::Relative(tolerance) => (None, relative_error <= tolerance),
-        Tolerance::Share {
+        Tolerance::Fraction {
             beyond,
             off: allowed,
             largest,
@@ -155,11 +165,11 @@ fn compare(recording: &Recording, computed: &Values<f32>, entry: &Entry, want: &
             (Some(off), off <= allowed && largest_error <= largest)
         }
     };
-    let problem = match (got.len() == want.len(), largest_error.is_finite(), within) {
-        (false, ..) => Some("another number of values is computed".into()),
-        (_, false, _) => Some("what is computed is not finite".into()),
-        (.., false) => Some("out of tolerance".into()),
-        _ => None,
+    let problem = match (values.len() == recorded.len(), largest_error.is_finite(), within) {
+        (false, ..) => Some("a different number of values is computed".into()),
+        (true, false, _) => Some("a computed value is not finite".into()),
+        (true, true, false) => Some("out of tolerance".into()),
+        (true, true, true) => None,
     };
     let (largest_error, relative_error) = (Some(largest_error), Some(relative_error));
     Comparison {
@@ -176,53 +186,56 @@ fn largest(values: &[f32]) -> f64 {
     values.iter().map(|value| f64::from(value.abs())).fold(0.0, f64::max)
 }
 
-/// The tolerance of a tensor whose largest value is `largest`. Signs of gradients near zero are not defined by float32:
-/// some pixels of an adversarial image may differ, and some weights, because Adam divides a gradient by its own size.
+/// The tolerance of a tensor whose largest value is `largest`. float32 does not define the sign of a gradient near zero.
+/// Some pixels of an adversarial image may differ for this reason, and some weights, because Adam divides a gradient by
+/// its own magnitude.
 fn tolerance(recording: &Recording, entry: &Entry, largest: f64) -> Tolerance {
-    let of_float32 = |tensor: &str| 5.0 * recording.float32_error(tensor);
-    match entry.kind {
-        Kind::Given | Kind::Output => Tolerance::Relative(5e-5),
-        Kind::Gradient => Tolerance::Relative(of_float32(&entry.name).max(2e-4)),
-        Kind::AdversarialGradient => {
-            Tolerance::Relative(of_float32(entry.name.trim_start_matches("adversarial.")).max(5e-4))
+    let float32_tolerance = |tensor: &str| 5.0 * recording.float32_error(tensor);
+    match entry.role {
+        Role::Input | Role::Output => Tolerance::Relative(5e-5),
+        Role::Gradient => Tolerance::Relative(float32_tolerance(&entry.name).max(2e-4)),
+        Role::AdversarialGradient => {
+            Tolerance::Relative(float32_tolerance(entry.name.trim_start_matches("adversarial.")).max(5e-4))
         }
-        Kind::Loss => Tolerance::Relative(5e-3),
-        Kind::AdversarialImage => Tolerance::Share {
+        Role::Loss => Tolerance::Relative(5e-3),
+        Role::AdversarialImage => Tolerance::Fraction {
             beyond: 1e-6 * largest,
             off: 1.0 / 200.0,
             largest: 2.1 * f64::from(recording.fgsm_epsilon),
         },
-        Kind::Weight { steps } => weight_tolerance(f64::from(recording.learning_rate), steps),
+        Role::Weight { steps } => weight_tolerance(f64::from(recording.learning_rate), steps),
     }
 }
 
-/// Places of weights whose gradient is zero but for rounding, as that of a bias in front of a batch norm where its ReLU
-/// passes every image: 1e-17 in float64 and 1e-8 in float32, of either of which Adam makes what step it likes. They are
-/// not counted as off. Where both gradients are exactly zero, as those of a dead unit, Adam must stand still.
+/// Indices of weights whose gradient is zero except for rounding, for instance that of a bias before a batch norm if its
+/// ReLU passes every image: 1e-17 in float64 and 1e-8 in float32, so that the direction of Adam's step is arbitrary.
+/// These weights do not count as different. Where both gradients are exactly zero, as those of a dead unit, Adam must
+/// leave the weight unchanged.
 fn undefined(recording: &Recording, computed: &Values<f32>, entry: &Entry) -> HashSet<usize> {
-    let (Kind::Weight { .. }, Some((_, weight))) = (entry.kind, entry.name.split_once('.')) else {
+    let (Role::Weight { .. }, Some((_, weight))) = (entry.role, entry.name.split_once('.')) else {
         return HashSet::new();
     };
     let gradient = format!("grad.{weight}");
-    let (Some(got), Some(want)) = (computed.get(&gradient), recording.values.get(&gradient)) else {
+    let (Some(computed), Some(recorded)) = (computed.get(&gradient), recording.values.get(&gradient)) else {
         return HashSet::new();
     };
-    let rounding = 1e-12 * largest(want);
-    let zero = |i: usize| f64::from(want[i].abs()) <= rounding && (want[i] != 0.0 || got[i] != 0.0);
-    (0..want.len()).filter(|&i| zero(i)).collect()
+    let rounding = 1e-12 * largest(recorded);
+    let rounded_zero =
+        |i: usize| f64::from(recorded[i].abs()) <= rounding && (recorded[i] != 0.0 || computed[i] != 0.0);
+    (0..recorded.len()).filter(|&i| rounded_zero(i)).collect()
 }
 
-/// Everything that a recording holds, computed by the device from its inputs and weights.
+/// All results in a recording, computed by the device from its inputs and weights.
 fn replay(device: &Device, recording: &Recording) -> Result<Values<f32>> {
     let mut values = Values::new();
     infer(device, recording, &mut values)?;
-    descend(device, recording, &mut values)?;
-    perturb(device, recording, &mut values)?;
-    see_perturbed(device, recording, &mut values)?;
+    take_adam_steps(device, recording, &mut values)?;
+    perturb_images(device, recording, &mut values)?;
+    take_adversarial_step(device, recording, &mut values)?;
     Ok(values)
 }
 
-/// Inference, a member at a time: the members of an inference plan share their images, and here each has its own.
+/// Inference, member by member: the members of an inference plan share their images, but those of a recording do not.
 fn infer(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Result<()> {
     let plan = NetworkPlan::inference(&recording.network, &recording.layout, recording.batch)?;
     let mut engine = device.engine(&plan, 1)?;
@@ -240,8 +253,8 @@ fn infer(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Re
     Ok(())
 }
 
-/// Three Adam steps on the plain loss; the first is also the recorded pass in training mode with its gradients.
-fn descend(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Result<()> {
+/// Three Adam steps on the plain loss. The first also gives the predictions, statistics and gradients of training mode.
+fn take_adam_steps(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Result<()> {
     let plan = recording.training_plan(false)?;
     let train = plan.io.train.expect("a training plan");
     let layout = &recording.layout;
@@ -263,7 +276,7 @@ fn descend(device: &Device, recording: &Recording, values: &mut Values<f32>) -> 
 }
 
 /// The first pass of an adversarial step, up to the perturbed images.
-fn perturb(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Result<()> {
+fn perturb_images(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Result<()> {
     let mut plan = recording.training_plan(true)?;
     let perturbed = plan
         .ops
@@ -283,9 +296,9 @@ fn perturb(device: &Device, recording: &Recording, values: &mut Values<f32>) -> 
     Ok(())
 }
 
-/// Both passes of an adversarial step, the second over the images as they were recorded: a sign that float32 does not
-/// define would change every gradient.
-fn see_perturbed(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Result<()> {
+/// Both passes of an adversarial step, the second on the recorded perturbed images: if a sign that float32 does not
+/// define were flipped, all gradients would differ.
+fn take_adversarial_step(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Result<()> {
     let Some(x) = recording.values.get("adversarial.x") else {
         return Ok(());
     };
@@ -321,7 +334,7 @@ fn see_perturbed(device: &Device, recording: &Recording, values: &mut Values<f32
     Ok(())
 }
 
-/// A training plan on the device, with the recorded weights and mini-batches.
+/// An engine for a training plan, with the recorded weights and mini-batches.
 fn start(device: &Device, recording: &Recording, plan: &NetworkPlan) -> Result<Box<dyn Engine>> {
     let train = plan.io.train.expect("a training plan");
     let mut counters = [0; state::WORDS];
@@ -353,7 +366,7 @@ fn read(engine: &mut dyn Engine, tensor: TensorId) -> Result<Vec<f32>> {
     Ok(bytemuck::cast_vec(engine.read(tensor)?))
 }
 
-/// Each member's loss; the mean squared error stands beside it.
+/// Each member's loss. The plan's tensor has the loss and the mean squared error of each.
 fn losses(engine: &mut dyn Engine, tensor: TensorId) -> Result<Vec<f32>> {
     Ok(read(engine, tensor)?.into_iter().step_by(2).collect())
 }

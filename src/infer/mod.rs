@@ -40,6 +40,8 @@ pub struct InferReport {
     pub flagged: Vec<usize>,
     /// Why images could not be read, the first few.
     pub unread: Vec<String>,
+    /// Warnings about the folder, see [`Source::warnings`].
+    pub warnings: Vec<String>,
     /// Answers beside the truth, where a column has it.
     pub scored: Vec<Scored>,
     pub metrics: Option<Metrics>,
@@ -67,6 +69,7 @@ pub fn infer(model: &Model, device: &Device, options: &InferOptions, progress: &
         objects,
         flagged: vec![0; flags::FLAGS.len()],
         unread: Vec::new(),
+        warnings: source.warnings.clone(),
         scored: Vec::new(),
         metrics: None,
     };

@@ -1,0 +1,73 @@
+//! Labelled images through a model: what `calibrate` and `evaluate` share.
+
+use super::arguments::{DeviceArgument, Images, PassArguments, Quiet};
+use super::console::Console;
+use super::usage;
+use crate::device::Device;
+use crate::evaluate::{Known, answers};
+use crate::infer::stream::{Passes, open};
+use crate::model::Model;
+use crate::survey::ImageFolder;
+use anyhow::Result;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The arguments: a model, and labelled images that it has not seen.
+#[derive(clap::Args)]
+pub struct LabelledArguments {
+    /// Model file written by `lensgpu train` (model.safetensors)
+    pub model: PathBuf,
+    /// Folder with images that the model was not trained on, and the catalogue with their labels
+    pub dir: PathBuf,
+    #[command(flatten)]
+    passes: PassArguments,
+    #[command(flatten)]
+    device: DeviceArgument,
+    #[command(flatten)]
+    pub quiet: Quiet,
+    /// Catalogue column with the Einstein radius in arcsec [default: the preset's, otherwise theta_e]
+    #[arg(long, value_name = "COLUMN", help_heading = "Images")]
+    label: Option<String>,
+    #[command(flatten)]
+    images: Images,
+}
+
+/// Labelled images that fit a model, and the device that computes its predictions.
+pub struct LabelledImages {
+    pub source: Arc<ImageFolder>,
+    device: Device,
+    passes: Passes,
+}
+
+impl LabelledArguments {
+    /// Opens the device and the images; shows what was opened, and warnings about it.
+    ///
+    /// # Errors
+    /// Those of [`DeviceArgument::open`] and [`open`]; an unknown preset, as a usage error.
+    pub fn open(&self, model: &Model, console: &Console) -> Result<LabelledImages> {
+        let device = self.device.open_and_show(console)?;
+        let options = self.images.options(&self.dir, self.label.clone(), None)?;
+        let source = Arc::new(open(model, &options.image_folder(true).map_err(usage)?)?);
+        console.note(&source.dropped.to_string());
+        source.warnings.iter().for_each(|warning| console.warn(warning));
+        Ok(LabelledImages {
+            source,
+            device,
+            passes: self.passes.passes(),
+        })
+    }
+}
+
+impl LabelledImages {
+    /// Predictions for every image, uncalibrated, with progress on the console.
+    ///
+    /// # Errors
+    /// Those of [`answers`].
+    pub fn predict(&self, model: &Model, console: &Console) -> Result<Vec<Known>> {
+        let known = answers(model, &self.device, &self.source, self.passes, &|event| {
+            console.report(event)
+        });
+        console.finish();
+        known
+    }
+}
