@@ -90,12 +90,12 @@ pub fn describe(flags: i32) -> Vec<&'static str> {
     FLAGS.iter().filter(|f| flags & f.bit != 0).map(|f| f.name).collect()
 }
 
-/// More than [`MAX_MASKED`] of the pixels are masked; `fraction` is between 0 and 1.
+/// More than 20 % of the pixels are masked; `fraction` is between 0 and 1.
 pub fn masked(fraction: f64) -> i32 {
     set(MASKED, fraction > MAX_MASKED)
 }
 
-/// The pixel scales of the header and the model, arcsec, [differ](audit::scale_differs). Do not call it for a header
+/// The pixel scales of the header and the model, arcsec, differ by more than 2 %. Do not call it for a header
 /// without a scale, which is no reason for a flag.
 pub fn pixel_scale(header: f64, model: f64) -> i32 {
     set(PIXEL_SCALE, audit::scale_differs(header, model))
