@@ -1,7 +1,7 @@
-//! Statistics and hashes; depends on nothing.
+//! Medians and hashes, which many modules need. Depends on no other module.
 
-/// The median; for an even number of values, the mean of the two in the middle. Reorders `values`; `None` if there are
-/// none.
+/// The median; for an even number of values, the mean of the two in the middle. `None` if there are no values. Reorders
+/// `values`.
 pub fn median(values: &mut [f64]) -> Option<f64> {
     let (half, even) = (values.len() / 2, values.len().is_multiple_of(2));
     if values.is_empty() {
@@ -16,10 +16,11 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     Some(lower.map_or(upper, |lower| lower + (upper - lower) / 2.0))
 }
 
-/// The hash that [`fnv1a`] starts from.
+/// The 64-bit FNV-1a hash of no bytes, to start [`fnv1a`] from.
 pub const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// The 64-bit FNV-1a hash `hash` continued with `bytes`.
+/// Continues the 64-bit FNV-1a hash `hash` with `bytes`. The result is the same on every machine and in every version:
+/// files and random number streams depend on it.
 pub fn fnv1a(hash: u64, bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(hash, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -31,14 +32,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians_of_odd_even_and_no_values() {
+    fn medians_of_an_odd_an_even_and_no_number_of_values() {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&mut []), None);
     }
 
     #[test]
-    fn the_published_test_vectors_of_fnv_1a() {
+    fn fnv_1a_has_the_published_test_vectors() {
         assert_eq!(fnv1a(FNV_OFFSET, *b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(FNV_OFFSET, *b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a(fnv1a(FNV_OFFSET, *b"foo"), *b"bar"), 0x8594_4171_f739_67e8);

@@ -129,7 +129,7 @@ impl Cutout {
         pixels.zip(self.mask.iter().skip(band).step_by(self.channels).copied())
     }
 
-    /// Unmasked flux of one band in the outer [`BORDER`] rows and columns, which are taken as sky.
+    /// Unmasked flux of one band in the outer 4 rows and columns, which are taken as sky.
     pub fn border(&self, band: usize) -> impl Iterator<Item = f64> {
         let (height, width) = (self.height, self.width);
         self.band(band).enumerate().filter_map(move |(at, (flux, masked))| {

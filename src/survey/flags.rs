@@ -1,30 +1,42 @@
-//! The bit mask of the output column `flags`: why an answer should be looked at before it is trusted.
+//! The bit mask of the output column `flags`: reasons to check a prediction before it is used.
 //!
-//! Each bit has a pure function that decides it; 0 means that nothing was noticed. The bits are part of the output
-//! format: a bit keeps its meaning for ever.
+//! Each bit is decided by a pure function; 0 means that no problem was detected. The bits are part of the output format:
+//! the meaning of a bit never changes.
 
 use super::audit::{self, MAX_MASKED};
 use super::sky::{SkyRange, SkyStatistics};
 use crate::numeric::median;
 
+/// See [`masked`].
 pub const MASKED: i32 = 1;
+/// See [`pixel_scale`].
 pub const PIXEL_SCALE: i32 = 2;
+/// See [`sky`].
 pub const SKY: i32 = 4;
+/// See [`near_edge`].
 pub const NEAR_EDGE: i32 = 8;
+/// See [`label_range`].
 pub const LABEL_RANGE: i32 = 16;
+/// See [`epistemic`].
 pub const EPISTEMIC: i32 = 32;
+/// See [`disagree`].
 pub const DISAGREE: i32 = 64;
+/// The image could not be read, or the prediction is not finite.
 pub const READ_ERROR: i32 = 128;
+/// See [`out_of_distribution`].
 pub const OUT_OF_DISTRIBUTION: i32 = 256;
 
 /// One bit of the mask.
 pub struct Flag {
+    /// A power of two.
     pub bit: i32,
+    /// A short name, for tables.
     pub name: &'static str,
+    /// One line for readers.
     pub meaning: &'static str,
 }
 
-/// Every bit, in order.
+/// All bits, in order.
 pub const FLAGS: [Flag; 9] = [
     Flag {
         bit: MASKED,
@@ -34,42 +46,42 @@ pub const FLAGS: [Flag; 9] = [
     Flag {
         bit: PIXEL_SCALE,
         name: "pixel_scale",
-        meaning: "the header's pixel scale is not the model's (over 2 % off)",
+        meaning: "the pixel scale in the header differs from the model's by more than 2 %",
     },
     Flag {
         bit: SKY,
         name: "sky",
-        meaning: "sky or noise outside the training range: another unit or zero point?",
+        meaning: "sky level or noise outside the training range; the flux may have another unit or zero point",
     },
     Flag {
         bit: NEAR_EDGE,
         name: "near_edge",
-        meaning: "theta_e above 0.8 of the crop's half width",
+        meaning: "theta_e is above 0.8 of the cutout's half width: the ring may extend beyond the cutout",
     },
     Flag {
         bit: LABEL_RANGE,
         name: "label_range",
-        meaning: "theta_e outside the range of the training labels",
+        meaning: "theta_e is outside the range of the training labels",
     },
     Flag {
         bit: EPISTEMIC,
         name: "epistemic",
-        meaning: "most of the variance is between the members",
+        meaning: "more than half of the variance is epistemic (between the members)",
     },
     Flag {
         bit: DISAGREE,
         name: "disagree",
-        meaning: "a member's answer is over 3 sigma from the others'",
+        meaning: "a member's prediction is more than 3 sigma from the median of the others",
     },
     Flag {
         bit: READ_ERROR,
         name: "read_error",
-        meaning: "the image could not be read: no answer",
+        meaning: "the image could not be read: there is no prediction",
     },
     Flag {
         bit: OUT_OF_DISTRIBUTION,
         name: "out_of_distribution",
-        meaning: "the image is unlike those of training: ood_score above the model's threshold",
+        meaning: "the image differs from the training images: ood_score is above the model's threshold",
     },
 ];
 
@@ -78,27 +90,28 @@ pub fn describe(flags: i32) -> Vec<&'static str> {
     FLAGS.iter().filter(|f| flags & f.bit != 0).map(|f| f.name).collect()
 }
 
-/// `share` of masked pixels, 0 to 1.
-pub fn masked(share: f64) -> i32 {
-    set(MASKED, share > MAX_MASKED)
+/// More than 20 % of the pixels are masked; `fraction` is between 0 and 1.
+pub fn masked(fraction: f64) -> i32 {
+    set(MASKED, fraction > MAX_MASKED)
 }
 
-/// Both in arcsec per pixel. A header without a scale is no reason for a flag: leave the call out.
+/// The pixel scales of the header and the model, arcsec, differ by more than 2 %. Do not call it for a header
+/// without a scale, which is no reason for a flag.
 pub fn pixel_scale(header: f64, model: f64) -> i32 {
     set(PIXEL_SCALE, audit::scale_differs(header, model))
 }
 
-/// `sky` of an image's border, measured as that of the training images.
+/// The sky level or noise of a band is outside the training range. `sky` has one entry per band.
 pub fn sky(sky: &[Option<SkyStatistics>], training: &SkyRange) -> i32 {
     set(SKY, !training.contains(sky))
 }
 
-/// A ring that large is not seen whole in a cutout `size` pixels wide; `pixel_scale` in arcsec.
+/// A ring of radius `theta_e` (arcsec) may extend beyond a cutout that is `size` pixels wide; `pixel_scale` in arcsec.
 pub fn near_edge(theta_e: f64, size: usize, pixel_scale: f64) -> i32 {
     set(NEAR_EDGE, audit::near_edge(theta_e, size, pixel_scale))
 }
 
-/// `labels`: smallest and largest training label, arcsec.
+/// The prediction is outside the range of the training labels; `labels` are the smallest and the largest, arcsec.
 pub fn label_range(theta_e: f64, labels: (f64, f64)) -> i32 {
     set(LABEL_RANGE, theta_e < labels.0 || theta_e > labels.1)
 }
@@ -110,9 +123,9 @@ pub fn epistemic(sigma_epistemic: f64, sigma: f64) -> i32 {
 
 /// Some member m has |mu_m - median of the others' mu| > 3 sqrt(var_m + median of the others' var).
 ///
-/// Medians, so that one member that has run away neither widens the yardstick nor shifts the centre; the member's
-/// own variance counts, so that one which says that it does not know disagrees with nobody. `mu`, `var`: one value
-/// a member.
+/// Medians, so that a diverged member neither increases the tolerance nor shifts the centre. The member's own variance
+/// counts, so that a member which is uncertain does not disagree. `mu` (arcsec) and `var` (arcsec^2) have one value per
+/// member.
 pub fn disagree(mu: &[f64], var: &[f64]) -> i32 {
     let others = |values: &[f64], m: usize| {
         let others = values.iter().enumerate().filter(|&(k, _)| k != m);
@@ -123,7 +136,7 @@ pub fn disagree(mu: &[f64], var: &[f64]) -> i32 {
     set(DISAGREE, mu.len() > 1 && (0..mu.len()).any(off))
 }
 
-/// `score` above `threshold`; nothing where either is not known.
+/// `score` is above `threshold`; not set if either is unknown.
 pub fn out_of_distribution(score: Option<f64>, threshold: Option<f64>) -> i32 {
     let above = score.zip(threshold).is_some_and(|(score, threshold)| score > threshold);
     set(OUT_OF_DISTRIBUTION, above)
@@ -169,7 +182,7 @@ mod tests {
         };
         let training = SkyRange { bands: vec![band] };
         assert_eq!(sky(&[Some(SkyStatistics { level: 0.5, noise: 1.9 })], &training), 0);
-        assert_eq!(sky(&[None], &training), 0, "unknown is not unusual");
+        assert_eq!(sky(&[None], &training), 0, "unknown counts as inside");
         for (level, noise) in [(0.0, 2.1), (0.0, 0.4), (0.0, 0.0), (1.5, 1.0), (f64::NAN, 1.0)] {
             assert_eq!(
                 sky(&[Some(SkyStatistics { level, noise })], &training),
@@ -181,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_flags() {
+    fn prediction_flags() {
         assert_eq!([0.4, 0.5, 2.0, 2.1].map(|t| label_range(t, (0.5, 2.0))), [16, 0, 0, 16]);
         assert_eq!((epistemic(0.7, 1.0), epistemic(0.71, 1.0)), (0, EPISTEMIC));
         let scores = [Some(1.5), Some(1.6), None].map(|score| out_of_distribution(score, Some(1.5)));
@@ -190,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn one_runaway_is_seen_whatever_it_does_to_the_mean() {
+    fn one_diverged_member_is_found_whatever_it_does_to_the_mean() {
         let var = [0.01; 5];
         assert_eq!(disagree(&[1.0, 1.1, 0.9, 1.05, 1.2], &var), 0);
         assert_eq!(disagree(&[1.0, 1.1, 0.9, 1.05, 1.6], &var), DISAGREE);
         assert_eq!(disagree(&[1.0, 1.1, 0.9, 1.05, 1e6], &var), DISAGREE);
-        // a runaway that admits it knows nothing
+        // A diverged member with a large variance of its own.
         assert_eq!(disagree(&[1.0, 1.1, 0.9, 1.05, 1.6], &[0.01, 0.01, 0.01, 0.01, 1.0]), 0);
-        // a runaway with a vast variance hides no other disagreement
+        // A diverged member with a huge variance hides no other disagreement.
         assert_eq!(
             disagree(&[1.0, 1.0, 1.0, 1.6, 9.0], &[0.01, 0.01, 0.01, 0.01, 1e9]),
             DISAGREE

@@ -1,42 +1,46 @@
-//! The columns of the catalogue that `infer` writes, and a row of it, side by side so that they cannot drift apart.
+//! The columns and rows of the catalogue of predictions. Both are in one file so that they stay consistent.
 
 use super::table::{Cell, Column, ColumnType};
 use crate::likelihood::Likelihood;
 use crate::posterior::mixture::Prediction;
 
-/// Which columns there are besides those of every answer.
+/// Which columns the catalogue has besides those of every prediction.
 #[derive(Clone, Debug)]
 pub struct InferTable {
-    /// What the ids are, by [`ColumnType::of_texts`].
+    /// The type of the ids; see [`ColumnType::of_texts`].
     pub id: ColumnType,
-    /// Whether positions are known for some object.
+    /// Whether there are columns for the position.
     pub ra_dec: bool,
-    /// Members whose own answers are written; 0 for none.
+    /// Number of members whose own predictions are written; 0 for none.
     pub members: usize,
-    /// Of the members; a column of its own where it is not Gaussian.
+    /// The members' likelihood. It gets a column if the members have columns and it is not Gaussian.
     pub likelihood: Likelihood,
-    /// Columns passed through from the user's catalogue. A name that is taken gets `_cat` appended.
+    /// Columns passed through from the user's catalogue. A name that is already used gets `_cat` appended.
     pub pass_through: Vec<(String, ColumnType)>,
 }
 
-/// One object. Parts that the table does not have are ignored.
+/// One object. Values without a column in the table are ignored.
 pub struct InferRow<'a> {
+    /// The object's id.
     pub id: &'a str,
-    /// Degrees.
+    /// Right ascension and declination, degrees.
     pub ra_dec: Option<(f64, f64)>,
+    /// The ensemble's prediction, arcsec.
     pub prediction: Prediction,
-    /// See [`ood`](crate::posterior::ood).
+    /// Distance from the training set; see [`ood`](crate::posterior::ood).
     pub ood_score: Option<f64>,
     /// See [`flags`](super::flags).
     pub flags: i32,
-    /// Each member's mean (arcsec) and variance (arcsec^2); empty where the image could not be read.
+    /// Each member's mean, arcsec; empty if the image could not be read.
     pub mu: &'a [f64],
+    /// Each member's variance, arcsec^2; empty if the image could not be read.
     pub var: &'a [f64],
-    /// One text a passed-through column; empty where the object is not in the user's catalogue.
+    /// One text per passed-through column; empty if the object is not in the user's catalogue.
     pub pass_through: &'a [&'a str],
 }
 
 impl InferTable {
+    /// The columns of the table.
     pub fn columns(&self) -> Vec<Column> {
         let arcsec = |name: &str, description: &str| Column::new(name, ColumnType::F64, "arcsec", description);
         let mut columns = vec![Column::new("id", self.id, "", "name of the object")];
@@ -46,9 +50,9 @@ impl InferTable {
         }
         columns.extend([
             arcsec("theta_e", "Einstein radius: mean of the mixture"),
-            arcsec("sigma", "its standard deviation, both parts together"),
-            arcsec("sigma_aleatoric", "part that is noise in the image"),
-            arcsec("sigma_epistemic", "part that the model does not know"),
+            arcsec("sigma", "standard deviation of the mixture"),
+            arcsec("sigma_aleatoric", "aleatoric part of sigma: noise in the image"),
+            arcsec("sigma_epistemic", "epistemic part of sigma: scatter of the members"),
             arcsec("q02_5", "2.5 % quantile"),
             arcsec("q16", "16 % quantile"),
             arcsec("q50", "median"),
@@ -58,9 +62,9 @@ impl InferTable {
                 "ood_score",
                 ColumnType::F64,
                 "",
-                "distance from the training images, about 1 for such",
+                "distance from the training set; about 1 in distribution",
             ),
-            Column::new("flags", ColumnType::I32, "", "bit mask, 0: nothing noticed"),
+            Column::new("flags", ColumnType::I32, "", "bit mask, 0: no problem detected"),
         ]);
         columns.extend((0..self.members).map(|m| arcsec(&format!("mu_{m}"), "mean of one member")));
         let var = |m| Column::new(format!("var_{m}"), ColumnType::F64, "arcsec2", "variance of one member");
@@ -70,16 +74,17 @@ impl InferTable {
                 "likelihood",
                 ColumnType::Str,
                 "",
-                "of the members' distributions",
+                "likelihood of the members",
             ));
         }
-        for (name, kind) in &self.pass_through {
+        for (name, column_type) in &self.pass_through {
             let name = free_name(name, &columns);
-            columns.push(Column::new(name, *kind, "", "from the catalogue"));
+            columns.push(Column::new(name, *column_type, "", "from the input catalogue"));
         }
         columns
     }
 
+    /// One object's cells, in the order of [`columns`](Self::columns).
     pub fn row(&self, object: &InferRow) -> Vec<Cell> {
         let p = &object.prediction;
         let mut row = vec![self.id.cell(object.id)];
@@ -102,7 +107,7 @@ impl InferTable {
             self.pass_through
                 .iter()
                 .zip(texts)
-                .map(|((_, kind), text)| kind.cell(text)),
+                .map(|((_, column_type), text)| column_type.cell(text)),
         );
         row
     }
@@ -112,7 +117,7 @@ impl InferTable {
     }
 }
 
-/// `name`, with `_cat` appended while another column has it. Case does not tell columns apart: FITS ignores it.
+/// `name`, with `_cat` appended until no other column has it. The case of letters is ignored, as in FITS.
 fn free_name(name: &str, taken: &[Column]) -> String {
     let mut name = name.to_string();
     while taken.iter().any(|c| c.name.eq_ignore_ascii_case(&name)) {
@@ -126,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_and_row_line_up() {
+    fn columns_and_rows_are_in_the_same_order() {
         let table = InferTable {
             id: ColumnType::I32,
             ra_dec: true,
@@ -186,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_image_keeps_its_row() {
+    fn an_unreadable_image_has_a_row() {
         let table = InferTable {
             id: ColumnType::Str,
             ra_dec: false,

@@ -6,46 +6,46 @@
 //! |---|---|
 //! | `folder` | [`ImageFolder`]: a folder of images and its catalogue, opened |
 //! | `layout`, `pattern`, `images` | detects the layout of the files; reads an object's pixels |
-//! | [`preset`] | known surveys as data |
+//! | `preset` | known surveys as data |
 //! | `selection` | which rows are used, which are dropped and why; labels |
 //! | `fits`, `npy`, `catalogue` | file formats |
-//! | [`cutout`] | one object's pixels: crop, mask |
+//! | `cutout` | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
-//! | [`psf`] | a point spread function |
-//! | [`audit`] | what to warn of |
-//! | [`stretch`], [`sky`] | raw flux to network input; the range of sky level and noise in training |
-//! | [`split`] | training, validation, calibration and held-out rows |
-//! | [`table`], [`infer_table`], [`flags`] | the output catalogue |
+//! | `psf` | a point spread function |
+//! | `audit` | what to warn of |
+//! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
+//! | `split` | training, validation, calibration and held-out rows |
+//! | [`table`], `infer_table`, [`flags`] | the output catalogue |
 
-pub mod audit;
+pub(crate) mod audit;
 mod catalogue;
-pub mod cutout;
+pub(crate) mod cutout;
 mod error;
 mod fits;
 pub mod flags;
 mod folder;
 mod images;
-pub mod infer_table;
+pub(crate) mod infer_table;
 mod layout;
 mod npy;
 mod pattern;
-pub mod preset;
-pub mod psf;
+pub(crate) mod preset;
+pub(crate) mod psf;
 pub mod reader;
 mod selection;
 pub mod sky;
-pub mod split;
-pub mod stretch;
+pub(crate) mod split;
+pub(crate) mod stretch;
 pub mod table;
 
 pub use audit::Audit;
 pub use catalogue::{Catalogue, CatalogueError, Place};
-pub use cutout::Cutout;
+pub use cutout::{Cutout, MASK_VALUE};
 pub use error::Error;
 pub use fits::FitsError;
 pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
 pub use npy::NpyError;
-pub use preset::Preset;
+pub use preset::{PRESETS, Preset};
 pub use psf::PsfError;
 pub use selection::{ColumnRole, DropReport, Object, SelectionError};
 pub use split::SplitError;

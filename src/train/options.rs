@@ -61,7 +61,7 @@ pub struct TrainOptions {
     /// Share of the rows that choose the best weights.
     pub validation: f64,
     /// Share of the rows that nothing but the calibration is fitted on; none where it is too few for that, see
-    /// [`split`](crate::survey::split::split). Runs of earlier versions had none.
+    /// [`split`](crate::survey::split::DataSplit::new). Runs of earlier versions had none.
     #[serde(default)]
     pub calibration: f64,
     /// Rows that are neither trained on nor used to choose anything.
