@@ -84,8 +84,8 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-fn usage(error: anyhow::Error) -> anyhow::Error {
-    Usage(error).into()
+fn usage(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    Usage(error.into()).into()
 }
 
 /// `lensgpu info model | head` ends the reader before the writer; that is no failure.
