@@ -207,17 +207,17 @@ fn time_inference(device: &Device, network: &Network, options: &BenchOptions) ->
     let mut left = WARM_UP + options.steps;
     let mut times = Vec::new();
     let mut last = Instant::now();
-    engine.stream(
+    engine.run_batches(
         plan.io.x,
         &[plan.io.prediction],
         &mut || {
             left = left.saturating_sub(1);
-            Ok((left > 0).then(|| images.clone()))
+            (left > 0).then(|| images.clone())
         },
         &mut |_| {
             times.push(last.elapsed().as_secs_f64());
             last = Instant::now();
-            Ok(())
+            ControlFlow::Continue(())
         },
     )?;
     Ok(Spread::of(times.split_off(WARM_UP.min(times.len() - 1))))

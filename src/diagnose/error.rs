@@ -96,16 +96,9 @@ pub enum Error {
     /// The benchmark of the simulator failed.
     #[error(transparent)]
     Lens(#[from] crate::lens::Error),
-    /// TEMPORARY: an error of the device.
-    #[error("{0:#}")]
-    Unported(anyhow::Error),
-}
-
-// TEMPORARY
-impl From<anyhow::Error> for Error {
-    fn from(error: anyhow::Error) -> Error {
-        Error::Unported(error)
-    }
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] crate::device::Error),
 }
 
 pub(super) type Result<T> = std::result::Result<T, Error>;

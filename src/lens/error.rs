@@ -104,8 +104,7 @@ pub enum Error {
     /// A table cannot be written.
     #[error(transparent)]
     Survey(#[from] crate::survey::Error),
-    // TEMPORARY: device::Error.
     /// The device failed.
     #[error(transparent)]
-    Unported(#[from] anyhow::Error),
+    Device(#[from] crate::device::Error),
 }

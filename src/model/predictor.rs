@@ -98,7 +98,8 @@ impl Predictor {
     /// Rows of all members, as [`Layout`] has them.
     pub fn set_weights(&mut self, params: &[f32], stats: &[f32]) -> Result<()> {
         self.engine.write(self.io.params, bytemuck::cast_slice(params))?;
-        self.engine.write(self.io.stats, bytemuck::cast_slice(stats))
+        self.engine.write(self.io.stats, bytemuck::cast_slice(stats))?;
+        Ok(())
     }
 
     /// Images of a batch.

@@ -201,7 +201,8 @@ impl Trainer {
             self.engine
                 .write(bands, &bands::words(&self.data.bands, &self.options))?;
         }
-        self.engine.write(self.io.state, &counters)
+        self.engine.write(self.io.state, &counters)?;
+        Ok(())
     }
 
     /// Takes these members' weights and running statistics as the first ones, in fine-tuning. The statistics follow the
@@ -232,7 +233,8 @@ impl Trainer {
         self.started_from_model = true;
         self.engine.write(self.params, bytemuck::cast_slice(&params))?;
         self.engine.write(self.stats, bytemuck::cast_slice(&stats))?;
-        self.engine.write(self.io.good, bytemuck::cast_slice(&good))
+        self.engine.write(self.io.good, bytemuck::cast_slice(&good))?;
+        Ok(())
     }
 
     /// Takes each epoch's training images from `fresh` instead of from the dataset.
@@ -500,7 +502,8 @@ impl Trainer {
             words[state::FROZEN] = (*over).into();
         }
         self.progress.stopped = over;
-        self.engine.write(self.io.state, &counters)
+        self.engine.write(self.io.state, &counters)?;
+        Ok(())
     }
 
     /// Validation nll and RMSE of a member, in the label's unit; none where not every answer is finite.

@@ -17,6 +17,6 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::NotFinite { .. }
         | Error::Network(_) => None,
         Error::Lens(error) => super::lens::advice(error),
-        Error::Unported(error) => super::advice(error),
+        Error::Device(error) => super::device::advice(error),
     }
 }

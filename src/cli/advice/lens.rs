@@ -16,6 +16,7 @@ pub fn advice(error: &Error) -> Option<String> {
             "Name another folder, or empty it."
         }
         Error::Files(error) => return super::files::advice(error),
+        Error::Device(error) => return super::device::advice(error),
         Error::Survey(error) => return super::survey::advice(error),
         // The messages say what is allowed, in terms of the population file.
         Error::ReadPopulation { .. }
@@ -24,8 +25,7 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::Psf { .. }
         | Error::NoLenses
         | Error::FaintArcs { .. }
-        | Error::Stopped { .. }
-        | Error::Unported(_) => return None,
+        | Error::Stopped { .. } => return None,
     };
     Some(advice.into())
 }

@@ -2,6 +2,7 @@
 //!
 //! One file per module of the library, each with a function from that module's error to advice.
 
+mod device;
 mod diagnose;
 mod files;
 mod lens;
@@ -13,8 +14,9 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
 }
 
 fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    None.or_else(|| error.downcast_ref().and_then(files::advice))
-        .or_else(|| error.downcast_ref().and_then(survey::advice))
-        .or_else(|| error.downcast_ref().and_then(lens::advice))
+    None.or_else(|| error.downcast_ref().and_then(device::advice))
         .or_else(|| error.downcast_ref().and_then(diagnose::advice))
+        .or_else(|| error.downcast_ref().and_then(files::advice))
+        .or_else(|| error.downcast_ref().and_then(lens::advice))
+        .or_else(|| error.downcast_ref().and_then(survey::advice))
 }

@@ -24,10 +24,9 @@ mod processor;
 mod product;
 mod simd;
 
-use crate::device::{Engine, Next, Sink, Watch};
+use crate::device::{Engine, Error, Next, Result, Sink, Watch};
 use crate::numeric::median;
 use crate::plan::{LensOp, NetworkOp, Op, Plan, TensorId};
-use anyhow::{Result, ensure};
 use memory::{Memory, Need, Scratch};
 use std::time::Instant;
 
@@ -96,7 +95,9 @@ impl CpuEngine {
     /// # Errors
     /// There are no members.
     pub fn new(plan: &Plan, members: usize) -> Result<CpuEngine> {
-        ensure!(members > 0, "an ensemble needs a member");
+        if members == 0 {
+            return Err(Error::NoMembers);
+        }
         let need = plan
             .ops
             .iter()
@@ -151,16 +152,18 @@ impl Engine for CpuEngine {
         Ok(steps)
     }
 
-    fn stream(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
+    fn run_batches(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
         let mut seen = Vec::new();
-        while let Some(words) = next()? {
+        while let Some(words) = next() {
             self.write(input, &words)?;
             self.step(|_| {});
             seen.clear();
             outputs
                 .iter()
                 .for_each(|&output| seen.extend_from_slice(self.words(output)));
-            sink(&seen)?;
+            if sink(&seen).is_break() {
+                break;
+            }
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! Adapters: which there are, and opening one with all that it allows.
+//! The adapters of this machine, and opening one.
 
 use super::AdapterClass;
-use anyhow::{Context, Result, anyhow};
-use std::sync::{Arc, Mutex};
+use crate::device::{Error, Result};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// An adapter of this machine that runs compute shaders.
 pub struct Adapter {
@@ -10,11 +10,11 @@ pub struct Adapter {
     info: wgpu::AdapterInfo,
 }
 
-/// Every adapter of this machine, real GPUs first; none where there is no driver, or no Vulkan loader.
+/// The adapters of this machine, real GPUs first. The list is empty without a driver or a Vulkan loader.
 pub fn adapters() -> Vec<Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let mut adapters: Vec<Adapter> = found
+    let all = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let mut adapters: Vec<Adapter> = all
         .into_iter()
         .map(|adapter| Adapter {
             info: adapter.get_info(),
@@ -36,36 +36,41 @@ pub fn adapters() -> Vec<Adapter> {
 }
 
 impl Adapter {
-    /// As its driver calls it.
+    /// Name that the driver gives it.
     pub fn name(&self) -> &str {
         &self.info.name
     }
 
-    /// vulkan, metal or dx12.
+    /// `vulkan`, `metal` or `dx12`.
     pub fn backend(&self) -> String {
         self.info.backend.to_string()
     }
 
+    /// Driver and its version.
     pub fn driver(&self) -> String {
         format!("{} {}", self.info.driver, self.info.driver_info)
             .trim()
             .to_string()
     }
 
+    /// Whether it is a real GPU.
     pub fn class(&self) -> AdapterClass {
-        match self.info.device_type {
-            wgpu::DeviceType::Cpu => AdapterClass::Software,
-            _ => AdapterClass::Gpu,
+        if self.info.device_type == wgpu::DeviceType::Cpu {
+            AdapterClass::Software
+        } else {
+            AdapterClass::Gpu
         }
     }
 
-    /// Largest binding, bytes.
+    /// Size of the largest binding, in bytes.
     pub fn largest_binding(&self) -> u64 {
         largest_binding(&self.adapter.limits())
     }
 
+    /// Opens the adapter with all features and limits that the program can use.
+    ///
     /// # Errors
-    /// The driver refuses.
+    /// [`Error::CannotOpen`].
     pub fn open(&self) -> Result<Gpu> {
         let timestamps =
             self.class() == AdapterClass::Gpu && self.adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
@@ -82,7 +87,10 @@ impl Adapter {
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         }))
-        .with_context(|| format!("the adapter {} cannot be opened", self.name()))?;
+        .map_err(|source| Error::CannotOpen {
+            device: self.name().into(),
+            source,
+        })?;
         let fault = Fault::default();
         let (lost, wrong) = (fault.clone(), fault.clone());
         device.set_device_lost_callback(move |reason, message| lost.set(format!("{reason:?}: {message}")));
@@ -105,42 +113,48 @@ fn largest_binding(limits: &wgpu::Limits) -> u64 {
 
 /// An open adapter.
 pub struct Gpu {
+    /// Name that the driver gives it.
     pub name: String,
+    /// What kernels are tuned for.
     pub class: AdapterClass,
-    pub device: wgpu::Device,
-    pub queue: wgpu::Queue,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    /// What the adapter allows; smaller limits split the members into more waves.
     pub limits: wgpu::Limits,
-    /// Whether passes can be timed by the GPU itself. A software adapter's clock counts other things.
-    pub timestamps: bool,
+    /// Whether the GPU itself can time passes. The timestamps of software adapters are not meaningful.
+    pub(super) timestamps: bool,
     fault: Fault,
 }
 
 impl Gpu {
-    /// Largest binding, bytes.
+    /// Size of the largest binding, in bytes.
     pub fn largest_binding(&self) -> u64 {
         largest_binding(&self.limits)
     }
 
+    /// Whether the device still works.
+    ///
     /// # Errors
-    /// The driver reported a fault since the device was opened.
+    /// [`Error::Lost`] if the driver has reported a fault since the device was opened.
     pub fn check(&self) -> Result<()> {
-        match self
-            .fault
-            .0
-            .lock()
-            .expect("nothing panics while it holds this")
-            .as_ref()
-        {
+        match self.fault.get() {
             None => Ok(()),
-            Some(fault) => Err(anyhow!(
-                "the device {} failed ({fault}). The driver may have reset it; what was saved is intact: \
-                 go on with `lensgpu train --resume`, with a smaller --batch or another --device if it happens again",
-                self.name
-            )),
+            Some(fault) => Err(self.lost(fault)),
         }
     }
 
-    /// Runs `make` and turns what the driver then says into an error: a kernel it rejects, or memory it does not have.
+    /// The error of a device that no longer works.
+    pub fn lost(&self, message: impl ToString) -> Error {
+        Error::Lost {
+            device: self.name.clone(),
+            message: message.to_string(),
+        }
+    }
+
+    /// Runs `make`, which asks the driver for `what`, and turns the driver's complaints into errors.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] or [`Error::Rejected`].
     pub fn guarded<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -148,12 +162,15 @@ impl Gpu {
         let errors = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
         match errors.into_iter().flatten().next() {
             None => Ok(made),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(anyhow!(
-                "{what}: the device {} has not enough memory; use a smaller --batch or fewer --members, \
-                 or close other programs that use it",
-                self.name
-            )),
-            Some(error) => Err(anyhow!("{what}: {error}")),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory {
+                device: self.name.clone(),
+                what: what.into(),
+            }),
+            Some(source @ (wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. })) => Err(Error::Rejected {
+                device: self.name.clone(),
+                what: what.into(),
+                source,
+            }),
         }
     }
 }
@@ -163,10 +180,15 @@ impl Gpu {
 struct Fault(Arc<Mutex<Option<String>>>);
 
 impl Fault {
-    fn set(&self, what: String) {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds this")
-            .get_or_insert(what);
+    fn set(&self, message: String) {
+        self.lock().get_or_insert(message);
+    }
+
+    fn get(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.lock().expect("no thread panics while it holds this lock")
     }
 }

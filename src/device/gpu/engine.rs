@@ -1,23 +1,22 @@
 //! A plan on a GPU: buffers, pipelines and bind groups made once, then replayed.
 //!
-//! A submission holds as many steps as fit a fraction of a second, so that no driver's watchdog wakes and Ctrl-C is
-//! heard; at most two are in flight, and the host waits for nothing else. What the steps logged comes back behind them
-//! through a small ring of staging buffers.
+//! A submission holds as many steps as fit into a fraction of a second, so that it does not trip a driver's watchdog and
+//! Ctrl-C takes effect soon. At most two submissions are in flight, and the host waits for nothing else. The log of their
+//! steps is read back after each of them through a small ring of staging buffers.
 
 use super::ring::Ring;
 use super::{Gpu, Lowering, Pass, lower, preprocess::preprocess};
-use crate::device::{Engine, Next, Sink, Watch};
+use crate::device::{Engine, Error, Next, Result, Sink, Watch};
 use crate::numeric::median;
 use crate::plan::{Plan, Tensor, TensorId};
-use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Seconds of work that one submission should hold.
+/// Target duration of a submission, in seconds.
 const SUBMISSION_SECONDS: f64 = 0.2;
-/// Steps in a submission at most: recording them takes time as well.
+/// Largest number of steps per submission: recording them takes time as well.
 const MAX_STEPS: usize = 64;
 
 /// See [`Engine`].
@@ -25,19 +24,19 @@ pub struct GpuEngine {
     gpu: Arc<Gpu>,
     members: usize,
     tensors: Vec<Tensor>,
-    /// Compiled kernel of each pass.
+    /// By pass: its compiled kernel.
     pipelines: Vec<wgpu::ComputePipeline>,
     grids: Vec<[u32; 2]>,
-    /// Which operation each pass belongs to.
+    /// By pass: the number of its operation.
     op_of: Vec<usize>,
     ops: usize,
     waves: Vec<Wave>,
     log: Option<TensorId>,
-    /// Seconds a step took lately; none before the first.
+    /// Duration of the latest steps in seconds; `None` before the first.
     step_seconds: Option<f64>,
 }
 
-/// Members whose buffers fit the device's limits together; all of them unless limits force more waves.
+/// Members whose buffers fit into the device's limits together: all members, unless the limits require several waves.
 struct Wave {
     members: usize,
     /// By tensor; a shared tensor's buffer is the same in every wave.
@@ -47,9 +46,14 @@ struct Wave {
 }
 
 impl GpuEngine {
+    /// Allocates the tensors of the plan and compiles its kernels.
+    ///
     /// # Errors
-    /// A tensor that no binding of this device can hold, too little memory, or a kernel that the driver rejects.
+    /// [`Error::NoMembers`], [`Error::TensorTooLarge`], [`Error::OutOfMemory`] or [`Error::Kernel`].
     pub fn new(gpu: Arc<Gpu>, plan: &Plan, members: usize) -> Result<GpuEngine> {
+        if members == 0 {
+            return Err(Error::NoMembers);
+        }
         let mut tensors = plan.tensors.clone();
         let (mut passes, mut op_of) = (Vec::new(), Vec::new());
         for (i, op) in plan.ops.iter().enumerate() {
@@ -67,7 +71,7 @@ impl GpuEngine {
         let mut waves = Vec::new();
         let shared = shared_buffers(&gpu, &tensors)?;
         let largest = wave_size(&gpu, &tensors)?;
-        // As even as they can be: 21 members under a limit of 20 are 11 and 10.
+        // As even as possible: with a limit of 20, 21 members are split into 10 and 11.
         let count = members.div_ceil(largest);
         for wave in 0..count {
             let in_wave = members * (wave + 1) / count - members * wave / count;
@@ -98,7 +102,7 @@ impl GpuEngine {
         }
     }
 
-    /// `steps` steps in one command buffer, and what then stands in `outputs` copied to a slot of the ring.
+    /// Records `steps` steps and a copy of `outputs` to a slot of the ring into one command buffer.
     fn encode(&self, steps: usize, outputs: &[TensorId], slot: &wgpu::Buffer) -> wgpu::CommandBuffer {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         {
@@ -129,13 +133,13 @@ impl GpuEngine {
         self.rows_of(tensor).map(wgpu::Buffer::size).sum()
     }
 
-    /// How many steps the next submission should hold: one until it is known how long a step takes.
+    /// Number of steps of the next submission: one until the duration of a step is known.
     fn steps_at_once(&self) -> usize {
         self.step_seconds
             .map_or(1, |s| ((SUBMISSION_SECONDS / s) as usize).clamp(1, MAX_STEPS))
     }
 
-    /// A second submission hides the host's work; where a step alone takes long it would only delay Ctrl-C.
+    /// Number of submissions in flight. A second one hides the host's work, but delays Ctrl-C if a single step is long.
     fn in_flight(&self) -> usize {
         if self.step_seconds.is_some_and(|s| s > SUBMISSION_SECONDS) {
             1
@@ -202,14 +206,14 @@ impl Engine for GpuEngine {
         }
     }
 
-    fn stream(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
+    fn run_batches(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
         let gpu = self.gpu.clone();
         let bytes = outputs.iter().map(|&output| self.bytes_of(output)).sum();
         let mut ring = Ring::new(&gpu, 2, bytes)?;
         let mut more = true;
         loop {
             while more && ring.in_flight() < 2 {
-                match next()? {
+                match next() {
                     Some(batch) => {
                         self.write(input, &batch)?;
                         ring.submit(1, |slot| self.encode(1, outputs, slot))?;
@@ -220,7 +224,9 @@ impl Engine for GpuEngine {
             let Some((_, words)) = ring.collect()? else {
                 return Ok(());
             };
-            sink(&words)?;
+            if sink(&words).is_break() {
+                return Ok(());
+            }
         }
     }
 
@@ -252,7 +258,7 @@ impl Engine for GpuEngine {
 }
 
 impl GpuEngine {
-    /// Seconds of each operation by the GPU's own clock.
+    /// Seconds per operation by the GPU's own clock.
     fn time_by_gpu(&self) -> Result<Vec<f64>> {
         let count = 2 * self.ops as u32;
         let queries = self.gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
@@ -297,7 +303,7 @@ impl GpuEngine {
             .collect())
     }
 
-    /// Seconds of each operation, submitted alone and waited for: what the host adds is in it.
+    /// Seconds per operation, each submitted on its own, with the overhead of the host included.
     fn time_by_host(&self) -> Result<Vec<f64>> {
         let mut times = Vec::with_capacity(self.ops);
         for range in self.ranges() {
@@ -323,33 +329,29 @@ impl GpuEngine {
     }
 }
 
-/// How many members fit the device's bindings together.
+/// Number of members that fit into the device's bindings together.
 fn wave_size(gpu: &Gpu, tensors: &[Tensor]) -> Result<usize> {
     let limit = gpu.largest_binding();
-    let mut most = gpu.limits.max_compute_workgroups_per_dimension as usize;
+    let mut largest = gpu.limits.max_compute_workgroups_per_dimension as usize;
     for tensor in tensors {
         let bytes = 4 * tensor.len.max(1) as u64;
-        ensure!(
-            bytes <= limit,
-            "tensor {} takes {} MiB, but a binding of {} holds at most {} MiB: use a smaller --batch{}",
-            tensor.name,
-            bytes >> 20,
-            gpu.name,
-            limit >> 20,
-            if tensor.shared {
-                " or fewer images at a time"
-            } else {
-                ""
-            }
-        );
+        if bytes > limit {
+            return Err(Error::TensorTooLarge {
+                device: gpu.name.clone(),
+                tensor: tensor.name.clone(),
+                bytes,
+                limit,
+                shared: tensor.shared,
+            });
+        }
         if !tensor.shared {
-            most = most.min((limit / bytes) as usize);
+            largest = largest.min((limit / bytes) as usize);
         }
     }
-    Ok(most)
+    Ok(largest)
 }
 
-/// By tensor, the buffer of a shared one.
+/// The buffers of shared tensors, by number of the tensor.
 fn shared_buffers(gpu: &Gpu, tensors: &[Tensor]) -> Result<HashMap<usize, wgpu::Buffer>> {
     let shared = tensors.iter().enumerate().filter(|(_, t)| t.shared);
     shared.map(|(i, tensor)| Ok((i, buffer(gpu, tensor, 1)?))).collect()
@@ -415,11 +417,11 @@ impl Wave {
     }
 }
 
-/// Compiles the passes' kernels on all cores; passes with the same text share one.
+/// Compiles the kernels of the passes on all cores; passes with the same text share one.
 fn compile(gpu: &Gpu, passes: &[Pass]) -> Result<Vec<wgpu::ComputePipeline>> {
     let sources: Vec<String> = passes
         .iter()
-        .map(|p| preprocess(p.shader, p.entry, &p.constants))
+        .map(|p| preprocess(p.shader, p.entry, &p.constants).map_err(|error| kernel_error(gpu, p, error)))
         .collect::<Result<_>>()?;
     let mut distinct: Vec<(&String, &Pass)> = Vec::new();
     let mut place: HashMap<&String, usize> = HashMap::new();
@@ -437,10 +439,10 @@ fn compile(gpu: &Gpu, passes: &[Pass]) -> Result<Vec<wgpu::ComputePipeline>> {
 }
 
 fn kernel(gpu: &Gpu, source: &str, pass: &Pass) -> Result<wgpu::ComputePipeline> {
-    let what = format!("kernel {} of {} on {}", pass.entry, pass.shader, gpu.name);
-    gpu.guarded(&what, || {
-        // SAFETY: the kernels are part of the program; each guards its own bounds, divides by constants alone and has
-        // no loop without an end, which the tests of the kernels check with all of wgpu's own guards switched on.
+    let what = format!("kernel {} of {}", pass.entry, pass.shader);
+    let pipeline = gpu.guarded(&what, || {
+        // SAFETY: the kernels are part of the program. Each of them checks its own bounds, divides by constants only and
+        // has no endless loop; the tests of the kernels verify this with all of wgpu's checks switched on.
         let module = unsafe {
             gpu.device.create_shader_module_trusted(
                 wgpu::ShaderModuleDescriptor {
@@ -461,11 +463,23 @@ fn kernel(gpu: &Gpu, source: &str, pass: &Pass) -> Result<wgpu::ComputePipeline>
             },
             cache: None,
         })
+    });
+    pipeline.map_err(|error| match error {
+        Error::Rejected { source, .. } => kernel_error(gpu, pass, source),
+        other => other,
     })
-    .with_context(|| format!("{what} does not compile: please report this, with the driver's version"))
 }
 
-/// wgpu's guards around every access, loop and division; off, for they cost up to half of the time, unless
+fn kernel_error(gpu: &Gpu, pass: &Pass, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Kernel {
+        device: gpu.name.clone(),
+        shader: pass.shader,
+        entry: pass.entry,
+        source: Box::new(source),
+    }
+}
+
+/// wgpu's checks of every access, loop and division. They cost up to half of the time, so they are off unless
 /// `LENSGPU_CHECKED` is set.
 fn checks() -> wgpu::ShaderRuntimeChecks {
     match std::env::var_os("LENSGPU_CHECKED") {

@@ -1,22 +1,23 @@
-//! A small ring of staging buffers: what comes back behind each submission.
+//! A small ring of staging buffers that brings results back to the host after each submission.
 
 use super::Gpu;
-use anyhow::{Result, anyhow};
+use crate::device::Result;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, sync_channel};
 
+/// Staging buffers, and the submissions that write to them.
 pub struct Ring<'a> {
     gpu: &'a Gpu,
     free: Vec<wgpu::Buffer>,
     flying: VecDeque<Flight>,
 }
 
-/// A submission on its way.
+/// A submission that has not been collected.
 struct Flight {
     index: wgpu::SubmissionIndex,
     tag: usize,
     slot: wgpu::Buffer,
-    mapped: Receiver<Result<(), wgpu::BufferAsyncError>>,
+    mapped: Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
 }
 
 impl<'a> Ring<'a> {
@@ -39,11 +40,13 @@ impl<'a> Ring<'a> {
         })
     }
 
+    /// Submissions that have not been collected.
     pub fn in_flight(&self) -> usize {
         self.flying.len()
     }
 
-    /// Submits what `encode` makes; it may copy something to the slot that it is given. `tag` comes back with it.
+    /// Submits the commands that `encode` records; it may copy something to the slot that it is given. [`Ring::collect`]
+    /// returns `tag` with the contents of the slot.
     ///
     /// # Panics
     /// Every slot is in flight.
@@ -52,7 +55,7 @@ impl<'a> Ring<'a> {
         let index = self.gpu.queue.submit([encode(&slot)]);
         let (sender, mapped) = sync_channel(1);
         slot.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The ring may be gone: an error elsewhere dropped it.
+            // The ring is gone if an error elsewhere dropped it.
             let _ = sender.send(result);
         });
         self.flying.push_back(Flight {
@@ -64,7 +67,7 @@ impl<'a> Ring<'a> {
         self.gpu.check()
     }
 
-    /// Waits for the oldest submission; its tag and the words in its slot, or none where nothing is in flight.
+    /// Waits for the oldest submission and returns its tag and the words in its slot; `None` if nothing is in flight.
     pub fn collect(&mut self) -> Result<Option<(usize, Vec<u32>)>> {
         let Some(flight) = self.flying.pop_front() else {
             return Ok(None);
@@ -75,12 +78,11 @@ impl<'a> Ring<'a> {
         };
         let polled = self.gpu.device.poll(wait);
         self.gpu.check()?;
-        polled?;
-        flight
-            .mapped
-            .recv()
-            .map_err(|_| anyhow!("the device {} gave no answer", self.gpu.name))??;
-        let words = bytemuck::pod_collect_to_vec(&flight.slot.get_mapped_range(..)?);
+        polled.map_err(|error| self.gpu.lost(error))?;
+        let mapped = flight.mapped.recv().map_err(|_| self.gpu.lost("it did not respond"))?;
+        mapped.map_err(|error| self.gpu.lost(error))?;
+        let range = flight.slot.get_mapped_range(..);
+        let words = bytemuck::pod_collect_to_vec(&range.map_err(|error| self.gpu.lost(error))?);
         flight.slot.unmap();
         self.free.push(flight.slot);
         Ok(Some((flight.tag, words)))

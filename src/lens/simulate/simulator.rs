@@ -195,7 +195,8 @@ impl Simulator {
             Ok(())
         };
         let (objects, images) = (self.plan.objects, [self.plan.images]);
-        self.engine.stream(objects, &images, &mut next_batch, &mut take_batch)?;
+        self.engine
+            .stream::<Error>(objects, &images, &mut next_batch, &mut take_batch)?;
         end.into_inner().expect("the stream ends only by a break or an error")
     }
 

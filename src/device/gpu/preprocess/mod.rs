@@ -14,15 +14,19 @@
 //!
 //! Comments are dropped. The constants are those of the pass, and stand in front as WGSL constants too.
 
-use anyhow::{Context, Result, bail, ensure};
+mod error;
+mod expression;
 
+use self::expression::{evaluate, is_name};
 use super::Constant;
 
+pub use self::error::{Error, Result};
+
 macro_rules! sources {
-    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../../shaders/", $name)))),*] };
+    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../../../shaders/", $name)))),*] };
 }
 
-/// Every file of `shaders/`, part of the program.
+/// Every file of `shaders/`: name and text.
 pub const SOURCES: &[(&str, &str)] = sources![
     "adam.wgsl",
     "average.wgsl",
@@ -44,7 +48,8 @@ pub const SOURCES: &[(&str, &str)] = sources![
 
 /// The WGSL of `entry` of `shaders/{shader}`, compiled for `constants`.
 ///
-/// Errors name the shader and the line.
+/// # Errors
+/// A fault of the shader or of its constants, with its line.
 pub fn preprocess(shader: &str, entry: &str, constants: &[(&str, Constant)]) -> Result<String> {
     expand(SOURCES, shader, entry, constants)
 }
@@ -63,15 +68,20 @@ fn expand(sources: &[(&str, &str)], shader: &str, entry: &str, constants: &[(&st
                 expander.out += &format!("const {name}: u32 = {value}u;\n");
             }
             Constant::F32(value) => {
-                ensure!(
-                    value.is_finite(),
-                    "{shader}, entry {entry}: constant {name} is {value}; WGSL has finite ones only"
-                );
+                if !value.is_finite() {
+                    return Err(Error::NotFinite {
+                        name: name.into(),
+                        value,
+                    });
+                }
                 expander.out += &format!("const {name}: f32 = {value:?}f;\n");
             }
         }
     }
-    let lines = section(expander.file(shader)?, entry).with_context(|| format!("shader {shader}"))?;
+    let lines = section(expander.file(shader)?, entry).ok_or_else(|| Error::UnknownEntry {
+        shader: shader.into(),
+        entry: entry.into(),
+    })?;
     expander.block(shader, &lines)?;
     Ok(expander.out)
 }
@@ -79,20 +89,19 @@ fn expand(sources: &[(&str, &str)], shader: &str, entry: &str, constants: &[(&st
 /// A line and its number, from 1.
 type Line<'a> = (usize, &'a str);
 
-/// The lines common to all entries and those of `entry`.
-fn section<'a>(source: &'a str, entry: &str) -> Result<Vec<Line<'a>>> {
-    let (mut keep, mut found) = (true, false);
+/// The lines common to all entries and those of `entry`; `None` if no section is for this entry.
+fn section<'a>(source: &'a str, entry: &str) -> Option<Vec<Line<'a>>> {
+    let (mut keep, mut exists) = (true, false);
     let mut lines = Vec::new();
     for (i, line) in source.lines().enumerate() {
         if let Some(names) = line.trim().strip_prefix("#entry ") {
             keep = names.split_whitespace().any(|name| name == entry);
-            found |= keep;
+            exists |= keep;
         } else if keep {
             lines.push((i + 1, line));
         }
     }
-    ensure!(found, "no section '#entry {entry}'");
-    Ok(lines)
+    exists.then_some(lines)
 }
 
 struct Expander<'a> {
@@ -105,22 +114,24 @@ struct Expander<'a> {
 impl<'a> Expander<'a> {
     fn file(&self, name: &str) -> Result<&'a str> {
         let row = self.sources.iter().find(|(n, _)| *n == name);
-        Ok(row.with_context(|| format!("no shader {name} in the program"))?.1)
+        row.map(|row| row.1).ok_or_else(|| Error::UnknownShader(name.into()))
     }
 
     fn block(&mut self, file: &str, lines: &[Line]) -> Result<()> {
         let mut at = 0;
         while at < lines.len() {
             let (number, line) = lines[at];
-            let used = self
-                .line(file, &lines[at..])
-                .with_context(|| format!("{file}:{number}: {}", line.trim()))?;
-            at += used;
+            at += self.line(file, &lines[at..]).map_err(|problem| Error::At {
+                file: file.into(),
+                line: number,
+                text: line.trim().into(),
+                problem: Box::new(problem),
+            })?;
         }
         Ok(())
     }
 
-    /// Expands the first of `lines`, with its block where it opens one; returns how many lines that were.
+    /// Expands the first of `lines`, with its block if it opens one, and returns the number of lines that it took.
     fn line(&mut self, file: &str, lines: &[Line]) -> Result<usize> {
         let code = lines[0].1.split("//").next().unwrap_or_default().trim_end();
         let Some(directive) = code.trim_start().strip_prefix('#') else {
@@ -143,14 +154,17 @@ impl<'a> Expander<'a> {
                 Ok(1)
             }
             "let" => {
-                let (name, value) = rest.split_once('=').context("expected #let NAME = EXPR")?;
+                let (name, value) = rest.split_once('=').ok_or(Error::Expected("#let NAME = EXPR"))?;
                 let value = self.eval(value)?;
                 self.names.push((name.trim().to_string(), value));
                 Ok(1)
             }
             "for" => {
-                let (name, range) = rest.split_once(" in ").context("expected #for NAME in A..B")?;
-                let (from, to) = range.split_once("..").context("expected #for NAME in A..B")?;
+                let expected = Error::Expected("#for NAME in A..B");
+                let (name, (from, to)) = rest
+                    .split_once(" in ")
+                    .and_then(|(name, range)| Some((name, range.split_once("..")?)))
+                    .ok_or(expected)?;
                 let (from, to) = (self.eval(from)?, self.eval(to)?);
                 let (_, end) = span(lines, "for")?;
                 let names = self.names.len();
@@ -171,7 +185,7 @@ impl<'a> Expander<'a> {
                 }
                 Ok(end + 1)
             }
-            _ => bail!("#{word} does not belong here; known are import, entry, if, else, endif, for, endfor, let"),
+            _ => Err(Error::UnknownDirective(word.into())),
         }
     }
 
@@ -182,7 +196,7 @@ impl<'a> Expander<'a> {
         while let Some((before, after)) = rest.split_once('$') {
             out += before;
             let (expr, tail) = match after.strip_prefix('{') {
-                Some(braced) => braced.split_once('}').context("'${' without '}'")?,
+                Some(braced) => braced.split_once('}').ok_or(Error::Expected("'}' after '${'"))?,
                 None => after.split_at(after.find(|c: char| !is_name(c)).unwrap_or(after.len())),
             };
             out += &self.eval(expr)?.to_string();
@@ -191,24 +205,13 @@ impl<'a> Expander<'a> {
         Ok(out + rest)
     }
 
-    fn eval(&self, expr: &str) -> Result<i64> {
-        let mut parser = Parser {
-            names: &self.names,
-            rest: expr.trim(),
-        };
-        let value = parser.binary(0)?;
-        ensure!(
-            parser.rest.is_empty(),
-            "cannot make sense of '{}' in '{}'",
-            parser.rest,
-            expr.trim()
-        );
-        Ok(value)
+    fn eval(&self, expression: &str) -> Result<i64> {
+        evaluate(expression, &self.names)
     }
 }
 
-/// Where the block that `lines[0]` opens has its `#else`, and where it ends.
-fn span(lines: &[Line], kind: &str) -> Result<(Option<usize>, usize)> {
+/// The places of the `#else` and of the end of the block that `lines[0]` opens.
+fn span(lines: &[Line], kind: &'static str) -> Result<(Option<usize>, usize)> {
     let (mut depth, mut middle) = (0, None);
     for (i, (_, line)) in lines.iter().enumerate() {
         match line.split("//").next().unwrap_or_default().split_whitespace().next() {
@@ -217,96 +220,20 @@ fn span(lines: &[Line], kind: &str) -> Result<(Option<usize>, usize)> {
             Some(word @ ("#endfor" | "#endif")) => {
                 depth -= 1;
                 if depth == 0 {
-                    ensure!(
-                        word == format!("#end{kind}"),
-                        "#{kind} is closed by {word}, line {}",
-                        lines[i].0
-                    );
+                    if word.strip_prefix("#end") != Some(kind) {
+                        return Err(Error::ClosedBy {
+                            kind,
+                            by: word.into(),
+                            line: lines[i].0,
+                        });
+                    }
                     return Ok((middle, i));
                 }
             }
             _ => {}
         }
     }
-    bail!("#{kind} without #end{kind}")
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// Operators by rank, the loosest first; of one rank the longer first.
-const OPERATORS: &[&[&str]] = &[
-    &["||"],
-    &["&&"],
-    &["==", "!=", "<=", ">=", "<", ">"],
-    &["+", "-"],
-    &["*", "/", "%"],
-];
-
-struct Parser<'a> {
-    names: &'a [(String, i64)],
-    rest: &'a str,
-}
-
-impl Parser<'_> {
-    fn take(&mut self, token: &str) -> bool {
-        let tail = self.rest.strip_prefix(token);
-        self.rest = tail.map_or(self.rest, str::trim_start);
-        tail.is_some()
-    }
-
-    fn binary(&mut self, rank: usize) -> Result<i64> {
-        let Some(operators) = OPERATORS.get(rank) else {
-            return self.unary();
-        };
-        let mut a = self.binary(rank + 1)?;
-        while let Some(operator) = operators.iter().copied().find(|o| self.take(o)) {
-            let b = self.binary(rank + 1)?;
-            let value = match operator {
-                "||" => Some((a != 0 || b != 0).into()),
-                "&&" => Some((a != 0 && b != 0).into()),
-                "==" => Some((a == b).into()),
-                "!=" => Some((a != b).into()),
-                "<=" => Some((a <= b).into()),
-                ">=" => Some((a >= b).into()),
-                "<" => Some((a < b).into()),
-                ">" => Some((a > b).into()),
-                "+" => a.checked_add(b),
-                "-" => a.checked_sub(b),
-                "*" => a.checked_mul(b),
-                "/" => a.checked_div(b),
-                _ => a.checked_rem(b),
-            };
-            a = value.with_context(|| format!("{a} {operator} {b} has no value"))?;
-        }
-        Ok(a)
-    }
-
-    fn unary(&mut self) -> Result<i64> {
-        if self.take("!") {
-            return Ok((self.unary()? == 0).into());
-        }
-        if self.take("-") {
-            return Ok(-self.unary()?);
-        }
-        if self.take("(") {
-            let value = self.binary(0)?;
-            ensure!(self.take(")"), "missing ')'");
-            return Ok(value);
-        }
-        let (word, tail) = self
-            .rest
-            .split_at(self.rest.find(|c: char| !is_name(c)).unwrap_or(self.rest.len()));
-        self.rest = tail.trim_start();
-        if word.starts_with(|c: char| c.is_ascii_digit()) {
-            return word.parse().with_context(|| format!("'{word}' is not a number"));
-        }
-        let known = self.names.iter().rev().find(|(name, _)| name == word);
-        Ok(known
-            .with_context(|| format!("no integer constant or loop variable is called '{word}'"))?
-            .1)
-    }
+    Err(Error::Unclosed(kind))
 }
 
 #[cfg(test)]
@@ -392,12 +319,13 @@ mod tests {
             ("#entry main\n#endif", 2, "#endif does not belong here"),
             ("#entry main\n#import shared/none", 2, "no shader shared/none.wgsl"),
         ] {
-            let error = format!("{:#}", run(source, &[("N", Constant::U32(3))]).unwrap_err());
+            let error = run(source, &[("N", Constant::U32(3))]).unwrap_err().to_string();
             assert!(
                 error.contains(&format!("a.wgsl:{line}:")) && error.contains(problem),
                 "{error}"
             );
         }
-        assert!(format!("{:#}", run("x", &[]).unwrap_err()).contains("a.wgsl: no section '#entry main'"));
+        let error = run("x", &[]).unwrap_err().to_string();
+        assert!(error.contains("a.wgsl: no section '#entry main'"), "{error}");
     }
 }

@@ -1,0 +1,110 @@
+//! The devices of this machine, and the choice of one of them.
+
+use super::cpu::{self, CpuEngine};
+use super::gpu::{Adapter, AdapterClass, Gpu, GpuEngine, adapters};
+use super::{DeviceInfo, Engine, Error, Result};
+use crate::plan::Plan;
+use std::sync::Arc;
+
+/// A device of this machine that a plan can run on.
+#[derive(Clone)]
+pub enum Device {
+    /// A GPU or a software adapter, opened.
+    Gpu(Arc<Gpu>),
+    /// The CPU, natively.
+    Cpu,
+}
+
+/// Every device of this machine: adapters, real GPUs first, then the CPU.
+pub fn devices() -> Vec<DeviceInfo> {
+    let mut devices: Vec<DeviceInfo> = adapters().iter().enumerate().map(|(i, a)| describe(i, a)).collect();
+    devices.push(DeviceInfo {
+        index: devices.len(),
+        name: cpu::name(),
+        class: "cpu",
+        backend: "native".into(),
+        driver: cpu::features(),
+        largest_binding: None,
+    });
+    devices
+}
+
+fn describe(index: usize, adapter: &Adapter) -> DeviceInfo {
+    let class = match adapter.class() {
+        AdapterClass::Gpu => "gpu",
+        AdapterClass::Software => "software",
+    };
+    DeviceInfo {
+        index,
+        name: adapter.name().into(),
+        class,
+        backend: adapter.backend(),
+        driver: adapter.driver(),
+        largest_binding: Some(adapter.largest_binding()),
+    }
+}
+
+impl Device {
+    /// The device called `name`: `auto` (a real GPU if there is one, else the CPU), `cpu`, `software` (a software
+    /// adapter), an index into [`devices`], or a part of a device's name in upper or lower case.
+    ///
+    /// # Errors
+    /// [`Error::UnknownDevice`], [`Error::NoSoftwareAdapter`] or [`Error::CannotOpen`].
+    pub fn choose(name: &str) -> Result<Device> {
+        if name == "cpu" {
+            return Ok(Device::Cpu);
+        }
+        let adapters = adapters();
+        let first_of = |class| adapters.iter().find(|a| a.class() == class);
+        let adapter = match name {
+            "auto" => match first_of(AdapterClass::Gpu) {
+                Some(gpu) => gpu,
+                None => return Ok(Device::Cpu),
+            },
+            "software" => first_of(AdapterClass::Software).ok_or(Error::NoSoftwareAdapter)?,
+            _ => {
+                let named = |a: &&Adapter| a.name().to_lowercase().contains(&name.to_lowercase());
+                let adapter = match name.parse::<usize>() {
+                    Ok(index) if index == adapters.len() => return Ok(Device::Cpu),
+                    Ok(index) => adapters.get(index),
+                    Err(_) => adapters.iter().find(named),
+                };
+                adapter.ok_or_else(|| Error::UnknownDevice {
+                    name: name.into(),
+                    devices: devices(),
+                })?
+            }
+        };
+        Ok(Device::Gpu(Arc::new(adapter.open()?)))
+    }
+
+    /// Name of the device for display.
+    pub fn name(&self) -> String {
+        match self {
+            Device::Gpu(gpu) => match gpu.class {
+                AdapterClass::Gpu => gpu.name.clone(),
+                AdapterClass::Software => format!("{} (software adapter)", gpu.name),
+            },
+            Device::Cpu => format!("{} ({})", cpu::name(), cpu::features()),
+        }
+    }
+
+    /// Size of the largest possible tensor, in bytes.
+    pub fn largest_binding(&self) -> u64 {
+        match self {
+            Device::Gpu(gpu) => gpu.largest_binding(),
+            Device::Cpu => u64::MAX,
+        }
+    }
+
+    /// Makes the plan ready for `members` members.
+    ///
+    /// # Errors
+    /// [`Error::NoMembers`]; on a GPU also [`Error::TensorTooLarge`], [`Error::OutOfMemory`] and [`Error::Kernel`].
+    pub fn engine(&self, plan: &Plan, members: usize) -> Result<Box<dyn Engine>> {
+        Ok(match self {
+            Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu.clone(), plan, members)?),
+            Device::Cpu => Box::new(CpuEngine::new(plan, members)?),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! What can go wrong on a device.
+
+use super::DeviceInfo;
+
+/// A device that cannot be had, or a plan that does not run on it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No device has this name or number.
+    #[error("no device is called '{name}'; there are: {}", list(.devices))]
+    UnknownDevice {
+        /// The name or number that was asked for.
+        name: String,
+        /// All devices of this machine.
+        devices: Vec<DeviceInfo>,
+    },
+    /// A software adapter was asked for, and none is installed.
+    #[error("there is no software adapter on this machine")]
+    NoSoftwareAdapter,
+    /// The driver does not open the adapter.
+    #[error("the adapter {device} cannot be opened")]
+    CannotOpen {
+        /// Name of the adapter.
+        device: String,
+        /// What the driver said.
+        #[source]
+        source: wgpu::RequestDeviceError,
+    },
+    /// An engine for no members.
+    #[error("an ensemble needs at least one member")]
+    NoMembers,
+    /// A tensor that exceeds the largest binding of the device, even for a single member.
+    #[error(
+        "tensor {tensor} takes {} MiB, but a binding of {device} holds at most {} MiB",
+        .bytes >> 20,
+        .limit >> 20
+    )]
+    TensorTooLarge {
+        /// Name of the device.
+        device: String,
+        /// Name of the tensor in the plan.
+        tensor: String,
+        /// Size of the tensor, of one member unless it is shared.
+        bytes: u64,
+        /// Size of the largest binding.
+        limit: u64,
+        /// Whether all members share the tensor.
+        shared: bool,
+    },
+    /// Not enough memory on the device.
+    #[error("{device} does not have enough memory: {what} cannot be allocated")]
+    OutOfMemory {
+        /// Name of the device.
+        device: String,
+        /// What was to be allocated.
+        what: String,
+    },
+    /// A kernel that the preprocessor or the driver rejects: a fault of the program or of the driver.
+    #[error("kernel {entry} of {shader} does not compile on {device}")]
+    Kernel {
+        /// Name of the device.
+        device: String,
+        /// File of the kernel in `shaders/`.
+        shader: &'static str,
+        /// Entry point of the kernel.
+        entry: &'static str,
+        /// What the preprocessor or the driver said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The driver rejects something else that the program asks for.
+    #[error("{device} rejects {what}")]
+    Rejected {
+        /// Name of the device.
+        device: String,
+        /// What was asked for.
+        what: String,
+        /// What the driver said.
+        #[source]
+        source: wgpu::Error,
+    },
+    /// The device stopped working while it was in use.
+    #[error("the device {device} failed: {message}")]
+    Lost {
+        /// Name of the device.
+        device: String,
+        /// What the driver said.
+        message: String,
+    },
+}
+
+fn list(devices: &[DeviceInfo]) -> String {
+    let devices: Vec<String> = devices.iter().map(|d| format!("{} ({})", d.index, d.name)).collect();
+    devices.join(", ")
+}
+
+/// A result with a device's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
