@@ -34,7 +34,7 @@ enum Change {
     Pixels(f64),
     /// In reverse order.
     Bands,
-    /// SkyStatistics noise and nothing else.
+    /// Sky noise and nothing else.
     Empty,
     /// A point source of 10 to 1000 sigma at its peak, blurred by 1.5 pixels, in sky noise.
     Star,
@@ -111,7 +111,7 @@ fn main() -> Result<()> {
     };
     let wanted = |i: &usize| ids.as_ref().is_none_or(|ids| ids.contains(&source.objects[*i].id));
     let rows: Vec<usize> = (0..source.len()).filter(wanted).collect();
-    let cutouts = read_all(&source, &rows, |_| Ok(()))?;
+    let cutouts = read_all(&source, &rows, |_| anyhow::Ok(()))?;
     let mut predictor = Predictor::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
     println!("| change | RMSE | NMAD | > 1\" | 68.3 % covers | nll | out_of_distribution | any flag |");
     println!("|---|---|---|---|---|---|---|---|");

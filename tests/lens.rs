@@ -11,7 +11,7 @@ use lensgpu::lens::simulate::distribution::Distribution;
 use lensgpu::lens::simulate::object::{Light, Object, sersic_b};
 use lensgpu::lens::simulate::plan::{LensPlan, Window};
 use lensgpu::lens::simulate::population::EinsteinRadii;
-use lensgpu::plan::{LAYERS, LensShape, MASKED, Op, Plan, TensorId, object};
+use lensgpu::plan::{LAYERS, LensOp, LensShape, MASKED, Op, Plan, TensorId, object};
 use reference::compare::assert_close;
 use reference::{Memory, lens, run};
 use std::f64::consts::FRAC_PI_2;
@@ -60,10 +60,17 @@ fn words(objects: &[Object], shape: &LensShape, population: &Population, window:
         .collect()
 }
 
-fn tolerance(op: &Op) -> f64 {
+fn simulated(op: &Op) -> &LensOp {
     match op {
-        Op::LensRender(_) | Op::LensNoise(_) => 1e-4,
-        _ => 2e-5,
+        Op::Lens(op) => op,
+        Op::Network(op) => panic!("the plan simulates, but contains {op:?}"),
+    }
+}
+
+fn tolerance(op: &LensOp) -> f64 {
+    match op {
+        LensOp::LensRender(_) | LensOp::LensNoise(_) => 1e-4,
+        LensOp::LensPsf(_) | LensOp::LensConvolve(_) | LensOp::LensArcs(_) => 2e-5,
     }
 }
 
@@ -101,11 +108,11 @@ fn every_operation_is_as_the_reference_has_it() {
                 got.set_words(tensor, &engine.read(tensor).unwrap());
                 let what = format!("{} on {device}: {}", op.name(), alone.tensor(tensor).name);
                 let (got, want) = (got.all(tensor), memory.all(tensor));
-                match op {
-                    Op::LensNoise(_) if tensor == lens.images => check_noise(&what, got, want),
+                match simulated(op) {
+                    LensOp::LensNoise(_) if tensor == lens.images => check_noise(&what, got, want),
                     // A pixel at the threshold may count or not.
-                    Op::LensArcs(_) if tensor == lens.images => assert_close(&what, got, want, 2e-2),
-                    _ => assert_close(&what, got, want, tolerance(op)),
+                    LensOp::LensArcs(_) if tensor == lens.images => assert_close(&what, got, want, 2e-2),
+                    op => assert_close(&what, got, want, tolerance(op)),
                 }
             }
         }

@@ -384,7 +384,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
         }
         ControlFlow::Continue(())
     };
-    let network = |input: &[usize]| Network::from_toml(TINY, input);
+    let network = |input: &[usize]| Ok(Network::from_toml(TINY, input)?);
     let outcome = begin(&dir.path().join("run"), options, network, device, &listen);
     let model = outcome.map(|outcome| match outcome {
         Outcome::Done { model, .. } => Model::read(&model).unwrap(),

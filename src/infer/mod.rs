@@ -109,7 +109,7 @@ impl Columns {
         let ra_dec = first_seen.is_some_and(|cutout| cutout.ra.is_some());
         let catalogue = source.catalogue.as_ref();
         let truth = match (&options.truth, catalogue) {
-            (Some(column), Some(catalogue)) => Some(catalogue.column(column, "--truth")?),
+            (Some(column), Some(catalogue)) => Some(catalogue.column(column).context("--truth")?),
             (Some(column), None) => bail!("--truth {column}: name the table that has this column with --catalogue"),
             (None, _) => None,
         };

@@ -1,6 +1,7 @@
 //! What can go wrong when lenses are simulated.
 
 use super::simulate::population::{Population, PopulationError};
+use crate::survey;
 use std::io;
 use std::path::PathBuf;
 
@@ -39,7 +40,7 @@ pub enum Error {
         /// The band.
         band: String,
         /// What is wrong.
-        source: Box<dyn std::error::Error + Send + Sync>, // TEMPORARY: survey::Error
+        source: survey::Error,
     },
     /// A population without lenses cannot give any to train on.
     #[error("the population contains no lenses: lens_share = 0")]
@@ -101,8 +102,11 @@ pub enum Error {
     /// A file or folder cannot be written.
     #[error(transparent)]
     Files(#[from] crate::files::Error),
-    // TEMPORARY: device::Error and survey::Error.
-    /// The device failed, or a table cannot be written.
+    /// A table cannot be written.
+    #[error(transparent)]
+    Table(#[from] survey::Error),
+    // TEMPORARY: device::Error.
+    /// The device failed.
     #[error(transparent)]
     Unported(#[from] anyhow::Error),
 }

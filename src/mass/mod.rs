@@ -304,10 +304,13 @@ impl<'a> Input<'a> {
             "--samples {}: fewer than 100 draws have no quantiles",
             options.samples
         );
-        let asked =
-            |name: &Option<String>, option| name.as_ref().map(|name| catalogue.column(name, option)).transpose();
-        let z_lens = catalogue.column(&options.z_lens, "--z-lens")?;
-        let z_source = catalogue.column(&options.z_source, "--z-source")?;
+        let asked = |name: &Option<String>, option| {
+            name.as_ref()
+                .map(|name| catalogue.column(name).context(option))
+                .transpose()
+        };
+        let z_lens = catalogue.column(&options.z_lens).context("--z-lens")?;
+        let z_source = catalogue.column(&options.z_source).context("--z-source")?;
         let from_infer = |name: &str| {
             catalogue.find(name).with_context(|| {
                 format!(

@@ -4,7 +4,12 @@
 //! [`LensRender`] separates the lensed source from everything else, so that the arcs can be measured: light has the
 //! shape (N, [`LAYERS`], C, H, W).
 
-use super::TensorId;
+use super::{Op, Operation, TensorId};
+
+operations! {
+    /// An operation of the simulator.
+    LensOp: Lens { LensPsf, LensRender, LensConvolve, LensNoise, LensArcs }
+}
 
 /// Layers of the light: the lensed source, and everything else.
 pub const LAYERS: usize = 2;
@@ -105,6 +110,16 @@ pub struct LensPsf {
     pub kernels: TensorId,
 }
 
+impl Operation for LensPsf {
+    fn name(&self) -> &'static str {
+        "lens_psf"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+}
+
 /// Light (N,LAYERS,C,H,W) in electrons per pixel, before it is blurred by the point spread function.
 ///
 /// The deflector is an elliptical power law (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23 to 29) with external
@@ -119,6 +134,16 @@ pub struct LensRender {
     pub objects: TensorId,
     /// Result.
     pub light: TensorId,
+}
+
+impl Operation for LensRender {
+    fn name(&self) -> &'static str {
+        "lens_render"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
 }
 
 /// Samples along the side of a pixel by the distance of its centre from that of the component: the distance, in pixels
@@ -149,6 +174,21 @@ pub struct LensConvolve {
     pub out: TensorId,
 }
 
+impl Operation for LensConvolve {
+    fn name(&self) -> &'static str {
+        "lens_convolve"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+
+    fn flops(&self) -> f64 {
+        let s = self.shape;
+        2.0 * (LAYERS * s.objects * s.pixels() * s.bands * s.kernel * s.kernel) as f64
+    }
+}
+
 /// Images (N,H,W,C) in pixel values: (counts + read noise - sky) times the value of an electron. Counts are Poisson
 /// distributed with mean light + sky: by inversion below [`EXACT_BELOW`], else approximated by a Gaussian. Masked pixels
 /// are [`MASKED`].
@@ -166,6 +206,16 @@ pub struct LensNoise {
     pub images: TensorId,
 }
 
+impl Operation for LensNoise {
+    fn name(&self) -> &'static str {
+        "lens_noise"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+}
+
 /// Mean counts below which they are drawn from the Poisson distribution itself.
 pub const EXACT_BELOW: f32 = 30.0;
 
@@ -181,4 +231,14 @@ pub struct LensArcs {
     pub light: TensorId,
     /// Images, followed by the result.
     pub images: TensorId,
+}
+
+impl Operation for LensArcs {
+    fn name(&self) -> &'static str {
+        "lens_arcs"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
 }

@@ -11,7 +11,7 @@ use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{Cutout, ImageFolder, Stretch};
+use crate::survey::{Audit, Cutout, ImageFolder, Stretch};
 use anyhow::{Context, Result, ensure};
 
 /// Rows below which the user is warned.
@@ -84,15 +84,9 @@ impl Prepared {
             check_label(label, network.heads()).with_context(|| format!("object {}", object.id))?;
         }
         let mut warnings = source.warnings.clone();
-        warnings.extend(source.audit(&cutouts));
-        let near_edge = source.count_near_edge();
-        if near_edge > 0 {
-            warnings.push(format!(
-                "{near_edge} of {} Einstein radii are larger than 0.8 of the cutout's half width and cannot be seen \
-                 whole: use a larger --crop where the images allow it",
-                source.len()
-            ));
-        }
+        let mut audit = Audit::new(&source);
+        cutouts.iter().for_each(|cutout| audit.observe(cutout));
+        warnings.extend(audit.warnings());
         let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
         let (stretch, more) = match from {
             Some(model) => (model.about.stretch.clone(), vec![]),

@@ -454,7 +454,8 @@ fn write_scored(path: &Path, ids: &[String], scored: &[Scored]) -> Result<()> {
             pass_through: &[&truth],
         }))?;
     }
-    writer.finish().map(drop)
+    writer.finish()?;
+    Ok(())
 }
 
 /// The run's folder, made at once to find out early whether it can be; taken away again, if it was, unless the run

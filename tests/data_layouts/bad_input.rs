@@ -1,14 +1,11 @@
-//! What is said where a folder, a file or a catalogue is wrong.
+//! Error messages for unusable folders, files and catalogues.
 
 use super::*;
 
 #[test]
-fn bad_folders_files_and_catalogues_are_named() {
+fn unusable_folders_files_and_catalogues_are_named() {
     let empty = tempfile::tempdir().unwrap();
-    says(
-        &error(&ImageFolderOptions::new(empty.path())),
-        &["is empty", "--images"],
-    );
+    says(&error(&ImageFolderOptions::new(empty.path())), &["is empty"]);
     says(
         &error(&ImageFolderOptions::new(empty.path().join("nowhere"))),
         &["nowhere"],
@@ -27,10 +24,10 @@ fn bad_folders_files_and_catalogues_are_named() {
     write(&dir, "cat.csv", "id,radius\na,1.5\n");
     says(
         &error(&options),
-        &["cat.csv", "no column 'theta_e'", "id, radius", "--label"],
+        &["column of the label", "cat.csv", "no column 'theta_e'", "id, radius"],
     );
     write(&dir, "cat.csv", "object,theta_e\na,1.5\n");
-    says(&error(&options), &["cat.csv", "no column 'id'", "--id-column"]);
+    says(&error(&options), &["column of the ids", "cat.csv", "no column 'id'"]);
     for label in ["nan", "", "inf", "-1", "none"] {
         write(&dir, "cat.csv", &format!("id,theta_e\nb,1.0\na,{label}\n"));
         says(
@@ -47,7 +44,7 @@ fn bad_folders_files_and_catalogues_are_named() {
     );
     write(&dir, "cat.csv", "id,theta_e\na,1\nb,2\n");
     write(&dir, "dog.csv", "id,theta_e\na,1\n");
-    says(&error(&options), &["several .csv", "cat.csv, dog.csv", "--catalogue"]);
+    says(&error(&options), &["several .csv", "cat.csv, dog.csv"]);
     fs::remove_file(dir.path().join("dog.csv")).unwrap();
     fs::remove_file(dir.path().join("b_r.fits")).unwrap();
     says(&error(&options), &["object b", "b_r.fits is missing"]);
@@ -66,32 +63,28 @@ fn bad_folders_files_and_catalogues_are_named() {
             flux_scale: f64::NAN,
             ..options.clone()
         }),
-        &["--flux-scale"],
+        &["flux scale is NaN"],
     );
-    says(&error(&ImageFolderOptions { bands: None, ..options }), &["--bands"]);
+    says(
+        &error(&ImageFolderOptions { bands: None, ..options }),
+        &["{id}_{band}.fits", "no bands are named"],
+    );
 }
 
 #[test]
-fn images_that_are_too_small_or_cut_short_are_named_when_read() {
+fn images_that_are_too_small_or_truncated_are_errors_when_read() {
     let (dir, mut options) = plain();
     options.crop = Some(11);
-    let read = |options: &ImageFolderOptions, index| {
-        format!("{:#}", ImageFolder::open(options).unwrap().read(index).unwrap_err())
-    };
-    says(
-        &read(&options, 0),
-        &["object a", "a_g.fits", "12 x 10", "11 x 11", "--crop"],
-    );
+    let read =
+        |options: &ImageFolderOptions, index| message(ImageFolder::open(options).unwrap().read(index).unwrap_err());
+    says(&read(&options, 0), &["object a", "a_g.fits", "12 x 10", "11 x 11"]);
     options.crop = None;
     fs::copy(
         data("lfc1_space/Public/imageEUC_VIS-100003.fits"),
         dir.path().join("b_r.fits"),
     )
     .unwrap();
-    says(
-        &read(&options, 1),
-        &["object b", "b_r.fits", "101 x 101", "12 x 10", "--crop"],
-    );
+    says(&read(&options, 1), &["object b", "b_r.fits", "101 x 101", "12 x 10"]);
     let whole = fs::read(data("fits/unnamed.fits")).unwrap();
     fs::write(dir.path().join("a_r.fits"), &whole[..3000]).unwrap();
     says(
@@ -101,7 +94,7 @@ fn images_that_are_too_small_or_cut_short_are_named_when_read() {
 }
 
 #[test]
-fn a_nan_label_of_a_lens_is_an_error_and_that_of_a_non_lens_is_not() {
+fn a_nan_label_is_an_error_for_a_lens_and_not_for_a_non_lens() {
     let dir = copy("lfc1_ground");
     let header = "ID,is_lens,Einstein_area,numb_pix_lensed_image\n";
     let options = ImageFolderOptions::new(dir.path());

@@ -16,6 +16,7 @@ pub fn advice(error: &Error) -> Option<String> {
             "Name another folder, or empty it."
         }
         Error::Files(error) => return super::files::advice(error),
+        Error::Table(error) => return super::survey::advice(error),
         // The messages say what is allowed, in terms of the population file.
         Error::ReadPopulation { .. }
         | Error::Population { .. }

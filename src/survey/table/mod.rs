@@ -1,94 +1,59 @@
-//! Writing a catalogue: CSV or FITS by the file name's extension.
+//! Writes a catalogue: CSV or FITS, by the extension of the file name.
 //!
-//! Rows are pushed one by one and memory stays flat. Nothing is seen under the final name before
-//! [`TableWriter::finish`]: until then a file of that name keeps its old content, and a writer that is dropped
-//! leaves nothing behind.
+//! Rows are written one by one, so that memory stays constant. Nothing appears under the final name before
+//! [`TableWriter::finish`]: until then a file of that name keeps its content, and a writer that is dropped leaves nothing
+//! behind.
 //!
-//! Numbers are written with as many digits as it takes to read back the same f64, so CSV and FITS hold the same
-//! values. An unknown value (null, or NaN) is empty in CSV; in FITS it is NaN, the column's TNULL or an empty string.
+//! Numbers have as many digits as are needed to recover the same f64, so that CSV and FITS hold the same values. An
+//! unknown value (null, or NaN) is empty in CSV; in FITS it is NaN, the column's TNULL or an empty text.
 
+mod column;
 mod fits;
 
-use crate::files::{self, folder_of, write_failed};
-use anyhow::{Context, Result, bail, ensure};
+pub use column::{Cell, Column, ColumnType};
+
+use super::error::Result;
+use crate::files::{self, folder_of};
 use fitsio_pure::io::AtomicFile;
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnType {
-    Str,
-    F64,
-    I32,
-}
-
-/// One column; `unit` as FITS writes units (`arcsec`, `deg`) and `description` may be empty.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
-    pub name: String,
-    pub column_type: ColumnType,
-    pub unit: String,
-    pub description: String,
-}
-
-impl Column {
-    pub fn new(name: impl Into<String>, column_type: ColumnType, unit: &str, description: &str) -> Column {
-        Column {
-            name: name.into(),
-            column_type,
-            unit: unit.into(),
-            description: description.into(),
-        }
-    }
-}
-
-/// One value of a row. `Null` fits any column.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    Str(String),
-    F64(f64),
-    I32(i32),
-    Null,
-}
-
-impl ColumnType {
-    /// The narrowest kind that holds all of a column's texts without changing what they say: whole numbers become
-    /// I32, or F64 above that range; a leading zero (`007`) or more digits than an f64 holds make text of them.
-    pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> ColumnType {
-        let mut kind = None;
-        for text in texts.into_iter().map(str::trim).filter(|t| !t.is_empty()) {
-            kind = match (kind, kind_of_text(text)) {
-                (_, ColumnType::Str) => return ColumnType::Str,
-                (Some(ColumnType::F64), _) | (_, ColumnType::F64) => Some(ColumnType::F64),
-                _ => Some(ColumnType::I32),
-            };
-        }
-        kind.unwrap_or(ColumnType::Str)
-    }
-
-    /// `text` as a cell of this kind; empty is `Null`, and so is a text that is no such number.
-    pub fn cell(self, text: &str) -> Cell {
-        let trimmed = text.trim();
-        match self {
-            ColumnType::Str if text.is_empty() => Cell::Null,
-            ColumnType::Str => Cell::Str(text.into()),
-            ColumnType::F64 => trimmed.parse().map_or(Cell::Null, Cell::F64),
-            ColumnType::I32 => trimmed.parse().map_or(Cell::Null, Cell::I32),
-        }
-    }
-}
-
-fn kind_of_text(text: &str) -> ColumnType {
-    let digits = text.trim_start_matches(['-', '+']);
-    let padded = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
-    let whole = digits.bytes().all(|b| b.is_ascii_digit());
-    match text.parse::<f64>() {
-        Err(_) => ColumnType::Str,
-        Ok(_) if padded => ColumnType::Str,
-        Ok(_) if whole && text.parse::<i32>().is_ok() => ColumnType::I32,
-        Ok(value) if whole && value.abs() > 2f64.powi(53) => ColumnType::Str,
-        Ok(_) => ColumnType::F64,
-    }
+/// A table that cannot be written, or a row that does not fit it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// Neither CSV nor FITS.
+    #[error("{}: tables are written as CSV or FITS; the name must end in .csv or .fits", path.display())]
+    Extension {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A row with another number of values than there are columns.
+    #[error("{}, row {row}: {values} values for {columns} columns", path.display())]
+    RowLength {
+        /// The file.
+        path: PathBuf,
+        /// The row, counted from 1.
+        row: u64,
+        /// Values in the row.
+        values: usize,
+        /// Columns of the table.
+        columns: usize,
+    },
+    /// A value of another type than its column.
+    #[error("{}, row {row}: {cell:?} does not fit the column '{column}' of type {column_type:?}", path.display())]
+    CellType {
+        /// The file.
+        path: PathBuf,
+        /// The row, counted from 1.
+        row: u64,
+        /// The column's name.
+        column: String,
+        /// The column's type.
+        column_type: ColumnType,
+        /// The value.
+        cell: Cell,
+    },
 }
 
 /// A catalogue being written.
@@ -105,28 +70,25 @@ enum Sink {
 }
 
 impl TableWriter {
-    /// Opens a temporary file beside `path` and so finds out now, not after hours of work, that `path` cannot be
-    /// written: an extension other than `.csv` and `.fits`, a folder of that name, a folder that does not exist or
-    /// is closed to us, a file that is write protected.
+    /// Opens a temporary file beside `path`. A `path` that cannot be written is an error now rather than after hours of
+    /// work.
+    ///
+    /// # Errors
+    /// An extension other than `.csv` and `.fits`, and those of [`files::create`].
     pub fn create(path: &Path, columns: Vec<Column>) -> Result<TableWriter> {
-        let shown = path.display();
-        let extension = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or("")
-            .to_ascii_lowercase();
-        ensure!(
-            extension == "csv" || extension == "fits",
-            "{shown}: cannot write a table of this kind: the name must end in .csv or .fits"
-        );
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if extension != "csv" && extension != "fits" {
+            return Err(TableError::Extension { path: path.into() }.into());
+        }
         let file = files::create(path)?;
         let sink = if extension == "csv" {
             let mut csv = csv::Writer::from_writer(file);
-            csv.write_record(columns.iter().map(|c| &c.name))
-                .with_context(|| write_failed(path))?;
+            let header = csv.write_record(columns.iter().map(|c| &c.name));
+            header.map_err(io::Error::from).map_err(files::Error::write(path))?;
             Sink::Csv(Box::new(csv))
         } else {
-            Sink::Fits(fits::FitsTable::new(file, folder_of(path), &columns).with_context(|| write_failed(path))?)
+            let table = fits::FitsTable::new(file, folder_of(path), &columns);
+            Sink::Fits(table.map_err(files::Error::write(path))?)
         };
         Ok(TableWriter {
             path: path.into(),
@@ -136,47 +98,63 @@ impl TableWriter {
         })
     }
 
-    /// Appends a row: one cell a column, of the column's kind or null.
+    /// Appends a row: one cell per column, of the column's type or null.
+    ///
+    /// # Errors
+    /// A row that does not fit the columns; a write that fails.
     pub fn push(&mut self, row: &[Cell]) -> Result<()> {
-        let number = self.rows + 1;
-        ensure!(
-            row.len() == self.columns.len(),
-            "{}, row {number}: {} values for {} columns",
-            self.path.display(),
-            row.len(),
-            self.columns.len()
-        );
-        for (cell, column) in row.iter().zip(&self.columns) {
-            match (cell, column.column_type) {
-                (Cell::Null, _)
-                | (Cell::Str(_), ColumnType::Str)
-                | (Cell::F64(_), ColumnType::F64)
-                | (Cell::I32(_), ColumnType::I32) => {}
-                _ => bail!(
-                    "{}, row {number}: {cell:?} does not fit column {} of kind {:?}",
-                    self.path.display(),
-                    column.name,
-                    column.column_type
-                ),
-            }
-        }
+        self.check(row)?;
         match &mut self.sink {
-            Sink::Csv(csv) => csv.write_record(row.iter().map(csv_text)).map_err(anyhow::Error::from),
+            Sink::Csv(csv) => csv.write_record(row.iter().map(csv_text)).map_err(io::Error::from),
             Sink::Fits(fits) => fits.push(row, &self.columns),
         }
-        .with_context(|| write_failed(&self.path))?;
-        self.rows = number;
+        .map_err(files::Error::write(&self.path))?;
+        self.rows += 1;
         Ok(())
     }
 
+    fn check(&self, row: &[Cell]) -> Result<(), TableError> {
+        let (path, number) = (|| self.path.clone(), self.rows + 1);
+        if row.len() != self.columns.len() {
+            return Err(TableError::RowLength {
+                path: path(),
+                row: number,
+                values: row.len(),
+                columns: self.columns.len(),
+            });
+        }
+        let fits = |(cell, column): &(&Cell, &Column)| {
+            matches!(
+                (cell, column.column_type),
+                (Cell::Null, _)
+                    | (Cell::Str(_), ColumnType::Str)
+                    | (Cell::F64(_), ColumnType::F64)
+                    | (Cell::I32(_), ColumnType::I32)
+            )
+        };
+        match row.iter().zip(&self.columns).find(|pair| !fits(pair)) {
+            None => Ok(()),
+            Some((cell, column)) => Err(TableError::CellType {
+                path: path(),
+                row: number,
+                column: column.name.clone(),
+                column_type: column.column_type,
+                cell: cell.clone(),
+            }),
+        }
+    }
+
     /// Completes the table, syncs it to disk and puts it under its name. Returns the number of rows.
+    ///
+    /// # Errors
+    /// A write that fails; a file of that name then keeps its content.
     pub fn finish(self) -> Result<u64> {
-        let complete = || match self.sink {
-            Sink::Csv(csv) => anyhow::Ok(csv.into_inner().map_err(|e| e.into_error())?),
+        let complete = match self.sink {
+            Sink::Csv(csv) => csv.into_inner().map_err(|e| e.into_error()),
             Sink::Fits(fits) => fits.complete(&self.columns, self.rows),
         };
-        let file = complete().with_context(|| write_failed(&self.path))?;
-        file.commit().with_context(|| write_failed(&self.path))?;
+        let written = complete.and_then(AtomicFile::commit);
+        written.map_err(files::Error::write(&self.path))?;
         Ok(self.rows)
     }
 }
@@ -186,13 +164,15 @@ fn csv_text(cell: &Cell) -> String {
         Cell::Str(text) => text.clone(),
         Cell::I32(value) => value.to_string(),
         Cell::F64(value) if value.is_nan() => String::new(),
-        Cell::F64(value) => format!("{value:?}"), // shortest that reads back the same
+        // The shortest text from which the same value is recovered.
+        Cell::F64(value) => format!("{value:?}"),
         Cell::Null => String::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::tests::message;
     use super::*;
     use fitsio_pure::bintable::{BinaryColumnData, parse_binary_table_columns, read_binary_column};
     use fitsio_pure::hdu::parse_fits;
@@ -228,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_text_is_exact() {
+    fn a_csv_file_has_the_exact_values() {
         let (_dir, path) = written("out.csv");
         let expected = "id,ra,theta_e,flags\n\
                         a,150.1163213,0.30000000000000004,-3\n\
@@ -238,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn fits_reads_back() {
+    fn a_fits_table_has_the_exact_values() {
         let (_dir, path) = written("out.FITS");
         let bytes = fs::read(path).unwrap();
         assert_eq!(bytes.len() % 2880, 0);
@@ -287,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_rows_is_valid() {
+    fn a_table_may_be_empty() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["empty.csv", "empty.fits"] {
             let path = dir.path().join(name);
@@ -315,14 +295,9 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_cannot_be_written_are_refused_at_once() {
+    fn a_path_that_cannot_be_written_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
-        let refused = |name: &str| {
-            format!(
-                "{:#}",
-                TableWriter::create(&dir.path().join(name), columns()).err().unwrap()
-            )
-        };
+        let refused = |name: &str| message(TableWriter::create(&dir.path().join(name), columns()));
         for name in ["out.parquet", "out", "out.fits.gz"] {
             let message = refused(name);
             assert!(message.contains(name) && message.contains(".csv or .fits"), "{message}");
@@ -343,35 +318,10 @@ mod tests {
     fn rows_that_do_not_fit_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = TableWriter::create(&dir.path().join("out.csv"), columns()).unwrap();
-        assert!(
-            writer
-                .push(&rows()[0][..3])
-                .unwrap_err()
-                .to_string()
-                .contains("row 1: 3 values for 4 columns")
-        );
+        let short = writer.push(&rows()[0][..3]).unwrap_err().to_string();
+        assert!(short.contains("row 1: 3 values for 4 columns"), "{short}");
         let wrong = [Cell::F64(1.0), Cell::Null, Cell::Null, Cell::Null];
-        assert!(writer.push(&wrong).unwrap_err().to_string().contains("column id"));
-    }
-
-    #[test]
-    fn kinds_of_texts() {
-        let cases: [(&[&str], ColumnType); 9] = [
-            (&["1", " -20 ", ""], ColumnType::I32),
-            (&["1", "2.5"], ColumnType::F64),
-            (&["2.5", "1"], ColumnType::F64),
-            (&["3000000000"], ColumnType::F64),
-            (&["5853498713190525696"], ColumnType::Str), // a Gaia number: an f64 would change it
-            (&["007"], ColumnType::Str),
-            (&["0", "0.5", "-0.5"], ColumnType::F64),
-            (&["1", "x"], ColumnType::Str),
-            (&["", ""], ColumnType::Str),
-        ];
-        for (texts, kind) in cases {
-            assert_eq!(ColumnType::of_texts(texts.iter().copied()), kind, "{texts:?}");
-        }
-        assert_eq!(ColumnType::I32.cell(" 7"), Cell::I32(7));
-        assert_eq!(ColumnType::F64.cell(""), Cell::Null);
-        assert_eq!(ColumnType::Str.cell(" a"), Cell::Str(" a".into()));
+        let wrong = writer.push(&wrong).unwrap_err().to_string();
+        assert!(wrong.contains("'id'"), "{wrong}");
     }
 }
