@@ -216,12 +216,10 @@ impl LensShape {
 impl Native for LensDeflect {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let mut out = memory.take(self.out);
-        scratch
-            .workers
-            .share(out.pieces(self.points * 6), |_, (_, number, out)| {
-                let mass = Object::of(memory, self.objects, &self.shape, number).mass();
-                deflect(&mass, memory.row(self.at, 0), out);
-            });
+        scratch.workers.run(out.pieces(self.points * 6), |_, (_, number, out)| {
+            let mass = Object::of(memory, self.objects, &self.shape, number).mass();
+            deflect(&mass, memory.row(self.at, 0), out);
+        });
         memory.put(self.out, out);
     }
 }
@@ -263,7 +261,7 @@ impl Native for LensPsf {
         let mut kernels = memory.take(self.kernels);
         scratch
             .workers
-            .share(kernels.pieces(s.kernel * s.kernel), |_, (_, number, kernel)| {
+            .run(kernels.pieces(s.kernel * s.kernel), |_, (_, number, kernel)| {
                 let object = Object::of(memory, self.objects, &s, number / s.bands);
                 psf(&s, object.band(number % s.bands), kernel);
             });
@@ -294,7 +292,7 @@ impl Native for LensRender {
         let s = self.shape;
         let mut light = memory.take(self.light);
         let piece = LAYERS * s.bands * s.pixels();
-        scratch.workers.share(light.pieces(piece), |_, (_, number, light)| {
+        scratch.workers.run(light.pieces(piece), |_, (_, number, light)| {
             let object = Object::of(memory, self.objects, &s, number);
             light.fill(0.0);
             let (arcs, rest) = light.split_at_mut(s.bands * s.pixels());
@@ -393,7 +391,7 @@ impl Native for LensConvolve {
         let s = self.shape;
         let mut out = memory.take(self.out);
         let (light, kernels) = (memory.row(self.light, 0), memory.row(self.kernels, 0));
-        scratch.workers.share(out.pieces(s.pixels()), |_, (_, plane, out)| {
+        scratch.workers.run(out.pieces(s.pixels()), |_, (_, plane, out)| {
             let object = if self.same { 0 } else { plane / (LAYERS * s.bands) };
             let area = s.kernel * s.kernel;
             let kernel = &kernels[(object * s.bands + plane % s.bands) * area..][..area];
@@ -450,7 +448,7 @@ impl Native for LensNoise {
         let mut images = memory.take(self.images);
         let len = s.pixels() * s.bands;
         let pieces = images.pieces(len).take(s.objects);
-        scratch.workers.share(pieces, |_, (_, number, image)| {
+        scratch.workers.run(pieces, |_, (_, number, image)| {
             let object = Object::of(memory, self.objects, &s, number);
             let light = &memory.row(self.light, 0)[number * LAYERS * len..][..LAYERS * len];
             for (place, value) in image.iter_mut().enumerate() {
