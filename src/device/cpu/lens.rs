@@ -201,7 +201,7 @@ impl Native for LensPsf {
         let mut kernels = memory.take(self.kernels);
         scratch
             .workers
-            .share(kernels.pieces(s.kernel * s.kernel), |_, (_, number, kernel)| {
+            .run(kernels.pieces(s.kernel * s.kernel), |_, (_, number, kernel)| {
                 let object = Object::of(memory, self.objects, &s, number / s.bands);
                 psf(&s, object.band(number % s.bands), kernel);
             });
@@ -232,7 +232,7 @@ impl Native for LensRender {
         let s = self.shape;
         let mut light = memory.take(self.light);
         let piece = LAYERS * s.bands * s.pixels();
-        scratch.workers.share(light.pieces(piece), |_, (_, number, light)| {
+        scratch.workers.run(light.pieces(piece), |_, (_, number, light)| {
             let object = Object::of(memory, self.objects, &s, number);
             light.fill(0.0);
             let (arcs, rest) = light.split_at_mut(s.bands * s.pixels());
@@ -331,7 +331,7 @@ impl Native for LensConvolve {
         let s = self.shape;
         let mut out = memory.take(self.out);
         let (light, kernels) = (memory.row(self.light, 0), memory.row(self.kernels, 0));
-        scratch.workers.share(out.pieces(s.pixels()), |_, (_, plane, out)| {
+        scratch.workers.run(out.pieces(s.pixels()), |_, (_, plane, out)| {
             let object = if self.same { 0 } else { plane / (LAYERS * s.bands) };
             let area = s.kernel * s.kernel;
             let kernel = &kernels[(object * s.bands + plane % s.bands) * area..][..area];
@@ -388,7 +388,7 @@ impl Native for LensNoise {
         let mut images = memory.take(self.images);
         let len = s.pixels() * s.bands;
         let pieces = images.pieces(len).take(s.objects);
-        scratch.workers.share(pieces, |_, (_, number, image)| {
+        scratch.workers.run(pieces, |_, (_, number, image)| {
             let object = Object::of(memory, self.objects, &s, number);
             let light = &memory.row(self.light, 0)[number * LAYERS * len..][..LAYERS * len];
             for (place, value) in image.iter_mut().enumerate() {

@@ -28,7 +28,7 @@ use crate::device::{Engine, Next, Sink, Watch};
 use crate::numeric::median;
 use crate::plan::{LensOp, NetworkOp, Op, Plan, TensorId};
 use anyhow::{Result, ensure};
-use memory::{Memory, Need, Scratch};
+use memory::{Memory, Scratch, ScratchSize};
 use std::time::Instant;
 
 pub use processor::{features, name};
@@ -44,8 +44,8 @@ pub struct CpuEngine {
 /// An operation's native twin.
 trait Native {
     /// Scratch for this many members.
-    fn need(&self, _members: usize) -> Need {
-        Need::default()
+    fn scratch_size(&self, _members: usize) -> ScratchSize {
+        ScratchSize::default()
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch);
@@ -97,15 +97,15 @@ impl CpuEngine {
     /// There are no members.
     pub fn new(plan: &Plan, members: usize) -> Result<CpuEngine> {
         ensure!(members > 0, "an ensemble needs a member");
-        let need = plan
+        let size = plan
             .ops
             .iter()
-            .map(|op| native(op).need(members))
-            .fold(Need::default(), Need::max);
+            .map(|op| native(op).scratch_size(members))
+            .fold(ScratchSize::default(), ScratchSize::max);
         Ok(CpuEngine {
             ops: plan.ops.clone(),
             memory: Memory::new(plan, members),
-            scratch: Scratch::new(need),
+            scratch: Scratch::new(size),
             log: plan.log,
         })
     }
