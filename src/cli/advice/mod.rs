@@ -4,6 +4,7 @@
 
 mod files;
 mod lens;
+mod mass;
 mod survey;
 
 /// Advice for the first error in the chain that has any.
@@ -14,5 +15,6 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
 fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     None.or_else(|| error.downcast_ref().and_then(files::advice))
         .or_else(|| error.downcast_ref().and_then(lens::advice))
+        .or_else(|| error.downcast_ref().and_then(mass::advice))
         .or_else(|| error.downcast_ref().and_then(survey::advice))
 }
