@@ -1,15 +1,15 @@
-// The simulator: objects of WORDS words each (src/plan/lens.rs says which) to images.
+// The simulator: from objects of WORDS words each (see src/plan/lens.rs) to images.
 //
-// lens_psf       objects                 ->  kernels (N,C,K,K), each with the sum 1
-// lens_render    objects                 ->  light (N,2,C,H,W): the lensed source, and everything else; electrons
+// lens_psf       objects                 ->  kernels (N,C,K,K), each with a sum of 1
+// lens_render    objects                 ->  light (N,2,C,H,W) of the lensed source and of everything else, electrons
 // lens_convolve  light, kernels          ->  out (N,2,C,H,W)
 // lens_noise     objects, light          ->  images (N,H,W,C): pixel values
-// lens_arcs      objects, light          ->  behind the images (N,2): pixels above the noise, their light over the noise
+// lens_arcs      objects, light          ->  (N,2), behind the images: pixels above the noise, their light over the noise
 //
-// A plan of the simulator has one member, and the objects on the grid.
+// The plan has one member; the grid covers the objects.
 
 #entry lens_psf
-// A workgroup has a kernel.
+// Each workgroup computes one kernel.
 @group(0) @binding(0) var<storage, read> objects: array<u32>;
 @group(0) @binding(1) var<storage, read_write> kernels: array<f32>;
 
@@ -19,14 +19,14 @@ fn word(k: u32) -> f32 {
     return bitcast<f32>(objects[k]);
 }
 
-fn spread(band: u32, place: u32) -> f32 {
+fn profile(band: u32, place: u32) -> f32 {
     let fwhm = word(band + 3u) / PIXEL_SCALE;
     let beta = word(band + 4u);
     let e1 = word(band + 5u);
     let e2 = word(band + 6u);
     let x = f32(place % KERNEL) - ${(KERNEL - 1) / 2}.0;
     let y = f32(place / KERNEL) - ${(KERNEL - 1) / 2}.0;
-    // Of unit determinant up to e^2: along e the width grows by 1 + e.
+    // The determinant is 1 up to e^2; the width along the direction of e grows by 1 + e.
     let r2 = ((1.0 - e1) * x * x - 2.0 * e2 * x * y + (1.0 + e1) * y * y) * 4.0 / (fwhm * fwhm);
     if (beta > 0.0) {
         return pow(1.0 + r2 * (exp2(1.0 / beta) - 1.0), -beta);
@@ -36,13 +36,13 @@ fn spread(band: u32, place: u32) -> f32 {
 
 @compute @workgroup_size(64)
 fn lens_psf(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    // The grid may be a few workgroups too large; those compute the last kernel again and store nothing.
+    // The grid may be a few workgroups too large; these compute the last kernel again and store nothing.
     let index = group.x + group.y * GRID_X;
     let kernel = min(index, ${OBJECTS * BANDS - 1}u);
     let band = kernel / BANDS * WORDS + BANDS_AT + kernel % BANDS * BAND_WORDS;
     var sum = 0.0;
     for (var place = thread; place < ${KERNEL * KERNEL}u; place += 64u) {
-        sum += spread(band, place);
+        sum += profile(band, place);
     }
     sh_sums[thread] = sum;
     for (var half = 32u; half > 0u; half /= 2u) {
@@ -54,13 +54,13 @@ fn lens_psf(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     workgroupBarrier();
     if (index == kernel) {
         for (var place = thread; place < ${KERNEL * KERNEL}u; place += 64u) {
-            kernels[kernel * ${KERNEL * KERNEL}u + place] = spread(band, place) / sh_sums[0];
+            kernels[kernel * ${KERNEL * KERNEL}u + place] = profile(band, place) / sh_sums[0];
         }
     }
 }
 
 #entry lens_render
-// A thread has a pixel, all bands of it.
+// Each thread computes one pixel in all bands.
 @group(0) @binding(0) var<storage, read> objects: array<u32>;
 @group(0) @binding(1) var<storage, read_write> light: array<f32>;
 
@@ -80,7 +80,7 @@ fn lens_render(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
         let first = object + COMPONENTS_AT;
         let lensed = objects[object + LENSED];
         let all = objects[object + COMPONENTS];
-        // Up is the direction of growing rows, as in FITS.
+        // y increases with the row, as in FITS.
         let centre = (vec2<f32>(vec2<u32>(pixel % W, pixel / W)) - 0.5 * vec2<f32>(${W - 1}.0, ${H - 1}.0)) * PIXEL_SCALE;
         var arcs: array<f32, BANDS>;
         var rest: array<f32, BANDS>;
@@ -134,7 +134,7 @@ fn lens_render(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
 }
 
 #entry lens_convolve
-// A workgroup has 16 x 16 pixels of a plane, with what the kernel reaches around them in its memory.
+// Each workgroup computes 16 x 16 pixels of a plane; its memory holds their surroundings as far as the kernel reaches.
 @group(0) @binding(0) var<storage, read> light: array<f32>;
 @group(0) @binding(1) var<storage, read> kernels: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
@@ -167,7 +167,7 @@ fn lens_convolve(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     let j = thread % 16u;
     var sum = 0.0;
     for (var u = 0u; u < KERNEL; u++) {
-        // Turned by half a turn: a convolution, not a correlation.
+        // A convolution: the kernel is rotated by 180 degrees.
         var line = 0.0;
         for (var v = 0u; v < KERNEL; v++) {
             line += kernels[kernel + ${KERNEL * KERNEL - 1}u - (u * KERNEL + v)] * sh_light[(i + u) * ${SIDE}u + j + v];
@@ -180,7 +180,7 @@ fn lens_convolve(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 }
 
 #entry lens_noise
-// A thread has a pixel of a band.
+// Each thread computes one pixel of one band.
 @group(0) @binding(0) var<storage, read> objects: array<u32>;
 @group(0) @binding(1) var<storage, read> light: array<f32>;
 @group(0) @binding(2) var<storage, read_write> images: array<f32>;
@@ -229,7 +229,7 @@ fn lens_noise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 }
 
 #entry lens_arcs
-// A workgroup has an object.
+// Each workgroup computes one object.
 @group(0) @binding(0) var<storage, read> objects: array<u32>;
 @group(0) @binding(1) var<storage, read> light: array<f32>;
 @group(0) @binding(2) var<storage, read_write> images: array<f32>;

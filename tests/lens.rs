@@ -1,5 +1,5 @@
-//! The simulator: its operations on every device against the f64 reference, deflections against an integration that has
-//! nothing in common with the kernels' series, and what must hold of any image: its flux and its noise.
+//! The simulator: its operations on every device against the f64 reference, deflections against an integration that is
+//! independent of the kernels' series, and the flux and noise of images.
 
 mod reference;
 
@@ -32,7 +32,7 @@ fn step(engine: &mut dyn Engine) {
     engine.replay(1, &mut |_, _| ControlFlow::Continue(())).unwrap();
 }
 
-/// A population with everything in it, in small.
+/// A population with all features and small images.
 fn population() -> Population {
     let mut population = Population::preset("lfc1-ground").unwrap();
     population.size = 27;
@@ -43,7 +43,7 @@ fn population() -> Population {
     population
 }
 
-/// Lenses, the second one without shear and isothermal; the third is none.
+/// Two lenses, the second of which is isothermal and has no shear, and a galaxy that is not a lens.
 fn objects(population: &Population) -> Vec<Object> {
     let mut objects: Vec<Object> = (0..3).map(|number| population.object(5, number)).collect();
     objects[1].mass.slope = 1.0;
@@ -60,16 +60,23 @@ fn words(objects: &[Object], shape: &LensShape, population: &Population, window:
         .collect()
 }
 
-fn tolerance(op: &Op) -> f64 {
+fn simulated(op: &Op) -> &LensOp {
     match op {
-        Op::Lens(LensOp::LensRender(_)) | Op::Lens(LensOp::LensNoise(_)) => 1e-4,
-        _ => 2e-5,
+        Op::Lens(op) => op,
+        Op::Network(op) => panic!("the plan simulates, but contains {op:?}"),
     }
 }
 
-/// One operation at a time, from what the reference has before it.
+fn tolerance(op: &LensOp) -> f64 {
+    match op {
+        LensOp::LensRender(_) | LensOp::LensNoise(_) => 1e-4,
+        LensOp::LensPsf(_) | LensOp::LensConvolve(_) | LensOp::LensArcs(_) => 2e-5,
+    }
+}
+
+/// One operation at a time, each with the input that the reference computed.
 #[test]
-fn every_operation_is_as_the_reference_has_it() {
+fn every_operation_agrees_with_the_reference() {
     let population = population();
     let window = Window::new(&population, 23, &["G", "R", "U"].map(String::from)).unwrap();
     let objects = objects(&population);
@@ -101,11 +108,11 @@ fn every_operation_is_as_the_reference_has_it() {
                 got.set_words(tensor, &engine.read(tensor).unwrap());
                 let what = format!("{} on {device}: {}", op.name(), alone.tensor(tensor).name);
                 let (got, want) = (got.all(tensor), memory.all(tensor));
-                match op {
-                    Op::Lens(LensOp::LensNoise(_)) if tensor == lens.images => check_noise(&what, got, want),
+                match simulated(op) {
+                    LensOp::LensNoise(_) if tensor == lens.images => check_noise(&what, got, want),
                     // A pixel at the threshold may count or not.
-                    Op::Lens(LensOp::LensArcs(_)) if tensor == lens.images => assert_close(&what, got, want, 2e-2),
-                    _ => assert_close(&what, got, want, tolerance(op)),
+                    LensOp::LensArcs(_) if tensor == lens.images => assert_close(&what, got, want, 2e-2),
+                    op => assert_close(&what, got, want, tolerance(op)),
                 }
             }
         }
@@ -121,7 +128,7 @@ fn every_operation_is_as_the_reference_has_it() {
     assert!(image.contains(&f64::from(MASKED)), "a patch is masked");
 }
 
-/// Masked pixels are the same ones, and the noise of the others is the same number.
+/// The same pixels are masked, and the noise of the others has the same values.
 fn check_noise(what: &str, got: &[f64], want: &[f64]) {
     let masked = f64::from(MASKED);
     let places = |values: &[f64]| -> Vec<usize> { (0..values.len()).filter(|&i| values[i] == masked).collect() };
@@ -147,7 +154,7 @@ fn points(mass: &MassModel) -> Vec<[f64; 2]> {
     let mut points = Vec::new();
     for r in [1e-3, 1e-2, 0.1, 0.7, 1.4, 3.0, 10.0] {
         for k in 0..16 {
-            // Multiples of a right angle, exactly: on the axes where the angle is 0.
+            // Every fourth point lies on the axes of the mass.
             let phi = f64::from(k) * std::f64::consts::TAU / 16.0 + if k % 4 == 0 { mass.angle } else { 0.0 };
             points.push([mass.x + r * phi.cos(), mass.y + r * phi.sin()]);
         }
@@ -264,7 +271,7 @@ fn rendered_deflections(masses: &[MassModel], expected: &[[f64; 2]]) -> Vec<(&'s
 }
 
 #[test]
-fn rendered_deflections_are_those_of_the_integrated_convergence() {
+fn rendered_deflections_agree_with_the_integrated_convergence() {
     let mut shifted = Vec::new();
     for mass in masses() {
         for [x, y] in points(&mass) {
@@ -296,7 +303,7 @@ fn rendered_deflections_are_those_of_the_integrated_convergence() {
 
 /// At the centre itself and within 1e-12 arcsec of it the deflection is finite.
 #[test]
-fn the_very_centre_is_finite() {
+fn deflections_at_the_centre_are_finite() {
     let at = |x: f64, y: f64| MassModel {
         x: -x,
         y: -y,
@@ -312,7 +319,7 @@ fn the_very_centre_is_finite() {
     }
 }
 
-/// The reference itself: its integral is Kormann's closed form.
+/// The integral of the reference, and the series of the host, against the closed form of Kormann et al.
 #[test]
 fn the_reference_agrees_with_the_closed_form() {
     for q in [0.2, 0.5, 0.9] {
@@ -345,7 +352,7 @@ fn the_host_agrees_with_the_integrated_convergence() {
     }
 }
 
-/// Light of one galaxy in the middle of an otherwise empty object, total in electrons.
+/// An object that contains a single galaxy.
 fn lone(population: &Population, light: Light) -> Object {
     let mut object = population.object(1, 0);
     object.is_lens = false;
@@ -368,7 +375,7 @@ fn galaxy(population: &Population, radius: f64, index: f64) -> Light {
     }
 }
 
-/// The sums of all tensors of a name after a step.
+/// The tensor of this name after one step, on every device.
 fn made(population: &Population, objects: &[Object], tensor: &str) -> Vec<(&'static str, LensShape, Vec<f32>)> {
     let window = Window::whole(population);
     let lens = LensPlan::new(population, &window, objects.len(), None);
@@ -386,14 +393,14 @@ fn made(population: &Population, objects: &[Object], tensor: &str) -> Vec<(&'sta
     engines(&lens.plan).into_iter().map(run).collect()
 }
 
-/// Cusps included: what falls on the image is the profile's light.
+/// The rendered light adds up to the flux of the profile, even with a central cusp.
 #[test]
-fn a_galaxys_light_is_all_there_and_blurring_keeps_it() {
+fn flux_is_conserved_by_rendering_and_blurring() {
     let mut population = population();
     population.size = 75;
     for (radius, index) in [(0.3, 0.5), (0.3, 1.0), (0.15, 1.0), (0.25, 4.0), (0.2, 5.0)] {
         let objects = [lone(&population, galaxy(&population, radius, index))];
-        // What lies beyond the image: by the profile's own integral, as far as a circle goes.
+        // The fraction beyond the edge of the image, approximated by that beyond a circle.
         let beyond = outside(index, 7.5 / radius);
         for (device, shape, light) in made(&population, &objects, "light") {
             let plane = &light[shape.bands * shape.pixels()..][..shape.pixels()];
@@ -422,7 +429,7 @@ fn a_galaxys_light_is_all_there_and_blurring_keeps_it() {
     }
 }
 
-/// Share of a Sersic profile's light beyond `radii` of its radius.
+/// Fraction of the light of a Sersic profile beyond `radii` half-light radii.
 fn outside(index: f64, radii: f64) -> f64 {
     let b = sersic_b(index);
     let (mut all, mut out) = (0.0, 0.0);
@@ -435,7 +442,7 @@ fn outside(index: f64, radii: f64) -> f64 {
     out / all
 }
 
-/// Every kernel, the user's narrowest and widest too, has the sum 1 and keeps a point's light.
+/// Every kernel is non-negative, has a sum of 1 and its maximum at the centre.
 #[test]
 fn kernels_are_normalised() {
     let population = population();
@@ -457,10 +464,10 @@ fn kernels_are_normalised() {
     }
 }
 
-/// Mean, variance and skewness of the noise of an empty sky, and that neighbouring pixels, bands and objects know nothing
-/// of each other: for many electrons and for few.
+/// Mean, variance and skewness of the noise of an empty sky, and the absence of correlations between neighbouring pixels,
+/// bands and objects, at high and low counts.
 #[test]
-fn noise_has_the_moments_that_it_should() {
+fn noise_has_the_expected_moments() {
     let mut population = population();
     population.size = 101;
     for sky in [2000.0, 3.0] {
@@ -508,9 +515,9 @@ fn noise_has_the_moments_that_it_should() {
     }
 }
 
-/// An object's image does not depend on what else is made, nor its pixels' noise on the window.
+/// The image of an object does not depend on the other objects of the batch, nor the noise of a pixel on the crop.
 #[test]
-fn an_object_is_the_same_alone_in_company_and_in_a_window() {
+fn an_object_is_the_same_alone_or_in_a_batch_or_in_a_crop() {
     let population = population();
     let whole = Window::whole(&population);
     let crop = Window::new(&population, 15, &["I".into()]).unwrap();
@@ -526,14 +533,14 @@ fn an_object_is_the_same_alone_in_company_and_in_a_window() {
     };
     let objects = objects(&population);
     let len = 27 * 27 * 4;
-    for ((company, alone), crop) in run(&objects, &whole)
+    for ((batch, alone), crop) in run(&objects, &whole)
         .iter()
         .zip(run(&objects[1..2], &whole))
         .zip(run(&objects[1..2], &crop))
     {
-        assert!(company[len..2 * len] == alone[..len]);
+        assert!(batch[len..2 * len] == alone[..len]);
         let middle = |i: usize, j: usize| f64::from(alone[((i + 6) * 27 + j + 6) * 4 + 1]);
-        // Near the edge the blurring sees what lies beyond; in the middle it does not matter any more.
+        // Near the edges of the crop, blurring depends on the light beyond; at its centre it does not.
         let noise = population.sky_noise(1);
         for (place, value) in crop[..15 * 15].iter().enumerate() {
             let (i, j) = (place / 15, place % 15);

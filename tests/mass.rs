@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// As `infer --member-columns` writes it: a good lens, one with half of its mixture below 0, an unreadable one, and one
-/// for each trouble with a redshift.
+/// As written by `infer --member-columns`: a good lens, one with half of its mixture below 0, one that could not be read,
+/// and one for each problem with a redshift.
 const CATALOGUE: &str = "\
 id,theta_e,sigma,q02_5,q16,q50,q84,q97_5,flags,mu_0,mu_1,var_0,var_1,z_l,z_s,e_l,e_s,note
 a,1.0,0.2,0.6,0.8,1.0,1.2,1.4,0,1.0,1.0,0.04,0.04,0.5,2.0,0.01,0.1,\"first, good\"
@@ -67,7 +67,7 @@ const EXACT: &str = "in.csv --z-lens z_l --z-source z_s -o out.csv";
 const ERRORS: &str = "in.csv --z-lens z_l --z-source z_s --z-lens-error e_l --z-source-error e_s -o out.csv";
 
 #[test]
-fn masses_are_added_and_all_else_is_passed_through() {
+fn masses_are_added_and_other_columns_are_passed_through() {
     let folder = folder();
     let out = read(folder.path(), EXACT, "out.csv");
     let old = Catalogue::read(&folder.path().join("in.csv")).unwrap();
@@ -78,11 +78,11 @@ fn masses_are_added_and_all_else_is_passed_through() {
         }
     }
     assert_eq!(flags(&out), [0, 32, 1, 2, 4, 8, 0, 0]);
-    // by astropy, see src/lens/mass.rs
+    // From astropy: see src/lens/physics/einstein.rs.
     assert_close(number(&out, 0, "log10_mass_e"), 11.400683994, 1e-8);
     assert_close(number(&out, 0, "sigma_v_sis"), 233.98097422, 1e-6);
     assert_close(number(&out, 0, "r_einstein_kpc"), 6.2912091049, 1e-8);
-    // 0.994458 sigma of a Gaussian on either side
+    // The 16 and 84 % quantiles of a Gaussian are at 0.994458 sigma.
     assert_close(
         number(&out, 0, "r_einstein_kpc_error"),
         6.2912091 * 0.2 * 0.9944579,
@@ -98,7 +98,7 @@ fn masses_are_added_and_all_else_is_passed_through() {
 }
 
 #[test]
-fn quantiles_are_those_of_many_draws() {
+fn quantiles_agree_with_random_draws() {
     let folder = folder();
     let exact = read(folder.path(), EXACT, "out.csv");
     let arguments = format!("{ERRORS} --samples 200000 --seed 3");
@@ -133,14 +133,14 @@ fn quantiles_are_those_of_many_draws() {
                 .into_iter()
                 .zip([0.025, 0.16, 0.5, 0.84, 0.975])
             {
-                let share = masses.partition_point(|mass| *mass <= q) as f64 / masses.len() as f64;
-                assert_close(share, p, 6.0 * (p * (1.0 - p) / 150_000.0).sqrt());
+                let fraction = masses.partition_point(|mass| *mass <= q) as f64 / masses.len() as f64;
+                assert_close(fraction, p, 6.0 * (p * (1.0 - p) / 150_000.0).sqrt());
             }
         }
-        let share = impossible as f64 / f64::from(draws);
-        assert_close(number(&errors, row, "redshift_cut"), share, 0.004);
+        let fraction = impossible as f64 / f64::from(draws);
+        assert_close(number(&errors, row, "redshift_cut"), fraction, 0.004);
     }
-    // a redshift without an error is taken as exact
+    // A redshift without an error is taken as exact.
     for (found, expected) in quantiles(&errors, 7).into_iter().zip(quantiles(&exact, 7)) {
         assert_close(found, expected, 1e-12);
     }
@@ -160,7 +160,7 @@ fn a_row_does_not_depend_on_the_others() {
 }
 
 #[test]
-fn without_member_columns_the_quantiles_serve() {
+fn without_member_columns_the_distribution_comes_from_quantiles() {
     let folder = folder();
     let members = read(folder.path(), EXACT, "out.csv");
     let output = mass(folder.path(), &format!("{EXACT} --from-quantiles --json"));
@@ -175,7 +175,7 @@ fn without_member_columns_the_quantiles_serve() {
 }
 
 #[test]
-fn fits_in_and_out() {
+fn fits_tables_are_read_and_written() {
     let folder = folder();
     let csv = read(folder.path(), EXACT, "out.csv");
     let input = Catalogue::read(&folder.path().join("in.csv")).unwrap();
@@ -204,13 +204,13 @@ fn fits_in_and_out() {
             }
         }
     }
-    // a second time is refused
+    // Masses cannot be added twice.
     let output = mass(folder.path(), "out.fits --z-lens z_l --z-source z_s -o again.fits");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("out.fits has a column 'log10_mass_e' already"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("out.fits already has a column 'log10_mass_e'"));
 }
 
 #[test]
-fn bad_input_is_named() {
+fn errors_name_the_problem() {
     let folder = folder();
     let cases = [
         (
@@ -245,7 +245,7 @@ fn bad_input_is_named() {
         ("in.csv --z-lens z_l --z-source z_s --h0 -1 -o out.csv", "H0 is -1"),
         (
             "in.csv --z-lens z_l --z-source z_s --samples 3 -o out.csv",
-            "--samples 3",
+            "3 random draws per row are too few for quantiles",
         ),
         (
             "bare.csv --z-lens z --z-source z -o out.csv",

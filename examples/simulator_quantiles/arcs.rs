@@ -1,4 +1,4 @@
-//! Radii and arcs of catalogues.
+//! Einstein radii and arcs in catalogues.
 
 use crate::{PANEL, print_head, quantile};
 use anyhow::{Context, Result, ensure};
@@ -12,10 +12,11 @@ const PERCENT: [f64; 7] = [5.0, 16.0, 25.0, 50.0, 75.0, 84.0, 95.0];
 struct Quantity {
     title: &'static str,
     unit: &'static str,
-    /// Columns.
+    /// Column of our catalogue.
     ours: &'static str,
+    /// Column of the challenge's catalogue.
     theirs: &'static str,
-    /// From their unit to ours.
+    /// Conversion from its unit to ours.
     convert: fn(f64) -> f64,
 }
 
@@ -43,7 +44,7 @@ const QUANTITIES: [Quantity; 3] = [
     },
 ];
 
-/// A preset's lenses beside the challenge's: sorted values of each of [`QUANTITIES`], ours and theirs.
+/// The lenses of a preset and those of the challenge: sorted values of each of [`QUANTITIES`], ours and theirs.
 struct Compared {
     name: String,
     values: [[Vec<f64>; 2]; QUANTITIES.len()],
@@ -72,7 +73,10 @@ pub fn compare(catalogues: &[PathBuf], plot: Option<&Path>) -> Result<()> {
 
 impl Compared {
     fn read(ours: &Path, theirs: &Path) -> Result<Compared> {
-        let folder = ours.parent().and_then(Path::file_name).context("a folder names ours")?;
+        let folder = ours
+            .parent()
+            .and_then(Path::file_name)
+            .context("our catalogue must be in a folder")?;
         let mut values = Vec::new();
         for quantity in &QUANTITIES {
             let same = |value: f64| value;
@@ -83,12 +87,12 @@ impl Compared {
         }
         Ok(Compared {
             name: folder.to_string_lossy().into_owned(),
-            values: values.try_into().expect("one a quantity"),
+            values: values.try_into().expect("one per quantity"),
         })
     }
 }
 
-/// A column of the rows that are lenses, sorted.
+/// The sorted values of a column in the rows that are lenses.
 fn lenses(path: &Path, column: &str, convert: impl Fn(f64) -> f64) -> Result<Vec<f64>> {
     let mut reader = csv::Reader::from_path(path)?;
     let headers = reader.headers()?.clone();
@@ -108,7 +112,7 @@ fn lenses(path: &Path, column: &str, convert: impl Fn(f64) -> f64) -> Result<Vec
     Ok(values)
 }
 
-/// A panel a quantity: quantiles of ours against those of the challenge, both logarithmic. What is 0 is left out.
+/// One panel per quantity: our quantiles against those of the challenge, both logarithmic. Zeros are left out.
 fn draw(compared: &[Compared]) -> Result<String> {
     let tick = |value: &f64| match 10f64.powf(*value) {
         v if v >= 1e4 => format!("{:.0}k", 1e-3 * v),

@@ -1,4 +1,4 @@
-//! Compares simulations with another one, or with real catalogues: the tables and figures of docs/simulator.md.
+//! Compares simulations with another simulation: the tables and figures of docs/simulator.md.
 
 mod arcs;
 mod pixels;
@@ -9,22 +9,23 @@ use std::path::PathBuf;
 
 #[derive(Parser)]
 enum Arguments {
-    /// Quantiles of pixels by band and by distance from the centre, ours over theirs
+    /// Ratio of our pixel quantiles to theirs, by band and distance from the centre
     Pixels {
-        /// (N,H,W,C)
+        /// Our images (N,H,W,C), .npy
         ours: PathBuf,
+        /// Their images (N,H,W,C), .npy
         theirs: PathBuf,
-        /// Arcsec a pixel
+        /// Arcsec per pixel
         scale: f64,
-        /// Names, in order
+        /// Names of the bands, in order
         #[arg(value_delimiter = ',')]
         bands: Vec<String>,
         #[arg(long, value_name = "SVG")]
         plot: Option<PathBuf>,
     },
-    /// Quantiles of the lenses' radius, arc pixels and arc light, ours beside the challenge's
+    /// Quantiles of the lenses' radius, arc pixels and arc light, ours and those of the challenge
     Arcs {
-        /// OURS/catalogue.csv and THEIRS/classifications_all.csv of one or more presets; OURS names it
+        /// Pairs of OURS/catalogue.csv and THEIRS/classifications_all.csv; the folder OURS names the preset
         #[arg(required = true)]
         catalogues: Vec<PathBuf>,
         #[arg(long, value_name = "SVG")]
@@ -45,7 +46,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Of a figure's panels, side by side; pixels.
+/// Size of a panel, pixels.
 const PANEL: (u32, u32) = (400, 400);
 
 fn quantile(sorted: &[f64], percent: f64) -> f64 {
@@ -54,7 +55,7 @@ fn quantile(sorted: &[f64], percent: f64) -> f64 {
     sorted[k] + (place - k as f64) * (sorted[(k + 1).min(sorted.len() - 1)] - sorted[k])
 }
 
-/// The head of a table: `columns`, then one a quantile.
+/// Prints the head of a table: `columns`, then one per quantile.
 fn print_head(columns: &str, percents: &[f64]) {
     let names: Vec<String> = percents.iter().map(|p| format!("{p} %")).collect();
     println!("{columns} {} |", names.join(" | "));

@@ -1,4 +1,4 @@
-//! Pixels of two stacks.
+//! The pixels of two stacks of images.
 
 use crate::{PANEL, print_head, quantile};
 use anyhow::{Context, Result, ensure};
@@ -11,10 +11,10 @@ use std::io::BufReader;
 use std::path::Path;
 
 const PERCENT: [f64; 6] = [1.0, 16.0, 50.0, 84.0, 99.0, 99.9];
-/// Where rings around the centre begin, arcsec.
+/// Inner radii of the rings around the centre, arcsec.
 const RINGS: [f64; 7] = [0.0, 0.5, 1.0, 1.5, 2.5, 3.5, 5.5];
 
-/// Of a band, by ring: ours over theirs at each of [`PERCENT`].
+/// The ratio of our quantiles to theirs in one band, by ring, at each of [`PERCENT`].
 type Ratios = [[f64; PERCENT.len()]; RINGS.len()];
 
 pub fn compare(ours: &Path, theirs: &Path, scale: f64, bands: &[String], plot: Option<&Path>) -> Result<()> {
@@ -62,7 +62,7 @@ impl Stack {
         })
     }
 
-    /// Pixels of a band in a ring, sorted.
+    /// The sorted pixels of a band in a ring.
     fn ring(&self, band: usize, ring: usize, scale: f64) -> Vec<f64> {
         let [h, w, c] = self.shape;
         let within = |place: usize| {
@@ -79,13 +79,13 @@ impl Stack {
         out
     }
 
-    /// How far the corners are from the centre.
+    /// Distance of the corners from the centre, arcsec.
     fn corner(&self, scale: f64) -> f64 {
         scale * ((self.shape[0] - 1) as f64 / 2.0).hypot((self.shape[1] - 1) as f64 / 2.0)
     }
 }
 
-/// A panel a band, ratios against the middles of the rings; those beyond the axis at its edge.
+/// One panel per band: ratios against the middles of the rings. Ratios beyond the axis are shown at its edge.
 fn draw(bands: &[String], ratios: &[Ratios], corner: f64) -> Result<String> {
     const LEGEND: i32 = 130;
     const EDGES: (f64, f64) = (0.5, 1.5);

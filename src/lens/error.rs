@@ -1,6 +1,7 @@
 //! What can go wrong when lenses are simulated.
 
 use super::simulate::population::{Population, PopulationError};
+use crate::survey;
 use std::io;
 use std::path::PathBuf;
 
@@ -39,7 +40,7 @@ pub enum Error {
         /// The band.
         band: String,
         /// What is wrong.
-        source: crate::survey::Error,
+        source: survey::Error,
     },
     /// A population without lenses cannot give any to train on.
     #[error("the population contains no lenses: lens_share = 0")]
@@ -103,7 +104,7 @@ pub enum Error {
     Files(#[from] crate::files::Error),
     /// A table cannot be written.
     #[error(transparent)]
-    Survey(#[from] crate::survey::Error),
+    Table(#[from] survey::Error),
     /// The device failed.
     #[error(transparent)]
     Device(#[from] crate::device::Error),

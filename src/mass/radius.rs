@@ -1,24 +1,23 @@
-//! What is known about one object's Einstein radius: a distribution, cut off at 0, since a radius is positive, and
-//! renormalised.
+//! The distribution of an object's Einstein radius: truncated at 0, since a radius is positive, and renormalised.
 
 use crate::likelihood::Likelihood;
 use crate::posterior::mixture::{LEVELS, Mixture};
-use anyhow::{Result, ensure};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Open01, StandardNormal};
 
 /// p(theta_e | theta_e > 0), arcsec.
-pub struct Radius {
-    shape: Shape,
-    /// P(theta_e > 0) before the cut.
+pub(super) struct Radius {
+    untruncated: Untruncated,
+    /// P(theta_e > 0) before the truncation.
     positive: f64,
 }
 
-/// The distribution before the cut.
-enum Shape {
+/// The distribution before the truncation.
+enum Untruncated {
+    /// The mixture of the members.
     Members(Mixture),
-    /// x(z), with z a standard normal, linear between the quantiles at [`LEVELS`] and beyond them: a Gaussian is
-    /// rebuilt exactly.
+    /// The quantiles at [`LEVELS`]. They are interpolated and extrapolated linearly as a function of the standard normal
+    /// score z, which reconstructs a Gaussian exactly.
     Quantiles([f64; 5]),
 }
 
@@ -31,66 +30,59 @@ const SCORES: [f64; 5] = [
     1.959_963_984_540_054,
 ];
 
-/// A radius less likely than this to be positive is no answer.
-const LEAST_POSITIVE: f64 = 1e-12;
+/// Without at least this probability of being positive, a radius is unknown.
+const MIN_POSITIVE: f64 = 1e-12;
 
 impl Radius {
-    /// The members' mixture, arcsec.
-    ///
-    /// # Errors
-    /// Nothing above 0.
-    pub fn from_mixture(mixture: Mixture) -> Result<Radius> {
+    /// The mixture of the members, arcsec; `None` if it does not extend above 0.
+    pub(super) fn from_mixture(mixture: Mixture) -> Option<Radius> {
         let positive = mixture.above(0.0);
-        Radius::new(Shape::Members(mixture), positive)
+        Radius::new(Untruncated::Members(mixture), positive)
     }
 
-    /// A distribution with these quantiles, arcsec, at [`LEVELS`].
-    ///
-    /// # Errors
-    /// Quantiles that are not finite or not in order; nothing above 0.
-    pub fn from_quantiles(q: [f64; 5]) -> Result<Radius> {
-        ensure!(
-            q.iter().all(|q| q.is_finite()) && q.is_sorted(),
-            "the quantiles {q:?} are not finite and in order"
-        );
+    /// A distribution with these quantiles at [`LEVELS`], arcsec; `None` if they are not finite and increasing, or if it
+    /// does not extend above 0.
+    pub(super) fn from_quantiles(q: [f64; 5]) -> Option<Radius> {
+        if !(q.iter().all(|q| q.is_finite()) && q.is_sorted()) {
+            return None;
+        }
         let positive = standard_normal().cdf(-score_of_zero(&q));
-        Radius::new(Shape::Quantiles(q), positive)
+        Radius::new(Untruncated::Quantiles(q), positive)
     }
 
-    fn new(shape: Shape, positive: f64) -> Result<Radius> {
-        ensure!(positive > LEAST_POSITIVE, "the radius is not above 0");
-        Ok(Radius { shape, positive })
+    fn new(untruncated: Untruncated, positive: f64) -> Option<Radius> {
+        (positive > MIN_POSITIVE).then_some(Radius { untruncated, positive })
     }
 
-    /// The share that was cut off: P(theta_e <= 0) before the cut.
-    pub fn cut(&self) -> f64 {
+    /// The fraction that was cut off: P(theta_e <= 0) before the truncation.
+    pub(super) fn cut(&self) -> f64 {
         1.0 - self.positive
     }
 
-    /// The theta_e that is not exceeded with probability `p`, 0 < p < 1.
-    pub fn quantile(&self, p: f64) -> f64 {
+    /// Quantile at the probability `p`, 0 < p < 1.
+    pub(super) fn quantile(&self, p: f64) -> f64 {
         let above = ((1.0 - p) * self.positive).clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON);
-        let theta_e = match &self.shape {
-            Shape::Members(mixture) => mixture.upper_quantile(above),
-            Shape::Quantiles(q) => at_score(q, standard_normal().upper_quantile(above)),
+        let theta_e = match &self.untruncated {
+            Untruncated::Members(mixture) => mixture.upper_quantile(above),
+            Untruncated::Quantiles(q) => at_score(q, standard_normal().upper_quantile(above)),
         };
         theta_e.max(f64::MIN_POSITIVE)
     }
 
     /// Quantiles at [`LEVELS`].
-    pub fn quantiles(&self) -> [f64; 5] {
+    pub(super) fn quantiles(&self) -> [f64; 5] {
         LEVELS.map(|p| self.quantile(p))
     }
 
     /// One random theta_e.
-    pub fn draw(&self, rng: &mut ChaCha8Rng) -> f64 {
+    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> f64 {
         if self.positive < 0.05 {
             return self.quantile(Open01.sample(rng));
         }
         loop {
-            let theta_e = match &self.shape {
-                Shape::Members(mixture) => mixture.draw(rng),
-                Shape::Quantiles(q) => at_score(q, StandardNormal.sample(rng)),
+            let theta_e = match &self.untruncated {
+                Untruncated::Members(mixture) => mixture.draw(rng),
+                Untruncated::Quantiles(q) => at_score(q, StandardNormal.sample(rng)),
             };
             if theta_e > 0.0 {
                 return theta_e;
@@ -103,13 +95,13 @@ fn standard_normal() -> Mixture {
     Mixture::new(Likelihood::Gaussian, &[0.0], &[1.0]).expect("a valid mixture")
 }
 
-/// x(z): the segment that z lies in, or the first or last.
+/// The value at the score z: on the segment between two quantiles that contains z, or on the first or last one.
 fn at_score(q: &[f64; 5], z: f64) -> f64 {
     let i = SCORES[1..4].iter().filter(|knot| z > **knot).count();
     q[i] + (q[i + 1] - q[i]) * (z - SCORES[i]) / (SCORES[i + 1] - SCORES[i])
 }
 
-/// The largest z with x(z) <= 0; infinite where x is constant beyond the outer quantiles.
+/// The largest score whose value is not positive; infinite if the values are constant beyond the outer quantiles.
 fn score_of_zero(q: &[f64; 5]) -> f64 {
     let i = q[1..4].iter().filter(|q| **q <= 0.0).count();
     if q[i] == q[i + 1] {
@@ -127,8 +119,8 @@ mod tests {
         assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
     }
 
-    fn gaussians(mu: &[f64], var: &[f64]) -> Result<Radius> {
-        Radius::from_mixture(Mixture::new(Likelihood::Gaussian, mu, var)?)
+    fn gaussians(mu: &[f64], var: &[f64]) -> Option<Radius> {
+        Radius::from_mixture(Mixture::new(Likelihood::Gaussian, mu, var).unwrap())
     }
 
     fn gaussian(mu: f64, sigma: f64) -> [Radius; 2] {
@@ -139,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn far_above_zero_nothing_changes() {
+    fn far_above_zero_the_distribution_is_unchanged() {
         let mixture = Mixture::new(Likelihood::Gaussian, &[1.0, 1.4, 1.1], &[0.01, 0.02, 0.005]).unwrap();
         let radius = Radius::from_mixture(mixture.clone()).unwrap();
         let rebuilt = Radius::from_quantiles(mixture.prediction().quantiles).unwrap();
@@ -151,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gaussian_cut_at_zero() {
+    fn a_gaussian_truncated_at_zero() {
         // scipy.stats.truncnorm(-mu / sigma, inf, mu, sigma).ppf(LEVELS)
         #[rustfmt::skip]
         let cases = [
@@ -172,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_have_the_quantiles() {
+    fn draws_follow_the_quantiles() {
         let members = |likelihood, mu: &[f64], var: &[f64]| {
             Radius::from_mixture(Mixture::new(likelihood, mu, var).unwrap()).unwrap()
         };
@@ -180,7 +172,7 @@ mod tests {
             members(Likelihood::Gaussian, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
             members(Likelihood::StudentT, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
             members(Likelihood::LogNormal, &[0.5, 0.1, 1.4], &[0.04, 0.09, 0.01]),
-            members(Likelihood::Gaussian, &[-2.0, -2.5], &[1.0, 1.0]), // by inversion
+            members(Likelihood::Gaussian, &[-2.0, -2.5], &[1.0, 1.0]), // Drawn by inversion.
             Radius::from_quantiles([-0.1, 0.2, 0.3, 0.9, 2.0]).unwrap(),
         ];
         let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -188,8 +180,8 @@ mod tests {
             let draws: Vec<f64> = (0..200_000).map(|_| radius.draw(&mut rng)).collect();
             assert!(draws.iter().all(|x| *x > 0.0));
             for (q, p) in radius.quantiles().into_iter().zip(LEVELS) {
-                let share = draws.iter().filter(|x| **x <= q).count() as f64 / draws.len() as f64;
-                assert_close(share, p, 4.0 * (p * (1.0 - p) / draws.len() as f64).sqrt());
+                let fraction = draws.iter().filter(|x| **x <= q).count() as f64 / draws.len() as f64;
+                assert_close(fraction, p, 4.0 * (p * (1.0 - p) / draws.len() as f64).sqrt());
             }
         }
     }
@@ -204,12 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn no_radius_is_an_error() {
-        assert!(gaussians(&[f64::NAN], &[1.0]).is_err());
-        assert!(gaussians(&[-9.0], &[1.0]).is_err());
-        assert!(Radius::from_quantiles([1.0, 2.0, f64::NAN, 3.0, 4.0]).is_err());
-        assert!(Radius::from_quantiles([1.0, 3.0, 2.0, 4.0, 5.0]).is_err());
-        assert!(Radius::from_quantiles([-1.0; 5]).is_err());
-        assert!(Radius::from_quantiles([0.0; 5]).is_err());
+    fn distributions_without_positive_radii_are_unknown() {
+        assert!(gaussians(&[-9.0], &[1.0]).is_none());
+        assert!(Radius::from_quantiles([1.0, 2.0, f64::NAN, 3.0, 4.0]).is_none());
+        assert!(Radius::from_quantiles([1.0, 3.0, 2.0, 4.0, 5.0]).is_none());
+        assert!(Radius::from_quantiles([-1.0; 5]).is_none());
+        assert!(Radius::from_quantiles([0.0; 5]).is_none());
     }
 }

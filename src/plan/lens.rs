@@ -7,7 +7,7 @@
 use super::{Op, Operation, TensorId};
 
 operations! {
-    /// One step of making a batch of images.
+    /// An operation of the simulator.
     LensOp: Lens { LensPsf, LensRender, LensConvolve, LensNoise, LensArcs }
 }
 

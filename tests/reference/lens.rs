@@ -1,10 +1,10 @@
-//! The simulator in f64: what the device makes of the same words.
+//! The simulator in f64, from the same words as a device.
 
 use super::Memory;
 use lensgpu::plan::*;
 use std::f64::consts::TAU;
 
-/// An object's words as a device has them; the reference's memory holds their bits as whole numbers.
+/// The words of an object. The memory of the reference holds them as integers.
 #[derive(Clone)]
 pub struct Words {
     shape: LensShape,
@@ -33,7 +33,7 @@ impl Words {
     }
 }
 
-/// Convergence (2 - t)/2 (b/R)^t with R^2 = q^2 x^2 + y^2 along its axes, at a centre and an angle, with shear.
+/// A power law: convergence (2 - t)/2 (b/R)^t with R^2 = q^2 x^2 + y^2 along its axes, and external shear.
 #[derive(Clone, Copy, Debug)]
 pub struct Mass {
     pub x: f64,
@@ -63,7 +63,7 @@ impl Mass {
 
     /// By integration over the ellipses (Keeton 2001, astro-ph/0102341, eqs. 15 to 17; Schramm 1990): alpha_x = q x J0,
     /// alpha_y = q y J1, J_n = int_0^1 kappa(xi(u)) / (1 - (1 - q^2) u)^(n + 1/2) du, xi^2 = u (x^2 + y^2/(1 - (1 - q^2) u)).
-    /// With u = s^m, m = 2/(2 - t), the integrand has no pole at 0. No series, and nothing in common with the kernels.
+    /// With u = s^m, m = 2/(2 - t), the integrand has no pole at 0. The method is independent of the kernels' series.
     pub fn alpha(&self, theta: [f64; 2]) -> [f64; 2] {
         let (dx, dy) = (theta[0] - self.x, theta[1] - self.y);
         let (x, y) = (self.cos * dx + self.sin * dy, self.cos * dy - self.sin * dx);
@@ -71,7 +71,7 @@ impl Mass {
         let (mut ax, mut ay) = (0.0, 0.0);
         if self.b > 0.0 && (x != 0.0 || y != 0.0) {
             let m = 2.0 / (2.0 - t);
-            // Units in which the point is at a distance of 1.
+            // In units of the point's distance.
             let r = x.hypot(y);
             let (ux, uy) = (x / r, y / r);
             for (s, weight) in gauss_panels() {
@@ -90,7 +90,7 @@ impl Mass {
         ]
     }
 
-    /// Derivatives of beta = theta - alpha: by differences of fourth order.
+    /// Derivatives of beta = theta - alpha, by finite differences of fourth order.
     pub fn jacobian(&self, theta: [f64; 2]) -> [f64; 4] {
         let h = 1e-3 * (theta[0] - self.x).hypot(theta[1] - self.y).max(1e-12);
         let difference = |axis: usize| {
@@ -117,7 +117,7 @@ impl Mass {
     }
 }
 
-/// Points and weights on (0,1): Gauss-Legendre of five points on panels that get smaller towards 0 and 1.
+/// Nodes and weights on (0,1): five-point Gauss-Legendre quadrature on panels that get smaller towards 0 and 1.
 fn gauss_panels() -> &'static [(f64, f64)] {
     static PANELS: std::sync::OnceLock<Vec<(f64, f64)>> = std::sync::OnceLock::new();
     PANELS.get_or_init(|| {
@@ -153,7 +153,7 @@ pub fn psf(op: &LensPsf, memory: &mut Memory) {
                 let middle = (k / 2) as f64;
                 let (x, y) = (j as f64 - middle, i as f64 - middle);
                 let r2 = (1.0 - e1) * x * x - 2.0 * e2 * x * y + (1.0 + e1) * y * y;
-                // Half of the value at the centre where r is half of the full width.
+                // The profile falls to half of its maximum at half of the full width.
                 let r2 = r2 / (0.5 * fwhm).powi(2);
                 if beta > 0.0 {
                     (1.0 + r2 * (2f64.powf(1.0 / beta) - 1.0)).powf(-beta)
@@ -169,7 +169,7 @@ pub fn psf(op: &LensPsf, memory: &mut Memory) {
     }
 }
 
-/// A Sersic profile, 1 at its centre.
+/// A Sersic profile; 1 at its centre.
 fn sersic(words: &Words, at: usize, theta: [f64; 2]) -> f64 {
     let [x, y, cos, sin, q, per_radius, per_index, b] = words.floats(at);
     let (dx, dy) = (theta[0] - x, theta[1] - y);
@@ -253,7 +253,7 @@ pub fn convolve(op: &LensConvolve, memory: &mut Memory) {
     }
 }
 
-/// pcg4d as its authors write it (Jarzynski & Olano 2020, JCGT 9, 3).
+/// pcg4d as published (Jarzynski & Olano 2020, JCGT 9, 3).
 pub fn pcg4d(v: [u32; 4]) -> [u32; 4] {
     let mix = |[mut x, mut y, mut z, mut w]: [u32; 4]| {
         x = x.wrapping_add(y.wrapping_mul(w));
@@ -306,13 +306,13 @@ pub fn noise(op: &LensNoise, memory: &mut Memory) {
     }
 }
 
-/// The least count whose cumulative probability reaches `goal`.
-fn poisson(mean: f64, goal: f64) -> f64 {
+/// The smallest count whose cumulative probability reaches `uniform`.
+fn poisson(mean: f64, uniform: f64) -> f64 {
     let probability = |count: i32| (-mean).exp() * (1..=count).map(|k| mean / f64::from(k)).product::<f64>();
-    let mut below = 0.0;
+    let mut cumulative = 0.0;
     for count in 0..200 {
-        below += probability(count);
-        if below >= goal {
+        cumulative += probability(count);
+        if cumulative >= uniform {
             return f64::from(count);
         }
     }

@@ -17,7 +17,7 @@ pub fn advice(error: &Error) -> Option<String> {
         }
         Error::Files(error) => return super::files::advice(error),
         Error::Device(error) => return super::device::advice(error),
-        Error::Survey(error) => return super::survey::advice(error),
+        Error::Table(error) => return super::survey::advice(error),
         // The messages say what is allowed, in terms of the population file.
         Error::ReadPopulation { .. }
         | Error::Population { .. }

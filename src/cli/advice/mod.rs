@@ -6,6 +6,7 @@ mod device;
 mod diagnose;
 mod files;
 mod lens;
+mod mass;
 mod survey;
 
 /// Advice for the first error in the chain for which there is any.
@@ -18,5 +19,6 @@ fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(diagnose::advice))
         .or_else(|| error.downcast_ref().and_then(files::advice))
         .or_else(|| error.downcast_ref().and_then(lens::advice))
+        .or_else(|| error.downcast_ref().and_then(mass::advice))
         .or_else(|| error.downcast_ref().and_then(survey::advice))
 }

@@ -4,7 +4,7 @@
 //! steps in a row it returns to its last good weights, with a tenth of the learning rate.
 
 use super::Native;
-use super::memory::{Memory, Need, Scratch};
+use super::memory::{Memory, Scratch, ScratchSize};
 use super::simd::{LANES, simd};
 use crate::plan::state::{FREEZE, KEEP, RESTORE, SKIP, TAKE};
 use crate::plan::{Adam, log, schedule, state};
@@ -19,8 +19,8 @@ impl Adam {
 }
 
 impl Native for Adam {
-    fn need(&self, members: usize) -> Need {
-        Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
+        ScratchSize {
             worker: 0,
             shared: (members * self.pieces() * 2).div_ceil(LANES),
         }
@@ -30,7 +30,7 @@ impl Native for Adam {
         let norms = &mut scratch.shared.floats_mut()[..memory.members * self.pieces() * 2];
         scratch
             .workers
-            .share(norms.chunks_exact_mut(2).enumerate(), |_, (task, norm)| {
+            .run(norms.chunks_exact_mut(2).enumerate(), |_, (task, norm)| {
                 let (m, number) = (task / self.pieces(), task % self.pieces());
                 let grads = memory
                     .row(self.grads, m)
@@ -158,7 +158,7 @@ impl Adam {
             .rows_mut()
             .flat_map(|good| good[..self.param_stride].chunks_mut(PIECE));
         let tasks = params.pieces(PIECE).zip(moments).zip(good_params);
-        scratch.workers.share(
+        scratch.workers.run(
             tasks,
             |_, (((m, number, params), ((_, _, first), (_, _, second))), good)| {
                 let state = memory.words(self.state, m);

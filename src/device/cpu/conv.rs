@@ -2,7 +2,7 @@
 //!
 //! A task has a piece of the batch. Packed weights are made first, once a member.
 
-use super::memory::{Memory, Need, Scratch};
+use super::memory::{Memory, Scratch, ScratchSize};
 use super::product::{Gradient, Weights, Windows, column_sums, pack, pack_from, packed_len, product, weight_gradient};
 use super::simd::LANES;
 use super::{Native, gate, put_grad};
@@ -20,9 +20,9 @@ fn images(s: &ConvShape) -> usize {
 }
 
 impl Native for ConvForward {
-    fn need(&self, members: usize) -> Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
         let s = self.shape;
-        Need {
+        ScratchSize {
             worker: 0,
             shared: members * packed_len(s.kernel_len() / s.out_c, s.out_c),
         }
@@ -37,7 +37,7 @@ impl Native for ConvForward {
             .chunks_exact_mut(lanes)
             .take(memory.members)
             .enumerate();
-        scratch.workers.share(packed, |_, (m, packed)| {
+        scratch.workers.run(packed, |_, (m, packed)| {
             pack(memory.part(self.kernel, s.kernel_len(), m), s.out_c, packed);
         });
 
@@ -54,7 +54,7 @@ impl Native for ConvForward {
         let packed = scratch.shared.lanes();
         scratch
             .workers
-            .share(out.pieces(images(&s) * image), |_, (m, number, out)| {
+            .run(out.pieces(images(&s) * image), |_, (m, number, out)| {
                 let x = &memory.row(self.x, m)[number * images(&s) * x_image..];
                 let weights = Weights {
                     packed: &packed[m * lanes..][..lanes],
@@ -75,11 +75,11 @@ impl Native for ConvForward {
 
 /// dx is a convolution of dout, its lines padded with kernel_w - 1 zeros at both ends, by the kernel turned around.
 impl Native for ConvGradInput {
-    fn need(&self, members: usize) -> Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
         let s = self.shape;
         let packed = packed_len(s.kernel_len() / s.in_c, s.in_c);
         let padded = s.out_h() * (s.out_w() + 2 * (s.kernel_w - 1)) * s.out_c;
-        Need {
+        ScratchSize {
             worker: padded.div_ceil(LANES),
             shared: members * packed,
         }
@@ -95,7 +95,7 @@ impl Native for ConvGradInput {
             .chunks_exact_mut(lanes)
             .take(memory.members)
             .enumerate();
-        scratch.workers.share(packed, |_, (m, packed)| {
+        scratch.workers.run(packed, |_, (m, packed)| {
             let kernel = memory.part(self.kernel, s.kernel_len(), m);
             pack_from(rows, s.in_c, packed, |row, c| {
                 let (place, o) = (row / s.out_c, row % s.out_c);
@@ -112,7 +112,7 @@ impl Native for ConvGradInput {
         let packed = scratch.shared.lanes();
         scratch
             .workers
-            .share(dx.pieces(images(&s) * image), |scratch, (m, number, dx)| {
+            .run(dx.pieces(images(&s) * image), |scratch, (m, number, dx)| {
                 let dout = &memory.row(self.dout, m)[number * images(&s) * dout_image..];
                 let x = &memory.row(self.x, m)[number * images(&s) * image..];
                 let padded = &mut scratch.floats_mut()[..s.out_h() * padded_line];
@@ -172,9 +172,9 @@ impl ConvGradWeight {
 }
 
 impl Native for ConvGradWeight {
-    fn need(&self, members: usize) -> Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
         let s = self.shape;
-        Need {
+        ScratchSize {
             worker: packed_len(self.lines() * s.out_w(), s.out_c),
             shared: (members * self.partials()).div_ceil(LANES),
         }
@@ -194,7 +194,7 @@ impl Native for ConvGradWeight {
         let partials = &mut scratch.shared.floats_mut()[..memory.members * self.partials()];
         let pieces = self.partials() / self.partial();
         let tasks = partials.chunks_exact_mut(self.partial()).enumerate();
-        scratch.workers.share(tasks, |scratch, (task, partial)| {
+        scratch.workers.run(tasks, |scratch, (task, partial)| {
             let (m, number) = (task / pieces, task % pieces);
             let images = memory
                 .row(self.x, m)
@@ -223,7 +223,7 @@ impl Native for ConvGradWeight {
         let partials = &scratch.shared.floats()[..memory.members * self.partials()];
         let mut grads = memory.take(self.kernel_grad.tensor);
         let tasks = grads.rows_mut().zip(partials.chunks_exact(self.partials()));
-        scratch.workers.share(tasks, |_, (grads, partials)| {
+        scratch.workers.run(tasks, |_, (grads, partials)| {
             for (piece, partial) in partials.chunks_exact(self.partial()).enumerate() {
                 let accumulate = self.accumulate || piece > 0;
                 let (kernel, bias) = partial.split_at(s.kernel_len());

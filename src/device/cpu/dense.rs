@@ -1,6 +1,6 @@
 //! Dense layers: a window of the product is an image's features.
 
-use super::memory::{Memory, Need, Scratch};
+use super::memory::{Memory, Scratch, ScratchSize};
 use super::product::{Gradient, Weights, Windows, column_sums, pack, pack_from, packed_len, product, weight_gradient};
 use super::{Native, gate};
 use crate::plan::{DenseForward, DenseGradInput, DenseGradWeight};
@@ -13,8 +13,8 @@ const INPUTS: usize = 256;
 const TERMS: usize = 256;
 
 impl Native for DenseForward {
-    fn need(&self, members: usize) -> Need {
-        Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
+        ScratchSize {
             worker: 0,
             shared: members * packed_len(self.shape.inputs, self.shape.outputs),
         }
@@ -29,7 +29,7 @@ impl Native for DenseForward {
             .chunks_exact_mut(lanes)
             .take(memory.members)
             .enumerate();
-        scratch.workers.share(packed, |_, (m, packed)| {
+        scratch.workers.run(packed, |_, (m, packed)| {
             pack(memory.part(self.kernel, s.inputs * s.outputs, m), s.outputs, packed);
         });
 
@@ -37,7 +37,7 @@ impl Native for DenseForward {
         let packed = scratch.shared.lanes();
         scratch
             .workers
-            .share(out.pieces(IMAGES * s.outputs), |_, (m, number, out)| {
+            .run(out.pieces(IMAGES * s.outputs), |_, (m, number, out)| {
                 let x = &memory.row(self.x, m)[number * IMAGES * s.inputs..];
                 let weights = Weights {
                     packed: &packed[m * lanes..][..lanes],
@@ -53,8 +53,8 @@ impl Native for DenseForward {
 }
 
 impl Native for DenseGradInput {
-    fn need(&self, members: usize) -> Need {
-        Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
+        ScratchSize {
             worker: 0,
             shared: members * packed_len(self.shape.outputs, self.shape.inputs),
         }
@@ -69,37 +69,35 @@ impl Native for DenseGradInput {
             .chunks_exact_mut(lanes)
             .take(memory.members)
             .enumerate();
-        scratch.workers.share(packed, |_, (m, packed)| {
+        scratch.workers.run(packed, |_, (m, packed)| {
             let kernel = memory.part(self.kernel, s.inputs * s.outputs, m);
             pack_from(s.outputs, s.inputs, packed, |o, i| kernel[i * s.outputs + o]);
         });
 
         let mut dx = memory.take(self.dx);
         let packed = scratch.shared.lanes();
-        scratch
-            .workers
-            .share(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
-                let dout = &memory.row(self.dout, m)[number * IMAGES * s.outputs..];
-                let packed = &packed[m * lanes..][..lanes];
-                let weights = Weights {
-                    packed,
-                    columns: s.inputs,
-                    skip: 0,
-                    bias: &[],
-                    relu: false,
-                };
-                product(dout, features(dx.len() / s.inputs, s.outputs), &weights, dx);
-                if self.gate {
-                    gate(dx, &memory.row(self.x, m)[number * IMAGES * s.inputs..]);
-                }
-            });
+        scratch.workers.run(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
+            let dout = &memory.row(self.dout, m)[number * IMAGES * s.outputs..];
+            let packed = &packed[m * lanes..][..lanes];
+            let weights = Weights {
+                packed,
+                columns: s.inputs,
+                skip: 0,
+                bias: &[],
+                relu: false,
+            };
+            product(dout, features(dx.len() / s.inputs, s.outputs), &weights, dx);
+            if self.gate {
+                gate(dx, &memory.row(self.x, m)[number * IMAGES * s.inputs..]);
+            }
+        });
         memory.put(self.dx, dx);
     }
 }
 
 impl Native for DenseGradWeight {
-    fn need(&self, members: usize) -> Need {
-        Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
+        ScratchSize {
             worker: 0,
             shared: members * packed_len(self.shape.batch, self.shape.outputs),
         }
@@ -116,7 +114,7 @@ impl Native for DenseGradWeight {
             .chunks_exact_mut(lanes)
             .zip(grads.rows_mut())
             .enumerate();
-        scratch.workers.share(packed, |_, (m, (packed, grads))| {
+        scratch.workers.run(packed, |_, (m, (packed, grads))| {
             let bias_grad = &mut grads[self.bias_grad.offset..][..s.outputs];
             if !self.accumulate {
                 bias_grad.fill(0.0);
@@ -136,7 +134,7 @@ impl Native for DenseGradWeight {
                 .enumerate()
                 .map(move |(number, grad)| (m, number, grad))
         });
-        scratch.workers.share(tasks, |_, (m, number, grad)| {
+        scratch.workers.run(tasks, |_, (m, number, grad)| {
             if !self.accumulate {
                 grad.fill(0.0);
             }

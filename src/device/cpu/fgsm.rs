@@ -12,7 +12,7 @@ impl Native for Fgsm {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let mut out = memory.take(self.out);
         let piece = PIECE.next_multiple_of(self.channels);
-        scratch.workers.share(out.pieces(piece), |_, (m, number, out)| {
+        scratch.workers.run(out.pieces(piece), |_, (m, number, out)| {
             let [x, dx] = [self.x, self.dx].map(|tensor| &memory.row(tensor, m)[number * piece..][..out.len()]);
             let bands = memory.words(self.bands, m);
             let [epsilon, masked] =

@@ -14,7 +14,7 @@ impl Native for Gather {
             let draw = memory.words(self.draws, m)[step * self.batch + b];
             ((draw & 0x0fff_ffff) as usize, draw >> 28)
         };
-        scratch.workers.share(x.pieces(image), |_, (m, b, x)| {
+        scratch.workers.run(x.pieces(image), |_, (m, b, x)| {
             let (drawn, code) = draw(m, b);
             self.flip(&pool[drawn * image..][..image], code, x);
             if let Some(bands) = self.bands {

@@ -10,7 +10,7 @@ impl Native for HeadsForward {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let (mut raw, mut prediction) = (memory.take(self.raw), memory.take(self.prediction));
         let tasks = raw.rows_mut().zip(prediction.rows_mut()).enumerate();
-        scratch.workers.share(tasks, |_, (m, (raw, prediction))| {
+        scratch.workers.run(tasks, |_, (m, (raw, prediction))| {
             let x = memory.row(self.x, m).chunks_exact(self.inputs);
             let outputs = raw.chunks_exact_mut(2).zip(prediction.chunks_exact_mut(2));
             for (x, (raw, prediction)) in x.zip(outputs) {
@@ -97,7 +97,7 @@ fn sigmoid(b: f32) -> f32 {
 impl Native for HeadsGradInput {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let mut dx = memory.take(self.dx);
-        scratch.workers.share(dx.rows_mut().enumerate(), |_, (m, dx)| {
+        scratch.workers.run(dx.rows_mut().enumerate(), |_, (m, dx)| {
             let [mean_kernel, var_kernel] =
                 [self.mean_kernel, self.var_kernel].map(|kernel| memory.part(kernel, self.inputs, m));
             for (dx, draw) in dx
@@ -123,7 +123,7 @@ impl Native for HeadsGradWeight {
             (self.mean_kernel_grad, self.mean_bias_grad),
             (self.var_kernel_grad, self.var_bias_grad),
         ];
-        scratch.workers.share(grads.rows_mut().enumerate(), |_, (m, grads)| {
+        scratch.workers.run(grads.rows_mut().enumerate(), |_, (m, grads)| {
             let (x, draw) = (memory.row(self.x, m), memory.row(self.draw, m));
             for (head, (kernel, bias)) in heads.into_iter().enumerate() {
                 let draw = || draw.iter().skip(head).step_by(2);

@@ -160,14 +160,14 @@ impl Memory {
 
 /// Scratch in lanes: what each worker needs for itself, and what all of them share.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Need {
+pub struct ScratchSize {
     pub worker: usize,
     pub shared: usize,
 }
 
-impl Need {
-    pub fn max(self, other: Need) -> Need {
-        Need {
+impl ScratchSize {
+    pub fn max(self, other: ScratchSize) -> ScratchSize {
+        ScratchSize {
             worker: self.worker.max(other.worker),
             shared: self.shared.max(other.shared),
         }
@@ -181,12 +181,12 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    pub fn new(need: Need) -> Scratch {
-        let worker = || Buffer::zeros(need.worker * LANES);
+    pub fn new(size: ScratchSize) -> Scratch {
+        let worker = || Buffer::zeros(size.worker * LANES);
         let workers = Workers((0..rayon::current_num_threads()).map(|_| worker()).collect());
         Scratch {
             workers,
-            shared: Buffer::zeros(need.shared * LANES),
+            shared: Buffer::zeros(size.shared * LANES),
         }
     }
 
@@ -201,7 +201,7 @@ pub struct Workers(Vec<Buffer>);
 impl Workers {
     /// Does all tasks, each worker taking the next one as it gets free. What a task does must depend on nothing but the
     /// task, so that the result is the same for any number of workers.
-    pub fn share<T>(&mut self, tasks: impl Iterator<Item = T> + Send, work: impl Fn(&mut Buffer, T) + Sync) {
+    pub fn run<T>(&mut self, tasks: impl Iterator<Item = T> + Send, work: impl Fn(&mut Buffer, T) + Sync) {
         let tasks = Mutex::new(tasks);
         let next = || tasks.lock().expect("no task panics while it is handed out").next();
         self.0.par_iter_mut().for_each(|scratch| {

@@ -27,7 +27,7 @@ mod simd;
 use crate::device::{Engine, Error, Next, Result, Sink, Watch};
 use crate::numeric::median;
 use crate::plan::{LensOp, NetworkOp, Op, Plan, TensorId};
-use memory::{Memory, Need, Scratch};
+use memory::{Memory, Scratch, ScratchSize};
 use std::time::Instant;
 
 pub use processor::{features, name};
@@ -43,8 +43,8 @@ pub struct CpuEngine {
 /// An operation's native twin.
 trait Native {
     /// Scratch for this many members.
-    fn need(&self, _members: usize) -> Need {
-        Need::default()
+    fn scratch_size(&self, _members: usize) -> ScratchSize {
+        ScratchSize::default()
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch);
@@ -98,15 +98,15 @@ impl CpuEngine {
         if members == 0 {
             return Err(Error::NoMembers);
         }
-        let need = plan
+        let size = plan
             .ops
             .iter()
-            .map(|op| native(op).need(members))
-            .fold(Need::default(), Need::max);
+            .map(|op| native(op).scratch_size(members))
+            .fold(ScratchSize::default(), ScratchSize::max);
         Ok(CpuEngine {
             ops: plan.ops.clone(),
             memory: Memory::new(plan, members),
-            scratch: Scratch::new(need),
+            scratch: Scratch::new(size),
             log: plan.log,
         })
     }

@@ -3,7 +3,7 @@
 //! The norm's output is never stored: it is largest at the largest x where gamma > 0, at the smallest where gamma < 0,
 //! and at the first where gamma = 0.
 
-use super::memory::{Buffer, Memory, Need, Scratch};
+use super::memory::{Buffer, Memory, Scratch, ScratchSize};
 use super::pool::{Window, at, at_mut, by_channels, corner, images, peak, put_back, windows};
 use super::simd::{LANES, simd};
 use super::{Native, put_grad};
@@ -31,9 +31,9 @@ impl NormStats {
 }
 
 impl Native for NormStats {
-    fn need(&self, members: usize) -> Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
         let width = self.side() * self.channels;
-        Need {
+        ScratchSize {
             worker: (2 * width).div_ceil(LANES),
             shared: (members * self.pieces() * 2 * self.channels).div_ceil(LANES),
         }
@@ -44,7 +44,7 @@ impl Native for NormStats {
         let width = self.side() * channels;
         let partials = &mut scratch.shared.floats_mut()[..memory.members * self.pieces() * 2 * channels];
         let tasks = partials.chunks_exact_mut(2 * channels).enumerate();
-        scratch.workers.share(tasks, |scratch, (task, partial)| {
+        scratch.workers.run(tasks, |scratch, (task, partial)| {
             let (m, number) = (task / self.pieces(), task % self.pieces());
             let rows = memory.row(self.x, m)[..self.rows * channels]
                 .chunks(piece * channels)
@@ -164,8 +164,8 @@ fn signs<const N: usize>(gamma: &[f32; N]) -> [f32; N] {
 }
 
 impl Native for NormForward {
-    fn need(&self, _members: usize) -> Need {
-        Need {
+    fn scratch_size(&self, _members: usize) -> ScratchSize {
+        ScratchSize {
             worker: self.shape.c.div_ceil(LANES),
             shared: 0,
         }
@@ -174,7 +174,7 @@ impl Native for NormForward {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let mut out = memory.take(self.out);
-        scratch.workers.share(
+        scratch.workers.run(
             out.pieces(images(&s) * s.out_h() * s.out_w() * s.c),
             |scratch, (m, number, out)| {
                 let (mean, variance) = match self.source {
@@ -243,9 +243,9 @@ impl NormGradParam {
 }
 
 impl Native for NormGradParam {
-    fn need(&self, members: usize) -> Need {
+    fn scratch_size(&self, members: usize) -> ScratchSize {
         let c = self.shape.c;
-        Need {
+        ScratchSize {
             worker: c.div_ceil(LANES),
             shared: (members * self.pieces() * 2 * c).div_ceil(LANES),
         }
@@ -256,7 +256,7 @@ impl Native for NormGradParam {
         let image = s.out_h() * s.out_w() * s.c;
         let partials = &mut scratch.shared.floats_mut()[..memory.members * self.pieces() * 2 * s.c];
         let tasks = partials.chunks_exact_mut(2 * s.c).enumerate();
-        scratch.workers.share(tasks, |scratch, (task, partial)| {
+        scratch.workers.run(tasks, |scratch, (task, partial)| {
             let (m, number) = (task / self.pieces(), task % self.pieces());
             let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
             let gamma = memory.part(self.gamma, s.c, m);
@@ -327,8 +327,8 @@ fn grad_param_window<const N: usize>(
 }
 
 impl Native for NormGradInput {
-    fn need(&self, _members: usize) -> Need {
-        Need {
+    fn scratch_size(&self, _members: usize) -> ScratchSize {
+        ScratchSize {
             worker: self.shape.c.div_ceil(LANES),
             shared: 0,
         }
@@ -339,7 +339,7 @@ impl Native for NormGradInput {
         let mut dx = memory.take(self.dx);
         scratch
             .workers
-            .share(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
+            .run(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
                 let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
                 let gamma = memory.part(self.gamma, s.c, m);
                 let channels = Channels::new(mean, variance, self.epsilon, gamma, scratch);

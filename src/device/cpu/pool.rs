@@ -17,7 +17,7 @@ impl Native for PoolForward {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let mut out = memory.take(self.out);
-        scratch.workers.share(
+        scratch.workers.run(
             out.pieces(images(&s) * s.out_h() * s.out_w() * s.c),
             |_, (m, number, out)| {
                 forward(s, &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..], out);
@@ -33,7 +33,7 @@ impl Native for PoolGradInput {
         let mut dx = memory.take(self.dx);
         scratch
             .workers
-            .share(dx.pieces(images(&s) * s.h * s.w * s.c), |_, (m, number, dx)| {
+            .run(dx.pieces(images(&s) * s.h * s.w * s.c), |_, (m, number, dx)| {
                 let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
                 let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
                 grad_input(s, self.gate, x, dout, dx);

@@ -23,9 +23,9 @@ impl PsfImages {
         for &band in &window.bands {
             let Band { name, psf, .. } = &population.bands[band];
             if let Psf::Image { file } = psf {
-                images.push(read_psf(file).map_err(|error| Error::Psf {
+                images.push(read_psf(file).map_err(|source| Error::Psf {
                     band: name.clone(),
-                    source: error,
+                    source,
                 })?);
             }
         }

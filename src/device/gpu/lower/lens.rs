@@ -1,4 +1,4 @@
-//! The simulator: objects on the grid, for a plan of it has one member.
+//! The simulator. Its plan has one member, so the grid covers the objects.
 
 use super::fold;
 use crate::device::gpu::{Binding, Constant, Pass};
@@ -17,7 +17,7 @@ pub fn lower(op: &LensOp) -> Vec<Pass> {
 
 const SHADER: &str = "lens.wgsl";
 
-/// Constants by name, those of the grid and of the shape that the kernel names.
+/// The values of the constants `names` that a kernel uses.
 fn constants(shape: &LensShape, grid: [u32; 2], names: &[&'static str]) -> Vec<(&'static str, Constant)> {
     let value = |name: &str| -> Constant {
         match name {
@@ -107,7 +107,7 @@ fn render(op: &LensRender) -> Vec<Pass> {
     }]
 }
 
-/// Its tile of 16 + K - 1 squared values fits 16 KiB of workgroup memory up to K = 49.
+/// Its tile of (16 + K - 1)^2 values fits in 16 KiB of workgroup memory up to K = 49.
 fn convolve(op: &LensConvolve) -> Vec<Pass> {
     let s = &op.shape;
     let grid = fold(s.objects * LAYERS * s.bands * s.h.div_ceil(16) * s.w.div_ceil(16));

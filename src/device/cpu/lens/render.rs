@@ -1,0 +1,158 @@
+//! The light of an object, before it is blurred.
+
+use super::Lane;
+use super::deflection::PowerLaw;
+use super::object::Object;
+use crate::device::cpu::Native;
+use crate::device::cpu::elementary::{exp, pow};
+use crate::device::cpu::memory::{Memory, Scratch};
+use crate::device::cpu::simd::{LANES, simd};
+use crate::plan::{LAYERS, LensRender, LensShape, side};
+
+/// An elliptical Sersic profile.
+#[derive(Clone, Copy)]
+pub(super) struct Sersic {
+    pub x: f32,
+    pub y: f32,
+    /// Cosine and sine of the angle of the major axis.
+    pub cos: f32,
+    pub sin: f32,
+    /// Axis ratio.
+    pub q: f32,
+    pub inverse_radius: f32,
+    pub inverse_index: f32,
+    /// b(n).
+    pub b: f32,
+}
+
+impl Sersic {
+    /// The profile at a point; 1 at the centre.
+    #[inline(always)]
+    fn at(&self, x: &Lane, y: &Lane) -> Lane {
+        let mut out = [0.0; LANES];
+        for l in 0..LANES {
+            let (dx, dy) = (x[l] - self.x, y[l] - self.y);
+            let (u, v) = (self.cos * dx + self.sin * dy, self.cos * dy - self.sin * dx);
+            let scaled = (self.q * u * u + v * v / self.q) * self.inverse_radius * self.inverse_radius;
+            out[l] = exp(-self.b * pow(scaled.clamp(1e-20, 1e20), 0.5 * self.inverse_index));
+        }
+        out
+    }
+}
+
+/// Offset of a sample from the centre of its pixel, arcsec.
+#[inline(always)]
+fn offset(number: usize, side: usize, pixel_scale: f32) -> f32 {
+    ((number as f32 + 0.5) / side as f32 - 0.5) * pixel_scale
+}
+
+impl LensShape {
+    /// Centre of a column, arcsec.
+    fn x(&self, column: usize) -> f32 {
+        (column as f32 - 0.5 * (self.w - 1) as f32) * self.pixel_scale
+    }
+
+    /// Centre of a row, arcsec.
+    fn y(&self, row: usize) -> f32 {
+        (row as f32 - 0.5 * (self.h - 1) as f32) * self.pixel_scale
+    }
+}
+
+impl Native for LensRender {
+    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let mut light = memory.take(self.light);
+        let piece = LAYERS * s.bands * s.pixels();
+        scratch.workers.run(light.pieces(piece), |_, (_, number, light)| {
+            let object = Object::new(memory, self.objects, &s, number);
+            light.fill(0.0);
+            let (arcs, rest) = light.split_at_mut(s.bands * s.pixels());
+            let mut profile = vec![0.0; s.w];
+            let (all, lensed) = object.components();
+            let mass = object.mass();
+            for k in 0..all {
+                let (sersic, amplitudes) = object.component(k);
+                for i in 0..s.h {
+                    let plane = if k < lensed {
+                        lensed_row(&s, &mass, &sersic, i, &mut profile);
+                        &mut *arcs
+                    } else {
+                        row(&s, &sersic, i, &mut profile);
+                        &mut *rest
+                    };
+                    for (plane, amplitude) in plane.chunks_exact_mut(s.pixels()).zip(amplitudes) {
+                        let line = &mut plane[i * s.w..][..s.w];
+                        line.iter_mut()
+                            .zip(&profile)
+                            .for_each(|(to, profile)| *to += amplitude * profile);
+                    }
+                }
+            }
+        });
+        memory.put(self.light, light);
+    }
+}
+
+simd! {
+    /// The mean of a lensed profile over each pixel of row `i`.
+    fn lensed_row(s: &LensShape, mass: &PowerLaw, sersic: &Sersic, i: usize, out: &mut [f32]) {
+        let rays = s.samples;
+        out.fill(0.0);
+        for a in 0..rays {
+            let y = [s.y(i) + offset(a, rays, s.pixel_scale); LANES];
+            for b in 0..rays {
+                let dx = offset(b, rays, s.pixel_scale);
+                for (block, out) in out.chunks_mut(LANES).enumerate() {
+                    let x: Lane = std::array::from_fn(|l| s.x(block * LANES + l) + dx);
+                    let (bx, by) = mass.beta(&x, &y);
+                    let profile = sersic.at(&bx, &by);
+                    out.iter_mut().zip(&profile).for_each(|(out, profile)| *out += profile);
+                }
+            }
+        }
+        let weight = 1.0 / (rays * rays) as f32;
+        out.iter_mut().for_each(|out| *out *= weight);
+    }
+}
+
+simd! {
+    /// The mean of a profile over each pixel of row `i`: by 2 x 2 samples, and then by more for the pixels that need them.
+    fn row(s: &LensShape, sersic: &Sersic, i: usize, out: &mut [f32]) {
+        let samples = |column: usize| {
+            let (dx, dy) = ((s.x(column) - sersic.x).abs(), (s.y(i) - sersic.y).abs());
+            side(dx.max(dy) / s.pixel_scale)
+        };
+        for (block, out) in out.chunks_mut(LANES).enumerate() {
+            let mut sum = [0.0; LANES];
+            for sample in 0..4 {
+                let y = [s.y(i) + offset(sample / 2, 2, s.pixel_scale); LANES];
+                let x: Lane = std::array::from_fn(|l| s.x(block * LANES + l) + offset(sample % 2, 2, s.pixel_scale));
+                let profile = sersic.at(&x, &y);
+                for l in 0..LANES {
+                    sum[l] += profile[l];
+                }
+            }
+            out.iter_mut().zip(&sum).for_each(|(out, sum)| *out = 0.25 * sum);
+        }
+        for (column, out) in out.iter_mut().enumerate() {
+            let side = samples(column);
+            if side > 2 {
+                *out = pixel(s, sersic, [column, i], side);
+            }
+        }
+    }
+}
+
+/// The mean over `side` x `side` samples of a pixel.
+#[inline(always)]
+fn pixel(s: &LensShape, sersic: &Sersic, [column, i]: [usize; 2], side: usize) -> f32 {
+    let mut sum = 0.0;
+    for a in 0..side {
+        let y = [s.y(i) + offset(a, side, s.pixel_scale); LANES];
+        for b in (0..side).step_by(LANES) {
+            let x: Lane = std::array::from_fn(|l| s.x(column) + offset(b + l, side, s.pixel_scale));
+            sum += sersic.at(&x, &y)[..LANES.min(side - b)].iter().sum::<f32>();
+        }
+    }
+    sum / (side * side) as f32
+}

@@ -1,0 +1,74 @@
+//! The columns of the output: those of the catalogue, then the new ones.
+
+use crate::likelihood::Likelihood;
+use crate::survey::Catalogue;
+use crate::survey::infer_table::InferTable;
+use crate::survey::table::{Column, ColumnType};
+use std::path::Path;
+
+/// Suffixes of the quantiles' columns, and the columns of the quantiles of theta_e.
+pub(super) const QUANTILES: [&str; 5] = ["q02_5", "q16", "q50", "q84", "q97_5"];
+
+/// The columns of the catalogue, of which `members` pairs are predictions of members. For a CSV they are text, unchanged;
+/// for FITS those that `infer` writes have their units.
+pub(super) fn old_columns(catalogue: &Catalogue, members: usize, output: &Path) -> Vec<Column> {
+    let csv = output.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+    let from_infer = InferTable {
+        id: ColumnType::Str,
+        ra_dec: true,
+        members,
+        likelihood: Likelihood::default(),
+        pass_through: Vec::new(),
+    }
+    .columns();
+    let column = |i: usize| {
+        if csv {
+            return Column::new(&catalogue.columns[i], ColumnType::Str, "", "");
+        }
+        let mut column = catalogue.described(i);
+        if let Some(same) = from_infer.iter().find(|other| other.name == column.name)
+            && column.unit.is_empty()
+            && column.description.is_empty()
+        {
+            column.unit = same.unit.clone();
+            column.description = same.description.clone();
+        }
+        column
+    };
+    (0..catalogue.columns.len()).map(column).collect()
+}
+
+/// The columns that are added; one more if redshifts have errors.
+pub(super) fn new_columns(has_errors: bool) -> Vec<Column> {
+    let float = |name: &str, unit: &str, description: &str| Column::new(name, ColumnType::F64, unit, description);
+    // Without a unit: astropy does not read the logarithmic units of the FITS standard.
+    let mass = "log10 of the mass inside theta_e, solar masses";
+    let mut columns = vec![float("log10_mass_e", "", mass)];
+    let descriptions = [
+        "2.5 % quantile",
+        "16 % quantile",
+        "median",
+        "84 % quantile",
+        "97.5 % quantile",
+    ];
+    let quantiles = QUANTILES.iter().zip(descriptions);
+    columns.extend(quantiles.map(|(q, description)| float(&format!("log10_mass_e_{q}"), "", description)));
+    let half_range = "half of the range from the 16 to the 84 % quantile";
+    columns.extend([
+        float("r_einstein_kpc", "kpc", "theta_e as a length in the lens plane"),
+        float("r_einstein_kpc_error", "kpc", half_range),
+        float(
+            "sigma_v_sis",
+            "km/s",
+            "velocity dispersion of a singular isothermal sphere",
+        ),
+        float("sigma_v_sis_error", "km/s", half_range),
+    ]);
+    if has_errors {
+        let description = "fraction of the drawn redshifts that were impossible";
+        columns.push(float("redshift_cut", "", description));
+    }
+    let description = "bit mask, 0: no problem detected";
+    columns.push(Column::new("mass_flags", ColumnType::I32, "", description));
+    columns
+}

@@ -1,0 +1,88 @@
+//! What can go wrong when masses are added to a catalogue.
+
+use crate::likelihood;
+use crate::survey::{self, CatalogueError};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A catalogue to which no masses can be added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The catalogue cannot be read, or the output cannot be written.
+    #[error(transparent)]
+    Survey(#[from] survey::Error),
+    /// A column that the caller named is missing.
+    #[error("{role}")]
+    MissingColumn {
+        /// What the column was named for.
+        role: ColumnRole,
+        /// The catalogue and its columns.
+        source: CatalogueError,
+    },
+    /// The columns that `infer` writes are missing.
+    #[error("the catalogue has no distribution of theta_e")]
+    NotPredictions {
+        /// The catalogue and its columns.
+        source: CatalogueError,
+    },
+    /// The catalogue already has one of the columns that would be added.
+    #[error("{} already has a column '{name}'", path.display())]
+    ColumnExists {
+        /// The catalogue.
+        path: PathBuf,
+        /// The column.
+        name: String,
+    },
+    /// A row names no likelihood.
+    #[error("{}, row {row}", path.display())]
+    Likelihood {
+        /// The catalogue.
+        path: PathBuf,
+        /// The row, counted from 1.
+        row: usize,
+        /// The name that was found.
+        source: likelihood::Error,
+    },
+    /// Too few random draws for quantiles.
+    #[error("{samples} random draws per row are too few for quantiles; at least {least} are needed")]
+    TooFewSamples {
+        /// As given.
+        samples: usize,
+        /// Smallest number.
+        least: usize,
+    },
+    /// The caller stopped the computation.
+    #[error("stopped; {} was not written", output.display())]
+    Stopped {
+        /// The file that would have been written.
+        output: PathBuf,
+    },
+}
+
+/// The columns of a catalogue that a caller can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnRole {
+    /// Redshift of the lens.
+    LensRedshift,
+    /// Redshift of the source.
+    SourceRedshift,
+    /// Standard deviation of the redshift of the lens.
+    LensRedshiftError,
+    /// Standard deviation of the redshift of the source.
+    SourceRedshiftError,
+    /// Identifier of the row.
+    Id,
+}
+
+impl fmt::Display for ColumnRole {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            ColumnRole::LensRedshift => "redshift of the lens",
+            ColumnRole::SourceRedshift => "redshift of the source",
+            ColumnRole::LensRedshiftError => "error of the redshift of the lens",
+            ColumnRole::SourceRedshiftError => "error of the redshift of the source",
+            ColumnRole::Id => "id",
+        })
+    }
+}
