@@ -8,7 +8,7 @@ use crate::evaluate::{answers, cross_fitted, mixtures};
 use crate::infer::stream::{Passes, open};
 use crate::model::Model;
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
-use crate::posterior::metrics::{FIGURES, Metrics};
+use crate::posterior::metrics::{METRICS, Metrics};
 use crate::posterior::ood::Threshold;
 use crate::train::run::Watcher;
 use anyhow::Result;
@@ -118,7 +118,7 @@ fn before_and_after(before: &Metrics, after: &Metrics) -> String {
         "ence",
         "sharpness",
     ];
-    let rows = FIGURES.iter().filter(|f| SHOWN.contains(&f.name));
+    let rows = METRICS.iter().filter(|f| SHOWN.contains(&f.name));
     let rows = rows.map(|f| [f.title.to_string(), f.text((f.of)(before)), f.text((f.of)(after))]);
     table(["", "before", "after"], rows)
 }

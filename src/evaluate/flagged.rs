@@ -1,13 +1,13 @@
 //! What the flags are worth, and what those answers do that have run away.
 
-use super::Known;
-use crate::posterior::metrics::Scored;
+use super::LabelledPrediction;
+use crate::posterior::metrics::ScoredPrediction;
 use crate::survey::flags::FLAGS;
 use std::fmt;
 
 /// The largest Einstein radii, arcsec: an answer above twice the largest label is a runaway.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Largest {
+pub struct LargestRadii {
     /// Training label.
     pub label: f64,
     /// Mean of a mixture.
@@ -16,11 +16,11 @@ pub struct Largest {
     pub unflagged: Option<f64>,
 }
 
-impl Largest {
+impl LargestRadii {
     /// # Panics
     /// Where there is no object.
-    pub fn new(label: f64, scored: &[Scored], unflagged: &[Scored]) -> Largest {
-        Largest {
+    pub fn new(label: f64, scored: &[ScoredPrediction], unflagged: &[ScoredPrediction]) -> LargestRadii {
+        LargestRadii {
             label,
             answer: largest(scored).expect("there are objects"),
             unflagged: largest(unflagged),
@@ -28,7 +28,7 @@ impl Largest {
     }
 }
 
-impl fmt::Display for Largest {
+impl fmt::Display for LargestRadii {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "the largest answer is {:.2}\"", self.answer)?;
         if let Some(unflagged) = self.unflagged {
@@ -39,13 +39,20 @@ impl fmt::Display for Largest {
 }
 
 /// Of objects whose flags are as asked.
-pub fn with_flags(known: &[Known], scored: &[Scored], asked: impl Fn(i32) -> bool) -> Vec<Scored> {
+pub fn with_flags(
+    known: &[LabelledPrediction],
+    scored: &[ScoredPrediction],
+    asked: impl Fn(i32) -> bool,
+) -> Vec<ScoredPrediction> {
     let both = known.iter().zip(scored).filter(|(k, _)| asked(k.flags));
     both.map(|(_, &scored)| scored).collect()
 }
 
 /// The objects with each flag that any has, and those with any.
-pub fn by_flag(known: &[Known], scored: &[Scored]) -> Vec<(&'static str, Vec<Scored>)> {
+pub fn by_flag(
+    known: &[LabelledPrediction],
+    scored: &[ScoredPrediction],
+) -> Vec<(&'static str, Vec<ScoredPrediction>)> {
     let masks = FLAGS.iter().map(|flag| (flag.name, flag.bit)).chain([("any", !0)]);
     masks
         .map(|(name, mask)| (name, with_flags(known, scored, |flags| flags & mask != 0)))
@@ -53,14 +60,14 @@ pub fn by_flag(known: &[Known], scored: &[Scored]) -> Vec<(&'static str, Vec<Sco
         .collect()
 }
 
-fn largest(scored: &[Scored]) -> Option<f64> {
+fn largest(scored: &[ScoredPrediction]) -> Option<f64> {
     scored.iter().map(|o| o.prediction.theta_e).max_by(f64::total_cmp)
 }
 
 /// The mixture's median in place of its mean.
-pub fn with_median(scored: &[Scored]) -> Vec<Scored> {
+pub fn with_median(scored: &[ScoredPrediction]) -> Vec<ScoredPrediction> {
     let mut scored = scored.to_vec();
-    for Scored { prediction, .. } in &mut scored {
+    for ScoredPrediction { prediction, .. } in &mut scored {
         [_, _, prediction.theta_e, _, _] = prediction.quantiles;
     }
     scored
@@ -83,7 +90,7 @@ mod tests {
         }
         known[3].answer = MemberPredictions::gaussian(&[100.0; 3], &[0.01; 3]);
         let scored = score(&known, None).unwrap();
-        let truths = |part: &[Scored]| part.iter().map(|o| o.truth).collect::<Vec<_>>();
+        let truths = |part: &[ScoredPrediction]| part.iter().map(|o| o.truth).collect::<Vec<_>>();
         let of = |rows: &[usize]| rows.iter().map(|&row| known[row].truth).collect::<Vec<_>>();
         let found: Vec<_> = by_flag(&known, &scored)
             .iter()
@@ -97,10 +104,10 @@ mod tests {
         assert_eq!(found, expected);
         let unflagged = with_flags(&known, &scored, |flags| flags == 0);
         assert_eq!(truths(&unflagged), of(&[0, 2, 4, 5]));
-        let largest = Largest::new(4.0, &scored, &unflagged);
+        let largest = LargestRadii::new(4.0, &scored, &unflagged);
         assert!((largest.answer - 100.0).abs() < 1e-9);
         assert!((largest.unflagged.unwrap() - (known[5].truth + 0.1)).abs() < 1e-9);
-        assert_eq!(Largest::new(4.0, &scored, &[]).unflagged, None);
+        assert_eq!(LargestRadii::new(4.0, &scored, &[]).unflagged, None);
     }
 
     #[test]
@@ -111,7 +118,7 @@ mod tests {
                 MemberPredictions::gaussian(&[k.truth - 0.1, k.truth, k.truth + 0.1, k.truth + 50.0], &[0.01; 4]);
         }
         let scored = score(&known, None).unwrap();
-        let rmse = |scored: &[Scored]| Metrics::new(scored).unwrap().rmse;
+        let rmse = |scored: &[ScoredPrediction]| Metrics::new(scored).unwrap().rmse;
         assert!((rmse(&scored) - 12.5).abs() < 1e-9);
         assert!(rmse(&with_median(&scored)) < 0.2);
     }

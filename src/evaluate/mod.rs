@@ -2,15 +2,15 @@
 
 mod flagged;
 
-pub use flagged::Largest;
+pub use flagged::LargestRadii;
 
 use crate::device::Device;
 use crate::infer::stream::{Passes, Seen, stream};
 use crate::model::Model;
 use crate::posterior::MemberPredictions;
-use crate::posterior::calibration::{Calibration, Forecast, Method, fit};
+use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution, fit};
 use crate::posterior::metrics::bootstrap::{SAMPLES, bootstrap};
-use crate::posterior::metrics::{FIGURES, Metrics, Scored};
+use crate::posterior::metrics::{METRICS, Metrics, ScoredPrediction};
 use crate::posterior::mixture::{Mixture, Prediction};
 use crate::survey::Source;
 use crate::survey::split::random_order;
@@ -30,7 +30,7 @@ const ARC_SIZE: [&str; 2] = ["numb_pix_lensed_image", "arc_pixels"];
 
 /// One object whose truth is known, and each member's answer.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct LabelledPrediction {
     /// In [`Source::objects`].
     pub index: usize,
     pub truth: f64,
@@ -49,14 +49,14 @@ pub fn answers(
     source: &Arc<Source>,
     passes: Passes,
     watch: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<Vec<Known>> {
+) -> Result<Vec<LabelledPrediction>> {
     let mut known = Vec::with_capacity(source.len());
     stream(model, device, source, passes, &mut |seen: Seen| {
         seen.forecast(None)?;
         let flags = seen.flags(model);
         let truth = source.objects[seen.index].theta_e.context("a labelled object")?;
         let found = seen.found.expect("an object with a forecast was read");
-        known.push(Known {
+        known.push(LabelledPrediction {
             index: seen.index,
             truth,
             answer: found.answer,
@@ -71,17 +71,17 @@ pub fn answers(
 }
 
 /// Answers beside the truth, read by `calibration`.
-pub fn score(known: &[Known], calibration: Option<&Calibration>) -> Result<Vec<Scored>> {
-    let score = |k: &Known| {
-        let forecast = Forecast::new(&k.answer, calibration)?;
-        Ok(Scored::new(k.truth, &forecast))
+pub fn score(known: &[LabelledPrediction], calibration: Option<&Calibration>) -> Result<Vec<ScoredPrediction>> {
+    let score = |k: &LabelledPrediction| {
+        let forecast = PredictiveDistribution::new(&k.answer, calibration)?;
+        Ok(ScoredPrediction::new(k.truth, &forecast))
     };
     known.iter().map(score).collect()
 }
 
 /// Mixtures beside the truth, as [`fit`] takes them.
-pub fn mixtures(known: &[Known]) -> Result<Vec<(Mixture, f64)>> {
-    let mixture = |k: &Known| Ok((k.answer.mixture()?, k.truth));
+pub fn mixtures(known: &[LabelledPrediction]) -> Result<Vec<(Mixture, f64)>> {
+    let mixture = |k: &LabelledPrediction| Ok((k.answer.mixture()?, k.truth));
     known.iter().map(mixture).collect()
 }
 
@@ -98,8 +98,14 @@ pub fn cross_fitted(method: Method, rows: &[(Mixture, f64)], seed: u64) -> Resul
     for (fitted, scored) in [(pick(a), pick(b)), (pick(b), pick(a))] {
         let map = fit(method, &fitted)?;
         for (mixture, truth) in &scored {
-            before.push(Scored::new(*truth, &Forecast::of(mixture, None)));
-            after.push(Scored::new(*truth, &Forecast::of(mixture, Some(&map))));
+            before.push(ScoredPrediction::new(
+                *truth,
+                &PredictiveDistribution::of(mixture, None),
+            ));
+            after.push(ScoredPrediction::new(
+                *truth,
+                &PredictiveDistribution::of(mixture, Some(&map)),
+            ));
         }
     }
     Ok((Metrics::new(&before)?, Metrics::new(&after)?))
@@ -111,8 +117,8 @@ pub struct Set {
     /// `ensemble`, `ensemble, unflagged`, `member 0`.
     pub name: String,
     pub metrics: Metrics,
-    /// Of [`FIGURES`], by bootstrap.
-    pub errors: [f64; FIGURES.len()],
+    /// Of [`METRICS`], by bootstrap.
+    pub errors: [f64; METRICS.len()],
 }
 
 /// Figures of the objects with a quantity in [from, to].
@@ -136,7 +142,7 @@ pub struct Binned {
 /// Ensembles of `members` members: mean over the runs of consecutive members, around the corner, of which each member is
 /// in as many.
 #[derive(Clone, Copy, Debug)]
-pub struct BySize {
+pub struct SubEnsembles {
     pub members: usize,
     pub rmse: f64,
     /// Of the mixtures, uncalibrated.
@@ -148,34 +154,34 @@ pub struct BySize {
 
 /// All that a report shows.
 pub struct Evaluation {
-    pub known: Vec<Known>,
+    pub known: Vec<LabelledPrediction>,
     /// By the model's calibration, where it has one.
-    pub scored: Vec<Scored>,
+    pub scored: Vec<ScoredPrediction>,
     /// Without it; `None` where it has none.
-    pub raw: Option<Vec<Scored>>,
+    pub raw: Option<Vec<ScoredPrediction>>,
     /// The ensemble, the uncalibrated ensemble where that is another, the ensemble on unflagged objects where there are any,
     /// each member.
     pub sets: Vec<Set>,
     /// The objects with each flag that any has, and those with `any`.
     pub flags: Vec<Set>,
-    pub largest: Largest,
+    pub largest: LargestRadii,
     /// The ensemble, with the mixture's median in place of its mean.
     pub median: Set,
     /// Place in the model of the member of smallest validation NLL.
     pub best_member: Option<usize>,
     pub binned: Vec<Binned>,
-    pub by_size: Vec<BySize>,
+    pub by_size: Vec<SubEnsembles>,
 }
 
 impl Evaluation {
     /// # Errors
     /// No object, answers or truths that are not finite.
-    pub fn new(model: &Model, source: &Source, known: Vec<Known>, seed: u64) -> Result<Evaluation> {
+    pub fn new(model: &Model, source: &Source, known: Vec<LabelledPrediction>, seed: u64) -> Result<Evaluation> {
         ensure!(!known.is_empty(), "there is no labelled object to evaluate on");
         let calibration = model.about.calibration.as_ref();
         let scored = score(&known, calibration)?;
         let raw = calibration.map(|_| score(&known, None)).transpose()?;
-        let set = |name: String, scored: &[Scored]| {
+        let set = |name: String, scored: &[ScoredPrediction]| {
             anyhow::Ok(Set {
                 name,
                 metrics: Metrics::new(scored)?,
@@ -198,7 +204,7 @@ impl Evaluation {
         let flags = by_flag
             .map(|(name, part)| set(name.into(), &part))
             .collect::<Result<_>>()?;
-        let largest = Largest::new(model.about.label.range.1, &scored, &unflagged);
+        let largest = LargestRadii::new(model.about.label.range.1, &scored, &unflagged);
         let median = set("ensemble, median".into(), &with_median(&scored))?;
         let summaries = model.about.training.members.iter().enumerate();
         let best_member = summaries
@@ -210,7 +216,7 @@ impl Evaluation {
         for (quantity, column, values) in quantities(source, &known) {
             let mut bins = Vec::new();
             for rows in equal_parts(&values) {
-                let part: Vec<Scored> = rows.iter().map(|&row| scored[row]).collect();
+                let part: Vec<ScoredPrediction> = rows.iter().map(|&row| scored[row]).collect();
                 bins.push(Bin {
                     from: values[rows[0]],
                     to: values[rows[rows.len() - 1]],
@@ -254,7 +260,7 @@ impl Evaluation {
         self.top(n, |o| o.prediction.sigma)
     }
 
-    fn top(&self, n: usize, value: impl Fn(&Scored) -> f64) -> Vec<usize> {
+    fn top(&self, n: usize, value: impl Fn(&ScoredPrediction) -> f64) -> Vec<usize> {
         let mut rows: Vec<usize> = (0..self.scored.len()).collect();
         rows.sort_by(|&a, &b| value(&self.scored[b]).total_cmp(&value(&self.scored[a])));
         rows.truncate(n);
@@ -268,22 +274,22 @@ impl Evaluation {
 }
 
 /// Some members alone, uncalibrated.
-fn subset(known: &[Known], members: &[usize]) -> Result<Vec<Scored>> {
-    let score = |k: &Known| {
-        let forecast = Forecast::new(&k.answer.of(members), None)?;
-        Ok(Scored::new(k.truth, &forecast))
+fn subset(known: &[LabelledPrediction], members: &[usize]) -> Result<Vec<ScoredPrediction>> {
+    let score = |k: &LabelledPrediction| {
+        let forecast = PredictiveDistribution::new(&k.answer.select(members), None)?;
+        Ok(ScoredPrediction::new(k.truth, &forecast))
     };
     known.iter().map(score).collect()
 }
 
-fn by_size(known: &[Known], members: usize, size: usize) -> Result<BySize> {
+fn by_size(known: &[LabelledPrediction], members: usize, size: usize) -> Result<SubEnsembles> {
     let runs = if size == members { 1 } else { members };
     let figures = (0..runs)
         .map(|first| {
             let run: Vec<usize> = (0..size).map(|k| (first + k) % members).collect();
             let (mut squares, mut nll) = (0.0, 0.0);
             for k in known {
-                let mixture = k.answer.of(&run).mixture()?;
+                let mixture = k.answer.select(&run).mixture()?;
                 squares += (mixture.mean() - k.truth).powi(2);
                 nll -= mixture.log_pdf(k.truth);
             }
@@ -299,7 +305,7 @@ fn by_size(known: &[Known], members: usize, size: usize) -> Result<BySize> {
             values.fold(f64::NEG_INFINITY, f64::max),
         )
     };
-    Ok(BySize {
+    Ok(SubEnsembles {
         members: size,
         rmse: mean(|f| f.0),
         nll: mean(|f| f.1),
@@ -309,7 +315,7 @@ fn by_size(known: &[Known], members: usize, size: usize) -> Result<BySize> {
 }
 
 /// Name with unit, column, and value of each object; only quantities that are known of all objects.
-fn quantities(source: &Source, known: &[Known]) -> Vec<(String, String, Vec<f64>)> {
+fn quantities(source: &Source, known: &[LabelledPrediction]) -> Vec<(String, String, Vec<f64>)> {
     let truths = known.iter().map(|k| k.truth).collect();
     let mut found = vec![("true Einstein radius [arcsec]".to_string(), "truth".to_string(), truths)];
     let Some(catalogue) = &source.catalogue else {
@@ -322,7 +328,7 @@ fn quantities(source: &Source, known: &[Known]) -> Vec<(String, String, Vec<f64>
         let Some(column) = names.iter().find_map(|name| catalogue.find(name)) else {
             continue;
         };
-        let value = |k: &Known| {
+        let value = |k: &LabelledPrediction| {
             source.objects[k.index]
                 .row
                 .map_or(f64::NAN, |row| catalogue.number(row, column))
@@ -352,11 +358,11 @@ fn equal_parts(values: &[f64]) -> Vec<Vec<usize>> {
 mod tests {
     use super::*;
 
-    pub fn known(n: usize) -> Vec<Known> {
+    pub fn known(n: usize) -> Vec<LabelledPrediction> {
         (0..n)
             .map(|index| {
                 let truth = 1.0 + index as f64 / n as f64;
-                Known {
+                LabelledPrediction {
                     index,
                     truth,
                     answer: MemberPredictions::gaussian(&[truth + 0.1, truth - 0.1, truth + 0.3], &[0.01; 3]),

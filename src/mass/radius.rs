@@ -40,7 +40,7 @@ impl Radius {
     /// # Errors
     /// Nothing above 0.
     pub fn from_mixture(mixture: Mixture) -> Result<Radius> {
-        let positive = mixture.above(0.0);
+        let positive = mixture.sf(0.0);
         Radius::new(Shape::Members(mixture), positive)
     }
 
@@ -89,7 +89,7 @@ impl Radius {
         }
         loop {
             let theta_e = match &self.shape {
-                Shape::Members(mixture) => mixture.draw(rng),
+                Shape::Members(mixture) => mixture.sample(rng),
                 Shape::Quantiles(q) => at_score(q, StandardNormal.sample(rng)),
             };
             if theta_e > 0.0 {

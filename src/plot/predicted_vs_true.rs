@@ -1,7 +1,7 @@
 //! Predicted against true Einstein radius, with error bars and residuals.
 
 use super::svg::{BLUE, GRID, INK, LABEL, SMALL, TITLE, VERMILLION, draw_svg, drawing, text_style, tick};
-use crate::posterior::metrics::{Metrics, Scored};
+use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use anyhow::{Result, ensure};
 use plotters::prelude::*;
 
@@ -12,10 +12,10 @@ const MOST_DRAWN: usize = 3000;
 /// figures of `metrics`; below it the residuals, predicted minus true. All in arcsec.
 ///
 /// Fails if there is nothing finite to draw.
-pub fn predicted_vs_true(title: &str, objects: &[Scored], metrics: &Metrics) -> Result<String> {
+pub fn predicted_vs_true(title: &str, objects: &[ScoredPrediction], metrics: &Metrics) -> Result<String> {
     let every = objects.len().div_ceil(MOST_DRAWN).max(1);
-    let finite = |o: &&Scored| o.truth.is_finite() && o.prediction.quantiles.iter().all(|q| q.is_finite());
-    let drawn: Vec<&Scored> = objects.iter().step_by(every).filter(finite).collect();
+    let finite = |o: &&ScoredPrediction| o.truth.is_finite() && o.prediction.quantiles.iter().all(|q| q.is_finite());
+    let drawn: Vec<&ScoredPrediction> = objects.iter().step_by(every).filter(finite).collect();
     ensure!(!drawn.is_empty(), "no object with a true value and an answer to plot");
 
     let radius = range(
@@ -136,14 +136,15 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::posterior::MemberPredictions;
-    use crate::posterior::calibration::Forecast;
+    use crate::posterior::calibration::PredictiveDistribution;
 
-    fn objects(n: usize) -> Vec<Scored> {
+    fn objects(n: usize) -> Vec<ScoredPrediction> {
         let object = |i: usize| {
             let truth = 0.5 + 2.0 * i as f64 / n as f64;
-            Scored::new(
+            ScoredPrediction::new(
                 truth,
-                &Forecast::new(&MemberPredictions::gaussian(&[truth + 0.1, truth], &[0.01, 0.02]), None).unwrap(),
+                &PredictiveDistribution::new(&MemberPredictions::gaussian(&[truth + 0.1, truth], &[0.01, 0.02]), None)
+                    .unwrap(),
             )
         };
         (0..n).map(object).collect()

@@ -48,7 +48,7 @@ impl MemberPredictions {
     }
 
     /// The answer of some members, by their places.
-    pub fn of(&self, members: &[usize]) -> MemberPredictions {
+    pub fn select(&self, members: &[usize]) -> MemberPredictions {
         let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect();
         MemberPredictions {
             likelihood: self.likelihood,

@@ -110,13 +110,13 @@ impl Mixture {
     }
 
     /// P(X > x).
-    pub fn above(&self, x: f64) -> f64 {
+    pub fn sf(&self, x: f64) -> f64 {
         self.average(|c| c.sf(x))
     }
 
     /// ln(2 P(X <= x)) below the median, -ln(2 P(X > x)) above it: keeps its digits in both tails, to +-700.
-    pub fn tail(&self, x: f64) -> f64 {
-        let (below, above) = (self.cdf(x), self.above(x));
+    pub fn signed_log_tail(&self, x: f64) -> f64 {
+        let (below, above) = (self.cdf(x), self.sf(x));
         let tail = if below <= above {
             (2.0 * below).ln()
         } else {
@@ -125,8 +125,8 @@ impl Mixture {
         tail.clamp(-LONGEST_TAIL, LONGEST_TAIL)
     }
 
-    /// The x of a [`tail`](Self::tail).
-    pub fn at_tail(&self, tail: f64) -> f64 {
+    /// The x of a [`signed_log_tail`](Self::signed_log_tail).
+    pub fn at_signed_log_tail(&self, tail: f64) -> f64 {
         let p = 0.5 * (-tail.abs().min(LONGEST_TAIL)).exp();
         if tail < 0.0 {
             self.quantile(p)
@@ -174,7 +174,7 @@ impl Mixture {
     }
 
     /// One Gaussian with the mixture's mean and variance.
-    pub fn moments(&self) -> Mixture {
+    pub fn moment_matched(&self) -> Mixture {
         Mixture {
             likelihood: Likelihood::Gaussian,
             components: vec![Component::gaussian(self.mean(), self.sigma())],
@@ -187,7 +187,7 @@ impl Mixture {
     }
 
     /// One X at random.
-    pub fn draw(&self, rng: &mut impl Rng) -> f64 {
+    pub fn sample(&self, rng: &mut impl Rng) -> f64 {
         let member = rng.random_range(0..self.size() as u64) as usize;
         self.components[member].sample(rng)
     }

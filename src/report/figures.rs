@@ -1,10 +1,10 @@
 //! The plots of a report, each an SVG.
 
-use crate::evaluate::BySize;
+use crate::evaluate::SubEnsembles;
 use crate::numeric::median;
 use crate::plot::chart::{Axes, SIZE, band, legend, line, point};
 use crate::plot::svg::{BLUE, INK, PALETTE, VERMILLION, draw_svg, drawing, tick};
-use crate::posterior::metrics::Scored;
+use crate::posterior::metrics::ScoredPrediction;
 use crate::posterior::metrics::curves::{SigmaBin, central_levels, curve, ence, sigma_bins};
 use anyhow::Result;
 use plotters::prelude::*;
@@ -22,7 +22,7 @@ fn percent(value: &f64) -> String {
 }
 
 /// The name of the curve of `objects` beside that of the uncalibrated ones.
-fn names(raw: Option<&[Scored]>) -> [&'static str; 2] {
+fn names(raw: Option<&[ScoredPrediction]>) -> [&'static str; 2] {
     match raw {
         Some(_) => ["calibrated", "uncalibrated"],
         None => ["ensemble", ""],
@@ -30,12 +30,12 @@ fn names(raw: Option<&[Scored]>) -> [&'static str; 2] {
 }
 
 /// Predicted minus true against the true radius, with medians and 16 to 84 % ranges of bins of equally many objects.
-pub fn residuals(objects: &[Scored]) -> Result<String> {
+pub fn residuals(objects: &[ScoredPrediction]) -> Result<String> {
     let mut sizes: Vec<f64> = objects.iter().map(|o| o.error().abs()).collect();
     sizes.sort_by(f64::total_cmp);
     let usual = sizes[(sizes.len() - 1) * 98 / 100].max(0.05);
     let half = 1.1 * sizes[sizes.len() - 1].min(2.5 * usual);
-    let mut sorted: Vec<&Scored> = objects.iter().collect();
+    let mut sorted: Vec<&ScoredPrediction> = objects.iter().collect();
     sorted.sort_by(|a, b| a.truth.total_cmp(&b.truth));
     let (low, high) = (sorted[0].truth, sorted[sorted.len() - 1].truth);
     let margin = (0.04 * (high - low)).max(0.05);
@@ -54,13 +54,14 @@ pub fn residuals(objects: &[Scored]) -> Result<String> {
         let every = objects.len().div_ceil(MOST_DRAWN).max(1);
         let opacity = if objects.len() > 300 { 0.3 } else { 0.6 };
         let style = BLUE.mix(opacity).filled();
-        let (inside, outside): (Vec<&Scored>, Vec<&Scored>) =
+        let (inside, outside): (Vec<&ScoredPrediction>, Vec<&ScoredPrediction>) =
             objects.iter().step_by(every).partition(|o| o.error().abs() <= half);
         chart
             .draw_series(inside.iter().map(|o| Circle::new((o.truth, o.error()), 3, style)))
             .map_err(drawing)?;
-        let at_edge =
-            |o: &&Scored| TriangleMarker::new((o.truth, (0.97 * half).copysign(o.error())), 6, VERMILLION.filled());
+        let at_edge = |o: &&ScoredPrediction| {
+            TriangleMarker::new((o.truth, (0.97 * half).copysign(o.error())), 6, VERMILLION.filled())
+        };
         chart.draw_series(outside.iter().map(at_edge)).map_err(drawing)?;
         line(
             &mut chart,
@@ -92,8 +93,8 @@ pub fn residuals(objects: &[Scored]) -> Result<String> {
 }
 
 /// How often truths fall between which quantiles; flat is calibrated.
-pub fn pit_histogram(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
-    let shares = |objects: &[Scored]| {
+pub fn pit_histogram(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String> {
+    let shares = |objects: &[ScoredPrediction]| {
         let mut counts = [0.0; PIT_BINS];
         for o in objects {
             counts[((o.pit * PIT_BINS as f64) as usize).min(PIT_BINS - 1)] += PIT_BINS as f64 / objects.len() as f64;
@@ -143,8 +144,8 @@ pub fn pit_histogram(objects: &[Scored], raw: Option<&[Scored]>) -> Result<Strin
 }
 
 /// Share of truths below each stated quantile.
-pub fn reliability(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
-    let levels = |objects: &[Scored]| {
+pub fn reliability(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String> {
+    let levels = |objects: &[ScoredPrediction]| {
         let mut levels: Vec<f64> = objects.iter().map(|o| o.pit).collect();
         levels.sort_by(f64::total_cmp);
         levels
@@ -158,8 +159,8 @@ pub fn reliability(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String>
 }
 
 /// Share of truths within the central interval of each level.
-pub fn coverage(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
-    let levels = |objects: &[Scored]| central_levels(objects.iter().map(|o| o.pit));
+pub fn coverage(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String> {
+    let levels = |objects: &[ScoredPrediction]| central_levels(objects.iter().map(|o| o.pit));
     diagonal(
         ["Coverage", "stated central interval [%]", "truths within it [%]"],
         &levels(objects),
@@ -223,7 +224,7 @@ fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked
 }
 
 /// Root mean square error against stated sigma in bins, both logarithmic.
-pub fn sigma_error(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
+pub fn sigma_error(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String> {
     let (own, before) = (sigma_bins(objects), raw.map(sigma_bins));
     let all = || {
         own.iter()
@@ -281,8 +282,8 @@ pub fn sigma_error(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String>
 }
 
 /// RMSE and NLL of ensembles of 1 to M members.
-pub fn by_size(sizes: &[BySize]) -> Result<String> {
-    type Curve = (&'static str, &'static str, fn(&BySize) -> (f64, f64, f64));
+pub fn by_size(sizes: &[SubEnsembles]) -> Result<String> {
+    type Curve = (&'static str, &'static str, fn(&SubEnsembles) -> (f64, f64, f64));
     let panels: [Curve; 2] = [
         ("Error", "RMSE [arcsec]", |s| (s.rmse, s.rmse_range.0, s.rmse_range.1)),
         ("Negative log-likelihood", "NLL of the mixture", |s| {

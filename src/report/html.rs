@@ -4,7 +4,7 @@ use super::gallery::escape;
 use super::tables::Subject;
 use crate::evaluate::{Binned, Evaluation, Set};
 use crate::posterior::calibration::Map;
-use crate::posterior::metrics::{FIGURES, Figure};
+use crate::posterior::metrics::{METRICS, Metric};
 use std::fmt::Write as _;
 
 /// A plot: its file's name without extension, its caption, the SVG.
@@ -109,7 +109,7 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
     html + "</table>\n"
 }
 
-fn cell(figure: &Figure, set: &Set, error: f64) -> String {
+fn cell(figure: &Metric, set: &Set, error: f64) -> String {
     let value = figure.text((figure.of)(&set.metrics));
     let error = figure.text(error);
     // The unit stands once, behind the error.
@@ -130,7 +130,7 @@ fn figures(evaluation: &Evaluation, subject: &Subject) -> String {
         let _ = write!(html, "<th>{}{star}</th>", escape(&set.name));
     }
     html += "</tr>\n";
-    for (i, figure) in FIGURES.iter().enumerate() {
+    for (i, figure) in METRICS.iter().enumerate() {
         let _ = write!(html, "<tr><th>{}</th>", escape(figure.title));
         for set in &evaluation.sets {
             html += &cell(figure, set, set.errors[i]);
@@ -147,7 +147,7 @@ fn figures(evaluation: &Evaluation, subject: &Subject) -> String {
 
 /// Some of the figures of `rows`, each a set and its own cells before them.
 fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<String>, &'a Set)>) -> String {
-    let shown: Vec<(usize, &Figure)> = FIGURES
+    let shown: Vec<(usize, &Metric)> = METRICS
         .iter()
         .enumerate()
         .filter(|(_, f)| shown.contains(&f.name))

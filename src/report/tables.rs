@@ -2,7 +2,7 @@
 
 use crate::evaluate::{Evaluation, Set};
 use crate::model::Model;
-use crate::posterior::metrics::FIGURES;
+use crate::posterior::metrics::METRICS;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
@@ -55,7 +55,7 @@ pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
 }
 
 fn set(set: &Set) -> Value {
-    let figures: Map<String, Value> = FIGURES
+    let figures: Map<String, Value> = METRICS
         .iter()
         .zip(set.errors)
         .map(|(f, error)| (f.name.into(), json!({ "value": (f.of)(&set.metrics), "error": error })))
@@ -75,7 +75,7 @@ pub fn metrics_csv(evaluation: &Evaluation) -> String {
         }
     };
     let mut add = |name: &str, from: &str, to: &str, set: &Set| {
-        for (figure, error) in FIGURES.iter().zip(set.errors) {
+        for (figure, error) in METRICS.iter().zip(set.errors) {
             let unit = if figure.unit == "%" { "" } else { figure.unit };
             let (value, error) = (number((figure.of)(&set.metrics)), number(error));
             let n = set.metrics.n;

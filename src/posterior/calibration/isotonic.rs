@@ -50,7 +50,10 @@ impl Isotonic {
             n >= LEAST,
             "{n} rows are too few for isotonic calibration: at least {LEAST} are needed; use two factors"
         );
-        let mut stated: Vec<f64> = rows.iter().map(|(mixture, truth)| mixture.tail(*truth)).collect();
+        let mut stated: Vec<f64> = rows
+            .iter()
+            .map(|(mixture, truth)| mixture.signed_log_tail(*truth))
+            .collect();
         stated.sort_by(f64::total_cmp);
         // Ranks at the nodes of Chebyshev; the expected level of rank r of n uniform ones is r / (n + 1).
         let rank = |k: usize| {
@@ -80,7 +83,7 @@ impl Isotonic {
 
     /// R(F(truth)).
     pub fn pit(&self, mixture: &Mixture, truth: f64) -> f64 {
-        level(through(&self.knots, mixture.tail(truth)))
+        level(through(&self.knots, mixture.signed_log_tail(truth)))
     }
 
     /// F^-1(R^-1(p)).
@@ -90,7 +93,7 @@ impl Isotonic {
             .iter()
             .map(|&[stated, observed]| [observed, stated])
             .collect();
-        mixture.at_tail(through(&swapped, tail(p)))
+        mixture.at_signed_log_tail(through(&swapped, tail(p)))
     }
 }
 

@@ -128,29 +128,32 @@ impl Map {
 
 /// The answer for one object: the members' mixture, read by the model's calibration.
 #[derive(Clone, Debug)]
-pub struct Forecast<'a> {
+pub struct PredictiveDistribution<'a> {
     /// With the factors applied where the map is that.
     mixture: Mixture,
     map: Option<&'a Map>,
 }
 
-impl<'a> Forecast<'a> {
+impl<'a> PredictiveDistribution<'a> {
     /// Of an answer in arcsec.
     ///
     /// # Errors
     /// Those of [`MemberPredictions::mixture`].
-    pub fn new(answer: &MemberPredictions, calibration: Option<&'a Calibration>) -> Result<Forecast<'a>> {
-        Ok(Forecast::of(&answer.mixture()?, calibration.map(|c| &c.map)))
+    pub fn new(answer: &MemberPredictions, calibration: Option<&'a Calibration>) -> Result<PredictiveDistribution<'a>> {
+        Ok(PredictiveDistribution::of(
+            &answer.mixture()?,
+            calibration.map(|c| &c.map),
+        ))
     }
 
     /// The same of a mixture that is there already, and is not calibrated.
-    pub fn of(mixture: &Mixture, map: Option<&'a Map>) -> Forecast<'a> {
+    pub fn of(mixture: &Mixture, map: Option<&'a Map>) -> PredictiveDistribution<'a> {
         match map {
-            Some(Map::Factors(factors)) => Forecast {
+            Some(Map::Factors(factors)) => PredictiveDistribution {
                 mixture: mixture.scaled(factors.aleatoric, factors.epistemic),
                 map: None,
             },
-            _ => Forecast {
+            _ => PredictiveDistribution {
                 mixture: mixture.clone(),
                 map,
             },

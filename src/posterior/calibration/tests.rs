@@ -27,7 +27,7 @@ fn rows(n: usize, aleatoric: f64, epistemic: f64, seed: u64) -> Vec<(Mixture, f6
 
 fn coverage(rows: &[(Mixture, f64)], map: Option<&Map>, level: f64) -> f64 {
     let held = |(mixture, truth): &&(Mixture, f64)| {
-        let forecast = Forecast::of(mixture, map);
+        let forecast = PredictiveDistribution::of(mixture, map);
         let ends = [0.5 - 0.5 * level, 0.5 + 0.5 * level].map(|p| forecast.quantile(p));
         let within = ends[0] <= *truth && *truth <= ends[1];
         let by_pit = (2.0 * forecast.pit(*truth) - 1.0).abs() <= level;
@@ -78,7 +78,7 @@ fn factors_are_found_where_there_are_many_rows() {
     // One member has no spread: the penalty alone decides, and says the same.
     let single: Vec<_> = rows(200, 1.0, 1.0, 4)
         .into_iter()
-        .map(|(m, y)| (m.moments(), y))
+        .map(|(m, y)| (m.moment_matched(), y))
         .collect();
     let f = Factors::fit(&single).unwrap();
     assert!((f.epistemic / f.aleatoric - 1.0).abs() < 0.02, "{f:?}");
@@ -92,7 +92,7 @@ fn scaled_rows(likelihood: Likelihood, n: usize, factors: [f64; 2], seed: u64) -
         let mu: Vec<f64> = (0..5).map(|_| centre * (0.1 * normal(&mut rng)).exp()).collect();
         let var: Vec<f64> = (0..5).map(|_| (0.05 + 0.2 * rng.random::<f64>()).powi(2)).collect();
         let mixture = Mixture::new(likelihood, &mu, &var).unwrap();
-        let truth = mixture.scaled(factors[0], factors[1]).draw(&mut rng);
+        let truth = mixture.scaled(factors[0], factors[1]).sample(&mut rng);
         (mixture, truth)
     };
     (0..n).map(row).collect()
@@ -148,7 +148,7 @@ fn conformal_keeps_its_guarantee_in_finite_samples() {
                 let rows = rows(n + 1, 2.0, 0.3, 1000 + draw);
                 let map = fit(Method::Conformal, &rows[..n]).unwrap();
                 let (mixture, truth) = &rows[n];
-                let forecast = Forecast::of(mixture, Some(&map));
+                let forecast = PredictiveDistribution::of(mixture, Some(&map));
                 let p = 0.5 - 0.5 * level;
                 (forecast.quantile(p)..=forecast.quantile(1.0 - p)).contains(truth)
             })
@@ -169,7 +169,10 @@ fn quantiles_ascend_and_sigmas_stay_where_they_should() {
     for method in [Method::Factors, Method::Isotonic, Method::Conformal] {
         let map = fit(method, &rows).unwrap();
         for (mixture, _) in &rows[..50] {
-            let (raw, calibrated) = (mixture.prediction(), Forecast::of(mixture, Some(&map)).prediction());
+            let (raw, calibrated) = (
+                mixture.prediction(),
+                PredictiveDistribution::of(mixture, Some(&map)).prediction(),
+            );
             assert!(calibrated.quantiles.is_sorted(), "{method:?} {calibrated:?}");
             assert!((calibrated.theta_e - raw.theta_e).abs() < 1e-12);
             assert_eq!(method != Method::Factors, calibrated.sigma == raw.sigma);
@@ -196,7 +199,9 @@ fn levels_that_underflow_are_no_end_of_the_map() {
     }
     let map = fit(Method::Isotonic, &rows).unwrap();
     assert!(map.is_valid());
-    let q = Forecast::of(&rows[50].0, Some(&map)).prediction().quantiles;
+    let q = PredictiveDistribution::of(&rows[50].0, Some(&map))
+        .prediction()
+        .quantiles;
     assert!(q.iter().all(|q| q.is_finite()) && q.is_sorted(), "{q:?}");
     assert!(LEVELS.len() == q.len());
 }

@@ -1,6 +1,6 @@
 //! Stated against observed: what reliability diagrams and sigma-error plots are drawn from.
 
-use super::Scored;
+use super::ScoredPrediction;
 
 /// Levels at which curves are compared, 0 and 1 among them.
 pub const LEVELS: usize = 100;
@@ -48,7 +48,7 @@ pub struct SigmaBin {
 }
 
 /// At most ten bins of equally many objects, by ascending sigma.
-pub fn sigma_bins(objects: &[Scored]) -> Vec<SigmaBin> {
+pub fn sigma_bins(objects: &[ScoredPrediction]) -> Vec<SigmaBin> {
     let mut sorted: Vec<(f64, f64)> = objects.iter().map(|o| (o.prediction.sigma, o.error())).collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let n = sorted.len();

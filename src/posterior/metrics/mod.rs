@@ -10,7 +10,7 @@
 pub mod bootstrap;
 pub mod curves;
 
-use super::calibration::Forecast;
+use super::calibration::PredictiveDistribution;
 use super::mixture::Prediction;
 use crate::numeric;
 use anyhow::{Result, ensure};
@@ -20,7 +20,7 @@ use std::fmt;
 
 /// One object's answer beside the truth, arcsec.
 #[derive(Clone, Copy, Debug)]
-pub struct Scored {
+pub struct ScoredPrediction {
     pub truth: f64,
     pub prediction: Prediction,
     /// -ln p(truth) of the mixture, p in 1/arcsec, with its constant.
@@ -29,18 +29,18 @@ pub struct Scored {
     pub nll_gaussian: f64,
     /// Of the mixture, arcsec; see [`Mixture::crps`](super::mixture::Mixture::crps).
     pub crps: f64,
-    /// See [`Forecast::pit`].
+    /// See [`PredictiveDistribution::pit`].
     pub pit: f64,
 }
 
-impl Scored {
-    pub fn new(truth: f64, forecast: &Forecast) -> Scored {
+impl ScoredPrediction {
+    pub fn new(truth: f64, forecast: &PredictiveDistribution) -> ScoredPrediction {
         let mixture = forecast.mixture();
-        Scored {
+        ScoredPrediction {
             truth,
             prediction: forecast.prediction(),
             nll: -mixture.log_pdf(truth),
-            nll_gaussian: -mixture.moments().log_pdf(truth),
+            nll_gaussian: -mixture.moment_matched().log_pdf(truth),
             crps: mixture.crps(truth),
             pit: forecast.pit(truth),
         }
@@ -100,7 +100,7 @@ pub struct Metrics {
 
 /// One of the figures of [`Metrics`], for tables.
 #[derive(Clone, Copy)]
-pub struct Figure {
+pub struct Metric {
     pub name: &'static str,
     /// As people read it.
     pub title: &'static str,
@@ -109,10 +109,10 @@ pub struct Figure {
     pub of: fn(&Metrics) -> f64,
 }
 
-macro_rules! figures {
+macro_rules! metrics {
     ($($name:ident $title:literal $unit:literal),+ $(,)?) => {
         /// Every figure, in the order of tables.
-        pub const FIGURES: [Figure; [$(stringify!($name)),+].len()] = [$(Figure {
+        pub const METRICS: [Metric; [$(stringify!($name)),+].len()] = [$(Metric {
             name: stringify!($name),
             title: $title,
             unit: $unit,
@@ -121,7 +121,7 @@ macro_rules! figures {
     };
 }
 
-figures! {
+metrics! {
     rmse "RMSE" "arcsec",
     bias "bias" "arcsec",
     rmse_without_worst_1pct "RMSE without worst 1 %" "arcsec",
@@ -143,7 +143,7 @@ figures! {
     epistemic_share "epistemic share" "%",
 }
 
-impl Figure {
+impl Metric {
     /// A value, shares in percent, with the digits that tables show.
     pub fn text(&self, value: f64) -> String {
         match self.unit {
@@ -158,7 +158,7 @@ impl Figure {
 
 impl Metrics {
     /// Fails if there are no objects, or one has a truth or an answer that is not finite.
-    pub fn new(objects: &[Scored]) -> Result<Metrics> {
+    pub fn new(objects: &[ScoredPrediction]) -> Result<Metrics> {
         ensure!(
             !objects.is_empty(),
             "no object has both an answer and a true value: nothing to measure"
@@ -173,9 +173,10 @@ impl Metrics {
                 o.nll
             );
         }
-        let mean_of = |value: &dyn Fn(&Scored) -> f64| objects.iter().map(value).sum::<f64>() / objects.len() as f64;
-        let mean = |value: fn(&Scored) -> f64| mean_of(&value);
-        let errors: Vec<f64> = objects.iter().map(Scored::error).collect();
+        let mean_of =
+            |value: &dyn Fn(&ScoredPrediction) -> f64| objects.iter().map(value).sum::<f64>() / objects.len() as f64;
+        let mean = |value: fn(&ScoredPrediction) -> f64| mean_of(&value);
+        let errors: Vec<f64> = objects.iter().map(ScoredPrediction::error).collect();
         let mut sizes: Vec<f64> = errors.iter().map(|e| e.abs()).collect();
         sizes.sort_by(f64::total_cmp);
         let kept = sizes.len() - sizes.len() / 100;
@@ -187,7 +188,7 @@ impl Metrics {
         let coverage = |level: f64| levels.partition_point(|&l| l <= level) as f64 / levels.len() as f64;
         Ok(Metrics {
             n: objects.len(),
-            bias: mean(Scored::error),
+            bias: mean(ScoredPrediction::error),
             rmse: root_mean_square(&sizes),
             rmse_without_worst_1pct: root_mean_square(&sizes[..kept]),
             nmad,
@@ -218,7 +219,7 @@ fn root_mean_square(values: &[f64]) -> f64 {
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "  objects                  {:>8}", self.n)?;
-        for figure in &FIGURES {
+        for figure in &METRICS {
             let value = (figure.of)(self);
             match figure.unit {
                 "%" => write!(f, "\n  {:<24} {:>8.1} %", figure.title, 100.0 * value)?,
@@ -237,7 +238,7 @@ mod tests {
 
     /// An object with the given truth and error; sigma 0.5, of which 0.3 is epistemic; the central interval that just
     /// holds the truth is at level |error| / 2.
-    fn object(truth: f64, error: f64) -> Scored {
+    fn object(truth: f64, error: f64) -> ScoredPrediction {
         let theta_e = truth + error;
         let quantiles = [-1.0, -0.5, 0.0, 0.5, 1.0].map(|d| theta_e + d);
         let prediction = Prediction {
@@ -247,7 +248,7 @@ mod tests {
             sigma_epistemic: 0.3,
             quantiles,
         };
-        Scored {
+        ScoredPrediction {
             truth,
             prediction,
             nll: error,
@@ -325,9 +326,9 @@ mod tests {
     fn nll_is_that_of_the_mixture_with_its_constant() {
         let density =
             |mu: f64, var: f64| (-0.5 * (2.0 - mu).powi(2) / var).exp() / (2.0 * std::f64::consts::PI * var).sqrt();
-        let scored = Scored::new(
+        let scored = ScoredPrediction::new(
             2.0,
-            &Forecast::new(&MemberPredictions::gaussian(&[1.0, 3.0], &[0.25, 1.0]), None).unwrap(),
+            &PredictiveDistribution::new(&MemberPredictions::gaussian(&[1.0, 3.0], &[0.25, 1.0]), None).unwrap(),
         );
         let expected = -(0.5 * density(1.0, 0.25) + 0.5 * density(3.0, 1.0)).ln();
         assert!((scored.nll - expected).abs() < 1e-14);
@@ -351,7 +352,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\n  coverage at 95.4 %          100.0 %\n"), "{text}");
-        let figure = |name: &str| FIGURES.iter().find(|f| f.name == name).unwrap();
+        let figure = |name: &str| METRICS.iter().find(|f| f.name == name).unwrap();
         assert_eq!(figure("coverage_683").text(0.6834), "68.3 %");
         assert_eq!(figure("r2").text(f64::NAN), "–");
     }
