@@ -6,7 +6,7 @@ use super::text::table;
 use crate::device::Device;
 use crate::evaluate::{answers, cross_fitted, mixtures};
 use crate::infer::stream::{Passes, open};
-use crate::model::Model;
+use crate::model::{Model, utc_now};
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
 use crate::posterior::metrics::{METRICS, Metrics};
 use crate::posterior::ood::Threshold;
@@ -96,7 +96,7 @@ pub fn run(args: Calibrate) -> Result<()> {
     let data = args.dir.display().to_string();
     let scores = known.iter().filter_map(|k| k.answer.ood_score).collect();
     model.about.ood = Threshold::new(scores, data.clone());
-    let record = Record::now(data, rows.len());
+    let record = Record::new(data, rows.len(), utc_now());
     model.about.calibration = Some(Calibration { map, record });
     let output = args.output.unwrap_or(args.model);
     model.write(&output)?;

@@ -377,7 +377,7 @@ fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, devi
         .collect::<Result<_>>()?;
     model.about.calibration = Some(Calibration {
         map: fit(Method::Factors, &rows)?,
-        record: Record::now(CALIBRATION_SPLIT, rows.len()),
+        record: Record::new(CALIBRATION_SPLIT, rows.len(), utc_now()),
     });
     Ok(())
 }

@@ -19,7 +19,6 @@ use conformal::Conformal;
 use factors::Factors;
 use isotonic::Isotonic;
 
-use crate::model::utc_now;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -53,12 +52,12 @@ pub struct Record {
 }
 
 impl Record {
-    /// Of this moment.
-    pub fn now(data: impl Into<String>, rows: usize) -> Record {
+    /// Of a calibration made at `date` by this version of lensgpu.
+    pub fn new(data: impl Into<String>, rows: usize, date: String) -> Record {
         Record {
             rows,
             data: data.into(),
-            date: utc_now(),
+            date,
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }

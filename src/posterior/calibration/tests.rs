@@ -224,7 +224,7 @@ fn the_map_is_readable_json() {
             aleatoric: 0.5,
             epistemic: 1.0 / 3.0,
         }),
-        record: Record::now("cal/", 400),
+        record: Record::new("cal/", 400, "2026-07-14T09:30:00Z".into()),
     };
     let text = serde_json::to_string(&calibration).unwrap();
     assert!(
