@@ -1,21 +1,22 @@
-//! How far the figures are uncertain because the objects are few: the bootstrap (Efron 1979, Ann. Stat. 7, 1).
+//! Standard errors of the metrics by bootstrap (Efron 1979, Ann. Stat. 7, 1).
 
 use super::{METRICS, Metrics, ScoredPrediction};
-use anyhow::Result;
+use crate::posterior::Error;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Samples drawn unless told otherwise: standard errors are then known to 5 %.
+/// Default number of samples, which gives standard errors to 5 %.
 pub const SAMPLES: usize = 200;
 
-/// The standard deviation of each of [`METRICS`] over `samples` samples of as many objects, drawn with replacement.
-/// Sample k depends on (seed, k) alone. Samples in which a figure is not finite do not count for it. One object does not
-/// say how objects differ: NaN.
+/// The standard deviation of each of [`METRICS`] over `samples` resamplings of the objects with replacement.
+///
+/// Sample k depends only on (seed, k). Samples in which a metric is not finite are left out for that metric. The result is
+/// NaN for a single object, which says nothing about the scatter between objects.
 ///
 /// # Errors
 /// Those of [`Metrics::new`].
-pub fn bootstrap(objects: &[ScoredPrediction], samples: usize, seed: u64) -> Result<[f64; METRICS.len()]> {
+pub fn bootstrap(objects: &[ScoredPrediction], samples: usize, seed: u64) -> Result<[f64; METRICS.len()], Error> {
     if objects.len() == 1 {
         return Ok([f64::NAN; METRICS.len()]);
     }
@@ -26,11 +27,11 @@ pub fn bootstrap(objects: &[ScoredPrediction], samples: usize, seed: u64) -> Res
             .iter()
             .map(|_| objects[rng.random_range(0..objects.len() as u64) as usize])
             .collect();
-        Metrics::new(&drawn).map(|m| METRICS.map(|figure| (figure.of)(&m)))
+        Metrics::new(&drawn).map(|m| METRICS.map(|metric| (metric.of)(&m)))
     };
-    let all: Vec<_> = (0..samples).into_par_iter().map(sample).collect::<Result<_>>()?;
-    Ok(std::array::from_fn(|figure| {
-        deviation(all.iter().map(|values| values[figure]).filter(|v| v.is_finite()))
+    let all: Vec<_> = (0..samples).into_par_iter().map(sample).collect::<Result<_, _>>()?;
+    Ok(std::array::from_fn(|metric| {
+        deviation(all.iter().map(|values| values[metric]).filter(|v| v.is_finite()))
     }))
 }
 
@@ -47,7 +48,7 @@ mod tests {
     use crate::posterior::calibration::PredictiveDistribution;
 
     #[test]
-    fn the_error_of_a_mean_and_of_a_share() {
+    fn the_error_of_a_mean_and_of_a_constant() {
         let objects: Vec<ScoredPrediction> = (0..400)
             .map(|i| {
                 let error = if i % 2 == 0 { 0.3 } else { -0.3 };
