@@ -9,7 +9,7 @@ use lensgpu::lens::Population;
 use lensgpu::lens::physics::mass::Mass;
 use lensgpu::lens::simulate::object::{Light, Object};
 use lensgpu::lens::simulate::plan::{LensPlan, Window, deflection};
-use lensgpu::plan::{LAYERS, LensShape, MASKED, Op, Plan, TensorId, object};
+use lensgpu::plan::{LAYERS, LensOp, LensShape, MASKED, Op, Plan, TensorId, object};
 use reference::compare::assert_close;
 use reference::{Memory, lens, run};
 use std::ops::ControlFlow;
@@ -61,7 +61,7 @@ fn words(objects: &[Object], shape: &LensShape, population: &Population, window:
 
 fn tolerance(op: &Op) -> f64 {
     match op {
-        Op::LensRender(_) | Op::LensNoise(_) => 1e-4,
+        Op::Lens(LensOp::LensRender(_)) | Op::Lens(LensOp::LensNoise(_)) => 1e-4,
         _ => 2e-5,
     }
 }
@@ -101,9 +101,9 @@ fn every_operation_is_as_the_reference_has_it() {
                 let what = format!("{} on {device}: {}", op.name(), alone.tensor(tensor).name);
                 let (got, want) = (got.all(tensor), memory.all(tensor));
                 match op {
-                    Op::LensNoise(_) if tensor == lens.images => check_noise(&what, got, want),
+                    Op::Lens(LensOp::LensNoise(_)) if tensor == lens.images => check_noise(&what, got, want),
                     // A pixel at the threshold may count or not.
-                    Op::LensArcs(_) if tensor == lens.images => assert_close(&what, got, want, 2e-2),
+                    Op::Lens(LensOp::LensArcs(_)) if tensor == lens.images => assert_close(&what, got, want, 2e-2),
                     _ => assert_close(&what, got, want, tolerance(op)),
                 }
             }

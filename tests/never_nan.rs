@@ -12,7 +12,7 @@ use lensgpu::model::Model;
 use lensgpu::nn::Network;
 use lensgpu::plan::state;
 use lensgpu::posterior::MemberPredictions;
-use lensgpu::survey::SourceOptions;
+use lensgpu::survey::ImageFolderOptions;
 use lensgpu::train::checkpoint::Checkpoint;
 use lensgpu::train::history::EpochRecord;
 use lensgpu::train::run::{Outcome, Watcher, begin};
@@ -395,7 +395,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
         },
     };
     let listener = Listener::default();
-    let network = |input: &[usize]| Network::from_toml(TINY, input);
+    let network = |input: &[usize]| Ok(Network::from_toml(TINY, input)?);
     let outcome = begin(&dir.path().join("run"), options, network, device, &listener);
     let model = outcome.map(|outcome| match outcome {
         Outcome::Done { model, .. } => Model::read(&model).unwrap(),
@@ -410,9 +410,9 @@ fn inferred(device: &Device, model: &Model, examples: &Examples) -> Vec<f64> {
     write_stack(dir.path(), examples, IMAGE);
     let output = dir.path().join("out.csv");
     let options = InferOptions {
-        source: SourceOptions {
-            label_needed: false,
-            ..SourceOptions::new(dir.path())
+        images: ImageFolderOptions {
+            require_labels: false,
+            ..ImageFolderOptions::new(dir.path())
         },
         output: output.clone(),
         member_columns: false,

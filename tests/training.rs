@@ -8,7 +8,6 @@ use lensgpu::device::Device;
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network};
-use lensgpu::plan::Plan;
 use lensgpu::train::checkpoint::Checkpoint;
 use lensgpu::train::history::EpochRecord;
 use lensgpu::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
@@ -431,14 +430,14 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
 fn training_plan(network: &Network) -> NetworkPlan {
     let layout = Layout::new(network).unwrap();
     let capacity = Capacity { pool: 40, steps: 4 };
-    Plan::training(network, &layout, &Training::new(10, capacity)).unwrap()
+    NetworkPlan::training(network, &layout, &Training::new(10, capacity)).unwrap()
 }
 
 #[test]
 fn a_step_takes_as_many_dispatches_for_any_number_of_members() {
     let software = Device::choose("software").unwrap_or_else(|error| panic!("{error:#}"));
     let network = tiny();
-    let inference = Plan::inference(&network, &Layout::new(&network).unwrap(), 10).unwrap();
+    let inference = NetworkPlan::inference(&network, &Layout::new(&network).unwrap(), 10).unwrap();
     for plan in [training_plan(&network), inference] {
         let [one, five, twenty] = [1, 5, 20].map(|members| software.engine(&plan, members).unwrap().dispatches());
         assert_eq!((one, one), (five, twenty));

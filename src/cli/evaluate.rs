@@ -67,7 +67,7 @@ pub fn run(args: Evaluate) -> Result<()> {
     let device = Device::choose(&args.device)?;
     console.say(&format!("device: {}", device.name()));
     let options = args.images.options(&args.dir, args.label.clone(), None)?;
-    let source = Arc::new(open(&model, &options.source(true)?)?);
+    let source = Arc::new(open(&model, &options.image_folder(true)?)?);
     console.say(&source.dropped.to_string());
     source.warnings.iter().for_each(|w| console.warn(w));
     files::new_folder(&args.output)?;

@@ -201,7 +201,7 @@ pub fn run(args: Train) -> Result<()> {
             options.training.check().map_err(usage)?;
             match &options.simulate {
                 Some(simulate) => drop(simulate.population().map_err(usage)?),
-                None => drop(options.data.source(true).map_err(usage)?),
+                None => drop(options.data.image_folder(true).map_err(usage)?),
             }
             let network = |input: &[usize]| match from {
                 Some(model) => {

@@ -12,7 +12,7 @@ use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution,
 use crate::posterior::metrics::bootstrap::{SAMPLES, bootstrap};
 use crate::posterior::metrics::{METRICS, Metrics, ScoredPrediction};
 use crate::posterior::mixture::{Mixture, Prediction};
-use crate::survey::Source;
+use crate::survey::ImageFolder;
 use crate::survey::split::random_order;
 use anyhow::{Context, Result, bail, ensure};
 use flagged::{by_flag, with_flags, with_median};
@@ -31,7 +31,7 @@ const ARC_SIZE: [&str; 2] = ["numb_pix_lensed_image", "arc_pixels"];
 /// One object whose truth is known, and each member's answer.
 #[derive(Clone, Debug)]
 pub struct LabelledPrediction {
-    /// In [`Source::objects`].
+    /// In [`ImageFolder::objects`].
     pub index: usize,
     pub truth: f64,
     pub answer: MemberPredictions,
@@ -46,7 +46,7 @@ pub struct LabelledPrediction {
 pub fn answers(
     model: &Model,
     device: &Device,
-    source: &Arc<Source>,
+    source: &Arc<ImageFolder>,
     passes: Passes,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Vec<LabelledPrediction>> {
@@ -176,7 +176,7 @@ pub struct Evaluation {
 impl Evaluation {
     /// # Errors
     /// No object, answers or truths that are not finite.
-    pub fn new(model: &Model, source: &Source, known: Vec<LabelledPrediction>, seed: u64) -> Result<Evaluation> {
+    pub fn new(model: &Model, source: &ImageFolder, known: Vec<LabelledPrediction>, seed: u64) -> Result<Evaluation> {
         ensure!(!known.is_empty(), "there is no labelled object to evaluate on");
         let calibration = model.about.calibration.as_ref();
         let scored = score(&known, calibration)?;
@@ -315,7 +315,7 @@ fn by_size(known: &[LabelledPrediction], members: usize, size: usize) -> Result<
 }
 
 /// Name with unit, column, and value of each object; only quantities that are known of all objects.
-fn quantities(source: &Source, known: &[LabelledPrediction]) -> Vec<(String, String, Vec<f64>)> {
+fn quantities(source: &ImageFolder, known: &[LabelledPrediction]) -> Vec<(String, String, Vec<f64>)> {
     let truths = known.iter().map(|k| k.truth).collect();
     let mut found = vec![("true Einstein radius [arcsec]".to_string(), "truth".to_string(), truths)];
     let Some(catalogue) = &source.catalogue else {

@@ -11,8 +11,8 @@ use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Prediction;
 use crate::survey::infer_table::{InferRow, InferTable};
-use crate::survey::table::{Kind, TableWriter};
-use crate::survey::{Catalogue, Source, SourceOptions, flags};
+use crate::survey::table::{ColumnType, TableWriter};
+use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, flags};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// What the user says; the rest is in the model.
 pub struct InferOptions {
     /// Bands and crop left out are the model's.
-    pub source: SourceOptions,
+    pub images: ImageFolderOptions,
     /// Where the catalogue goes: `.csv` or `.fits`.
     pub output: PathBuf,
     /// Write each member's mu and var as well.
@@ -59,9 +59,9 @@ pub fn infer(
     options: &InferOptions,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<InferReport> {
-    let source = SourceOptions {
-        label_needed: false,
-        ..options.source.clone()
+    let source = ImageFolderOptions {
+        require_labels: false,
+        ..options.images.clone()
     };
     let source = Arc::new(open(model, &source)?);
     let columns = Columns::new(&source, options)?;
@@ -96,28 +96,28 @@ pub fn infer(
 
 /// What each row has beside the answer.
 struct Columns {
-    id: Kind,
+    id: ColumnType,
     ra_dec: bool,
     members: bool,
     /// Columns of the user's catalogue that pass through: place, name and kind.
-    through: Vec<(usize, String, Kind)>,
+    through: Vec<(usize, String, ColumnType)>,
     truth: Option<usize>,
 }
 
 impl Columns {
-    fn new(source: &Source, options: &InferOptions) -> Result<Columns> {
+    fn new(source: &ImageFolder, options: &InferOptions) -> Result<Columns> {
         let first_seen = (0..source.len().min(NAMED)).find_map(|i| source.read(i).ok());
         let ra_dec = first_seen.is_some_and(|cutout| cutout.ra.is_some());
         let catalogue = source.catalogue.as_ref();
         let truth = match (&options.truth, catalogue) {
-            (Some(column), Some(catalogue)) => Some(catalogue.column(column, "--truth")?),
+            (Some(column), Some(catalogue)) => Some(catalogue.column(column).context("--truth")?),
             (Some(column), None) => bail!("--truth {column}: name the table that has this column with --catalogue"),
             (None, _) => None,
         };
-        let through = catalogue.map_or(vec![], |c| pass_through(c, options.source.id_column.as_deref(), ra_dec));
+        let through = catalogue.map_or(vec![], |c| pass_through(c, options.images.id_column.as_deref(), ra_dec));
         let ids = source.objects.iter().map(|o| o.id.as_str());
         Ok(Columns {
-            id: Kind::of_texts(ids),
+            id: ColumnType::of_texts(ids),
             ra_dec,
             members: options.member_columns,
             through,
@@ -142,7 +142,7 @@ impl Columns {
     fn write(
         &self,
         table: &mut TableWriter,
-        source: &Source,
+        source: &ImageFolder,
         model: &Model,
         calibration: Option<&Calibration>,
         seen: &Seen,
@@ -194,7 +194,7 @@ impl Columns {
 }
 
 /// Every column but the id, and the position where the table has its own.
-fn pass_through(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) -> Vec<(usize, String, Kind)> {
+fn pass_through(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) -> Vec<(usize, String, ColumnType)> {
     let mut own = vec![catalogue.find(id_column.unwrap_or("id"))];
     if ra_dec {
         own.extend([catalogue.find("ra"), catalogue.find("dec")]);
@@ -207,7 +207,7 @@ fn pass_through(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) ->
     columns
         .map(|(i, name)| {
             let texts = (0..catalogue.len()).map(|row| catalogue.text(row, i));
-            (i, name.clone(), Kind::of_texts(texts))
+            (i, name.clone(), ColumnType::of_texts(texts))
         })
         .collect()
 }

@@ -5,8 +5,8 @@ use crate::model::Model;
 use crate::model::predictor::Predictor;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
-use crate::survey::sky::Sky;
-use crate::survey::{Cutout, Source, SourceOptions, flags, reader};
+use crate::survey::sky::SkyStatistics;
+use crate::survey::{Cutout, ImageFolder, ImageFolderOptions, flags, reader};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// One object and its answer.
 pub struct Seen {
-    /// In [`Source::objects`].
+    /// In [`ImageFolder::objects`].
     pub index: usize,
     pub id: String,
     /// Or why the image cannot be read.
@@ -26,7 +26,7 @@ pub struct Found {
     /// Without its pixels.
     pub cutout: Cutout,
     /// One a band.
-    pub sky: Vec<Option<Sky>>,
+    pub sky: Vec<Option<SkyStatistics>>,
     /// Each member's mean and variance in the label's unit.
     pub answer: MemberPredictions,
 }
@@ -81,7 +81,7 @@ impl Seen {
 pub fn stream(
     model: &Model,
     device: &Device,
-    source: &Arc<Source>,
+    source: &Arc<ImageFolder>,
     passes: Passes,
     sink: &mut dyn FnMut(Seen) -> Result<bool>,
 ) -> Result<()> {
@@ -109,7 +109,7 @@ pub fn stream(
                 images.resize(start + image, 0.0);
                 model.about.stretch.apply(&cutout, &mut images[start..]);
                 Found {
-                    sky: Sky::of(&cutout, &model.about.stretch),
+                    sky: SkyStatistics::of(&cutout, &model.about.stretch),
                     cutout: cutout.without_pixels(),
                     answer: MemberPredictions::default(),
                 }
@@ -145,20 +145,20 @@ pub fn stream(
 /// A folder, opened for this model: bands and crop left out are the model's.
 ///
 /// # Errors
-/// Those of [`Source::open`]; images that do not fit the model.
-pub fn open(model: &Model, options: &SourceOptions) -> Result<Source> {
+/// Those of [`ImageFolder::open`]; images that do not fit the model.
+pub fn open(model: &Model, options: &ImageFolderOptions) -> Result<ImageFolder> {
     let input = model.network.input_shape();
     ensure!(
         model.network.input.len() == 3,
         "this model takes tables, not images: [{}] features",
         input.c
     );
-    let options = SourceOptions {
+    let options = ImageFolderOptions {
         bands: options.bands.clone().or_else(|| Some(model.about.bands.clone())),
         crop: (input.h == input.w).then_some(input.h),
         ..options.clone()
     };
-    let source = Source::open(&options)?;
+    let source = ImageFolder::open(&options)?;
     ensure!(
         source.bands.len() == input.c,
         "the model takes {} bands ({}), and these images have {} ({}): name them with --bands",

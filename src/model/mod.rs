@@ -223,7 +223,7 @@ impl Model {
         let bytes = self
             .to_bytes()
             .with_context(|| format!("{}: the model is not written", path.display()))?;
-        files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
+        Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {

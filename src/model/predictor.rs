@@ -4,8 +4,9 @@ use crate::device::{Device, Engine};
 use crate::likelihood::Likelihood;
 use crate::model::Member;
 use crate::nn::Io;
+use crate::nn::NetworkPlan;
 use crate::nn::{Layout, Network, Shape};
-use crate::plan::{Gather, Plan, TensorId};
+use crate::plan::{Gather, TensorId};
 use crate::posterior::MemberPredictions;
 use crate::posterior::ood::Cloud;
 use anyhow::Result;
@@ -34,7 +35,7 @@ impl Predictor {
     /// Those of [`Device::engine`].
     pub fn new(device: &Device, network: &Network, members: usize, batch: usize) -> Result<Predictor> {
         let layout = Layout::new(network)?;
-        let plan = Plan::inference(network, &layout, batch)?;
+        let plan = NetworkPlan::inference(network, &layout, batch)?;
         let engine = device.engine(&plan, members)?;
         let hidden = plan.tensor(plan.io.features);
         let features = (!hidden.shared).then_some(hidden.len / batch);
@@ -201,7 +202,7 @@ impl Predictor {
 }
 
 /// Images (N,H,W,C) as code `code` of [`Gather`] has them.
-fn turn(images: &[f32], Shape { h, w, c }: Shape, code: u32) -> Vec<f32> {
+fn turn(images: &[f32], Shape { h, w, c, .. }: Shape, code: u32) -> Vec<f32> {
     if code == 0 {
         return images.to_vec();
     }

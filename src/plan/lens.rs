@@ -5,7 +5,12 @@
 //! electrons. [`LensRender`] makes two layers of planes, the lensed source and everything else, so that what belongs to
 //! the arcs can be measured: light (N, [`LAYERS`], C, H, W).
 
-use super::TensorId;
+use super::{Op, Operation, TensorId};
+
+operations! {
+    /// One step of making a batch of images.
+    LensOp: Lens { LensDeflect, LensPsf, LensRender, LensConvolve, LensNoise, LensArcs }
+}
 
 /// The lensed source, and everything else.
 pub const LAYERS: usize = 2;
@@ -94,12 +99,32 @@ pub struct LensDeflect {
     pub out: TensorId,
 }
 
+impl Operation for LensDeflect {
+    fn name(&self) -> &'static str {
+        "lens_deflect"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+}
+
 /// Point spread functions (N,C,K,K), each with the sum 1: Moffat (1 + (r/a)^2)^-beta or Gaussian, elliptical.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensPsf {
     pub shape: LensShape,
     pub objects: TensorId,
     pub kernels: TensorId,
+}
+
+impl Operation for LensPsf {
+    fn name(&self) -> &'static str {
+        "lens_psf"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
 }
 
 /// Light in electrons a pixel (N,LAYERS,C,H,W) before the atmosphere, the telescope and the detector.
@@ -111,6 +136,16 @@ pub struct LensRender {
     pub shape: LensShape,
     pub objects: TensorId,
     pub light: TensorId,
+}
+
+impl Operation for LensRender {
+    fn name(&self) -> &'static str {
+        "lens_render"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
 }
 
 /// Samples along a pixel's side for a component whose centre lies `distance` pixels from the pixel's, along the further
@@ -135,6 +170,21 @@ pub struct LensConvolve {
     pub out: TensorId,
 }
 
+impl Operation for LensConvolve {
+    fn name(&self) -> &'static str {
+        "lens_convolve"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+
+    fn flops(&self) -> f64 {
+        let s = self.shape;
+        2.0 * (LAYERS * s.objects * s.pixels() * s.bands * s.kernel * s.kernel) as f64
+    }
+}
+
 /// images (N,H,W,C), pixel values: (counts + read noise - sky) value of an electron. Counts are Poisson around light +
 /// sky: by inversion below [`EXACT_BELOW`], else Gaussian. Masked pixels are [`MASKED`].
 ///
@@ -148,6 +198,16 @@ pub struct LensNoise {
     pub images: TensorId,
 }
 
+impl Operation for LensNoise {
+    fn name(&self) -> &'static str {
+        "lens_noise"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+}
+
 /// Electrons below which counts are drawn from the Poisson distribution itself.
 pub const EXACT_BELOW: f32 = 30.0;
 
@@ -159,4 +219,14 @@ pub struct LensArcs {
     pub objects: TensorId,
     pub light: TensorId,
     pub images: TensorId,
+}
+
+impl Operation for LensArcs {
+    fn name(&self) -> &'static str {
+        "lens_arcs"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
 }

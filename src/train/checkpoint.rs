@@ -107,6 +107,6 @@ impl Checkpoint {
         let logged = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(&logged)).context("ragged logs")?;
         let views = views.chain([(LOGGED, logged)]);
         let bytes = safetensors::serialize(views, Some(metadata))?;
-        files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
+        Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
     }
 }

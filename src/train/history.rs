@@ -39,7 +39,7 @@ pub struct MemberEpoch {
 
 /// Writes all epochs, one row an epoch and member.
 pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<()> {
-    files::write_atomic(path, |file| {
+    Ok(files::write_atomic(path, |file| {
         writeln!(
             file,
             "epoch,member,learning_rate,train_nll,train_rmse,val_nll,val_rmse,gradient_norm,skipped,restored,best,seconds"
@@ -66,5 +66,5 @@ pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<()> {
             }
         }
         Ok(())
-    })
+    })?)
 }

@@ -2,14 +2,14 @@
 
 use crate::lens::Population;
 use crate::nn::Network;
-use crate::survey::SourceOptions;
+use crate::survey::ImageFolderOptions;
 use crate::survey::preset::Preset;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Where the images and labels are; see [`SourceOptions`].
+/// Where the images and labels are; see [`ImageFolderOptions`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataOptions {
@@ -28,8 +28,8 @@ pub struct DataOptions {
 impl DataOptions {
     /// # Errors
     /// A preset that is not known.
-    pub fn source(&self, label_needed: bool) -> Result<SourceOptions> {
-        Ok(SourceOptions {
+    pub fn image_folder(&self, require_labels: bool) -> Result<ImageFolderOptions> {
+        Ok(ImageFolderOptions {
             dir: self.dir.clone(),
             preset: self.preset.as_deref().map(Preset::by_name).transpose()?,
             images: self.images.clone(),
@@ -40,7 +40,7 @@ impl DataOptions {
             crop: self.crop,
             flux_scale: self.flux_scale,
             pixel_scale: self.pixel_scale,
-            label_needed,
+            require_labels,
         })
     }
 }

@@ -10,8 +10,8 @@ use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
-use crate::survey::split::{Split, split};
-use crate::survey::{Cutout, Source, Stretch};
+use crate::survey::split::DataSplit;
+use crate::survey::{Audit, Cutout, ImageFolder, Stretch};
 use anyhow::{Context, Result, ensure};
 
 /// Rows below which the user is warned.
@@ -60,7 +60,7 @@ impl Prepared {
     /// and label scale are kept. `progress` is told how many of how many objects are read; its error ends the reading.
     ///
     /// # Errors
-    /// Those of [`Source::open`] and [`Source::read`]; labels that do not fit the network; too few rows.
+    /// Those of [`ImageFolder::open`] and [`ImageFolder::read`]; labels that do not fit the network; too few rows.
     pub fn new(
         data: &DataOptions,
         training: &TrainOptions,
@@ -68,9 +68,9 @@ impl Prepared {
         from: Option<&Model>,
         progress: impl Fn(usize, usize) -> Result<()> + Sync,
     ) -> Result<(Prepared, Dataset, Network)> {
-        let source = Source::open(&data.source(true)?)?;
+        let source = ImageFolder::open(&data.image_folder(true)?)?;
         let network = network(&[source.height, source.width, source.bands.len()])?;
-        let split = split(
+        let split = DataSplit::new(
             source.len(),
             training.seed,
             training.validation,
@@ -84,15 +84,9 @@ impl Prepared {
             check_label(label, network.heads()).with_context(|| format!("object {}", object.id))?;
         }
         let mut warnings = source.warnings.clone();
-        warnings.extend(source.audit(&cutouts));
-        let near_edge = source.count_near_edge();
-        if near_edge > 0 {
-            warnings.push(format!(
-                "{near_edge} of {} Einstein radii are larger than 0.8 of the cutout's half width and cannot be seen \
-                 whole: use a larger --crop where the images allow it",
-                source.len()
-            ));
-        }
+        let mut audit = Audit::new(&source);
+        cutouts.iter().for_each(|cutout| audit.observe(cutout));
+        warnings.extend(audit.warnings());
         let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
         let (stretch, more) = match from {
             Some(model) => (model.about.stretch.clone(), vec![]),
@@ -223,7 +217,7 @@ pub fn label_scale(labels: &[f64], heads: &Heads) -> (f64, f64) {
 }
 
 /// FNV-1a over the ids and labels of the training and validation rows.
-fn fingerprint(source: &Source, split: &Split) -> u64 {
+fn fingerprint(source: &ImageFolder, split: &DataSplit) -> u64 {
     let mut hash = FNV_OFFSET;
     for part in [&split.train, &split.validation] {
         for &row in part {

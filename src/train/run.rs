@@ -21,7 +21,7 @@ use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Mixture;
 use crate::posterior::ood::Threshold;
 use crate::survey::infer_table::{InferRow, InferTable};
-use crate::survey::table::{Kind, TableWriter};
+use crate::survey::table::{ColumnType, TableWriter};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -87,7 +87,7 @@ pub fn begin(
     options.network = network;
     let text = toml::to_string(&options).context("the run's options cannot be written as TOML")?;
     let trainer = first_trainer(device, &options, data, prepared.fresh.take(), from.as_ref())?;
-    files::write_atomic(&out.join(RUN), |file| Ok(file.write_all(text.as_bytes())?))?;
+    files::write_atomic(&out.join(RUN), |file| file.write_all(text.as_bytes()))?;
     made.keep();
     train(out, &options, prepared, trainer, device, watcher)
 }
@@ -431,11 +431,11 @@ fn warn_if_blind(model: &Model, answers: &[MemberPredictions], watcher: &dyn Wat
 /// Answers beside the truth, for rows that were not trained on.
 fn write_scored(path: &Path, ids: &[String], scored: &[ScoredPrediction]) -> Result<()> {
     let table = InferTable {
-        id: Kind::of_texts(ids.iter().map(String::as_str)),
+        id: ColumnType::of_texts(ids.iter().map(String::as_str)),
         ra_dec: false,
         members: 0,
         likelihood: Likelihood::default(),
-        pass_through: vec![("true_theta_e".into(), Kind::F64)],
+        pass_through: vec![("true_theta_e".into(), ColumnType::F64)],
     };
     let mut writer = TableWriter::create(path, table.columns())?;
     for (id, object) in ids.iter().zip(scored) {
@@ -451,7 +451,8 @@ fn write_scored(path: &Path, ids: &[String], scored: &[ScoredPrediction]) -> Res
             pass_through: &[&truth],
         }))?;
     }
-    writer.finish().map(drop)
+    writer.finish()?;
+    Ok(())
 }
 
 /// The run's folder, made at once to find out early whether it can be; taken away again, if it was, unless the run

@@ -14,9 +14,10 @@ use crate::likelihood::Likelihood;
 use crate::likelihood::{Component, loss_to_nll};
 use crate::model::predictor::Predictor;
 use crate::model::{Member, MemberSummary};
+use crate::nn::NetworkPlan;
 use crate::nn::{Capacity, NORM_MOMENTUM, TrainIo, Training};
 use crate::nn::{Layout, Network, initialise};
-use crate::plan::{Plan, TensorId, log, schedule, state};
+use crate::plan::{TensorId, log, schedule, state};
 use crate::posterior::MemberPredictions;
 use anyhow::{Context, Result, ensure};
 use std::ops::ControlFlow;
@@ -147,7 +148,7 @@ impl Trainer {
             average: options.ema,
             ..Training::new(batch, capacity)
         };
-        let plan = Plan::training(network, &layout, &training)?;
+        let plan = NetworkPlan::training(network, &layout, &training)?;
         let io = plan.io.train.expect("a training plan");
         let members = options.members.len();
         let validation = data.validation.labels.len().clamp(1, VALIDATION_BATCH);

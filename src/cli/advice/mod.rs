@@ -2,11 +2,15 @@
 //!
 //! One file per module of the library, each a function from that module's error to advice.
 
+mod files;
+mod survey;
+
 /// Advice for the first error in the chain that has any.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(of_one)
 }
 
-fn of_one(_error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    None
+fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let files = error.downcast_ref().and_then(files::advice);
+    files.or_else(|| error.downcast_ref().and_then(survey::advice))
 }

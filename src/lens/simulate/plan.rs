@@ -93,28 +93,28 @@ impl LensPlan {
             },
         );
         let images = tensor("images", pixels + 2 * shape.objects);
-        let mut ops = vec![Op::LensRender(LensRender { shape, objects, light })];
+        let mut ops = vec![Op::from(LensRender { shape, objects, light })];
         if kernel.is_none() {
-            ops.push(Op::LensPsf(LensPsf {
+            ops.push(Op::from(LensPsf {
                 shape,
                 objects,
                 kernels,
             }));
         }
-        ops.push(Op::LensConvolve(LensConvolve {
+        ops.push(Op::from(LensConvolve {
             shape,
             light,
             kernels,
             same: kernel.is_some(),
             out: blurred,
         }));
-        ops.push(Op::LensNoise(LensNoise {
+        ops.push(Op::from(LensNoise {
             shape,
             objects,
             light: blurred,
             images,
         }));
-        ops.push(Op::LensArcs(LensArcs {
+        ops.push(Op::from(LensArcs {
             shape,
             objects,
             light: blurred,
@@ -149,7 +149,7 @@ pub fn deflection(shape: LensShape, points: usize) -> (Plan, [TensorId; 3]) {
         len,
         shared: true,
     });
-    let op = Op::LensDeflect(LensDeflect {
+    let op = Op::from(LensDeflect {
         shape,
         points,
         objects,

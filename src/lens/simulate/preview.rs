@@ -3,7 +3,7 @@
 
 use super::population::Population;
 use crate::files::write_atomic;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::Path;
 
 /// Images a row of the sheet, and rows, at most.
@@ -91,15 +91,15 @@ impl Sheet {
     /// # Errors
     /// A file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        write_atomic(path, |file| {
+        Ok(write_atomic(path, |file| {
             let height = self.pixels.len() / 3 / self.width();
             let mut encoder = png::Encoder::new(file, self.width() as u32, height as u32);
             encoder.set_color(png::ColorType::Rgb);
             encoder.set_depth(png::BitDepth::Eight);
             let mut writer = encoder.write_header()?;
             writer.write_image_data(&self.pixels)?;
-            writer.finish().context("the PNG's end")
-        })
+            Ok(writer.finish()?)
+        })?)
     }
 }
 

@@ -5,7 +5,7 @@ use super::population::{MAX_CLUMPS, MAX_NEIGHBOURS, Population, Radii};
 use super::preview::Sheet;
 use super::simulator::{Simulated, Simulator};
 use crate::files::{folder_of, write_failed};
-use crate::survey::table::{Cell, Column, Kind, TableWriter};
+use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use anyhow::{Context, Result, bail, ensure};
 use fitsio_pure::header::{Card, serialize_header};
 use fitsio_pure::image::serialize_image_f32;
@@ -132,11 +132,11 @@ impl Challenge {
             fs::create_dir_all(parent).with_context(|| write_failed(parent))?;
         }
         let columns = vec![
-            Column::new("ID", Kind::I32, "", ""),
-            Column::new("is_lens", Kind::I32, "", ""),
-            Column::new("Einstein_area", Kind::F64, "sr", ""),
-            Column::new("numb_pix_lensed_image", Kind::I32, "", ""),
-            Column::new("flux_lensed_image_in_sigma", Kind::F64, "", ""),
+            Column::new("ID", ColumnType::I32, "", ""),
+            Column::new("is_lens", ColumnType::I32, "", ""),
+            Column::new("Einstein_area", ColumnType::F64, "sr", ""),
+            Column::new("numb_pix_lensed_image", ColumnType::I32, "", ""),
+            Column::new("flux_lensed_image_in_sigma", ColumnType::F64, "", ""),
         ];
         Ok(Challenge {
             files,
@@ -252,29 +252,34 @@ impl Truth {
         let clumps = 1 + if population.source.clumps > 0.0 { MAX_CLUMPS } else { 0 };
         let neighbours = population.neighbours.as_ref().map_or(0, |_| MAX_NEIGHBOURS);
         let mut columns = vec![
-            Column::new(id, Kind::I32, "", ""),
-            Column::new("is_lens", Kind::I32, "", "0: nothing is lensed"),
+            Column::new(id, ColumnType::I32, "", ""),
+            Column::new("is_lens", ColumnType::I32, "", "0: nothing is lensed"),
             Column::new(
                 "theta_e",
-                Kind::F64,
+                ColumnType::F64,
                 "arcsec",
                 "mean convergence 1 inside the ellipse of area pi theta_e^2",
             ),
             Column::new(
                 "theta_e_crit",
-                Kind::F64,
+                ColumnType::F64,
                 "arcsec",
                 "circle with the area of the critical curve",
             ),
-            Column::new("arc_pixels", Kind::I32, "", "lensed light above the noise of the sky"),
+            Column::new(
+                "arc_pixels",
+                ColumnType::I32,
+                "",
+                "lensed light above the noise of the sky",
+            ),
             Column::new(
                 "arc_sigma",
-                Kind::F64,
+                ColumnType::F64,
                 "",
                 "lensed light of these pixels over that noise",
             ),
         ];
-        let number = |name: String, unit: &str| Column::new(name, Kind::F64, unit, "");
+        let number = |name: String, unit: &str| Column::new(name, ColumnType::F64, unit, "");
         for (name, unit) in [
             ("x", "arcsec"),
             ("y", "arcsec"),
@@ -327,7 +332,7 @@ impl Truth {
         }
         columns.push(Column::new(
             "masks",
-            Kind::Str,
+            ColumnType::Str,
             "",
             "columns:rows:bit mask of bands, first and last pixel from 0",
         ));
@@ -380,7 +385,7 @@ impl Truth {
         } else {
             Cell::Str(masks.join(" "))
         });
-        self.table.push(&row)
+        Ok(self.table.push(&row)?)
     }
 
     fn light(&self, row: &mut Vec<Cell>, light: Option<&Light>) {

@@ -1,7 +1,7 @@
 //! Reading the first binary table of a FITS file, as text.
 
-use super::table::{Column, Kind};
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use super::FitsError;
+use crate::survey::table::{Column, ColumnType};
 use csv::StringRecord;
 use fitsio_pure::bintable::{
     BinaryColumnData, BinaryColumnType, apply_column_scaling, extract_column_scaling, parse_binary_table_columns,
@@ -10,37 +10,47 @@ use fitsio_pure::bintable::{
 use fitsio_pure::hdu::{Hdu, HduInfo, parse_fits};
 use fitsio_pure::value::Value;
 
-/// The columns and rows of the file `bytes`. Numbers are written with as many digits as it takes to read them back; a
+/// The columns and rows of the file `bytes`. Numbers have as many digits as are needed to recover the same value; a
 /// missing value (NaN, TNULL) is an empty text.
 ///
 /// # Errors
-/// No binary table, a damaged one, and a column with several values a row.
-pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Column>, Vec<StringRecord>)> {
-    let file = parse_fits(bytes).map_err(|e| anyhow!("it is damaged or cut short ({e})"))?;
+/// No binary table, a damaged one, and a column with several values per row.
+pub(in crate::survey) fn read(bytes: &[u8]) -> Result<(Vec<Column>, Vec<StringRecord>), FitsError> {
+    let file = parse_fits(bytes).map_err(FitsError::Damaged)?;
     let table = file
         .iter()
         .find_map(|hdu| match hdu.info {
             HduInfo::BinaryTable { naxis2, tfields, .. } => Some((hdu, naxis2, tfields)),
             _ => None,
         })
-        .context("it has no binary table")?;
+        .ok_or(FitsError::NoTable)?;
     let (hdu, rows, fields) = table;
     let descriptors = parse_binary_table_columns(&hdu.cards, fields)?;
     let (mut columns, mut cells) = (Vec::new(), Vec::new());
     for (i, descriptor) in descriptors.iter().enumerate() {
         let name = descriptor.name.clone().unwrap_or(format!("col{}", i + 1));
-        let single = descriptor.col_type == BinaryColumnType::Ascii || descriptor.repeat == 1;
-        ensure!(single, "its column '{name}' has {} values a row", descriptor.repeat);
-        let data = read_binary_column(bytes, hdu, i).map_err(|e| anyhow!("its column '{name}' is damaged ({e})"))?;
-        let (kind, texts) = texts(data, hdu, i + 1).with_context(|| format!("its column '{name}'"))?;
-        ensure!(
-            texts.len() == rows,
-            "its column '{name}' has {} of {rows} rows",
-            texts.len()
-        );
+        let column = || name.clone();
+        if descriptor.col_type != BinaryColumnType::Ascii && descriptor.repeat != 1 {
+            return Err(FitsError::VectorColumn {
+                column: column(),
+                values: descriptor.repeat,
+            });
+        }
+        let data = read_binary_column(bytes, hdu, i).map_err(|source| FitsError::DamagedColumn {
+            column: column(),
+            source,
+        })?;
+        let (column_type, texts) = texts(data, hdu, i + 1).ok_or_else(|| FitsError::ColumnType { column: column() })?;
+        if texts.len() != rows {
+            return Err(FitsError::ColumnRows {
+                column: column(),
+                found: texts.len(),
+                expected: rows,
+            });
+        }
         columns.push(Column::new(
             name.trim(),
-            kind,
+            column_type,
             &text(hdu, "TUNIT", i + 1),
             &text(hdu, "TCOMM", i + 1),
         ));
@@ -50,21 +60,21 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Column>, Vec<StringRecord>)> {
     Ok((columns, (0..rows).map(row).collect()))
 }
 
-/// A column, `number` counted from 1, as texts.
-fn texts(data: BinaryColumnData, hdu: &Hdu, number: usize) -> Result<(Kind, Vec<String>)> {
+/// A column, `number` counted from 1, as texts; `None` if it holds neither numbers nor texts.
+fn texts(data: BinaryColumnData, hdu: &Hdu, number: usize) -> Option<(ColumnType, Vec<String>)> {
     use BinaryColumnData::{Ascii, Byte, Double, Float, Int, Logical, Long, Short};
     let whole: Vec<i64> = match data {
         Ascii(texts) => {
             let texts = texts.iter().map(|t| t.trim_end_matches(['\0', ' ']).to_string());
-            return Ok((Kind::Str, texts.collect()));
+            return Some((ColumnType::Str, texts.collect()));
         }
-        Logical(values) => return Ok((Kind::Str, values.iter().map(bool::to_string).collect())),
-        Float(_) | Double(_) => return Ok((Kind::F64, floats(data, hdu, number))),
+        Logical(values) => return Some((ColumnType::Str, values.iter().map(bool::to_string).collect())),
+        Float(_) | Double(_) => return Some((ColumnType::F64, floats(data, hdu, number))),
         Byte(values) => values.into_iter().map(i64::from).collect(),
         Short(values) => values.into_iter().map(i64::from).collect(),
         Int(values) => values.into_iter().map(i64::from).collect(),
         Long(values) => values,
-        _ => bail!("is of a kind that cannot be read: bits, complex numbers or lists"),
+        _ => return None,
     };
     let null = match card(hdu, "TNULL", number) {
         Some(Value::Integer(null)) => Some(*null),
@@ -75,18 +85,18 @@ fn texts(data: BinaryColumnData, hdu: &Hdu, number: usize) -> Result<(Kind, Vec<
         .into_iter()
         .map(|value| match value {
             value if Some(value) == null => String::new(),
-            // unsigned integers are stored with an offset of 2^15, 2^31 or 2^63
+            // Unsigned integers are stored with an offset of 2^15, 2^31 or 2^63.
             value if scale == 1.0 && zero.fract() == 0.0 => (i128::from(value) + zero as i128).to_string(),
             value => format!("{:?}", zero + scale * value as f64),
         })
         .collect();
-    Ok((Kind::of_texts(texts.iter().map(String::as_str)), texts))
+    Some((ColumnType::of_texts(texts.iter().map(String::as_str)), texts))
 }
 
 fn floats(data: BinaryColumnData, hdu: &Hdu, number: usize) -> Vec<String> {
     let text = |nan: bool, text: String| if nan { String::new() } else { text };
     match (data, extract_column_scaling(&hdu.cards, number)) {
-        // 0.1 as a single is 0.1, not 0.10000000149011612
+        // 0.1 in single precision is written as 0.1, not as 0.10000000149011612.
         (BinaryColumnData::Float(values), (1.0, 0.0)) => {
             values.iter().map(|v| text(v.is_nan(), format!("{v:?}"))).collect()
         }

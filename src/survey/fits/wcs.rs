@@ -1,40 +1,40 @@
-//! Where a FITS header says that an image is on the sky, and how large its pixels are.
+//! The position and pixel scale of an image, from its FITS header.
 
 use fitsio_pure::header::Card;
 use fitsio_pure::value::Value;
 
-/// What a header says about position and scale; `None` where it does not, or not credibly.
+/// Position and pixel scale; `None` if the header lacks them or has implausible ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Sky {
+pub(in crate::survey) struct Astrometry {
     /// Right ascension and declination of the image's centre, degrees, J2000.
     pub ra_dec: Option<(f64, f64)>,
-    /// Arcsec a pixel.
+    /// Arcsec per pixel.
     pub pixel_scale: Option<f64>,
 }
 
-impl Sky {
+impl Astrometry {
     /// `width`, `height`: the image's size in pixels.
     pub fn from_cards(cards: &[Card], width: usize, height: usize) -> Self {
         let matrix = matrix(cards);
-        Sky {
+        Astrometry {
             ra_dec: centre(cards, matrix, width, height).or_else(|| keywords(cards)),
-            // A header without a real WCS has CDELT = 1: a pixel of a degree.
+            // A header without a real WCS has CDELT = 1, which would be 1 degree per pixel.
             pixel_scale: matrix
                 .map(|m| determinant(m).abs().sqrt() * 3600.0)
                 .filter(|s| (1e-3..=60.0).contains(s)),
         }
     }
 
-    /// What this does not say, the other may.
-    pub fn or(self, other: Sky) -> Sky {
-        Sky {
+    /// Fills in what is missing here from `other`.
+    pub fn or(self, other: Astrometry) -> Astrometry {
+        Astrometry {
             ra_dec: self.ra_dec.or(other.ra_dec),
             pixel_scale: self.pixel_scale.or(other.pixel_scale),
         }
     }
 }
 
-/// Degrees on the sky a pixel: CD, or CDELT with PC or CROTA2 (Greisen & Calabretta 2002, A&A 395, 1061).
+/// Degrees on the sky per pixel: CD, or CDELT with PC or CROTA2 (Greisen & Calabretta 2002, A&A 395, 1061).
 fn matrix(cards: &[Card]) -> Option<[[f64; 2]; 2]> {
     let get = |key| number(cards, key);
     let unit = match text(cards, "CUNIT1").unwrap_or("deg").to_ascii_lowercase().as_str() {
@@ -69,14 +69,14 @@ fn determinant(m: [[f64; 2]; 2]) -> f64 {
     m[0][0] * m[1][1] - m[0][1] * m[1][0]
 }
 
-/// The image's centre by the gnomonic projection (Calabretta & Greisen 2002, A&A 395, 1077), right for TAN and near
-/// enough for the others as long as the reference pixel is in the image.
+/// The image's centre by the gnomonic projection (Calabretta & Greisen 2002, A&A 395, 1077). It is exact for TAN, and
+/// close enough for other projections if the reference pixel is inside the image.
 fn centre(cards: &[Card], matrix: Option<[[f64; 2]; 2]>, width: usize, height: usize) -> Option<(f64, f64)> {
     let m = matrix?;
     let (ctype1, ctype2) = (text(cards, "CTYPE1")?, text(cards, "CTYPE2")?);
     let (ra0, dec0) = (number(cards, "CRVAL1")?, number(cards, "CRVAL2")?);
     let (px, py) = (number(cards, "CRPIX1")?, number(cards, "CRPIX2")?);
-    // Simulations write 0, 0 where they have no position.
+    // Simulations write (0, 0) if they have no position.
     if !ctype1.starts_with("RA") || !ctype2.starts_with("DEC") || (ra0 == 0.0 && dec0 == 0.0) {
         return None;
     }
@@ -94,7 +94,7 @@ fn centre(cards: &[Card], matrix: Option<[[f64; 2]; 2]>, width: usize, height: u
     on_sphere(ra, dec)
 }
 
-/// The keywords RA and DEC: degrees, radians where their comment says so, or `hh:mm:ss` and `dd:mm:ss`.
+/// The keywords RA and DEC: in degrees, in radians if the comment says so, or as `hh:mm:ss` and `dd:mm:ss`.
 fn keywords(cards: &[Card]) -> Option<(f64, f64)> {
     let angle = |key, degrees_per_unit: f64| {
         let card = cards.iter().find(|c| c.keyword_str() == key)?;
@@ -144,7 +144,7 @@ fn number(cards: &[Card], key: &str) -> Option<f64> {
         })
 }
 
-/// The value of a text keyword, without the spaces that pad it.
+/// The value of a text keyword, without padding.
 pub(super) fn text<'a>(cards: &'a [Card], key: &str) -> Option<&'a str> {
     cards
         .iter()
@@ -177,44 +177,44 @@ mod tests {
     ];
 
     #[test]
-    fn radians_where_the_comment_says_so_and_no_position_at_zero_zero() {
+    fn radians_if_the_comment_says_so_and_no_position_at_zero_zero() {
         let mut lines = REAL.to_vec();
         lines.extend(["CRVAL1  = 0.", "CRVAL2  = 0."]);
-        assert_eq!(Sky::from_cards(&cards(&lines), 101, 101).ra_dec, None);
+        assert_eq!(Astrometry::from_cards(&cards(&lines), 101, 101).ra_dec, None);
         lines.extend([
             "RA      = -0.000150482144998736 / radians",
             "DEC     = 0.00161476056465329 / radians",
         ]);
-        let sky = Sky::from_cards(&cards(&lines), 101, 101);
-        let (ra, dec) = sky.ra_dec.unwrap();
+        let astrometry = Astrometry::from_cards(&cards(&lines), 101, 101);
+        let (ra, dec) = astrometry.ra_dec.unwrap();
         assert!(
             (ra - 359.991378008).abs() < 1e-8 && (dec - 0.092518965).abs() < 1e-8,
             "{ra} {dec}"
         );
-        assert!((sky.pixel_scale.unwrap() - 0.2).abs() < 1e-6);
+        assert!((astrometry.pixel_scale.unwrap() - 0.2).abs() < 1e-6);
     }
 
     #[test]
-    fn the_wcs_gives_the_position_of_the_centre_not_of_the_reference_pixel() {
+    fn the_position_is_that_of_the_centre_not_of_the_reference_pixel() {
         let mut lines = REAL.to_vec();
         lines.extend(["CRVAL1  = 150.0", "CRVAL2  = 60.0", "RA      = 10.0", "DEC     = 10.0"]);
-        let (ra, dec) = Sky::from_cards(&cards(&lines), 101, 101).ra_dec.unwrap();
+        let (ra, dec) = Astrometry::from_cards(&cards(&lines), 101, 101).ra_dec.unwrap();
         assert!((ra - 150.0).abs() < 1e-12 && (dec - 60.0).abs() < 1e-12);
         // 500 pixels of 0.2" to the west at declination 60: 100" / cos(60) in RA.
-        let (ra, dec) = Sky::from_cards(&cards(&lines), 1101, 101).ra_dec.unwrap();
+        let (ra, dec) = Astrometry::from_cards(&cards(&lines), 1101, 101).ra_dec.unwrap();
         assert!((ra - (150.0 - 200.0 / 3600.0)).abs() < 1e-5, "{ra}");
         assert!((dec - 60.0).abs() < 2e-5, "{dec}");
     }
 
     #[test]
-    fn sexagesimal_units_and_nonsense() {
-        let sky = |lines: &[&str]| Sky::from_cards(&cards(lines), 11, 11);
-        let (ra, dec) = sky(&["RA      = '05:30:00.0'", "DEC     = '-00:30:00'"])
+    fn sexagesimal_angles_other_units_and_implausible_scales() {
+        let astrometry = |lines: &[&str]| Astrometry::from_cards(&cards(lines), 11, 11);
+        let (ra, dec) = astrometry(&["RA      = '05:30:00.0'", "DEC     = '-00:30:00'"])
             .ra_dec
             .unwrap();
         assert!((ra - 82.5).abs() < 1e-12 && (dec + 0.5).abs() < 1e-12);
-        assert_eq!(sky(&["CDELT1  = 1.0", "CDELT2  = 1.0"]).pixel_scale, None);
-        let arcsec = sky(&["CDELT1  = -0.262", "CDELT2  = 0.262", "CUNIT1  = 'arcsec'"])
+        assert_eq!(astrometry(&["CDELT1  = 1.0", "CDELT2  = 1.0"]).pixel_scale, None);
+        let arcsec = astrometry(&["CDELT1  = -0.262", "CDELT2  = 0.262", "CUNIT1  = 'arcsec'"])
             .pixel_scale
             .unwrap();
         assert!((arcsec - 0.262).abs() < 1e-12);
@@ -225,6 +225,6 @@ mod tests {
             "CD2_2   = 0.0",
             "CDELT1  = 1.0",
         ];
-        assert!((sky(&rotated).pixel_scale.unwrap() - 0.108).abs() < 1e-9);
+        assert!((astrometry(&rotated).pixel_scale.unwrap() - 0.108).abs() < 1e-9);
     }
 }

@@ -1,15 +1,22 @@
-//! FITS images: one a file, cubes and multi-extension files, scaled integers, tile-compressed and gzipped.
+//! FITS images: single images, cubes and multi-extension files; scaled integers; tile compression and gzip.
+
+mod error;
+mod hdus;
+pub(super) mod table;
+mod wcs;
+
+pub use error::FitsError;
+pub(super) use wcs::Astrometry;
 
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use fitsio_pure::hdu::Hdu;
 use fitsio_pure::image::{self, ImageData};
 
 use super::cutout::Plane;
-use super::hdus::each_image;
-use super::wcs::{self, Sky};
+use super::error::{Error, Result};
+use hdus::each_image;
 
 /// One image HDU in physical units (BSCALE and BZERO applied), BLANK pixels as NaN.
 pub(super) struct Image {
@@ -18,13 +25,13 @@ pub(super) struct Image {
     pub planes: usize,
     /// (planes, height, width), as in the file.
     pub values: Vec<f64>,
-    /// Stored as integers.
+    /// Whether the file stores integers.
     pub integer: bool,
-    pub sky: Sky,
+    pub astrometry: Astrometry,
 }
 
 impl Image {
-    /// One of its planes, all pixels.
+    /// All pixels of one of its planes.
     pub fn plane(&self, plane: usize) -> Plane<'_> {
         let offset = plane * self.width * self.height;
         let (width, height, integer) = (self.width, self.height, self.integer);
@@ -39,105 +46,96 @@ impl Image {
     }
 }
 
-/// Name and size of an image HDU.
-pub(super) struct Summary {
+/// Name, size and position of an image HDU, from its header.
+pub(super) struct ImageHeader {
     pub name: Option<String>,
     pub width: usize,
     pub height: usize,
     pub planes: usize,
-    pub sky: Sky,
+    pub astrometry: Astrometry,
 }
 
-/// Which image HDUs of a file hold its bands.
+/// Which image HDUs of a file hold the bands.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Select {
-    /// The first image, with one plane a band.
+pub(super) enum BandHdus {
+    /// The first image, with one plane per band.
     First { planes: usize },
-    /// The extensions of these names, in this order.
+    /// The extensions with these names, in this order.
     Named(Vec<String>),
-    /// The first so many images.
+    /// The first images, as many as there are bands.
     InOrder(usize),
 }
 
-/// Names and sizes of all image HDUs of a file, from its headers alone.
-pub(super) fn describe(path: &Path) -> Result<Vec<Summary>> {
-    let mut summaries = Vec::new();
-    each_image(path, |hdu, _| {
+/// The headers of all image HDUs of a file; no pixels are read.
+pub(super) fn headers(path: &Path) -> Result<Vec<ImageHeader>> {
+    let mut headers = Vec::new();
+    let read = each_image(path, |hdu, _| {
         let (width, height, planes) = size(hdu)?;
-        let sky = Sky::from_cards(&hdu.cards, width, height);
-        summaries.push(Summary {
+        headers.push(ImageHeader {
             name: name(hdu),
             width,
             height,
             planes,
-            sky,
+            astrometry: Astrometry::from_cards(&hdu.cards, width, height),
         });
         Ok(true)
-    })?;
-    if summaries.is_empty() {
-        bail!("{} has no image in it", path.display());
+    });
+    match read {
+        Ok(()) if headers.is_empty() => Err(FitsError::NoImage),
+        read => read.map(|()| headers),
     }
-    Ok(summaries)
+    .map_err(Error::fits(path))
 }
 
-/// The selected images of a file, in the order asked for.
-pub(super) fn read(path: &Path, select: &Select) -> Result<Vec<Image>> {
-    let wanted = match select {
-        Select::First { .. } => 1,
-        Select::Named(names) => names.len(),
-        Select::InOrder(count) => *count,
+/// The images of a file that hold the bands, in the order of the bands.
+pub(super) fn read(path: &Path, bands: &BandHdus) -> Result<Vec<Image>> {
+    read_bands(path, bands).map_err(Error::fits(path))
+}
+
+fn read_bands(path: &Path, bands: &BandHdus) -> Result<Vec<Image>, FitsError> {
+    let (count, planes) = match bands {
+        BandHdus::First { planes } => (1, *planes),
+        BandHdus::Named(names) => (names.len(), 1),
+        BandHdus::InOrder(count) => (*count, 1),
     };
-    let mut images: Vec<Option<Image>> = (0..wanted).map(|_| None).collect();
+    let mut images: Vec<Option<Image>> = (0..count).map(|_| None).collect();
     let (mut found, mut names) = (0, Vec::new());
     each_image(path, |hdu, file| {
-        let place = match select {
-            Select::Named(bands) => {
+        let place = match bands {
+            BandHdus::Named(bands) => {
                 let this = name(hdu).unwrap_or_default();
                 let place = bands.iter().position(|band| same_name(band, &this));
                 names.push(this);
                 place.filter(|&place| images[place].is_none())
             }
-            _ => Some(found),
+            BandHdus::First { .. } | BandHdus::InOrder(_) => Some(found),
         };
         if let Some(place) = place {
             images[place] = Some(decode(hdu, file)?);
             found += 1;
         }
-        Ok(found < wanted)
+        Ok(found < count)
     })?;
-    let images = images.into_iter().enumerate().map(|(place, image)| {
-        image.with_context(|| match select {
-            Select::Named(bands) => format!(
-                "{} has no image extension '{}'; it has: {}",
-                path.display(),
-                bands[place],
-                names.join(", ")
-            ),
-            _ => format!(
-                "{} has {found} images where {wanted} are needed; is the file complete?",
-                path.display()
-            ),
-        })
-    });
-    let images = images.collect::<Result<Vec<_>>>()?;
-    let planes = if let Select::First { planes } = select {
-        *planes
-    } else {
-        1
+    let missing = |place: usize| match bands {
+        BandHdus::Named(bands) => FitsError::NoExtension {
+            name: bands[place].clone(),
+            found: names.clone(),
+        },
+        BandHdus::First { .. } | BandHdus::InOrder(_) => FitsError::TooFewImages { found, expected: count },
     };
-    for image in &images {
-        if image.planes != planes {
-            bail!(
-                "{} has an image of {} planes where {planes} {} needed; name the bands with --bands",
-                path.display(),
-                image.planes,
-                if planes == 1 { "is" } else { "are" }
-            );
-        }
+    let images = images.into_iter().enumerate();
+    let images = images.map(|(place, image)| image.ok_or_else(|| missing(place)));
+    let images = images.collect::<Result<Vec<_>, _>>()?;
+    match images.iter().find(|image| image.planes != planes) {
+        Some(image) => Err(FitsError::Planes {
+            found: image.planes,
+            expected: planes,
+        }),
+        None => Ok(images),
     }
-    Ok(images)
 }
 
+/// Whether an extension holds a band: the case of letters does not matter.
 pub(super) fn same_name(band: &str, extension: &str) -> bool {
     band.eq_ignore_ascii_case(extension)
 }
@@ -146,27 +144,24 @@ fn name(hdu: &Hdu) -> Option<String> {
     wcs::text(&hdu.cards, "EXTNAME").map(str::to_owned)
 }
 
-/// More pixels than this in one image are taken for a damaged header.
+/// An image with more pixels than this is taken as a sign of a damaged header.
 const MAX_PIXELS: usize = 1 << 30;
 
 /// Width, height and planes; further axes must have length 1.
-fn size(hdu: &Hdu) -> Result<(usize, usize, usize)> {
+fn size(hdu: &Hdu) -> Result<(usize, usize, usize), FitsError> {
     let axes = image::image_dimensions(hdu)?;
     let pixels = axes.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
     if pixels.is_none_or(|n| n == 0 || n > MAX_PIXELS) {
-        bail!("it has an image of {axes:?} pixels");
+        return Err(FitsError::ImageSize { axes });
     }
     match axes[..] {
         [width, height] => Ok((width, height, 1)),
         [width, height, planes, ref more @ ..] if more.iter().all(|&n| n == 1) => Ok((width, height, planes)),
-        _ => bail!(
-            "it has an image of {} axes ({axes:?}) where 2 or 3 are needed",
-            axes.len()
-        ),
+        _ => Err(FitsError::Axes { axes }),
     }
 }
 
-fn decode(hdu: &Hdu, file: &mut dyn Read) -> Result<Image> {
+fn decode(hdu: &Hdu, file: &mut dyn Read) -> Result<Image, FitsError> {
     let (width, height, planes) = size(hdu)?;
     let mut bytes = vec![0; hdu.data_len];
     file.read_exact(&mut bytes)?;
@@ -182,10 +177,12 @@ fn decode(hdu: &Hdu, file: &mut dyn Read) -> Result<Image> {
             .for_each(|(value, _)| *value = f64::NAN);
     }
     if values.len() != width * height * planes {
-        bail!(
-            "an image has {} pixels where its header says {width} x {height} x {planes}",
-            values.len()
-        );
+        return Err(FitsError::PixelCount {
+            found: values.len(),
+            width,
+            height,
+            planes,
+        });
     }
     Ok(Image {
         width,
@@ -193,12 +190,13 @@ fn decode(hdu: &Hdu, file: &mut dyn Read) -> Result<Image> {
         planes,
         values,
         integer,
-        sky: Sky::from_cards(&hdu.cards, width, height),
+        astrometry: Astrometry::from_cards(&hdu.cards, width, height),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::tests::message;
     use super::*;
     use std::path::PathBuf;
 
@@ -207,10 +205,10 @@ mod tests {
     }
 
     fn first(name: &str) -> Image {
-        read(&file(name), &Select::First { planes: 1 }).unwrap().remove(0)
+        read(&file(name), &BandHdus::First { planes: 1 }).unwrap().remove(0)
     }
 
-    /// The value that the test files have in band `b` (from 1), see their README.
+    /// The pixel values of band `b` (from 1) in the test files; see their README.
     fn expected(b: usize) -> Vec<f64> {
         (0..120)
             .map(|at| (1000 * b + 20 * (at / 12) + at % 12) as f64)
@@ -218,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_scaled_and_compressed_images_have_the_values_that_astropy_wrote() {
+    fn plain_scaled_and_compressed_images_have_the_values_written_by_astropy() {
         for name in [
             "rice.fits.fz",
             "gzip.fits.fz",
@@ -239,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn quantised_floats_have_the_values_that_astropy_reads() {
+    fn quantised_floats_have_the_values_read_by_astropy() {
         let values = first("quantised.fits.fz").values;
         assert_eq!(values[..2], [1001.722412109375, 1005.051025390625]);
         assert!(values[3 * 12 + 3].is_nan());
@@ -248,54 +246,48 @@ mod tests {
     }
 
     #[test]
-    fn extensions_come_in_the_order_asked_for_tables_between_them_or_not() {
-        let select = Select::Named(["g", "R", "i"].map(String::from).to_vec());
-        let images = read(&file("mef.fits"), &select).unwrap();
+    fn extensions_come_in_the_order_of_the_bands_with_or_without_tables_between_them() {
+        let bands = BandHdus::Named(["g", "R", "i"].map(String::from).to_vec());
+        let images = read(&file("mef.fits"), &bands).unwrap();
         for (band, image) in images.iter().enumerate() {
             assert_eq!(image.values, expected(band + 1));
         }
         assert!(images[2].integer && !images[0].integer);
-        let images = read(&file("unnamed.fits"), &Select::InOrder(2)).unwrap();
+        let images = read(&file("unnamed.fits"), &BandHdus::InOrder(2)).unwrap();
         assert_eq!(images[1].values, expected(2));
-        let missing = Select::Named(vec!["G".into(), "Y".into()]);
-        let error = read(&file("mef.fits"), &missing).err().unwrap().to_string();
+        let missing = BandHdus::Named(vec!["G".into(), "Y".into()]);
+        let error = message(read(&file("mef.fits"), &missing));
         assert!(
             error.contains("mef.fits") && error.contains("'Y'") && error.contains("R, G, I"),
             "{error}"
         );
-        let error = read(&file("unnamed.fits"), &Select::InOrder(3))
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(error.contains("2 images where 3"), "{error}");
+        let error = message(read(&file("unnamed.fits"), &BandHdus::InOrder(3)));
+        assert!(error.contains("2 images; 3 are needed"), "{error}");
     }
 
     #[test]
-    fn planes_of_a_cube_and_the_sky_from_its_header() {
-        let cube = read(&file("cube.fits"), &Select::First { planes: 3 })
+    fn planes_and_position_of_a_cube() {
+        let cube = read(&file("cube.fits"), &BandHdus::First { planes: 3 })
             .unwrap()
             .remove(0);
         assert_eq!(cube.values[..120], expected(1));
         assert_eq!((cube.plane(1).offset, cube.values[120]), (120, 100.0));
-        let (ra, dec) = cube.sky.ra_dec.unwrap();
+        let (ra, dec) = cube.astrometry.ra_dec.unwrap();
         assert!((ra - 150.5).abs() < 1e-9 && (dec + 2.25).abs() < 1e-9);
-        assert!((cube.sky.pixel_scale.unwrap() - 0.263).abs() < 1e-9);
-        let error = read(&file("cube.fits"), &Select::First { planes: 1 })
-            .err()
-            .unwrap()
-            .to_string();
+        assert!((cube.astrometry.pixel_scale.unwrap() - 0.263).abs() < 1e-9);
+        let error = message(read(&file("cube.fits"), &BandHdus::First { planes: 1 }));
         assert!(error.contains("cube.fits") && error.contains("3 planes"), "{error}");
     }
 
     #[test]
-    fn files_cut_anywhere_are_errors_that_name_them_and_what_is_missing() {
+    fn truncated_files_are_errors_that_name_the_file_and_what_is_missing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cut.fits");
-        let error = |bytes: &[u8], select: &Select| {
+        let error = |bytes: &[u8], bands: &BandHdus| {
             std::fs::write(&path, bytes).unwrap();
-            format!("{:#}", read(&path, select).err().expect("an error"))
+            message(read(&path, bands))
         };
-        let one = Select::First { planes: 1 };
+        let one = BandHdus::First { planes: 1 };
         let whole = std::fs::read(file("scaled.fits")).unwrap();
         let cut = error(&whole[..2880 + 200], &one);
         assert!(
@@ -314,10 +306,10 @@ mod tests {
         let gz = std::fs::read(file("whole.fits.gz")).unwrap();
         assert!(error(&gz[..300], &one).contains("gzip stream is damaged or cut short"));
         let mef = std::fs::read(file("mef.fits")).unwrap();
-        let both = Select::Named(vec!["R".into(), "I".into()]);
+        let both = BandHdus::Named(vec!["R".into(), "I".into()]);
         assert!(error(&mef[..3 * 2880], &both).contains("'I'"), "whole HDUs missing");
         assert!(error(&mef[..9000], &both).contains("end inside a header"));
-        // Every length: an error or, where only padding is missing, the image; never a panic.
+        // Any truncation is an error or, if only padding is missing, gives the image; never a panic.
         for length in (0..whole.len()).step_by(97) {
             std::fs::write(&path, &whole[..length]).unwrap();
             assert_eq!(read(&path, &one).is_ok(), length >= 3120, "{length}");
@@ -325,12 +317,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_headers_are_needed_to_describe_a_file() {
-        let images = describe(&file("mef.fits")).unwrap();
+    fn headers_are_read_without_pixels() {
+        let images = headers(&file("mef.fits")).unwrap();
         let names: Vec<_> = images.iter().filter_map(|i| i.name.as_deref()).collect();
         assert_eq!(names, ["R", "G", "I"]);
         assert_eq!((images[1].width, images[1].height, images[1].planes), (12, 10, 1));
-        let error = describe(Path::new("nowhere.fits")).err().unwrap();
-        assert!(format!("{error:#}").contains("nowhere.fits"), "{error:#}");
+        let error = message(headers(Path::new("nowhere.fits")));
+        assert!(error.contains("nowhere.fits"), "{error}");
     }
 }
