@@ -4,7 +4,7 @@ use super::arguments::Images;
 use super::console::Console;
 use super::text::table;
 use crate::device::Device;
-use crate::evaluate::{answers, cross_fitted, mixtures};
+use crate::evaluate::{cross_fitted, mixtures, predict_labelled};
 use crate::infer::stream::{Passes, open};
 use crate::model::{Model, utc_now};
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
@@ -55,7 +55,7 @@ pub struct Calibrate {
 }
 
 /// # Errors
-/// Those of [`open`], [`answers`], [`fit`] and [`Model::write`]. Nothing is written then.
+/// Those of [`open`], [`predict_labelled`], [`fit`] and [`Model::write`]. Nothing is written then.
 pub fn run(args: Calibrate) -> Result<()> {
     let console = Console::new("images", args.quiet)?;
     let mut model = Model::read(&args.model)?;
@@ -68,7 +68,7 @@ pub fn run(args: Calibrate) -> Result<()> {
         batch: usize::from(args.batch),
         all_views: args.tta,
     };
-    let known = answers(&model, &device, &source, passes, &mut |done, all| {
+    let known = predict_labelled(&model, &device, &source, passes, &mut |done, all| {
         console.progress(done, all);
         !console.stop()
     });
@@ -94,7 +94,7 @@ pub fn run(args: Calibrate) -> Result<()> {
         }
     }
     let data = args.dir.display().to_string();
-    let scores = known.iter().filter_map(|k| k.answer.ood_score).collect();
+    let scores = known.iter().filter_map(|k| k.members.ood_score).collect();
     model.about.ood = Threshold::new(scores, data.clone());
     let record = Record::new(data, rows.len(), utc_now());
     model.about.calibration = Some(Calibration { map, record });

@@ -4,7 +4,7 @@ use super::arguments::Images;
 use super::console::Console;
 use super::text::table;
 use crate::device::Device;
-use crate::evaluate::{Evaluation, answers};
+use crate::evaluate::{Evaluation, predict_labelled};
 use crate::files;
 use crate::infer::stream::{Passes, open};
 use crate::model::{Model, utc_now};
@@ -57,7 +57,7 @@ pub struct Evaluate {
 }
 
 /// # Errors
-/// Those of [`open`], [`answers`] and [`evaluation::write`]; an output folder that is not empty.
+/// Those of [`open`], [`predict_labelled`] and [`evaluation::write`]; an output folder that is not empty.
 pub fn run(args: Evaluate) -> Result<()> {
     let console = Console::new("images", args.quiet)?;
     let mut model = Model::read(&args.model)?;
@@ -75,7 +75,7 @@ pub fn run(args: Evaluate) -> Result<()> {
         batch: usize::from(args.batch),
         all_views: args.tta,
     };
-    let known = answers(&model, &device, &source, passes, &mut |done, all| {
+    let known = predict_labelled(&model, &device, &source, passes, &mut |done, all| {
         console.progress(done, all);
         !console.stop()
     });

@@ -2,7 +2,7 @@
 
 use super::gallery::escape;
 use super::tables::Subject;
-use crate::evaluate::{Binned, Evaluation, Set};
+use crate::evaluate::{BinnedMetrics, Evaluation, MetricSet};
 use crate::posterior::calibration::Map;
 use crate::posterior::metrics::{METRICS, Metric};
 use std::fmt::Write as _;
@@ -74,7 +74,7 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
             )
         }
     };
-    let flagged = evaluation.known.iter().filter(|k| k.flags != 0).count();
+    let flagged = evaluation.objects.iter().filter(|k| k.flags != 0).count();
     let rows = [
         ("model", escape(&subject.model_file)),
         (
@@ -94,7 +94,7 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
         ("data", escape(&subject.data)),
         (
             "objects",
-            format!("{}, of which {flagged} are flagged", evaluation.known.len()),
+            format!("{}, of which {flagged} are flagged", evaluation.objects.len()),
         ),
         ("calibration", calibration),
         (
@@ -109,7 +109,7 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
     html + "</table>\n"
 }
 
-fn cell(figure: &Metric, set: &Set, error: f64) -> String {
+fn cell(figure: &Metric, set: &MetricSet, error: f64) -> String {
     let value = figure.text((figure.of)(&set.metrics));
     let error = figure.text(error);
     // The unit stands once, behind the error.
@@ -146,7 +146,7 @@ fn figures(evaluation: &Evaluation, subject: &Subject) -> String {
 }
 
 /// Some of the figures of `rows`, each a set and its own cells before them.
-fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<String>, &'a Set)>) -> String {
+fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<String>, &'a MetricSet)>) -> String {
     let shown: Vec<(usize, &Metric)> = METRICS
         .iter()
         .enumerate()
@@ -173,7 +173,7 @@ fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<Stri
 }
 
 fn flags(evaluation: &Evaluation) -> String {
-    let objects = evaluation.known.len() as f64;
+    let objects = evaluation.objects.len() as f64;
     let rows = evaluation.by_flag().map(|(name, set)| {
         let n = set.metrics.n;
         let share = format!("{:.1} %", 100.0 * n as f64 / objects);
@@ -197,7 +197,7 @@ fn mean_and_median(evaluation: &Evaluation) -> String {
     )
 }
 
-fn bins(binned: &Binned) -> String {
+fn bins(binned: &BinnedMetrics) -> String {
     const SHOWN: [&str; 8] = [
         "bias",
         "rmse",

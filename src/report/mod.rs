@@ -141,7 +141,7 @@ fn channels_text(bands: &[String]) -> String {
 }
 
 fn tile(subject: &Subject, evaluation: &Evaluation, source: &ImageFolder, row: usize) -> Result<Tile> {
-    let known = &evaluation.known[row];
+    let known = &evaluation.objects[row];
     let about = &subject.model.about;
     let cutout = source.read(known.index)?;
     let rgb = composite::composite(&cutout, &about.stretch, &about.bands);

@@ -1,6 +1,6 @@
 //! Every figure as JSON and CSV.
 
-use crate::evaluate::{Evaluation, Set};
+use crate::evaluate::{Evaluation, MetricSet};
 use crate::model::Model;
 use crate::posterior::metrics::METRICS;
 use serde_json::{Map, Value, json};
@@ -18,14 +18,14 @@ pub struct Subject<'a> {
 /// `{"figures": {"rmse": {"value": .., "error": ..}}, ...}`; what is not finite is null.
 pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
     let about = &subject.model.about;
-    let objects = evaluation.known.len();
-    let flag = |flagged: &Set| {
+    let objects = evaluation.objects.len();
+    let flag = |flagged: &MetricSet| {
         let mut value = set(flagged);
         value["share"] = (flagged.metrics.n as f64 / objects as f64).into();
         value
     };
     let largest = evaluation.largest;
-    let bins = |b: &crate::evaluate::Binned| -> Value {
+    let bins = |b: &crate::evaluate::BinnedMetrics| -> Value {
         let bin = |bin: &crate::evaluate::Bin| {
             let mut value = set(&bin.set);
             value["from"] = bin.from.into();
@@ -47,14 +47,14 @@ pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
         "best_member": evaluation.best_member.map(|m| subject.model.members[m].number),
         "sets": evaluation.sets.iter().map(set).collect::<Vec<_>>(),
         "flags": evaluation.flags.iter().map(flag).collect::<Vec<_>>(),
-        "largest": { "label": largest.label, "answer": largest.answer, "unflagged": largest.unflagged },
+        "largest": { "label": largest.label, "answer": largest.prediction, "unflagged": largest.unflagged },
         "median": set(&evaluation.median),
         "bins": evaluation.binned.iter().map(bins).collect::<Vec<_>>(),
         "by_members": sizes.collect::<Vec<_>>(),
     })
 }
 
-fn set(set: &Set) -> Value {
+fn set(set: &MetricSet) -> Value {
     let figures: Map<String, Value> = METRICS
         .iter()
         .zip(set.errors)
@@ -74,7 +74,7 @@ pub fn metrics_csv(evaluation: &Evaluation) -> String {
             String::new()
         }
     };
-    let mut add = |name: &str, from: &str, to: &str, set: &Set| {
+    let mut add = |name: &str, from: &str, to: &str, set: &MetricSet| {
         for (figure, error) in METRICS.iter().zip(set.errors) {
             let unit = if figure.unit == "%" { "" } else { figure.unit };
             let (value, error) = (number((figure.of)(&set.metrics)), number(error));
