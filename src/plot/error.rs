@@ -1,7 +1,5 @@
 //! Why a plot could not be made.
 
-use std::path::PathBuf;
-
 /// A plot that could not be drawn, converted or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -27,11 +25,6 @@ pub enum Error {
     #[error("a PNG cannot be encoded: {0}")]
     Encoding(String),
     /// A plot's file could not be written.
-    #[error("{}: cannot write the plot", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Files(#[from] crate::files::Error),
 }

@@ -1,9 +1,10 @@
 //! What all plots share: palette, type sizes, tick labels, and writing to disk.
 
 use super::Error;
-use fitsio_pure::io::write_atomic;
+use crate::files::write_atomic;
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use std::io::Write;
 use std::path::Path;
 
 /// The font family of every text.
@@ -40,12 +41,9 @@ pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// Writes an SVG atomically.
 ///
 /// # Errors
-/// [`Error::Write`].
+/// [`Error::Files`].
 pub fn write_svg(path: &Path, svg: &str) -> Result<(), Error> {
-    write_atomic(path, svg.as_bytes()).map_err(|source| Error::Write {
-        path: path.into(),
-        source,
-    })
+    Ok(write_atomic(path, |file| file.write_all(svg.as_bytes()))?)
 }
 
 /// An SVG of `size` (width, height) pixels with what `draw` draws.

@@ -1,21 +1,24 @@
-//! Every figure as JSON and CSV.
+//! All metrics as JSON and CSV.
 
-use crate::evaluate::{Evaluation, MetricSet};
+use crate::evaluate::{Bin, BinnedMetrics, Evaluation, MetricSet};
 use crate::model::Model;
 use crate::posterior::metrics::METRICS;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
-/// What a report is about.
+/// What was evaluated.
 pub struct Subject<'a> {
+    /// The model.
     pub model: &'a Model,
-    /// Files, as the user named them.
+    /// Its file, as the user named it.
     pub model_file: String,
+    /// The folder of labelled images, as the user named it.
     pub data: String,
+    /// When: UTC, RFC 3339.
     pub date: String,
 }
 
-/// `{"figures": {"rmse": {"value": .., "error": ..}}, ...}`; what is not finite is null.
+/// `{"figures": {"rmse": {"value": .., "error": ..}}, ...}`; values that are not finite are null.
 pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
     let about = &subject.model.about;
     let objects = evaluation.objects.len();
@@ -25,8 +28,8 @@ pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
         value
     };
     let largest = evaluation.largest;
-    let bins = |b: &crate::evaluate::BinnedMetrics| -> Value {
-        let bin = |bin: &crate::evaluate::Bin| {
+    let bins = |b: &BinnedMetrics| -> Value {
+        let bin = |bin: &Bin| {
             let mut value = set(&bin.set);
             value["from"] = bin.from.into();
             value["to"] = bin.to.into();
@@ -63,8 +66,8 @@ fn set(set: &MetricSet) -> Value {
     json!({ "name": set.name, "objects": set.metrics.n, "figures": figures })
 }
 
-/// One row a figure and set: `set,from,to,objects,figure,unit,value,error`; from and to are empty but for bins. Shares
-/// are 0 to 1.
+/// One row per set and metric: `set,from,to,objects,figure,unit,value,error`, where from and to are empty except for bins.
+/// Fractions are 0 to 1.
 pub fn metrics_csv(evaluation: &Evaluation) -> String {
     let mut text = String::from("set,from,to,objects,figure,unit,value,error\n");
     let number = |value: f64| {
@@ -75,14 +78,14 @@ pub fn metrics_csv(evaluation: &Evaluation) -> String {
         }
     };
     let mut add = |name: &str, from: &str, to: &str, set: &MetricSet| {
-        for (figure, error) in METRICS.iter().zip(set.errors) {
-            let unit = if figure.unit == "%" { "" } else { figure.unit };
-            let (value, error) = (number((figure.of)(&set.metrics)), number(error));
+        for (metric, error) in METRICS.iter().zip(set.errors) {
+            let unit = if metric.unit == "%" { "" } else { metric.unit };
+            let (value, error) = (number((metric.of)(&set.metrics)), number(error));
             let n = set.metrics.n;
             let _ = writeln!(
                 text,
                 "\"{name}\",{from},{to},{n},{},{unit},{value},{error}",
-                figure.name
+                metric.name
             );
         }
     };
