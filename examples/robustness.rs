@@ -12,7 +12,7 @@ use lensgpu::device::Device;
 use lensgpu::infer::stream::{Found, Seen};
 use lensgpu::model::Model;
 use lensgpu::model::predictor::Predictor;
-use lensgpu::posterior::metrics::{Metrics, Scored};
+use lensgpu::posterior::metrics::{Metrics, ScoredPrediction};
 use lensgpu::survey::flags::OUT_OF_DISTRIBUTION;
 use lensgpu::survey::reader::read_all;
 use lensgpu::survey::sky::SkyStatistics;
@@ -153,7 +153,10 @@ fn main() -> Result<()> {
             unlike += usize::from(flags & OUT_OF_DISTRIBUTION != 0);
             flagged += usize::from(flags != 0);
             let forecast = seen.forecast(model.about.calibration.as_ref())?;
-            scored.push(Scored::new(cutout.theta_e.context("a labelled row")?, &forecast));
+            scored.push(ScoredPrediction::new(
+                cutout.theta_e.context("a labelled row")?,
+                &forecast,
+            ));
         }
         let percent = |count: usize| 100.0 * count as f64 / scored.len() as f64;
         let m = Metrics::new(&scored)?;

@@ -1,8 +1,8 @@
 //! The figures against other people's code, on a recorded table: see `tests/data/metrics/README.md`.
 
 use lensgpu::posterior::MemberPredictions;
-use lensgpu::posterior::calibration::Forecast;
-use lensgpu::posterior::metrics::{FIGURES, Metrics, Scored};
+use lensgpu::posterior::calibration::PredictiveDistribution;
+use lensgpu::posterior::metrics::{METRICS, Metrics, ScoredPrediction};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -27,16 +27,16 @@ fn every_figure_agrees_to_a_millionth() {
     let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
     let rows = predictions();
     let compare = |name: &str, members: &[usize], sigmas: f64| {
-        let scored: Vec<Scored> = rows
+        let scored: Vec<ScoredPrediction> = rows
             .iter()
             .map(|(truth, mu, var)| {
                 let var: Vec<f64> = var.iter().map(|v| v * sigmas * sigmas).collect();
-                let answer = MemberPredictions::gaussian(mu, &var).of(members);
-                Scored::new(*truth, &Forecast::new(&answer, None).unwrap())
+                let answer = MemberPredictions::gaussian(mu, &var).select(members);
+                ScoredPrediction::new(*truth, &PredictiveDistribution::new(&answer, None).unwrap())
             })
             .collect();
         let metrics = Metrics::new(&scored).unwrap();
-        for figure in &FIGURES {
+        for figure in &METRICS {
             let (ours, theirs) = ((figure.of)(&metrics), expected[name][figure.name].as_f64().unwrap());
             assert!(
                 (ours - theirs).abs() <= 1e-6,
@@ -56,7 +56,7 @@ fn quantiles_agree_with_root_finding() {
     let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
     let quantiles = expected["quantiles of the first 10"].as_array().unwrap();
     for ((_, mu, var), expected) in predictions().iter().zip(quantiles) {
-        let ours = Forecast::new(&MemberPredictions::gaussian(mu, var), None)
+        let ours = PredictiveDistribution::new(&MemberPredictions::gaussian(mu, var), None)
             .unwrap()
             .prediction()
             .quantiles;

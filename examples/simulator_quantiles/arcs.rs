@@ -68,7 +68,7 @@ pub fn compare(catalogues: &[PathBuf], plot: Option<&Path>) -> Result<()> {
             }
         }
     }
-    plot.map_or(Ok(()), |path| write_svg(path, &draw(&compared)?))
+    plot.map_or(Ok(()), |path| Ok(write_svg(path, &draw(&compared)?)?))
 }
 
 impl Compared {
@@ -113,7 +113,7 @@ fn lenses(path: &Path, column: &str, convert: impl Fn(f64) -> f64) -> Result<Vec
 }
 
 /// One panel per quantity: our quantiles against those of the challenge, both logarithmic. Zeros are left out.
-fn draw(compared: &[Compared]) -> Result<String> {
+fn draw(compared: &[Compared]) -> Result<String, lensgpu::plot::Error> {
     let tick = |value: &f64| match 10f64.powf(*value) {
         v if v >= 1e4 => format!("{:.0}k", 1e-3 * v),
         v if v >= 1e3 => format!("{:.1}k", 1e-3 * v),

@@ -37,7 +37,7 @@ pub fn compare(ours: &Path, theirs: &Path, scale: f64, bands: &[String], plot: O
         }
     }
     plot.map_or(Ok(()), |path| {
-        write_svg(path, &draw(bands, &ratios, ours.corner(scale))?)
+        Ok(write_svg(path, &draw(bands, &ratios, ours.corner(scale))?)?)
     })
 }
 
@@ -86,7 +86,7 @@ impl Stack {
 }
 
 /// One panel per band: ratios against the middles of the rings. Ratios beyond the axis are shown at its edge.
-fn draw(bands: &[String], ratios: &[Ratios], corner: f64) -> Result<String> {
+fn draw(bands: &[String], ratios: &[Ratios], corner: f64) -> Result<String, lensgpu::plot::Error> {
     const LEGEND: i32 = 130;
     const EDGES: (f64, f64) = (0.5, 1.5);
     let middle = |ring: usize| 0.5 * (RINGS[ring] + RINGS.get(ring + 1).copied().unwrap_or(corner));

@@ -15,9 +15,11 @@ fn main() -> Result<()> {
     let device = Device::choose("auto")?;
     let points = points(20, 1);
     let xs: Vec<f64> = (-60..=60).map(|i| f64::from(i) / 10.0).collect();
+    let predictions = RECIPES.iter().map(|recipe| answers(&device, recipe, &points, &xs));
+    let predictions = predictions.collect::<Result<Vec<_>>>()?;
     let svg = draw_svg((1120, 900), |area| {
-        for (panel, recipe) in area.split_evenly((2, 2)).iter().zip(&RECIPES) {
-            let answers = answers(&device, recipe, &points, &xs)?;
+        let panels = area.split_evenly((2, 2));
+        for ((panel, recipe), predicted) in panels.iter().zip(&RECIPES).zip(&predictions) {
             let axes = Axes {
                 title: recipe.title,
                 x: "x",
@@ -29,14 +31,14 @@ fn main() -> Result<()> {
             };
             let mut chart = axes.draw(panel)?;
             if !recipe.squared_error {
-                let sigmas = xs.iter().zip(&answers).map(|(&x, a)| (x, a.mean(), 3.0 * a.sigma()));
+                let sigmas = xs.iter().zip(predicted).map(|(&x, a)| (x, a.mean(), 3.0 * a.sigma()));
                 let sigmas: Vec<_> = sigmas.map(|(x, mean, width)| (x, mean - width, mean + width)).collect();
                 band(&mut chart, &sigmas, BLUE.mix(0.2).filled())?;
             }
             line(&mut chart, xs.iter().map(|&x| (x, x.powi(3))), INK.stroke_width(1))?;
             line(
                 &mut chart,
-                xs.iter().zip(&answers).map(|(&x, a)| (x, a.mean())),
+                xs.iter().zip(predicted).map(|(&x, a)| (x, a.mean())),
                 BLUE.stroke_width(3),
             )?;
             let circles = points.iter().map(|&point| Circle::new(point, 4, VERMILLION.filled()));
@@ -44,5 +46,5 @@ fn main() -> Result<()> {
         }
         Ok(())
     })?;
-    write_svg(Path::new(&path), &svg)
+    Ok(write_svg(Path::new(&path), &svg)?)
 }

@@ -121,6 +121,6 @@ pub fn answers(device: &Device, recipe: &Recipe, points: &[(f64, f64)], xs: &[f6
     let answers = predictor.predict(&images)?;
     answers
         .iter()
-        .map(|answer| answer.in_units(scale, shift).mixture())
+        .map(|answer| Ok(answer.in_units(scale, shift).mixture()?))
         .collect()
 }

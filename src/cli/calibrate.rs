@@ -6,9 +6,9 @@ use super::console::Console;
 use super::labelled::LabelledArguments;
 use super::text::{Column, table};
 use crate::evaluate::{cross_fitted, mixtures};
-use crate::model::Model;
+use crate::model::{Model, utc_now};
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
-use crate::posterior::metrics::{FIGURES, Metrics};
+use crate::posterior::metrics::{METRICS, Metrics};
 use crate::posterior::ood::Threshold;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -56,9 +56,9 @@ pub fn run(args: Calibrate) -> Result<()> {
         }
     }
     let data = labelled.dir.display().to_string();
-    let scores = known.iter().filter_map(|k| k.answer.ood_score).collect();
+    let scores = known.iter().filter_map(|k| k.members.ood_score).collect();
     model.about.ood = Threshold::new(scores, data.clone());
-    let record = Record::now(data, rows.len());
+    let record = Record::new(data, rows.len(), utc_now());
     model.about.calibration = Some(Calibration { map, record });
     let output = args.output.as_ref().unwrap_or(&labelled.model);
     model.write(output)?;
@@ -91,7 +91,7 @@ fn before_and_after(before: &Metrics, after: &Metrics) -> String {
         "ence",
         "sharpness",
     ];
-    let rows = FIGURES.iter().filter(|f| SHOWN.contains(&f.name));
+    let rows = METRICS.iter().filter(|f| SHOWN.contains(&f.name));
     let rows = rows.map(|f| [f.title.to_string(), f.text((f.of)(before)), f.text((f.of)(after))]);
     table(
         [Column::Text(""), Column::Number("before"), Column::Number("after")],

@@ -4,7 +4,7 @@ use super::arguments::{DeviceArgument, Images, PassArguments, Quiet};
 use super::console::Console;
 use super::usage;
 use crate::device::Device;
-use crate::evaluate::{Known, answers};
+use crate::evaluate::{LabelledPrediction, predict_labelled};
 use crate::infer::stream::{Passes, open};
 use crate::model::Model;
 use crate::survey::ImageFolder;
@@ -62,12 +62,12 @@ impl LabelledImages {
     /// Predictions for every image, uncalibrated, with progress on the console.
     ///
     /// # Errors
-    /// Those of [`answers`].
-    pub fn predict(&self, model: &Model, console: &Console) -> Result<Vec<Known>> {
-        let known = answers(model, &self.device, &self.source, self.passes, &|event| {
+    /// Those of [`predict_labelled`].
+    pub fn predict(&self, model: &Model, console: &Console) -> Result<Vec<LabelledPrediction>> {
+        let predictions = predict_labelled(model, &self.device, &self.source, self.passes, &|event| {
             console.report(event)
         });
         console.finish();
-        known
+        Ok(predictions?)
     }
 }

@@ -1,6 +1,6 @@
 //! Text that several subcommands print: tables in one style, and counts.
 
-use crate::posterior::metrics::{FIGURES, Metrics};
+use crate::posterior::metrics::{METRICS, Metrics};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 /// `1 member`, `2 members`.
@@ -42,7 +42,7 @@ pub fn table<const N: usize>(columns: [Column; N], rows: impl IntoIterator<Item 
 /// All figures of a set of objects, one per line.
 pub fn metrics(metrics: &Metrics) -> String {
     let objects = ["objects".into(), metrics.n.to_string(), String::new()];
-    let figures = FIGURES.iter().map(|figure| {
+    let figures = METRICS.iter().map(|figure| {
         let value = (figure.of)(metrics);
         let value = match figure.unit {
             "%" => format!("{:.1}", 100.0 * value),

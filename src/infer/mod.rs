@@ -7,8 +7,8 @@ use self::stream::{Passes, Seen, open, stream};
 use crate::device::Device;
 use crate::model::Model;
 use crate::posterior::MemberPredictions;
-use crate::posterior::calibration::{Calibration, Forecast};
-use crate::posterior::metrics::{Metrics, Scored};
+use crate::posterior::calibration::{Calibration, PredictiveDistribution};
+use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Prediction;
 use crate::progress::{Callback, Event, Phase};
 use crate::survey::infer_table::{InferRow, InferTable};
@@ -43,7 +43,7 @@ pub struct InferReport {
     /// Warnings about the folder, see [`Source::warnings`].
     pub warnings: Vec<String>,
     /// Answers beside the truth, where a column has it.
-    pub scored: Vec<Scored>,
+    pub scored: Vec<ScoredPrediction>,
     pub metrics: Option<Metrics>,
 }
 
@@ -152,7 +152,9 @@ impl Columns {
     ) -> Result<()> {
         let known = &source.objects[seen.index];
         let forecast = seen.forecast(calibration);
-        let prediction = forecast.as_ref().map_or(Prediction::UNKNOWN, Forecast::prediction);
+        let prediction = forecast
+            .as_ref()
+            .map_or(Prediction::UNKNOWN, PredictiveDistribution::prediction);
         let flags = seen.flags(model);
         let (cutout, answer) = match &seen.found {
             Ok(found) => (Some(&found.cutout), found.answer.clone()),
@@ -186,7 +188,7 @@ impl Columns {
         {
             let truth = catalogue.number(row, column);
             if truth.is_finite() {
-                report.scored.push(Scored::new(truth, &forecast));
+                report.scored.push(ScoredPrediction::new(truth, &forecast));
             }
         }
         Ok(())

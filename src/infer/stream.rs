@@ -4,7 +4,7 @@ use crate::device::Device;
 use crate::model::Model;
 use crate::model::predictor::Predictor;
 use crate::posterior::MemberPredictions;
-use crate::posterior::calibration::{Calibration, Forecast};
+use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::survey::sky::SkyStatistics;
 use crate::survey::{Cutout, ImageFolder, ImageFolderOptions, flags, reader};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -44,9 +44,10 @@ pub struct Passes {
 impl Seen {
     /// # Errors
     /// An image that could not be read, and an answer that is not finite; each names the object.
-    pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<Forecast<'a>> {
+    pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<PredictiveDistribution<'a>> {
         let found = self.found.as_ref().map_err(|error| anyhow!("{error}"))?;
-        Forecast::new(&found.answer, calibration).with_context(|| format!("object {}: no answer", self.id))
+        PredictiveDistribution::new(&found.answer, calibration)
+            .with_context(|| format!("object {}: no answer", self.id))
     }
 
     /// Why this answer should be looked at before it is trusted; see [`flags`]. Calibration changes none of them.

@@ -36,7 +36,7 @@ const MIN_POSITIVE: f64 = 1e-12;
 impl Radius {
     /// The mixture of the members, arcsec; `None` if it does not extend above 0.
     pub(super) fn from_mixture(mixture: Mixture) -> Option<Radius> {
-        let positive = mixture.above(0.0);
+        let positive = mixture.sf(0.0);
         Radius::new(Untruncated::Members(mixture), positive)
     }
 
@@ -81,7 +81,7 @@ impl Radius {
         }
         loop {
             let theta_e = match &self.untruncated {
-                Untruncated::Members(mixture) => mixture.draw(rng),
+                Untruncated::Members(mixture) => mixture.sample(rng),
                 Untruncated::Quantiles(q) => at_score(q, StandardNormal.sample(rng)),
             };
             if theta_e > 0.0 {

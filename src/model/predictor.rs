@@ -83,7 +83,7 @@ impl Predictor {
             Ok(())
         })?;
         rows.iter()
-            .map(|rows| Cloud::fit(rows, size))
+            .map(|rows| Ok(Cloud::fit(rows, size)?))
             .collect::<Result<_>>()
             .map(Some)
     }

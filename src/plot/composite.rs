@@ -1,37 +1,37 @@
-//! A cutout in colour (Lupton et al. 2004, PASP 116, 133): one arcsinh of the mean intensity for all bands, so that an
-//! object's colour does not depend on how bright it is.
+//! A cutout in colour (Lupton et al. 2004, PASP 116, 133): all bands are scaled by one arcsinh of their mean intensity, so
+//! that an object's colour does not depend on its brightness.
 
 use crate::survey::{Cutout, Stretch};
 
-/// Softening: about linear below 1/Q of the brightest.
+/// Softening: roughly linear below 1/Q of the white level.
 const Q: f64 = 10.0;
-/// The brightest pixels that are white, as a share of all.
-const WHITE: f64 = 0.003;
+/// Fraction of the pixels above the white level.
+const SATURATED: f64 = 0.003;
 
-/// Order in wavelength of what bands are called, any letter case.
+/// Names of bands in order of wavelength; their case does not matter.
 const WAVELENGTHS: [&str; 13] = ["fuv", "nuv", "u", "b", "g", "v", "r", "vis", "i", "z", "y", "j", "h"];
 
-/// Red, green and blue as indices of the bands: the longest wavelength, the one in the middle, the shortest, where the
-/// names are known; else the first three in reverse; the only one where there are fewer than three.
+/// The indices of the bands shown in red, green and blue: the longest, the middle and the shortest wavelength if all names
+/// are known, otherwise the first three in reverse. With fewer than three bands, the first one is shown in grey.
 pub fn channels(bands: &[String]) -> [usize; 3] {
     let n = bands.len();
     if n < 3 {
         return [0; 3];
     }
     let place = |band: &String| WAVELENGTHS.iter().position(|name| band.eq_ignore_ascii_case(name));
-    let mut known: Vec<(usize, usize)> = bands
+    let mut ordered: Vec<(usize, usize)> = bands
         .iter()
         .enumerate()
         .filter_map(|(i, b)| Some((place(b)?, i)))
         .collect();
-    if known.len() < n {
+    if ordered.len() < n {
         return [2, 1, 0];
     }
-    known.sort_unstable();
-    [known[n - 1].1, known[n / 2].1, known[0].1]
+    ordered.sort_unstable();
+    [ordered[n - 1].1, ordered[n / 2].1, ordered[0].1]
 }
 
-/// Pixels row by row. Fluxes count in units of each band's sky noise.
+/// RGB pixels, (H, W) by rows. Fluxes are scaled by each band's sky noise.
 pub fn composite(cutout: &Cutout, stretch: &Stretch, bands: &[String]) -> Vec<[u8; 3]> {
     let scale = |band: usize| match stretch.scale[band] {
         s if s > 0.0 => s,
@@ -45,8 +45,8 @@ pub fn composite(cutout: &Cutout, stretch: &Stretch, bands: &[String]) -> Vec<[u
         .collect();
     let mut intensities: Vec<f64> = flux.iter().map(|rgb| rgb.iter().sum::<f64>() / 3.0).collect();
     intensities.sort_by(f64::total_cmp);
-    let bright = ((1.0 - WHITE) * (intensities.len() - 1) as f64) as usize;
-    // An image of sky alone is not made of noise at full contrast.
+    let bright = ((1.0 - SATURATED) * (intensities.len() - 1) as f64) as usize;
+    // Pure sky must not be shown as noise at full contrast.
     let white = intensities[bright].max(20.0);
     let colour = |rgb: &[f64; 3]| {
         let intensity = (rgb.iter().sum::<f64>() / 3.0).max(1e-9);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_does_not_depend_on_brightness_and_bad_pixels_do_no_harm() {
+    fn colour_does_not_depend_on_brightness_and_bad_pixels_are_black() {
         let pixels: Vec<f32> = (0..100)
             .flat_map(|i| {
                 let f = if i == 7 { f32::NAN } else { i as f32 + 0.25 };
@@ -92,7 +92,7 @@ mod tests {
             let [r, g, b] = rgb.map(f64::from);
             assert!((r / g - 2.0).abs() < 0.05 && (g / b - 2.0).abs() < 0.1, "{rgb:?}");
         }
-        assert!(image[10][0] > image[2][0], "brighter is brighter");
+        assert!(image[10][0] > image[2][0], "brighter pixels are brighter");
         assert_eq!(
             composite(&cutout([2, 2, 1], &[0.0; 4]), &stretch, &["x".into()]),
             [[0; 3]; 4]

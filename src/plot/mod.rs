@@ -1,9 +1,20 @@
-//! Plots: numbers to SVG, PNG and text.
+//! Plots from numbers, as SVG, PNG and text.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`svg`], [`chart`] | palette, type sizes, axes, legends: what all plots share |
+//! | [`predicted_vs_true`], [`training_curves`] | the plots of a training run |
+//! | [`terminal`] | a scatter plot in plain text |
+//! | [`composite`] | a cutout in colour |
+//! | [`png`] | SVG and pixels to PNG |
 
 pub mod chart;
 pub mod composite;
+mod error;
 pub mod png;
 pub mod predicted_vs_true;
 pub mod svg;
 pub mod terminal;
 pub mod training_curves;
+
+pub use error::Error;

@@ -1,22 +1,25 @@
 //! Predicted against true Einstein radius, with error bars and residuals.
 
+use super::Error;
 use super::svg::{BLUE, GRID, INK, LABEL, SMALL, TITLE, VERMILLION, draw_svg, drawing, text_style, tick};
-use crate::posterior::metrics::{Metrics, Scored};
-use anyhow::{Result, ensure};
+use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use plotters::prelude::*;
 
-/// Above this number an evenly spaced selection is drawn, which keeps the file small enough for a browser.
-const MOST_DRAWN: usize = 3000;
+/// Maximum number of objects drawn. Of more, an evenly spaced selection is drawn, to keep the file small enough for browsers.
+const MAX_DRAWN: usize = 3000;
 
-/// An SVG: answers (mixture mean, error bars q16 to q84) against truth with the line of equality and the
-/// figures of `metrics`; below it the residuals, predicted minus true. All in arcsec.
+/// An SVG of predictions (mixture mean, error bars from q16 to q84) against true values in arcsec, with the line of
+/// equality and some of the `metrics`; below it the residuals, predicted minus true.
 ///
-/// Fails if there is nothing finite to draw.
-pub fn predicted_vs_true(title: &str, objects: &[Scored], metrics: &Metrics) -> Result<String> {
-    let every = objects.len().div_ceil(MOST_DRAWN).max(1);
-    let finite = |o: &&Scored| o.truth.is_finite() && o.prediction.quantiles.iter().all(|q| q.is_finite());
-    let drawn: Vec<&Scored> = objects.iter().step_by(every).filter(finite).collect();
-    ensure!(!drawn.is_empty(), "no object with a true value and an answer to plot");
+/// # Errors
+/// [`Error::NoData`] if no object has a finite prediction and true value, and [`Error::Drawing`].
+pub fn predicted_vs_true(title: &str, objects: &[ScoredPrediction], metrics: &Metrics) -> Result<String, Error> {
+    let every = objects.len().div_ceil(MAX_DRAWN).max(1);
+    let finite = |o: &&ScoredPrediction| o.truth.is_finite() && o.prediction.quantiles.iter().all(|q| q.is_finite());
+    let drawn: Vec<&ScoredPrediction> = objects.iter().step_by(every).filter(finite).collect();
+    if drawn.is_empty() {
+        return Err(Error::NoData);
+    }
 
     let radius = range(
         drawn
@@ -69,7 +72,7 @@ pub fn predicted_vs_true(title: &str, objects: &[Scored], metrics: &Metrics) -> 
             .map_err(drawing)?;
         let plate = Rectangle::new([(82, 52), (392, 146)], WHITE.mix(0.8).filled());
         upper.draw(&plate).map_err(drawing)?;
-        for (i, line) in figures(metrics, drawn.len()).iter().enumerate() {
+        for (i, line) in text(metrics, drawn.len()).iter().enumerate() {
             upper
                 .draw_text(line, &text_style(SMALL, &INK), (90, 58 + 22 * i as i32))
                 .map_err(drawing)?;
@@ -111,7 +114,7 @@ pub fn predicted_vs_true(title: &str, objects: &[Scored], metrics: &Metrics) -> 
     })
 }
 
-fn figures(m: &Metrics, drawn: usize) -> Vec<String> {
+fn text(m: &Metrics, drawn: usize) -> Vec<String> {
     let objects = if drawn < m.n {
         format!("{} objects, {drawn} drawn", m.n)
     } else {
@@ -120,8 +123,8 @@ fn figures(m: &Metrics, drawn: usize) -> Vec<String> {
     vec![
         objects,
         format!("RMSE {:.3}\", NMAD {:.3}\", bias {:+.3}\"", m.rmse, m.nmad, m.bias),
-        format!("truth within the 68.3 % interval: {:.1} %", 100.0 * m.coverage_683),
-        format!("truth within the 95.4 % interval: {:.1} %", 100.0 * m.coverage_954),
+        format!("true value within 68.3 % interval: {:.1} %", 100.0 * m.coverage_683),
+        format!("true value within 95.4 % interval: {:.1} %", 100.0 * m.coverage_954),
     ]
 }
 
@@ -136,14 +139,15 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::posterior::MemberPredictions;
-    use crate::posterior::calibration::Forecast;
+    use crate::posterior::calibration::PredictiveDistribution;
 
-    fn objects(n: usize) -> Vec<Scored> {
+    fn objects(n: usize) -> Vec<ScoredPrediction> {
         let object = |i: usize| {
             let truth = 0.5 + 2.0 * i as f64 / n as f64;
-            Scored::new(
+            ScoredPrediction::new(
                 truth,
-                &Forecast::new(&MemberPredictions::gaussian(&[truth + 0.1, truth], &[0.01, 0.02]), None).unwrap(),
+                &PredictiveDistribution::new(&MemberPredictions::gaussian(&[truth + 0.1, truth], &[0.01, 0.02]), None)
+                    .unwrap(),
             )
         };
         (0..n).map(object).collect()

@@ -1,9 +1,8 @@
 //! A scatter plot in plain text.
 
-/// Predicted against true values as text: `width` x `height` characters inside the axes (twice as wide as high
-/// looks square), braille dots for the objects, `·` along the line of equality, both axes with the same range.
-///
-/// Values in arcsec; pairs that are not finite are left out. Without any pair the plot says so.
+/// Predicted against true values (arcsec) as text: `width` x `height` characters inside the axes, which looks square if
+/// twice as wide as high, with braille dots for the objects and `·` along the line of equality. Both axes have the same
+/// range. Pairs that are not finite are left out.
 pub fn terminal_scatter(truth: &[f64], predicted: &[f64], width: usize, height: usize) -> String {
     let (width, height) = (width.max(16), height.max(4));
     let pairs = truth.iter().copied().zip(predicted.iter().copied());
@@ -18,11 +17,11 @@ pub fn terminal_scatter(truth: &[f64], predicted: &[f64], width: usize, height: 
         return "(nothing to plot)\n".into();
     }
     let (low, high) = whole_steps(ends);
-    // A braille character is 2 dots wide and 4 high. `place` gives the dot along an axis of `dots`.
-    let place = |value: f64, dots: usize| ((value - low) / (high - low) * (dots - 1) as f64).round() as usize;
+    // A braille character is 2 dots wide and 4 high.
+    let dot_of = |value: f64, dots: usize| ((value - low) / (high - low) * (dots - 1) as f64).round() as usize;
     let mut cells = vec![vec![0u8; width]; height];
     for (t, p) in pairs {
-        let (x, y) = (place(t, 2 * width), 4 * height - 1 - place(p, 4 * height));
+        let (x, y) = (dot_of(t, 2 * width), 4 * height - 1 - dot_of(p, 4 * height));
         cells[y / 4][x / 2] |= BRAILLE[y % 4][x % 2];
     }
 
@@ -69,7 +68,7 @@ pub fn terminal_scatter(truth: &[f64], predicted: &[f64], width: usize, height: 
 /// Bits of a braille pattern by row and column of the dot (Unicode block U+2800).
 const BRAILLE: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
-/// The range widened to whole steps of 1, 2 or 5 times a power of ten, of which it holds about eight.
+/// The range widened to integer multiples of about an eighth of it: a step of 1, 2 or 5 times a power of ten.
 fn whole_steps((low, high): (f64, f64)) -> (f64, f64) {
     let span = (high - low).max(1e-6 * high.abs()).max(0.1);
     let power = 10f64.powf((span / 8.0).log10().floor());

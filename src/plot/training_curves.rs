@@ -1,30 +1,31 @@
-//! NLL and RMSE of every member by epoch.
+//! Negative log-likelihood (NLL) and RMSE of every member by epoch.
 
+use super::Error;
 use super::svg::{GRID, INK, LABEL, PALETTE, SMALL, TITLE, draw_svg, drawing, text_style, tick};
-use anyhow::{Result, ensure};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-/// One member's history, one value an epoch from epoch 1. Values that are not finite leave a gap.
+/// One member's history: one value per epoch, from epoch 1 on. Values that are not finite leave a gap.
 #[derive(Clone, Debug, Default)]
 pub struct MemberCurves {
-    /// -ln p in arcsec units.
+    /// Mean -ln p of the training rows, p in 1/arcsec.
     pub train_nll: Vec<f64>,
+    /// Mean -ln p of the validation rows, p in 1/arcsec.
     pub val_nll: Vec<f64>,
-    /// Arcsec.
+    /// RMSE of the validation rows, arcsec.
     pub val_rmse: Vec<f64>,
 }
 
-/// An SVG of two panels: NLL, training dashed and validation solid, and validation RMSE; one colour a member.
+/// An SVG of two panels, with one colour per member: NLL, training dashed and validation solid, and validation RMSE.
 ///
-/// Fails if no value is finite.
-pub fn training_curves(members: &[MemberCurves]) -> Result<String> {
+/// # Errors
+/// [`Error::NoData`] if a panel has no finite value, and [`Error::Drawing`].
+pub fn training_curves(members: &[MemberCurves]) -> Result<String, Error> {
     let finite = |curves: &Vec<f64>| curves.iter().any(|v| v.is_finite());
-    ensure!(
-        members.iter().any(|m| finite(&m.train_nll) || finite(&m.val_nll))
-            && members.iter().any(|m| finite(&m.val_rmse)),
-        "no finite value to plot"
-    );
+    let has_nll = members.iter().any(|m| finite(&m.train_nll) || finite(&m.val_nll));
+    if !has_nll || !members.iter().any(|m| finite(&m.val_rmse)) {
+        return Err(Error::NoData);
+    }
     draw_svg((1100, 500), |area| {
         let (left, right) = area.split_horizontally(550);
         let nll = members.iter().enumerate();
@@ -37,7 +38,7 @@ pub fn training_curves(members: &[MemberCurves]) -> Result<String> {
             .enumerate()
             .map(|(m, c)| (m, &c.val_rmse, Dash::Solid))
             .collect();
-        panel(&right, "Error on the validation split", "RMSE [arcsec]", rmse)?;
+        panel(&right, "RMSE of the validation split", "RMSE [arcsec]", rmse)?;
         legend(&left, members.len())
     })
 }
@@ -50,7 +51,7 @@ enum Dash {
 
 type Curve<'a> = (usize, &'a Vec<f64>, Dash);
 
-fn panel(area: &DrawingArea<SVGBackend, Shift>, title: &str, y_label: &str, curves: Vec<Curve>) -> Result<()> {
+fn panel(area: &DrawingArea<SVGBackend, Shift>, title: &str, y_label: &str, curves: Vec<Curve>) -> Result<(), Error> {
     let epochs = curves
         .iter()
         .map(|(_, values, _)| values.len())
@@ -102,8 +103,8 @@ fn panel(area: &DrawingArea<SVGBackend, Shift>, title: &str, y_label: &str, curv
     Ok(())
 }
 
-/// From the smallest value to the largest in the second half of the epochs, of which the highest 5 % do not count:
-/// the first epochs are often far off and would press the rest of the curves into a line.
+/// The range of the values in the second half of the epochs, without the highest 5 %: with the first epochs, whose values are
+/// often far off, the rest of the curves would look flat.
 fn value_range(curves: &[Curve]) -> (f64, f64) {
     let mut values: Vec<f64> = curves
         .iter()
@@ -125,7 +126,7 @@ fn value_range(curves: &[Curve]) -> (f64, f64) {
     (low - margin, high + margin)
 }
 
-/// The curve as (epoch, value) in pieces: interrupted where a value is not finite, cut where it crosses `top`.
+/// The curve as lines through (epoch, value), interrupted at values that are not finite and clipped at `top`.
 fn lines_below(values: &[f64], top: f64) -> Vec<Vec<(f64, f64)>> {
     let (mut lines, mut line) = (Vec::new(), Vec::new());
     let mut last = f64::NAN;
@@ -147,9 +148,9 @@ fn lines_below(values: &[f64], top: f64) -> Vec<Vec<(f64, f64)>> {
     lines
 }
 
-/// In the upper right corner of `area`, where falling curves leave room. Members are named while each has a colour
-/// of its own.
-fn legend(area: &DrawingArea<SVGBackend, Shift>, members: usize) -> Result<()> {
+/// In the upper right corner of `area`, which decreasing curves leave empty. Members are listed only if each has a colour of
+/// its own.
+fn legend(area: &DrawingArea<SVGBackend, Shift>, members: usize) -> Result<(), Error> {
     let mut rows = vec![
         (INK, "training".to_string(), Dash::Dashed),
         (INK, "validation".to_string(), Dash::Solid),
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_one_epoch_and_nothing() {
+    fn gaps_one_epoch_and_no_data() {
         let mut gap = member(0.0);
         gap.val_nll[3] = f64::NAN;
         gap.val_nll[0] = f64::INFINITY;
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stop_at_gaps_and_at_the_top() {
+    fn lines_are_interrupted_at_gaps_and_clipped_at_the_top() {
         let lines = lines_below(&[1.0, 2.0, f64::NAN, f64::INFINITY, 5.0, 9.0, 3.0, 20.0], 7.0);
         let expected = [
             vec![(1.0, 1.0), (2.0, 2.0)],

@@ -1,21 +1,24 @@
-//! Each member's prediction for one image.
+//! Each member's prediction for one object.
 
+use super::Error;
 use super::mixture::Mixture;
 use crate::likelihood::Likelihood;
-use anyhow::Result;
 
-/// Each member's answer for one image, in scaled labels, or in the label's unit where that is said.
+/// Each member's prediction for one object, in scaled labels or in the label's unit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MemberPredictions {
+    /// Of every member.
     pub likelihood: Likelihood,
+    /// Means, (M).
     pub mu: Vec<f64>,
+    /// Variances, (M).
     pub var: Vec<f64>,
-    /// How unlike the training images this one is, see [`ood`](super::ood); `None` where the model does not know.
+    /// Distance from the training set, see [`ood`](super::ood); `None` if the model has no features to compare with.
     pub ood_score: Option<f64>,
 }
 
 impl MemberPredictions {
-    /// Gaussians, in the label's unit.
+    /// Gaussians of the given means and variances, in the label's unit.
     pub fn gaussian(mu: &[f64], var: &[f64]) -> MemberPredictions {
         MemberPredictions {
             likelihood: Likelihood::Gaussian,
@@ -25,8 +28,8 @@ impl MemberPredictions {
         }
     }
 
-    /// Mean and variance in the label's unit: label = scale x output + shift, or its logarithm where the likelihood is
-    /// log-normal.
+    /// Means and variances of the label, where label = scale x output + shift, or its logarithm for a log-normal
+    /// likelihood.
     pub fn in_units(&self, scale: f64, shift: f64) -> MemberPredictions {
         let outputs = self.mu.iter().zip(&self.var);
         let label = |(mu, var): (&f64, &f64)| self.likelihood.label_moments(scale * mu + shift, scale * scale * var);
@@ -39,16 +42,19 @@ impl MemberPredictions {
         }
     }
 
-    /// Of an answer in the label's unit.
+    /// The ensemble's distribution, from predictions in the label's unit.
     ///
     /// # Errors
     /// Those of [`Mixture::new`].
-    pub fn mixture(&self) -> Result<Mixture> {
+    pub fn mixture(&self) -> Result<Mixture, Error> {
         Mixture::new(self.likelihood, &self.mu, &self.var)
     }
 
-    /// The answer of some members, by their places.
-    pub fn of(&self, members: &[usize]) -> MemberPredictions {
+    /// The predictions of the members with these indices.
+    ///
+    /// # Panics
+    /// An index that no member has.
+    pub fn select(&self, members: &[usize]) -> MemberPredictions {
         let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect();
         MemberPredictions {
             likelihood: self.likelihood,
@@ -58,6 +64,7 @@ impl MemberPredictions {
         }
     }
 
+    /// Adds the means, variances and scores of `other`, to be divided by the number of terms later.
     pub fn add(&mut self, other: &MemberPredictions) {
         let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
         add(&mut self.mu, &other.mu);

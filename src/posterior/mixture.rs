@@ -1,42 +1,44 @@
-//! The ensemble's answer: an equally weighted mixture of the members' distributions (arXiv 1612.01474, section 2.4).
+//! The ensemble's prediction: an equally weighted mixture of the members' distributions (Lakshminarayanan et al. 2017,
+//! arXiv:1612.01474, section 2.4).
 //!
-//! Quantiles are those of the mixture itself. A Gaussian of the same variance would be wrong exactly where it
-//! matters: when members disagree, the mixture has several peaks.
+//! Quantiles are those of the mixture itself. A Gaussian of the same variance would be wrong where it matters most: when
+//! members disagree, the mixture has several peaks.
 
+use super::Error;
 use crate::likelihood::{Component, Likelihood};
-use anyhow::{Context, Result, ensure};
+
 use rand::{Rng, RngExt};
 
-/// The levels of the quantiles that every answer carries.
+/// The levels of the quantiles of a [`Prediction`].
 pub const LEVELS: [f64; 5] = [0.025, 0.16, 0.5, 0.84, 0.975];
 
-/// exp(-700) is a normal number.
-const LONGEST_TAIL: f64 = 700.0;
+/// The largest [`signed_log_tail`](Mixture::signed_log_tail): exp(-700) is still a normal number.
+const LARGEST_LOG_TAIL: f64 = 700.0;
 
-/// p(x) = 1/M sum_m p_m(x) for one object, p_m of one likelihood. All values in the label's unit (arcsec).
+/// p(x) = 1/M sum_m p_m(x) for one object, where all p_m are of one likelihood. Values are in the label's unit (arcsec).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mixture {
     likelihood: Likelihood,
     components: Vec<Component>,
 }
 
-/// What a mixture says about one object, arcsec.
+/// The predicted Einstein radius of one object, in arcsec.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
     /// Mean of the mixture.
     pub theta_e: f64,
     /// Standard deviation of the mixture: sigma^2 = sigma_aleatoric^2 + sigma_epistemic^2.
     pub sigma: f64,
-    /// Noise in the image: the root of the mean of the members' variances.
+    /// Uncertainty from noise in the image: the root of the mean of the members' variances.
     pub sigma_aleatoric: f64,
-    /// What the model does not know: the standard deviation (divided by M) of the members' means.
+    /// Uncertainty of the model: the standard deviation (normalised by M) of the members' means.
     pub sigma_epistemic: f64,
     /// Quantiles of the mixture at [`LEVELS`].
     pub quantiles: [f64; 5],
 }
 
 impl Prediction {
-    /// The answer for an object whose image could not be read: NaN throughout.
+    /// No prediction, for an object whose image could not be read: NaN throughout.
     pub const UNKNOWN: Prediction = Prediction {
         theta_e: f64::NAN,
         sigma: f64::NAN,
@@ -47,24 +49,25 @@ impl Prediction {
 }
 
 impl Mixture {
-    /// `mu` and `var` hold one mean and one variance a member.
+    /// The mixture of members with means `mu` and variances `var`, both (M).
     ///
-    /// Fails if they are empty or of unequal length, a mean is not finite (log-normal: not positive), or a variance is not
-    /// finite and positive.
-    pub fn new(likelihood: Likelihood, mu: &[f64], var: &[f64]) -> Result<Mixture> {
-        ensure!(
-            !mu.is_empty() && mu.len() == var.len(),
-            "{} means but {} variances",
-            mu.len(),
-            var.len()
-        );
+    /// # Errors
+    /// No member, unequal lengths, a mean that is not finite (log-normal: not positive), or a variance that is not finite
+    /// and positive.
+    pub fn new(likelihood: Likelihood, mu: &[f64], var: &[f64]) -> Result<Mixture, Error> {
+        if mu.is_empty() || mu.len() != var.len() {
+            return Err(Error::MemberCount {
+                means: mu.len(),
+                variances: var.len(),
+            });
+        }
         let component = |(member, (&mu, &var)): (usize, (&f64, &f64))| {
-            Component::new(likelihood, mu, var).with_context(|| format!("member {member} answers"))
+            Component::new(likelihood, mu, var).map_err(|source| Error::Member { member, source })
         };
         let members = mu.iter().zip(var).enumerate();
         Ok(Mixture {
             likelihood,
-            components: members.map(component).collect::<Result<_>>()?,
+            components: members.map(component).collect::<Result<_, _>>()?,
         })
     }
 
@@ -73,7 +76,7 @@ impl Mixture {
         self.prediction_with(|p| self.quantile(p))
     }
 
-    /// The same with other quantiles.
+    /// The same with quantiles by another function of the level.
     pub fn prediction_with(&self, quantile: impl Fn(f64) -> f64) -> Prediction {
         Prediction {
             theta_e: self.mean(),
@@ -84,21 +87,22 @@ impl Mixture {
         }
     }
 
+    /// Mean of the mixture.
     pub fn mean(&self) -> f64 {
         self.average(Component::mean)
     }
 
-    /// sqrt(sigma_aleatoric^2 + sigma_epistemic^2).
+    /// Standard deviation of the mixture: sqrt(sigma_aleatoric^2 + sigma_epistemic^2).
     pub fn sigma(&self) -> f64 {
         self.sigma_aleatoric().hypot(self.sigma_epistemic())
     }
 
-    /// sqrt(avg(var)).
+    /// Uncertainty from noise in the image: sqrt(mean(var)).
     pub fn sigma_aleatoric(&self) -> f64 {
         self.average(|c| c.sigma().powi(2)).sqrt()
     }
 
-    /// sqrt(var(mu)), divided by M.
+    /// Uncertainty of the model: the standard deviation of the members' means, normalised by M.
     pub fn sigma_epistemic(&self) -> f64 {
         let mean = self.mean();
         self.average(|c| (c.mean() - mean).powi(2)).sqrt()
@@ -109,25 +113,26 @@ impl Mixture {
         self.average(|c| c.cdf(x))
     }
 
-    /// P(X > x).
-    pub fn above(&self, x: f64) -> f64 {
+    /// P(X > x), the survival function.
+    pub fn sf(&self, x: f64) -> f64 {
         self.average(|c| c.sf(x))
     }
 
-    /// ln(2 P(X <= x)) below the median, -ln(2 P(X > x)) above it: keeps its digits in both tails, to +-700.
-    pub fn tail(&self, x: f64) -> f64 {
-        let (below, above) = (self.cdf(x), self.above(x));
+    /// ln(2 P(X <= x)) below the median and -ln(2 P(X > x)) above it, limited to ±700: a level that keeps its precision in
+    /// both tails.
+    pub fn signed_log_tail(&self, x: f64) -> f64 {
+        let (below, above) = (self.cdf(x), self.sf(x));
         let tail = if below <= above {
             (2.0 * below).ln()
         } else {
             -(2.0 * above).ln()
         };
-        tail.clamp(-LONGEST_TAIL, LONGEST_TAIL)
+        tail.clamp(-LARGEST_LOG_TAIL, LARGEST_LOG_TAIL)
     }
 
-    /// The x of a [`tail`](Self::tail).
-    pub fn at_tail(&self, tail: f64) -> f64 {
-        let p = 0.5 * (-tail.abs().min(LONGEST_TAIL)).exp();
+    /// The x of a [`signed_log_tail`](Self::signed_log_tail).
+    pub fn at_signed_log_tail(&self, tail: f64) -> f64 {
+        let p = 0.5 * (-tail.abs().min(LARGEST_LOG_TAIL)).exp();
         if tail < 0.0 {
             self.quantile(p)
         } else {
@@ -135,7 +140,7 @@ impl Mixture {
         }
     }
 
-    /// ln p(x), by log-sum-exp: finite wherever the nearest member's exponent is, however small p is.
+    /// ln p(x), p in 1/arcsec, by log-sum-exp: finite wherever the exponent of the nearest member is, however small p is.
     pub fn log_pdf(&self, x: f64) -> f64 {
         let terms = || self.components.iter().map(|c| c.log_density(x));
         let largest = terms().fold(f64::NEG_INFINITY, f64::max);
@@ -143,20 +148,23 @@ impl Mixture {
             return largest;
         }
         let sum: f64 = terms().map(|term| (term - largest).exp()).sum();
-        largest + (sum / self.size() as f64).ln() + self.likelihood.log_constant()
+        largest + (sum / self.members() as f64).ln() + self.likelihood.log_constant()
     }
 
-    /// The continuous ranked probability score, integral of (F(x) - [x >= truth])^2 dx, in the label's unit: the
-    /// absolute error's counterpart for a distribution, 0 for a sure and true answer. In closed form (Grimit et al. 2006,
-    /// Q. J. R. Meteorol. Soc. 132, 2925): avg_m E|X_m - y| - avg_mk E|X_m - X_k| / 2, all X independent.
+    /// The continuous ranked probability score: the integral of (F(x) - [x >= truth])^2 dx, in the label's unit. It
+    /// generalises the absolute error to distributions.
+    ///
+    /// In closed form (Grimit et al. 2006, Q. J. R. Meteorol. Soc. 132, 2925): mean_m E|X_m - y| - mean_mk E|X_m - X_k| / 2
+    /// with independent X.
     pub fn crps(&self, truth: f64) -> f64 {
         let among = self.average(|a| self.average(|b| a.distance(b)));
         self.average(|c| c.distance_to(truth)) - 0.5 * among
     }
 
-    /// The mixture with its members moved to `epistemic` times their distance from their mean, and their widths times
-    /// `aleatoric`: the mean stays, the two parts of the uncertainty are multiplied by the two factors. Log-normal: all
-    /// that in ln x, so that x stays positive, and then as a whole to where the mean of x was.
+    /// The mixture with the members' scales multiplied by `aleatoric` and the distances of their locations from the mean
+    /// location by `epistemic`. The mean is unchanged, and the two parts of the uncertainty are multiplied by the two
+    /// factors. For a log-normal likelihood this is done in ln x, which keeps x positive, and then all members are shifted
+    /// in ln x to restore the mean of x.
     pub fn scaled(&self, aleatoric: f64, epistemic: f64) -> Mixture {
         let centre = self.average(|c| c.location);
         let component = |c: &Component| Component {
@@ -174,39 +182,46 @@ impl Mixture {
     }
 
     /// One Gaussian with the mixture's mean and variance.
-    pub fn moments(&self) -> Mixture {
+    pub fn moment_matched(&self) -> Mixture {
         Mixture {
             likelihood: Likelihood::Gaussian,
             components: vec![Component::gaussian(self.mean(), self.sigma())],
         }
     }
 
-    /// How many members there are.
-    pub fn size(&self) -> usize {
+    /// Number of members.
+    pub fn members(&self) -> usize {
         self.components.len()
     }
 
-    /// One X at random.
-    pub fn draw(&self, rng: &mut impl Rng) -> f64 {
-        let member = rng.random_range(0..self.size() as u64) as usize;
+    /// One random X.
+    pub fn sample(&self, rng: &mut impl Rng) -> f64 {
+        let member = rng.random_range(0..self.members() as u64) as usize;
         self.components[member].sample(rng)
     }
 
-    /// The x with P(X <= x) = `p`, for 0 < p < 1, to about 1e-13 of the narrowest member's width or the last digits of x.
+    /// The x with P(X <= x) = `p`, for 0 < p < 1, to about 1e-13 of the narrowest member's scale or the last digits of x.
+    ///
+    /// # Panics
+    /// A `p` outside (0, 1).
     pub fn quantile(&self, p: f64) -> f64 {
         self.root(Level::Below(p))
     }
 
-    /// The x with P(X > x) = `p`: [`quantile`](Self::quantile) of 1 - p, where that has no digits left.
+    /// The x with P(X > x) = `p`: [`quantile`](Self::quantile) of 1 - p, precise for p so small that 1 - p rounds to 1.
+    ///
+    /// # Panics
+    /// A `p` outside (0, 1).
     pub fn upper_quantile(&self, p: f64) -> f64 {
         self.root(Level::Above(p))
     }
 
-    /// Newton's method inside a shrinking bracket; a step that leaves the bracket or does not halve the one before
-    /// is replaced by a bisection, so it ends even where the density is zero to the last bit between the members.
+    /// Newton's method inside a shrinking bracket. A step that leaves the bracket, or is more than half as long as the
+    /// previous one, is replaced by a bisection, so that it converges even where the density between the members
+    /// underflows to zero.
     fn root(&self, level: Level) -> f64 {
         let (mut low, mut high) = self.bracket(level);
-        let spread = |x: f64| self.components.iter().map(|c| c.dx_dz(x)).fold(f64::INFINITY, f64::min);
+        let narrowest = |x: f64| self.components.iter().map(|c| c.dx_dz(x)).fold(f64::INFINITY, f64::min);
         let mut x = 0.5 * low + 0.5 * high;
         let mut last_step = f64::INFINITY;
         loop {
@@ -220,7 +235,7 @@ impl Mixture {
                 high = x
             }
             let newton = -excess / self.slope(x);
-            let precision = 1e-13 * spread(x) + 4.0 * f64::EPSILON * x.abs();
+            let precision = 1e-13 * narrowest(x) + 4.0 * f64::EPSILON * x.abs();
             if newton.abs() <= precision || high - low <= precision {
                 return (x + newton).clamp(low, high);
             }
@@ -238,11 +253,14 @@ impl Mixture {
         }
     }
 
-    /// The mixture's quantile lies between the smallest and the largest of the members' own, whose z lies between 0 and
-    /// a bound.
+    /// The mixture's quantile lies between the smallest and the largest of the members' own quantiles, whose z lies between
+    /// 0 and a bound.
     fn bracket(&self, level: Level) -> (f64, f64) {
         let (Level::Below(p) | Level::Above(p)) = level;
-        assert!(p > 0.0 && p < 1.0, "a quantile's level lies between 0 and 1, not {p}");
+        assert!(
+            p > 0.0 && p < 1.0,
+            "the level of a quantile must be between 0 and 1, not {p}"
+        );
         let t = self.likelihood.tail_bound(p.min(1.0 - p));
         let lower = matches!(level, Level::Below(_)) == (p < 0.5);
         let (z_low, z_high) = if lower { (-t, 0.0) } else { (0.0, t) };
@@ -253,11 +271,12 @@ impl Mixture {
             })
     }
 
-    /// Increases with x and has the sign of cdf(x) - p; M (cdf(x) - p) wherever that is not lost in rounding.
+    /// M (cdf(x) - p), without cancellation: it increases with x and has the sign of cdf(x) - p even where the difference
+    /// would be lost in rounding.
     ///
-    /// Each member counts by its smaller tail. So between groups of members, where the cdf is flat, its distance
-    /// from p keeps its digits if p M is whole (the median of an even number of members); and where the tails
-    /// underflow as well, the side whose nearest member is fewer sigmas away wins.
+    /// Each member contributes its smaller tail. Between groups of members, where the cdf is flat, the result keeps its
+    /// precision if p M is an integer (as for the median of an even number of members). Where the tails underflow as well,
+    /// the sign is that of the side whose nearest member is fewer sigmas away.
     fn excess(&self, x: f64, level: Level) -> f64 {
         let (mut passed, mut tails) = (0.0, 0.0);
         let (mut nearest_below, mut nearest_above) = (f64::INFINITY, f64::INFINITY);
@@ -273,7 +292,7 @@ impl Mixture {
                 nearest_above = nearest_above.min(-z);
             }
         }
-        let members = self.size() as f64;
+        let members = self.members() as f64;
         let whole = match level {
             Level::Below(p) => passed - p * members,
             Level::Above(p) => p * members - (members - passed),
@@ -293,14 +312,16 @@ impl Mixture {
     }
 
     fn average(&self, value: impl Fn(&Component) -> f64) -> f64 {
-        self.components.iter().map(value).sum::<f64>() / self.size() as f64
+        self.components.iter().map(value).sum::<f64>() / self.members() as f64
     }
 }
 
-/// Which probability of a quantile is given.
+/// The probability that defines a quantile.
 #[derive(Clone, Copy)]
 enum Level {
+    /// P(X <= x).
     Below(f64),
+    /// P(X > x).
     Above(f64),
 }
 

@@ -1,9 +1,18 @@
-//! What an ensemble says of an object: mixture, calibration, metrics, out of distribution. Numbers in, numbers out.
+//! From the members' predictions to one calibrated distribution per object, and its evaluation. Numbers in, numbers out.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`mixture`] | the ensemble's distribution: mean, uncertainties, quantiles |
+//! | [`calibration`] | rescales intervals to nominal coverage |
+//! | [`metrics`] | metrics of predictions with known true values |
+//! | [`ood`] | out-of-distribution score |
 
 pub mod calibration;
+mod error;
 mod members;
 pub mod metrics;
 pub mod mixture;
 pub mod ood;
 
+pub use error::Error;
 pub use members::MemberPredictions;

@@ -1,28 +1,30 @@
-//! How unlike the training images an image is: the Mahalanobis distance of the last hidden layer's features from those
-//! of the training images (Lee et al. 2018, arXiv 1807.03888, eq. 2, with one class), averaged over the members.
+//! Out-of-distribution score: the Mahalanobis distance of an image's features, the outputs of the last hidden layer, from
+//! those of the training images (Lee et al. 2018, arXiv:1807.03888, eq. 2, with one class), averaged over the members.
 //!
-//! A network answers every image, and its sigma knows only the noise of images like those it was shown. The distance
-//! needs no label, and says how far an answer is an extrapolation.
+//! A network gives a prediction for any image, and its sigma describes only noise like that in its training images. The
+//! distance needs no labels and measures how far a prediction is an extrapolation.
 
-use anyhow::{Result, ensure};
+use super::Error;
+use nalgebra::{Cholesky, DMatrix};
 use serde::{Deserialize, Serialize};
 
-/// Of the images that the threshold comes from, the share whose score lies above it: false alarms.
+/// The fraction of in-distribution images whose score lies above the [`Threshold`].
 pub const FALSE_ALARMS: f64 = 0.01;
 
-/// From which score on an image is flagged, and where that comes from.
+/// The score above which an image is flagged, and the data that it was derived from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
+    /// Images with a higher score are flagged.
     pub score: f64,
-    /// Images that it was taken from.
+    /// Number of images that it was derived from.
     pub rows: usize,
     /// Their folder, or the split of the training data.
     pub data: String,
 }
 
 impl Threshold {
-    /// The 99th percentile of `scores`, which must not be those of training images: a network has fitted itself to them,
-    /// and their distances are smaller. `None` without scores.
+    /// The 99th percentile of `scores`; `None` without scores. They must not be those of training images, whose distances
+    /// are smaller because the network was fitted to them.
     pub fn new(mut scores: Vec<f64>, data: impl Into<String>) -> Option<Threshold> {
         scores.sort_by(f64::total_cmp);
         let rank = ((1.0 - FALSE_ALARMS) * scores.len() as f64).ceil() as usize;
@@ -34,47 +36,47 @@ impl Threshold {
     }
 }
 
-/// Where the training images lie among one member's features: a Gaussian.
+/// A Gaussian fitted to one member's features of the training images; F is the number of features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cloud {
     /// (F).
     pub mean: Vec<f32>,
-    /// (F, F), lower triangular: the inverse of the covariance's Cholesky factor, so that the squared distance is
-    /// |whitening (f - mean)|^2.
+    /// (F, F) by rows, lower triangular: the inverse of the covariance's Cholesky factor. The squared Mahalanobis distance
+    /// is |whitening (f - mean)|^2.
     pub whitening: Vec<f32>,
 }
 
 impl Cloud {
-    /// Of `rows`, (N, `size`). The covariance is shrunk towards a multiple of the identity (Ledoit & Wolf 2004, J.
-    /// Multivar. Anal. 88, 365), so that features which never vary, as those of a dead unit, have an inverse too.
+    /// Fits the Gaussian to features (N, F) with F = `size`.
+    ///
+    /// The covariance is shrunk towards a multiple of the identity (Ledoit & Wolf 2004, J. Multivar. Anal. 88, 365), so that
+    /// it has an inverse even if some features are constant, such as those of a dead unit.
     ///
     /// # Errors
-    /// Fewer than two rows; features that are not finite, or none of which varies.
-    pub fn fit(rows: &[f32], size: usize) -> Result<Cloud> {
-        let n = rows.len() / size;
-        ensure!(n >= 2, "{n} images are too few to know what is usual");
-        let mut mean = vec![0.0; size];
-        for row in rows.chunks_exact(size) {
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(m, &f)| *m += f64::from(f) / n as f64);
+    /// Fewer than two images; features that are not finite, or all constant.
+    pub fn fit(features: &[f32], size: usize) -> Result<Cloud, Error> {
+        let images = features.len() / size;
+        if images < 2 {
+            return Err(Error::TooFewImages { images });
         }
-        let centred: Vec<f64> = rows
-            .chunks_exact(size)
-            .flat_map(|row| row.iter().zip(&mean).map(|(&f, m)| f64::from(f) - m))
-            .collect();
-        let factor = cholesky(shrunk_covariance(&centred, size), size);
-        ensure!(
-            factor.iter().all(|v| v.is_finite()),
-            "the features of the last hidden layer do not vary, or are not finite"
-        );
+        // (F, N): nalgebra stores columns.
+        let mut centred = DMatrix::from_iterator(size, images, features.iter().map(|&f| f64::from(f)));
+        let mean = centred.column_mean();
+        centred.column_iter_mut().for_each(|mut image| image -= &mean);
+        let cholesky = Cholesky::new(shrunk_covariance(&centred)).ok_or(Error::DegenerateFeatures)?;
+        let identity = DMatrix::identity(size, size);
+        let whitening = cholesky.l().solve_lower_triangular(&identity);
+        let whitening = whitening.ok_or(Error::DegenerateFeatures)?;
+        if !whitening.iter().all(|v| v.is_finite()) {
+            return Err(Error::DegenerateFeatures);
+        }
         Ok(Cloud {
-            mean: mean.into_iter().map(|m| m as f32).collect(),
-            whitening: inverse_of_lower(&factor, size).into_iter().map(|v| v as f32).collect(),
+            mean: mean.iter().map(|&m| m as f32).collect(),
+            whitening: whitening.transpose().iter().map(|&w| w as f32).collect(),
         })
     }
 
-    /// sqrt(Mahalanobis distance^2 / F): about 1 for what the Gaussian was fitted on.
+    /// sqrt(squared Mahalanobis distance / F) of features (F): about 1 for images like those of the fit.
     pub fn distance(&self, features: &[f32]) -> f64 {
         let size = self.mean.len();
         let offset: Vec<f64> = features
@@ -91,62 +93,23 @@ impl Cloud {
     }
 }
 
-/// Of centred rows (N, `size`): (1 - s) S + s tr(S)/F I with S their covariance, and s such that the expected squared
-/// error is least (Ledoit & Wolf 2004, eq. 14).
-fn shrunk_covariance(centred: &[f64], size: usize) -> Vec<f64> {
-    let n = (centred.len() / size) as f64;
-    let mut covariance = vec![0.0; size * size];
-    for row in centred.chunks_exact(size) {
-        for (i, a) in row.iter().enumerate() {
-            let line = &mut covariance[i * size..][..size];
-            line.iter_mut().zip(row).for_each(|(c, b)| *c += a * b / n);
-        }
-    }
-    let squared = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
-    let level = (0..size).map(|i| covariance[i * size + i]).sum::<f64>() / size as f64;
-    let from_identity = squared(&covariance) - size as f64 * level * level;
-    // Sum over the rows of |x x^T - S|^2 = |x|^4 - 2 x^T S x + |S|^2, whose middle terms add up to -2 n |S|^2.
-    let fourth: f64 = centred.chunks_exact(size).map(|row| squared(row).powi(2)).sum();
-    let scatter = (fourth / n - squared(&covariance)) / n;
+/// The shrunk covariance of centred features (F, N): (1 - s) S + s tr(S)/F I, where S is the sample covariance and s
+/// minimises the expected squared error (Ledoit & Wolf 2004, eq. 14).
+fn shrunk_covariance(centred: &DMatrix<f64>) -> DMatrix<f64> {
+    let (size, images) = (centred.nrows() as f64, centred.ncols() as f64);
+    let covariance = centred * centred.transpose() / images;
+    let level = covariance.trace() / size;
+    let from_identity = covariance.norm_squared() - size * level * level;
+    // Sum over the images of |x x^T - S|^2 = |x|^4 - 2 x^T S x + |S|^2, whose middle terms add up to -2 n |S|^2.
+    let fourth: f64 = centred.column_iter().map(|image| image.norm_squared().powi(2)).sum();
+    let scatter = (fourth / images - covariance.norm_squared()) / images;
     let shrinkage = if from_identity > 0.0 {
         (scatter / from_identity).clamp(0.0, 1.0)
     } else {
         1.0
     };
-    for (i, value) in covariance.iter_mut().enumerate() {
-        let target = if i % (size + 1) == 0 { level } else { 0.0 };
-        *value += shrinkage * (target - *value);
-    }
-    covariance
-}
-
-/// The lower factor L of a = L L^T; not finite where `a` is not positive definite.
-fn cholesky(mut a: Vec<f64>, size: usize) -> Vec<f64> {
-    for i in 0..size {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| a[i * size + k] * a[j * size + k]).sum();
-            let rest = a[i * size + j] - dot;
-            a[i * size + j] = if i == j {
-                if rest > 0.0 { rest.sqrt() } else { f64::NAN }
-            } else {
-                rest / a[j * size + j]
-            };
-        }
-        a[i * size + i + 1..(i + 1) * size].fill(0.0);
-    }
-    a
-}
-
-fn inverse_of_lower(l: &[f64], size: usize) -> Vec<f64> {
-    let mut inverse = vec![0.0; size * size];
-    for column in 0..size {
-        for i in column..size {
-            let unit = if i == column { 1.0 } else { 0.0 };
-            let dot: f64 = (column..i).map(|k| l[i * size + k] * inverse[k * size + column]).sum();
-            inverse[i * size + column] = (unit - dot) / l[i * size + i];
-        }
-    }
-    inverse
+    let target = DMatrix::from_diagonal_element(centred.nrows(), centred.nrows(), level);
+    &covariance + (target - &covariance) * shrinkage
 }
 
 #[cfg(test)]
@@ -170,8 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_those_of_the_covariance() {
-        // Without a constant feature shrinkage is small for many rows: compare with the exact inverse covariance.
+    fn distances_agree_with_the_exact_covariance() {
+        // With many images and no constant feature there is little shrinkage.
         let two: Vec<f32> = rows(200_000).chunks_exact(3).flat_map(|r| [r[0], r[1]]).collect();
         let cloud = Cloud::fit(&two, 2).unwrap();
         for z in [[1.0f64, 0.0], [0.0, 1.0], [-2.0, 3.0]] {
@@ -183,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_that_never_varies_is_far_once_it_does() {
+    fn a_change_of_a_constant_feature_is_far_away() {
         let cloud = Cloud::fit(&rows(500), 3).unwrap();
         let usual = cloud.distance(&[3.0, -1.0, 7.0]);
         let unusual = cloud.distance(&[3.0, -1.0, 9.0]);
@@ -191,13 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn few_rows_are_shrunk_and_none_are_refused() {
+    fn few_images_are_shrunk_and_degenerate_features_are_errors() {
         // Fewer rows than features: the covariance alone has no inverse.
         let cloud = Cloud::fit(&normals(5 * 8), 8).unwrap();
         assert!(cloud.distance(&[0.5; 8]).is_finite());
-        assert!(Cloud::fit(&normals(8), 8).is_err());
-        assert!(Cloud::fit(&[1.0; 30], 3).is_err(), "nothing varies");
-        assert!(Cloud::fit(&[f32::NAN; 30], 3).is_err());
+        assert_eq!(Cloud::fit(&normals(8), 8), Err(Error::TooFewImages { images: 1 }));
+        for value in [1.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(Cloud::fit(&[value; 30], 3), Err(Error::DegenerateFeatures), "{value}");
+        }
     }
 
     #[test]

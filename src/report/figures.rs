@@ -1,48 +1,48 @@
 //! The plots of a report, each an SVG.
 
-use crate::evaluate::BySize;
+use crate::evaluate::SubEnsembles;
 use crate::numeric::median;
+use crate::plot::Error;
 use crate::plot::chart::{Axes, SIZE, band, legend, line, point};
 use crate::plot::svg::{BLUE, INK, PALETTE, VERMILLION, draw_svg, drawing, tick};
-use crate::posterior::metrics::Scored;
+use crate::posterior::metrics::ScoredPrediction;
 use crate::posterior::metrics::curves::{SigmaBin, central_levels, curve, ence, sigma_bins};
-use anyhow::Result;
 use plotters::prelude::*;
 
-/// What is drawn without calibration.
+/// Colour of the band of perfect calibration.
 const GREY: RGBColor = RGBColor(130, 130, 130);
 const PIT_BINS: usize = 20;
-/// Points drawn at most.
-const MOST_DRAWN: usize = 3000;
-/// Where a legend lies in the upper left of a figure.
+/// Maximum number of points drawn.
+const MAX_DRAWN: usize = 3000;
+/// Position of a legend in the upper left corner of a plot.
 const UPPER_LEFT: (i32, i32) = (104, 60);
 
 fn percent(value: &f64) -> String {
     format!("{:.0}", 100.0 * value)
 }
 
-/// The name of the curve of `objects` beside that of the uncalibrated ones.
-fn names(raw: Option<&[Scored]>) -> [&'static str; 2] {
+/// Legend entries of the main series and of the uncalibrated one, if there is one.
+fn names(raw: Option<&[ScoredPrediction]>) -> [&'static str; 2] {
     match raw {
         Some(_) => ["calibrated", "uncalibrated"],
         None => ["ensemble", ""],
     }
 }
 
-/// Predicted minus true against the true radius, with medians and 16 to 84 % ranges of bins of equally many objects.
-pub fn residuals(objects: &[Scored]) -> Result<String> {
-    let mut sizes: Vec<f64> = objects.iter().map(|o| o.error().abs()).collect();
-    sizes.sort_by(f64::total_cmp);
-    let usual = sizes[(sizes.len() - 1) * 98 / 100].max(0.05);
-    let half = 1.1 * sizes[sizes.len() - 1].min(2.5 * usual);
-    let mut sorted: Vec<&Scored> = objects.iter().collect();
+/// Predicted minus true against the true radius, with medians and 16 to 84 % ranges in bins of equal numbers of objects.
+pub fn residuals(objects: &[ScoredPrediction]) -> Result<String, Error> {
+    let mut magnitudes: Vec<f64> = objects.iter().map(|o| o.error().abs()).collect();
+    magnitudes.sort_by(f64::total_cmp);
+    let usual = magnitudes[(magnitudes.len() - 1) * 98 / 100].max(0.05);
+    let half = 1.1 * magnitudes[magnitudes.len() - 1].min(2.5 * usual);
+    let mut sorted: Vec<&ScoredPrediction> = objects.iter().collect();
     sorted.sort_by(|a, b| a.truth.total_cmp(&b.truth));
     let (low, high) = (sorted[0].truth, sorted[sorted.len() - 1].truth);
     let margin = (0.04 * (high - low)).max(0.05);
     let span = high - low + 2.0 * margin;
     draw_svg((SIZE.0, 640), |area| {
         let mut chart = Axes {
-            title: "Error against Einstein radius",
+            title: "Error vs Einstein radius",
             x: "true Einstein radius [arcsec]",
             y: "predicted − true [arcsec]",
             xs: (low - margin, high + margin),
@@ -51,16 +51,17 @@ pub fn residuals(objects: &[Scored]) -> Result<String> {
             y_tick: &tick(2.0 * half),
         }
         .draw(area)?;
-        let every = objects.len().div_ceil(MOST_DRAWN).max(1);
+        let every = objects.len().div_ceil(MAX_DRAWN).max(1);
         let opacity = if objects.len() > 300 { 0.3 } else { 0.6 };
         let style = BLUE.mix(opacity).filled();
-        let (inside, outside): (Vec<&Scored>, Vec<&Scored>) =
+        let (inside, outside): (Vec<&ScoredPrediction>, Vec<&ScoredPrediction>) =
             objects.iter().step_by(every).partition(|o| o.error().abs() <= half);
         chart
             .draw_series(inside.iter().map(|o| Circle::new((o.truth, o.error()), 3, style)))
             .map_err(drawing)?;
-        let at_edge =
-            |o: &&Scored| TriangleMarker::new((o.truth, (0.97 * half).copysign(o.error())), 6, VERMILLION.filled());
+        let at_edge = |o: &&ScoredPrediction| {
+            TriangleMarker::new((o.truth, (0.97 * half).copysign(o.error())), 6, VERMILLION.filled())
+        };
         chart.draw_series(outside.iter().map(at_edge)).map_err(drawing)?;
         line(
             &mut chart,
@@ -72,9 +73,9 @@ pub fn residuals(objects: &[Scored]) -> Result<String> {
             let part = &sorted[k * sorted.len() / bins..(k + 1) * sorted.len() / bins];
             let mut errors: Vec<f64> = part.iter().map(|o| o.error()).collect();
             errors.sort_by(f64::total_cmp);
-            let at = |share: f64| errors[(share * (errors.len() - 1) as f64).round() as usize];
-            let mut truths: Vec<f64> = part.iter().map(|o| o.truth).collect();
-            let x = median(&mut truths).expect("a bin has objects");
+            let at = |fraction: f64| errors[(fraction * (errors.len() - 1) as f64).round() as usize];
+            let mut true_values: Vec<f64> = part.iter().map(|o| o.truth).collect();
+            let x = median(&mut true_values).expect("a bin has objects");
             point(
                 &mut chart,
                 (x, at(0.5)),
@@ -82,44 +83,44 @@ pub fn residuals(objects: &[Scored]) -> Result<String> {
                 PALETTE[4],
             )?;
         }
-        let mut rows = vec![(Some(PALETTE[4]), "median, 16 to 84 % of a bin".to_string())];
+        let mut rows = vec![(Some(PALETTE[4]), "median and 16 to 84 % range per bin".to_string())];
         let beyond = objects.iter().filter(|o| o.error().abs() > half).count();
         if beyond > 0 {
-            rows.push((Some(VERMILLION), format!("beyond the axis: {beyond}")));
+            rows.push((Some(VERMILLION), format!("outside the axis range: {beyond}")));
         }
         legend(area, UPPER_LEFT, &rows)
     })
 }
 
-/// How often truths fall between which quantiles; flat is calibrated.
-pub fn pit_histogram(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
-    let shares = |objects: &[Scored]| {
+/// Histogram of the PIT, in units of the mean count; perfect calibration is flat.
+pub fn pit_histogram(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String, Error> {
+    let densities = |objects: &[ScoredPrediction]| {
         let mut counts = [0.0; PIT_BINS];
         for o in objects {
             counts[((o.pit * PIT_BINS as f64) as usize).min(PIT_BINS - 1)] += PIT_BINS as f64 / objects.len() as f64;
         }
         counts
     };
-    let (own, before) = (shares(objects), raw.map(shares));
-    // In units of the mean: the binomial error of a bin of a flat histogram, twice.
+    let (own, before) = (densities(objects), raw.map(densities));
+    // Two binomial standard errors of a bin of a flat histogram, in units of the mean count.
     let p = 1.0 / PIT_BINS as f64;
     let spread = 2.0 * ((1.0 - p) / (p * objects.len() as f64)).sqrt();
     let all = own.iter().chain(before.iter().flatten());
     let top = 1.35 * all.copied().fold(1.0 + spread, f64::max);
     draw_svg(SIZE, |area| {
         let mut chart = Axes {
-            title: "Where the truth falls",
-            x: "level of the truth in the stated distribution (PIT)",
-            y: "objects / expected",
+            title: "PIT histogram",
+            x: "probability integral transform (PIT)",
+            y: "observed / expected count",
             xs: (0.0, 1.0),
             ys: (0.0, top),
             x_tick: &tick(2.0),
             y_tick: &tick(top),
         }
         .draw(area)?;
-        let bar = |(k, &share): (usize, &f64)| {
+        let bar = |(k, &density): (usize, &f64)| {
             let x = |k: usize| k as f64 / PIT_BINS as f64;
-            Rectangle::new([(x(k), 0.0), (x(k + 1), share)], BLUE.mix(0.55).filled())
+            Rectangle::new([(x(k), 0.0), (x(k + 1), density)], BLUE.mix(0.55).filled())
         };
         chart.draw_series(own.iter().enumerate().map(bar)).map_err(drawing)?;
         let level = |y: f64| [(0.0, y), (1.0, y)];
@@ -133,42 +134,43 @@ pub fn pit_histogram(objects: &[Scored], raw: Option<&[Scored]>) -> Result<Strin
             let steps = before
                 .iter()
                 .enumerate()
-                .flat_map(|(k, &share)| [k, k + 1].map(|edge| (edge as f64 / PIT_BINS as f64, share)));
+                .flat_map(|(k, &density)| [k, k + 1].map(|edge| (edge as f64 / PIT_BINS as f64, density)));
             line(&mut chart, steps, VERMILLION.stroke_width(2))?;
             rows.push((Some(VERMILLION), raw_name.into()));
         }
-        rows.push((Some(INK), "flat, ± 2 binomial errors".into()));
+        rows.push((Some(INK), "perfect calibration ± 2 sigma".into()));
         legend(area, UPPER_LEFT, &rows)
     })
 }
 
-/// Share of truths below each stated quantile.
-pub fn reliability(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
-    let levels = |objects: &[Scored]| {
+/// Fraction of true values below each predicted quantile.
+pub fn reliability(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String, Error> {
+    let levels = |objects: &[ScoredPrediction]| {
         let mut levels: Vec<f64> = objects.iter().map(|o| o.pit).collect();
         levels.sort_by(f64::total_cmp);
         levels
     };
     diagonal(
-        ["Reliability", "stated quantile [%]", "truths below it [%]"],
+        ["Reliability", "predicted quantile [%]", "true values below it [%]"],
         &levels(objects),
         raw.map(levels),
         &[],
     )
 }
 
-/// Share of truths within the central interval of each level.
-pub fn coverage(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
-    let levels = |objects: &[Scored]| central_levels(objects.iter().map(|o| o.pit));
+/// Fraction of true values within the central interval of each level.
+pub fn coverage(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String, Error> {
+    let levels = |objects: &[ScoredPrediction]| central_levels(objects.iter().map(|o| o.pit));
     diagonal(
-        ["Coverage", "stated central interval [%]", "truths within it [%]"],
+        ["Coverage", "central interval [%]", "true values inside [%]"],
         &levels(objects),
         raw.map(levels),
         &[0.683, 0.954, 0.997],
     )
 }
 
-fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked: &[f64]) -> Result<String> {
+/// Observed against nominal fractions, with those at the `marked` levels as dots.
+fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked: &[f64]) -> Result<String, Error> {
     let n = own.len() as f64;
     draw_svg(SIZE, |area| {
         let mut chart = Axes {
@@ -195,7 +197,7 @@ fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked
         let points = |levels: &[f64]| {
             curve(levels)
                 .into_iter()
-                .map(|[p, share]| (p, share))
+                .map(|[p, fraction]| (p, fraction))
                 .collect::<Vec<_>>()
         };
         if let Some(raw) = &raw {
@@ -203,8 +205,10 @@ fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked
         }
         line(&mut chart, points(own), BLUE.stroke_width(3))?;
         for (levels, colour) in raw.iter().map(|raw| (&raw[..], VERMILLION)).chain([(own, BLUE)]) {
-            let share = |p: f64| levels.partition_point(|&level| level <= p) as f64 / levels.len() as f64;
-            let at = marked.iter().map(|&p| Circle::new((p, share(p)), 5, colour.filled()));
+            let fraction = |p: f64| levels.partition_point(|&level| level <= p) as f64 / levels.len() as f64;
+            let at = marked
+                .iter()
+                .map(|&p| Circle::new((p, fraction(p)), 5, colour.filled()));
             chart.draw_series(at).map_err(drawing)?;
         }
         let mut rows = match raw {
@@ -214,7 +218,7 @@ fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked
             ],
             None => vec![(Some(BLUE), "ensemble".to_string())],
         };
-        rows.push((Some(GREY), "true ± 2 binomial errors".into()));
+        rows.push((Some(GREY), "perfect calibration ± 2 sigma".into()));
         if !marked.is_empty() {
             rows.push((None, "dots: 68.3, 95.4, 99.7 %".into()));
         }
@@ -222,13 +226,13 @@ fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked
     })
 }
 
-/// Root mean square error against stated sigma in bins, both logarithmic.
-pub fn sigma_error(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String> {
+/// RMS error against predicted sigma in bins, on logarithmic axes.
+pub fn sigma_error(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String, Error> {
     let (own, before) = (sigma_bins(objects), raw.map(sigma_bins));
     let all = || {
         own.iter()
             .chain(before.iter().flatten())
-            .flat_map(|b| [b.stated, b.observed])
+            .flat_map(|b| [b.predicted, b.observed])
     };
     let log = |value: f64| value.max(1e-6).log10();
     let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
@@ -243,9 +247,9 @@ pub fn sigma_error(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String>
     };
     draw_svg(SIZE, |area| {
         let mut chart = Axes {
-            title: "Stated sigma against error",
-            x: "root mean variance of a bin [arcsec]",
-            y: "root mean squared error [arcsec]",
+            title: "Predicted sigma vs RMS error",
+            x: "RMS predicted sigma per bin [arcsec]",
+            y: "RMS error per bin [arcsec]",
             xs: (low, high),
             ys: (low, high),
             x_tick: &arcsec,
@@ -253,14 +257,14 @@ pub fn sigma_error(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String>
         }
         .draw(area)?;
         line(&mut chart, [(low, low), (high, high)], INK.stroke_width(1))?;
-        let mut draw = |bins: &[SigmaBin], colour: RGBColor| -> Result<()> {
+        let mut draw = |bins: &[SigmaBin], colour: RGBColor| -> Result<(), Error> {
             for bin in bins {
-                // The relative error of a root mean square of n values.
+                // Relative standard error of the root mean square of n values.
                 let error = 1.0 / (2.0 * bin.n as f64).sqrt();
                 let y = |factor: f64| log(bin.observed * factor).clamp(low, high);
                 point(
                     &mut chart,
-                    (log(bin.stated), y(1.0)),
+                    (log(bin.predicted), y(1.0)),
                     (y(1.0 - error), y(1.0 + error)),
                     colour,
                 )?;
@@ -280,9 +284,9 @@ pub fn sigma_error(objects: &[Scored], raw: Option<&[Scored]>) -> Result<String>
     })
 }
 
-/// RMSE and NLL of ensembles of 1 to M members.
-pub fn by_size(sizes: &[BySize]) -> Result<String> {
-    type Curve = (&'static str, &'static str, fn(&BySize) -> (f64, f64, f64));
+/// RMSE and NLL of sub-ensembles of 1 to M members.
+pub fn by_size(sizes: &[SubEnsembles]) -> Result<String, Error> {
+    type Curve = (&'static str, &'static str, fn(&SubEnsembles) -> (f64, f64, f64));
     let panels: [Curve; 2] = [
         ("Error", "RMSE [arcsec]", |s| (s.rmse, s.rmse_range.0, s.rmse_range.1)),
         ("Negative log-likelihood", "NLL of the mixture", |s| {
@@ -317,7 +321,7 @@ pub fn by_size(sizes: &[BySize]) -> Result<String> {
             for (size, &(mean, low, high)) in sizes.iter().zip(&values) {
                 point(&mut chart, (size.members as f64, mean), (low, high), BLUE)?;
             }
-            let text = "mean and range of runs of members".to_string();
+            let text = "mean and range over sub-ensembles".to_string();
             legend(area, (SIZE.0 as i32 - 350, 60), &[(Some(BLUE), text)])?;
         }
         Ok(())

@@ -1,13 +1,14 @@
-//! Cutouts in colour with their numbers, as an SVG.
+//! Colour cutouts with captions, as one SVG.
 
 use crate::plot::png::data_uri;
 use crate::plot::svg::FONT;
 use std::fmt::Write as _;
 
-/// A tile's image, and lines of text below it.
+/// An image with a caption.
 pub struct Tile {
-    /// PNG, square or not.
+    /// A PNG of any aspect ratio.
     pub png: Vec<u8>,
+    /// The lines of text below it.
     pub lines: Vec<String>,
 }
 
@@ -47,7 +48,7 @@ pub fn gallery(title: &str, tiles: &[Tile]) -> String {
     svg + "</g>\n</svg>\n"
 }
 
-/// Text as XML and HTML take it.
+/// Escapes text for XML and HTML.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

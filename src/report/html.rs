@@ -1,18 +1,21 @@
-//! The report as one page that needs nothing else: plots are in it as SVG, images as data.
+//! The report as a single self-contained page, with plots as inline SVG and images as data URIs.
 
 use super::gallery::escape;
 use super::tables::Subject;
-use crate::evaluate::{Binned, Evaluation, Set};
+use crate::evaluate::{BinnedMetrics, Evaluation, MetricSet};
 use crate::posterior::calibration::Map;
-use crate::posterior::metrics::{FIGURES, Figure};
+use crate::posterior::metrics::{METRICS, Metric};
 use std::fmt::Write as _;
 
-/// A plot: its file's name without extension, its caption, the SVG.
+/// A plot of the page.
 pub struct Plot {
+    /// The name of its file, without extension.
     pub name: &'static str,
+    /// Caption, as HTML.
     pub caption: String,
+    /// The plot.
     pub svg: String,
-    /// As wide as the page.
+    /// Whether it is as wide as the page; otherwise half as wide.
     pub wide: bool,
 }
 
@@ -28,14 +31,14 @@ pub fn page(subject: &Subject, evaluation: &Evaluation, plots: &[Plot]) -> Strin
     );
     html += "<h1>Evaluation of an ensemble</h1>\n";
     html += &head(subject, evaluation);
-    html += "<h2>Figures</h2>\n";
-    html += &figures(evaluation, subject);
+    html += "<h2>Metrics</h2>\n";
+    html += &metrics(evaluation, subject);
     html += &flags(evaluation);
     html += &mean_and_median(evaluation);
     html += "<h2>Plots</h2>\n<div class=\"plots\">\n";
     for plot in plots {
         let class = if plot.wide { " class=\"wide\"" } else { "" };
-        // In a page an SVG needs no name of its language.
+        // Inline SVG needs no namespace.
         let svg = plot.svg.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "");
         let svg = svg.trim_start_matches(|c| c != '<');
         let _ = write!(
@@ -62,19 +65,19 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
                     "factors {:.3} (aleatoric) and {:.3} (epistemic)",
                     f.aleatoric, f.epistemic
                 ),
-                Map::Isotonic(_) => "isotonic on the PIT".into(),
+                Map::Isotonic(_) => "isotonic regression of the PIT".into(),
                 Map::Conformal(_) => "split conformal".into(),
             };
             let record = &c.record;
             format!(
-                "{what}, fitted on {} rows of {}, {}",
+                "{what}, fitted to {} rows of {}, {}",
                 record.rows,
                 escape(&record.data),
                 record.date
             )
         }
     };
-    let flagged = evaluation.known.iter().filter(|k| k.flags != 0).count();
+    let flagged = evaluation.objects.iter().filter(|k| k.flags != 0).count();
     let rows = [
         ("model", escape(&subject.model_file)),
         (
@@ -94,11 +97,11 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
         ("data", escape(&subject.data)),
         (
             "objects",
-            format!("{}, of which {flagged} are flagged", evaluation.known.len()),
+            format!("{}, of which {flagged} are flagged", evaluation.objects.len()),
         ),
         ("calibration", calibration),
         (
-            "made",
+            "created",
             format!("{} by lensgpu {}", subject.date, env!("CARGO_PKG_VERSION")),
         ),
     ];
@@ -109,10 +112,10 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
     html + "</table>\n"
 }
 
-fn cell(figure: &Figure, set: &Set, error: f64) -> String {
-    let value = figure.text((figure.of)(&set.metrics));
-    let error = figure.text(error);
-    // The unit stands once, behind the error.
+fn cell(metric: &Metric, set: &MetricSet, error: f64) -> String {
+    let value = metric.text((metric.of)(&set.metrics));
+    let error = metric.text(error);
+    // The unit is shown once, after the error.
     let plain = value.trim_end_matches([' ', '%', '"']);
     if error == "–" {
         return format!("<td>{}</td>", escape(&value));
@@ -120,7 +123,7 @@ fn cell(figure: &Figure, set: &Set, error: f64) -> String {
     format!("<td>{plain} <small>± {}</small></td>", escape(&error))
 }
 
-fn figures(evaluation: &Evaluation, subject: &Subject) -> String {
+fn metrics(evaluation: &Evaluation, subject: &Subject) -> String {
     let mut html = String::from("<div class=\"scroll\"><table class=\"figures\">\n<tr><th></th>");
     for set in &evaluation.sets {
         let best = evaluation
@@ -130,29 +133,29 @@ fn figures(evaluation: &Evaluation, subject: &Subject) -> String {
         let _ = write!(html, "<th>{}{star}</th>", escape(&set.name));
     }
     html += "</tr>\n";
-    for (i, figure) in FIGURES.iter().enumerate() {
-        let _ = write!(html, "<tr><th>{}</th>", escape(figure.title));
+    for (i, metric) in METRICS.iter().enumerate() {
+        let _ = write!(html, "<tr><th>{}</th>", escape(metric.title));
         for set in &evaluation.sets {
-            html += &cell(figure, set, set.errors[i]);
+            html += &cell(metric, set, set.errors[i]);
         }
         html += "</tr>\n";
     }
     html += "</table></div>\n<p class=\"note\">± are standard errors by bootstrap. NLL is −ln p with p in 1/arcsec. \
-             Members are scored without calibration.";
+             Members are uncalibrated.";
     if evaluation.best_member.is_some() {
-        html += " * the best member on validation data.";
+        html += " * The member with the lowest validation NLL.";
     }
     html + "</p>\n"
 }
 
-/// Some of the figures of `rows`, each a set and its own cells before them.
-fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<String>, &'a Set)>) -> String {
-    let shown: Vec<(usize, &Figure)> = FIGURES
+/// A table of the metrics named in `shown`, with one row per set and leading cells of its own under `head`.
+fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<String>, &'a MetricSet)>) -> String {
+    let shown: Vec<(usize, &Metric)> = METRICS
         .iter()
         .enumerate()
         .filter(|(_, f)| shown.contains(&f.name))
         .collect();
-    let titles = head.iter().copied().chain(shown.iter().map(|(_, figure)| figure.title));
+    let titles = head.iter().copied().chain(shown.iter().map(|(_, metric)| metric.title));
     let mut html = String::from("<div class=\"scroll\"><table class=\"figures\">\n<tr>");
     for title in titles {
         let _ = write!(html, "<th>{}</th>", escape(title));
@@ -164,8 +167,8 @@ fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<Stri
             let tag = if i == 0 { "th" } else { "td" };
             let _ = write!(html, "<{tag}>{}</{tag}>", escape(text));
         }
-        for (i, figure) in &shown {
-            html += &cell(figure, set, set.errors[*i]);
+        for (i, metric) in &shown {
+            html += &cell(metric, set, set.errors[*i]);
         }
         html += "</tr>\n";
     }
@@ -173,31 +176,31 @@ fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<Stri
 }
 
 fn flags(evaluation: &Evaluation) -> String {
-    let objects = evaluation.known.len() as f64;
+    let objects = evaluation.objects.len() as f64;
     let rows = evaluation.by_flag().map(|(name, set)| {
         let n = set.metrics.n;
-        let share = format!("{:.1} %", 100.0 * n as f64 / objects);
-        (vec![name.into(), n.to_string(), share], set)
+        let fraction = format!("{:.1} %", 100.0 * n as f64 / objects);
+        (vec![name.into(), n.to_string(), fraction], set)
     });
-    let table = table(&["flag", "objects", "share"], &["rmse", "runaway_share"], rows);
+    let table = table(&["flag", "objects", "fraction"], &["rmse", "runaway_share"], rows);
     let largest = escape(&evaluation.largest.to_string());
     format!(
-        "<h2>Flags</h2>\n{table}<p class=\"note\">Here {largest}. An answer above twice that label has run away, whatever \
-         its sigma.</p>\n"
+        "<h2>Flags</h2>\n{table}<p class=\"note\">In this data, {largest}. A prediction above twice that label is a \
+         catastrophic outlier, whatever its sigma.</p>\n"
     )
 }
 
 fn mean_and_median(evaluation: &Evaluation) -> String {
     let rows = [("mean", &evaluation.sets[0]), ("median", &evaluation.median)];
     let rows = rows.map(|(name, set)| (vec![name.into()], set));
-    let table = table(&["answer"], &["rmse", "share_above_1_arcsec"], rows.into_iter());
+    let table = table(&["prediction"], &["rmse", "share_above_1_arcsec"], rows.into_iter());
     format!(
-        "<h2>Mean and median of the mixture</h2>\n{table}<p class=\"note\">The median, q50 in a catalogue, hardly follows \
-         one member that runs away.</p>\n"
+        "<h2>Mean and median of the mixture</h2>\n{table}<p class=\"note\">The median (q50 in a catalogue) is robust \
+         against a single diverging member.</p>\n"
     )
 }
 
-fn bins(binned: &Binned) -> String {
+fn bins(binned: &BinnedMetrics) -> String {
     const SHOWN: [&str; 8] = [
         "bias",
         "rmse",

@@ -1,32 +1,35 @@
-//! Every figure as JSON and CSV.
+//! All metrics as JSON and CSV.
 
-use crate::evaluate::{Evaluation, Set};
+use crate::evaluate::{Bin, BinnedMetrics, Evaluation, MetricSet};
 use crate::model::Model;
-use crate::posterior::metrics::FIGURES;
+use crate::posterior::metrics::METRICS;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
-/// What a report is about.
+/// What was evaluated.
 pub struct Subject<'a> {
+    /// The model.
     pub model: &'a Model,
-    /// Files, as the user named them.
+    /// Its file, as the user named it.
     pub model_file: String,
+    /// The folder of labelled images, as the user named it.
     pub data: String,
+    /// When: UTC, RFC 3339.
     pub date: String,
 }
 
-/// `{"figures": {"rmse": {"value": .., "error": ..}}, ...}`; what is not finite is null.
+/// `{"figures": {"rmse": {"value": .., "error": ..}}, ...}`; values that are not finite are null.
 pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
     let about = &subject.model.about;
-    let objects = evaluation.known.len();
-    let flag = |flagged: &Set| {
+    let objects = evaluation.objects.len();
+    let flag = |flagged: &MetricSet| {
         let mut value = set(flagged);
         value["share"] = (flagged.metrics.n as f64 / objects as f64).into();
         value
     };
     let largest = evaluation.largest;
-    let bins = |b: &crate::evaluate::Binned| -> Value {
-        let bin = |bin: &crate::evaluate::Bin| {
+    let bins = |b: &BinnedMetrics| -> Value {
+        let bin = |bin: &Bin| {
             let mut value = set(&bin.set);
             value["from"] = bin.from.into();
             value["to"] = bin.to.into();
@@ -47,15 +50,15 @@ pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
         "best_member": evaluation.best_member.map(|m| subject.model.members[m].number),
         "sets": evaluation.sets.iter().map(set).collect::<Vec<_>>(),
         "flags": evaluation.flags.iter().map(flag).collect::<Vec<_>>(),
-        "largest": { "label": largest.label, "answer": largest.answer, "unflagged": largest.unflagged },
+        "largest": { "label": largest.label, "answer": largest.prediction, "unflagged": largest.unflagged },
         "median": set(&evaluation.median),
         "bins": evaluation.binned.iter().map(bins).collect::<Vec<_>>(),
         "by_members": sizes.collect::<Vec<_>>(),
     })
 }
 
-fn set(set: &Set) -> Value {
-    let figures: Map<String, Value> = FIGURES
+fn set(set: &MetricSet) -> Value {
+    let figures: Map<String, Value> = METRICS
         .iter()
         .zip(set.errors)
         .map(|(f, error)| (f.name.into(), json!({ "value": (f.of)(&set.metrics), "error": error })))
@@ -63,8 +66,8 @@ fn set(set: &Set) -> Value {
     json!({ "name": set.name, "objects": set.metrics.n, "figures": figures })
 }
 
-/// One row a figure and set: `set,from,to,objects,figure,unit,value,error`; from and to are empty but for bins. Shares
-/// are 0 to 1.
+/// One row per set and metric: `set,from,to,objects,figure,unit,value,error`, where from and to are empty except for bins.
+/// Fractions are 0 to 1.
 pub fn metrics_csv(evaluation: &Evaluation) -> String {
     let mut text = String::from("set,from,to,objects,figure,unit,value,error\n");
     let number = |value: f64| {
@@ -74,15 +77,15 @@ pub fn metrics_csv(evaluation: &Evaluation) -> String {
             String::new()
         }
     };
-    let mut add = |name: &str, from: &str, to: &str, set: &Set| {
-        for (figure, error) in FIGURES.iter().zip(set.errors) {
-            let unit = if figure.unit == "%" { "" } else { figure.unit };
-            let (value, error) = (number((figure.of)(&set.metrics)), number(error));
+    let mut add = |name: &str, from: &str, to: &str, set: &MetricSet| {
+        for (metric, error) in METRICS.iter().zip(set.errors) {
+            let unit = if metric.unit == "%" { "" } else { metric.unit };
+            let (value, error) = (number((metric.of)(&set.metrics)), number(error));
             let n = set.metrics.n;
             let _ = writeln!(
                 text,
                 "\"{name}\",{from},{to},{n},{},{unit},{value},{error}",
-                figure.name
+                metric.name
             );
         }
     };

@@ -16,8 +16,8 @@ use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
 use crate::plot::training_curves::{MemberCurves, training_curves};
 use crate::posterior::MemberPredictions;
-use crate::posterior::calibration::{Calibration, Forecast, Method, Record, fit};
-use crate::posterior::metrics::{Metrics, Scored};
+use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution, Record, fit};
+use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Mixture;
 use crate::posterior::ood::Threshold;
 use crate::progress::{Callback, EpochRecord, Event, MemberEpoch, Phase, note, warn};
@@ -312,8 +312,13 @@ fn finish(
             warn_if_blind(&model, &answers, progress);
             let score = |calibration: Option<&Calibration>| {
                 let rows = answers.iter().zip(&examples.labels);
-                rows.map(|(a, &truth)| Ok(Scored::new(truth, &Forecast::new(a, calibration)?)))
-                    .collect::<Result<Vec<Scored>>>()
+                rows.map(|(a, &truth)| {
+                    Ok(ScoredPrediction::new(
+                        truth,
+                        &PredictiveDistribution::new(a, calibration)?,
+                    ))
+                })
+                .collect::<Result<Vec<ScoredPrediction>>>()
             };
             let scored = score(model.about.calibration.as_ref())?;
             let metrics = Metrics::new(&scored)?;
@@ -374,7 +379,7 @@ fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, devi
         .collect::<Result<_>>()?;
     model.about.calibration = Some(Calibration {
         map: fit(Method::Factors, &rows)?,
-        record: Record::now(CALIBRATION_SPLIT, rows.len()),
+        record: Record::new(CALIBRATION_SPLIT, rows.len(), utc_now()),
     });
     Ok(())
 }
@@ -432,7 +437,7 @@ fn warn_if_blind(model: &Model, answers: &[MemberPredictions], progress: &Callba
 }
 
 /// Answers beside the truth, for rows that were not trained on.
-fn write_scored(path: &Path, ids: &[String], scored: &[Scored]) -> Result<()> {
+fn write_scored(path: &Path, ids: &[String], scored: &[ScoredPrediction]) -> Result<()> {
     let table = InferTable {
         id: ColumnType::of_texts(ids.iter().map(String::as_str)),
         ra_dec: false,

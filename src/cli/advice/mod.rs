@@ -4,9 +4,13 @@
 
 mod device;
 mod diagnose;
+mod evaluate;
 mod files;
 mod lens;
 mod mass;
+mod plot;
+mod posterior;
+mod report;
 mod survey;
 
 /// Advice for the first error in the chain for which there is any.
@@ -17,8 +21,12 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
 fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     None.or_else(|| error.downcast_ref().and_then(device::advice))
         .or_else(|| error.downcast_ref().and_then(diagnose::advice))
+        .or_else(|| error.downcast_ref().and_then(evaluate::advice))
         .or_else(|| error.downcast_ref().and_then(files::advice))
         .or_else(|| error.downcast_ref().and_then(lens::advice))
         .or_else(|| error.downcast_ref().and_then(mass::advice))
+        .or_else(|| error.downcast_ref().and_then(plot::advice))
+        .or_else(|| error.downcast_ref().and_then(posterior::advice))
+        .or_else(|| error.downcast_ref().and_then(report::advice))
         .or_else(|| error.downcast_ref().and_then(survey::advice))
 }

@@ -1,39 +1,42 @@
 //! Two factors, for the aleatoric and the epistemic part: the default.
 //!
-//! The members' sigmas are multiplied by one, their distances from their mean by the other. What comes out is again a
-//! mixture of the same likelihood with the same mean, so that sigmas, quantiles, NLL and CRPS all follow from it. Where
-//! that is log-normal, it is sigmas and distances of ln theta_e that are multiplied.
+//! One factor multiplies the members' sigmas, the other their distances from their mean. The result is again a mixture of
+//! the same likelihood with the same mean, so that sigmas, quantiles, NLL and CRPS all follow from it. For a log-normal
+//! likelihood, the sigmas and distances are those of ln theta_e.
 //!
-//! They minimise n (D + C / 10) + P over n rows:
+//! The factors minimise n (D + C / 10) + P over n rows:
 //!
-//! - D, coverage: central intervals at the levels p of 1 to 99 % and 99.7 % shall hold the share p of the truths. Each
-//!   level is weighed by its binomial variance, mean_p (coverage(p) - p)^2 / (p (1 - p)), as the Anderson-Darling
-//!   statistic does. It rules where the mixture has not the shape of the errors.
-//! - C, the mean CRPS of the scaled mixtures, each over the sigma it had before, so that all objects count alike. A proper
-//!   score (Gneiting & Raftery 2007, JASA 102, 359): it tells the two factors apart, for it knows which objects have a
-//!   large share of which part, where a curve of coverage does not.
-//! - P = (ln(epistemic / aleatoric) / 0.5)^2 keeps the two together where a few rows, or one member, say nothing else.
+//! - D, coverage: the central intervals at the levels p of 1 to 99 % and 99.7 % should contain the fraction p of the true
+//!   values. Each level is weighted by its binomial variance, mean_p (coverage(p) - p)^2 / (p (1 - p)), as in the
+//!   Anderson-Darling statistic. It dominates if the shape of the mixture is not that of the errors.
+//! - C, the mean CRPS of the scaled mixtures, each divided by the sigma before scaling, so that all objects have the same
+//!   weight. As a proper score (Gneiting & Raftery 2007, JASA 102, 359) it separates the two factors: unlike a coverage
+//!   curve, it depends on which objects have a large fraction of which part.
+//! - P = (ln(epistemic / aleatoric) / 0.5)^2 keeps the two factors similar if few rows, or a single member, do not
+//!   constrain their ratio.
 //!
-//! Why not maximum likelihood: an ensemble of this kind is too wide for most objects and far too narrow for a few. An
-//! error of 60 sigma counts 1,800 nats there, as much as all the others, and leaves intervals as wide as they were. In
-//! coverage it is one object that is not held, in the CRPS its error.
+//! Maximum likelihood would not do: such an ensemble is too wide for most objects and far too narrow for a few. An error of
+//! 60 sigma contributes 1,800 nats, as much as all other objects together, and the intervals would stay as wide as they
+//! were. In the coverage it is one object outside its interval, in the CRPS it counts by its absolute error.
 
 use super::simplex::minimise;
+use crate::posterior::Error;
+use crate::posterior::calibration::Method;
 use crate::posterior::metrics::curves::central_levels;
 use crate::posterior::mixture::Mixture;
-use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Rows that are needed. The error of a factor is near 1 / sqrt(2 n): 16 % here, 10 % from 50 rows.
+/// Rows needed. The relative error of a factor is about 1 / sqrt(2 n): 16 % here, 10 % from 50 rows on.
 pub const LEAST: usize = 20;
-/// Weight of the CRPS beside coverage.
+/// Weight of the CRPS relative to coverage.
 const SCORE: f64 = 0.1;
 /// Width of the penalty in ln(epistemic / aleatoric).
 const ALIKE: f64 = 0.5;
-/// A factor lies between 1 / this and this.
+/// Factors are limited to between 1 / this and this.
 const LARGEST: f64 = 20.0;
 
+/// The two factors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Factors {
     /// Multiplies sigma_aleatoric; log-normal: that of ln theta_e.
@@ -43,12 +46,13 @@ pub struct Factors {
 }
 
 impl Factors {
-    pub fn fit(rows: &[(Mixture, f64)]) -> Result<Factors> {
+    /// Fits the factors to uncalibrated predictions and their true values.
+    ///
+    /// # Errors
+    /// Fewer than [`LEAST`] rows.
+    pub fn fit(rows: &[(Mixture, f64)]) -> Result<Factors, Error> {
         let n = rows.len();
-        ensure!(
-            n >= LEAST,
-            "{n} rows are too few to fit two factors: at least {LEAST} are needed, and 500 or more are better"
-        );
+        Method::Factors.check_rows(n, LEAST)?;
         let factors = |x: [f64; 2]| x.map(|ln| ln.clamp(-LARGEST.ln(), LARGEST.ln()).exp());
         let value = |x: [f64; 2]| {
             let [aleatoric, epistemic] = factors(x);
@@ -65,19 +69,20 @@ impl Factors {
         Ok(Factors { aleatoric, epistemic })
     }
 
-    pub fn is_valid(&self) -> bool {
+    /// Whether both factors are finite and positive.
+    pub(super) fn is_valid(&self) -> bool {
         [self.aleatoric, self.epistemic]
             .iter()
             .all(|f| f.is_finite() && *f > 0.0)
     }
 }
 
-/// mean over p of (share of levels at most p - p)^2 / (p (1 - p)). `levels` ascend.
+/// Mean over p of (fraction of levels at most p - p)^2 / (p (1 - p)). `levels` are in ascending order.
 fn distance(levels: &[f64]) -> f64 {
     let nominal = (1..100).map(|percent| f64::from(percent) / 100.0).chain([0.997]);
     let term = |p: f64| {
-        let share = levels.partition_point(|&level| level <= p) as f64 / levels.len() as f64;
-        (share - p).powi(2) / (p * (1.0 - p))
+        let fraction = levels.partition_point(|&level| level <= p) as f64 / levels.len() as f64;
+        (fraction - p).powi(2) / (p * (1.0 - p))
     };
     nominal.map(term).sum::<f64>() / 100.0
 }

@@ -1,35 +1,37 @@
-//! Quantiles by the distribution of the PIT (Kuleshov, Fenner & Ermon 2018, "Accurate uncertainties for deep learning
-//! using calibrated regression", ICML).
+//! Recalibrated quantiles from the distribution of the PIT (Kuleshov, Fenner & Ermon 2018, "Accurate uncertainties for
+//! deep learning using calibrated regression", ICML).
 //!
-//! The answer's own level F(y) of each truth is compared with the share R of calibration rows whose level is no larger.
-//! R is the isotonic regression of the observed shares on the stated levels; these ascend together, so it is the
-//! distribution function of the levels itself. The calibrated level of y is R(F(y)), and its quantile at p is that of the
-//! mixture at R^-1(p). Coverage becomes right at every level on average over objects alike those it was fitted on; mean,
-//! sigmas, NLL and CRPS stay those of the mixture.
+//! The level F(y) of each true value y in its predicted distribution is compared with the fraction R of calibration rows
+//! whose level is no larger. R is the isotonic regression of the observed fractions on the predicted levels; as these
+//! increase together, it is the distribution function of the levels. The calibrated level of y is R(F(y)), and the
+//! calibrated quantile at p is that of the mixture at R^-1(p). Coverage then is nominal at every level, on average over a
+//! population like that of the calibration set; mean, sigmas, NLL and CRPS stay those of the mixture.
 //!
-//! R is kept as straight lines in the [`tail`] of both levels, where 1 - 1e-40 differs from 1: truths far outside the
-//! stated intervals are what calibration is for. Beyond the first and the last row the tail keeps its distance.
+//! R is stored as straight lines in the [`signed_log_tail`] of both levels, in which 1 - 1e-40 differs from 1: true values
+//! far outside the predicted intervals are what calibration is for. Beyond the first and the last row the offset is
+//! constant.
 
 use super::interpolate;
+use crate::posterior::Error;
+use crate::posterior::calibration::Method;
 use crate::posterior::mixture::Mixture;
-use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// Rows that are needed: with fewer, 95 % intervals would rest on no row at all.
+/// Rows needed: with fewer, no row would constrain the ends of 95 % intervals.
 pub const LEAST: usize = 40;
-/// Knots at most. They lie closest near levels 0 and 1, where intervals end.
+/// Maximum number of knots. They are densest near levels 0 and 1, where intervals end.
 const KNOTS: usize = 200;
 
 /// R as a piecewise linear map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Isotonic {
-    /// (stated, observed) level, both as [`tail`] and ascending.
+    /// (predicted, observed) level, both as [`signed_log_tail`] and in ascending order.
     pub knots: Vec<[f64; 2]>,
 }
 
-/// ln(2 u) below the median and -ln(2 (1 - u)) above: 0 at u = 1/2, infinite at 0 and 1.
-pub fn tail(level: f64) -> f64 {
+/// ln(2 u) for u below 1/2 and -ln(2 (1 - u)) above: 0 at u = 1/2, infinite at 0 and 1.
+fn signed_log_tail(level: f64) -> f64 {
     if level < 0.5 {
         (2.0 * level).ln()
     } else {
@@ -37,32 +39,36 @@ pub fn tail(level: f64) -> f64 {
     }
 }
 
-/// The level of a [`tail`].
-pub fn level(tail: f64) -> f64 {
+/// The level of a [`signed_log_tail`].
+fn level(tail: f64) -> f64 {
     let half = 0.5 * (-tail.abs()).exp();
     if tail < 0.0 { half } else { 1.0 - half }
 }
 
 impl Isotonic {
-    pub fn fit(rows: &[(Mixture, f64)]) -> Result<Isotonic> {
+    /// Fits R to uncalibrated predictions and their true values.
+    ///
+    /// # Errors
+    /// Fewer than [`LEAST`] rows.
+    pub fn fit(rows: &[(Mixture, f64)]) -> Result<Isotonic, Error> {
         let n = rows.len();
-        ensure!(
-            n >= LEAST,
-            "{n} rows are too few for isotonic calibration: at least {LEAST} are needed; use two factors"
-        );
-        let mut stated: Vec<f64> = rows.iter().map(|(mixture, truth)| mixture.tail(*truth)).collect();
-        stated.sort_by(f64::total_cmp);
-        // Ranks at the nodes of Chebyshev; the expected level of rank r of n uniform ones is r / (n + 1).
+        Method::Isotonic.check_rows(n, LEAST)?;
+        let mut predicted: Vec<f64> = rows
+            .iter()
+            .map(|(mixture, truth)| mixture.signed_log_tail(*truth))
+            .collect();
+        predicted.sort_by(f64::total_cmp);
+        // Ranks at Chebyshev nodes; the expected level of rank r of n uniform levels is r / (n + 1).
         let rank = |k: usize| {
-            let share = 0.5 * (1.0 - (PI * k as f64 / KNOTS as f64).cos());
-            ((share * (n + 1) as f64).round() as usize).clamp(1, n)
+            let fraction = 0.5 * (1.0 - (PI * k as f64 / KNOTS as f64).cos());
+            ((fraction * (n + 1) as f64).round() as usize).clamp(1, n)
         };
         let mut ranks: Vec<usize> = (1..KNOTS).map(rank).collect();
         ranks.dedup();
         let mut knots: Vec<[f64; 2]> = Vec::new();
         for rank in ranks {
-            let knot = [stated[rank - 1], tail(rank as f64 / (n + 1) as f64)];
-            // Of equal stated levels the last, as a distribution function has it.
+            let knot = [predicted[rank - 1], signed_log_tail(rank as f64 / (n + 1) as f64)];
+            // Of equal predicted levels the last one counts, as in a distribution function.
             if knots.last().is_some_and(|last| last[0] >= knot[0]) {
                 knots.pop();
             }
@@ -71,7 +77,8 @@ impl Isotonic {
         Ok(Isotonic { knots })
     }
 
-    pub fn is_valid(&self) -> bool {
+    /// Whether the knots are finite and in ascending order.
+    pub(super) fn is_valid(&self) -> bool {
         let ascending = |pair: &[[f64; 2]]| pair[0][0] < pair[1][0] && pair[0][1] < pair[1][1];
         !self.knots.is_empty()
             && self.knots.iter().flatten().all(|v| v.is_finite())
@@ -79,23 +86,23 @@ impl Isotonic {
     }
 
     /// R(F(truth)).
-    pub fn pit(&self, mixture: &Mixture, truth: f64) -> f64 {
-        level(through(&self.knots, mixture.tail(truth)))
+    pub(super) fn pit(&self, mixture: &Mixture, truth: f64) -> f64 {
+        level(extrapolate(&self.knots, mixture.signed_log_tail(truth)))
     }
 
     /// F^-1(R^-1(p)).
-    pub fn quantile(&self, mixture: &Mixture, p: f64) -> f64 {
+    pub(super) fn quantile(&self, mixture: &Mixture, p: f64) -> f64 {
         let swapped: Vec<[f64; 2]> = self
             .knots
             .iter()
-            .map(|&[stated, observed]| [observed, stated])
+            .map(|&[predicted, observed]| [observed, predicted])
             .collect();
-        mixture.at_tail(through(&swapped, tail(p)))
+        mixture.at_signed_log_tail(extrapolate(&swapped, signed_log_tail(p)))
     }
 }
 
-/// Straight lines between the knots, and of slope 1 beyond them.
-fn through(knots: &[[f64; 2]], x: f64) -> f64 {
+/// Straight lines between the knots, with slope 1 beyond them.
+fn extrapolate(knots: &[[f64; 2]], x: f64) -> f64 {
     let end = x.clamp(knots[0][0], knots[knots.len() - 1][0]);
     interpolate(knots, end) + (x - end)
 }

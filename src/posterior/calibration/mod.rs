@@ -1,64 +1,67 @@
-//! Stated intervals made true: a map fitted on data that training did not see, kept in the model, applied to every
-//! answer. What each method does and when to use which is in `docs/calibration.md`.
+//! Calibration: a map fitted to data that training did not see, which rescales intervals to nominal coverage. It is stored
+//! in the model file and applied to every prediction. `docs/calibration.md` says which method to use when.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`factors`] | two factors, for the aleatoric and the epistemic part: the default |
-//! | [`isotonic`] | quantiles by the distribution of the PIT |
+//! | [`isotonic`] | quantiles from the distribution of the PIT |
 //! | [`conformal`] | intervals with a finite-sample guarantee |
-//! | [`fit`](fn@fit) | any of them from answers and truths: start reading here |
+//! | this one | [`fit`] fits any of them, [`PredictiveDistribution`] applies it |
 
 pub mod conformal;
 pub mod factors;
 pub mod isotonic;
 mod simplex;
 
-use super::MemberPredictions;
 use super::mixture::{Mixture, Prediction};
+use super::{Error, MemberPredictions};
 use conformal::Conformal;
 use factors::Factors;
 use isotonic::Isotonic;
 
-use crate::model::utc_now;
-use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 /// A fitted map, and the data that it came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
+    /// Applied to every prediction.
     pub map: Map,
+    /// How it was fitted.
     pub record: Record,
 }
 
-/// What is done to an answer. Each keeps the mean.
+/// What is done to a prediction. No map changes the mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum Map {
+    /// See [`factors`].
     Factors(Factors),
+    /// See [`isotonic`].
     Isotonic(Isotonic),
+    /// See [`conformal`].
     Conformal(Conformal),
 }
 
 /// Where a calibration came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Rows it was fitted on.
+    /// Number of rows that it was fitted to.
     pub rows: usize,
     /// The folder, or the split of the training data.
     pub data: String,
-    /// UTC, RFC 3339.
+    /// When it was fitted: UTC, RFC 3339.
     pub date: String,
-    /// Of lensgpu.
+    /// Version of lensgpu.
     pub version: String,
 }
 
 impl Record {
-    /// Of this moment.
-    pub fn now(data: impl Into<String>, rows: usize) -> Record {
+    /// The record of a fit at `date` by this version of lensgpu.
+    pub fn new(data: impl Into<String>, rows: usize, date: String) -> Record {
         Record {
             rows,
             data: data.into(),
-            date: utc_now(),
+            date,
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }
@@ -97,17 +100,27 @@ impl Method {
             Method::Conformal => "Intervals with a finite-sample guarantee; sigmas and the median are unchanged",
         }
     }
+
+    fn check_rows(self, rows: usize, needed: usize) -> Result<(), Error> {
+        if rows < needed {
+            return Err(Error::TooFewRows {
+                method: self,
+                rows,
+                needed,
+            });
+        }
+        Ok(())
+    }
 }
 
-/// Fits a map. `rows` holds the ensemble's answers, uncalibrated, and the true values.
+/// Fits a map to the ensemble's uncalibrated predictions and their true values (arcsec).
 ///
 /// # Errors
-/// Too few rows for the method; a truth that is not finite.
-pub fn fit(method: Method, rows: &[(Mixture, f64)]) -> Result<Map> {
-    ensure!(
-        rows.iter().all(|(_, truth)| truth.is_finite()),
-        "a true value is not finite: nothing can be calibrated on it"
-    );
+/// Too few rows for the method; a true value that is not finite.
+pub fn fit(method: Method, rows: &[(Mixture, f64)]) -> Result<Map, Error> {
+    if let Some((row, &(_, truth))) = rows.iter().enumerate().find(|(_, (_, truth))| !truth.is_finite()) {
+        return Err(Error::TruthNotFinite { row, truth });
+    }
     Ok(match method {
         Method::Factors => Map::Factors(Factors::fit(rows)?),
         Method::Isotonic => Map::Isotonic(Isotonic::fit(rows)?),
@@ -116,7 +129,7 @@ pub fn fit(method: Method, rows: &[(Mixture, f64)]) -> Result<Map> {
 }
 
 impl Map {
-    /// Whether every number of it can be used: files may have been edited.
+    /// Whether all its numbers are usable; those of an edited file may not be.
     pub fn is_valid(&self) -> bool {
         match self {
             Map::Factors(map) => map.is_valid(),
@@ -126,38 +139,49 @@ impl Map {
     }
 }
 
-/// The answer for one object: the members' mixture, read by the model's calibration.
+/// The predicted distribution of one object: the members' mixture and the calibration of its quantiles.
 #[derive(Clone, Debug)]
-pub struct Forecast<'a> {
-    /// With the factors applied where the map is that.
+pub struct PredictiveDistribution<'a> {
+    /// Already scaled if the calibration is by factors.
     mixture: Mixture,
-    map: Option<&'a Map>,
+    quantiles: QuantileMap<'a>,
 }
 
-impl<'a> Forecast<'a> {
-    /// Of an answer in arcsec.
+/// Where quantiles come from.
+#[derive(Clone, Debug)]
+enum QuantileMap<'a> {
+    Mixture,
+    Isotonic(&'a Isotonic),
+    Conformal(&'a Conformal),
+}
+
+impl<'a> PredictiveDistribution<'a> {
+    /// The distribution from predictions in arcsec.
     ///
     /// # Errors
     /// Those of [`MemberPredictions::mixture`].
-    pub fn new(answer: &MemberPredictions, calibration: Option<&'a Calibration>) -> Result<Forecast<'a>> {
-        Ok(Forecast::of(&answer.mixture()?, calibration.map(|c| &c.map)))
+    pub fn new(
+        members: &MemberPredictions,
+        calibration: Option<&'a Calibration>,
+    ) -> Result<PredictiveDistribution<'a>, Error> {
+        Ok(PredictiveDistribution::of(
+            &members.mixture()?,
+            calibration.map(|c| &c.map),
+        ))
     }
 
-    /// The same of a mixture that is there already, and is not calibrated.
-    pub fn of(mixture: &Mixture, map: Option<&'a Map>) -> Forecast<'a> {
-        match map {
-            Some(Map::Factors(factors)) => Forecast {
-                mixture: mixture.scaled(factors.aleatoric, factors.epistemic),
-                map: None,
-            },
-            _ => Forecast {
-                mixture: mixture.clone(),
-                map,
-            },
-        }
+    /// The distribution from an uncalibrated mixture.
+    pub fn of(mixture: &Mixture, map: Option<&'a Map>) -> PredictiveDistribution<'a> {
+        let (mixture, quantiles) = match map {
+            None => (mixture.clone(), QuantileMap::Mixture),
+            Some(Map::Factors(f)) => (mixture.scaled(f.aleatoric, f.epistemic), QuantileMap::Mixture),
+            Some(Map::Isotonic(map)) => (mixture.clone(), QuantileMap::Isotonic(map)),
+            Some(Map::Conformal(map)) => (mixture.clone(), QuantileMap::Conformal(map)),
+        };
+        PredictiveDistribution { mixture, quantiles }
     }
 
-    /// The density that NLL, CRPS and the sigmas are of. Isotonic and conformal calibration change quantiles alone.
+    /// The mixture that determines NLL, CRPS and sigmas. Isotonic and conformal calibration change only quantiles.
     pub fn mixture(&self) -> &Mixture {
         &self.mixture
     }
@@ -167,27 +191,27 @@ impl<'a> Forecast<'a> {
         self.mixture.prediction_with(|p| self.quantile(p))
     }
 
-    /// The value that the truth lies below with probability `p`, 0 < p < 1.
+    /// The radius (arcsec) that exceeds the true one with probability `p`, 0 < p < 1.
     pub fn quantile(&self, p: f64) -> f64 {
-        match self.map {
-            Some(Map::Isotonic(map)) => map.quantile(&self.mixture, p),
-            Some(Map::Conformal(map)) => map.quantile(&self.mixture, p),
-            Some(Map::Factors(_)) | None => self.mixture.quantile(p),
+        match self.quantiles {
+            QuantileMap::Mixture => self.mixture.quantile(p),
+            QuantileMap::Isotonic(map) => map.quantile(&self.mixture, p),
+            QuantileMap::Conformal(map) => map.quantile(&self.mixture, p),
         }
     }
 
-    /// The probability integral transform: the level of the quantile that equals `truth`, 0 to 1. Over many objects it
-    /// is uniform where the stated quantiles are true.
+    /// The probability integral transform: the level of the quantile that equals `truth`, 0 to 1. It is uniform over many
+    /// objects if the predicted quantiles are calibrated.
     pub fn pit(&self, truth: f64) -> f64 {
-        match self.map {
-            Some(Map::Isotonic(map)) => map.pit(&self.mixture, truth),
-            Some(Map::Conformal(map)) => map.pit(&self.mixture, truth),
-            Some(Map::Factors(_)) | None => self.mixture.cdf(truth),
+        match self.quantiles {
+            QuantileMap::Mixture => self.mixture.cdf(truth),
+            QuantileMap::Isotonic(map) => map.pit(&self.mixture, truth),
+            QuantileMap::Conformal(map) => map.pit(&self.mixture, truth),
         }
     }
 }
 
-/// A piecewise linear map through `knots`, which ascend in both; flat beyond them.
+/// Piecewise linear interpolation between `knots`, which are in ascending order in both coordinates; constant beyond them.
 fn interpolate(knots: &[[f64; 2]], x: f64) -> f64 {
     let after = knots.partition_point(|knot| knot[0] < x);
     match (after.checked_sub(1).map(|i| knots[i]), knots.get(after)) {

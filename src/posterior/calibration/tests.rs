@@ -9,8 +9,8 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     StandardNormal.sample(rng)
 }
 
-/// Answers of five members, and truths drawn from the mixture whose sigmas and spread are `aleatoric` and `epistemic`
-/// times those stated.
+/// Predictions of five members, and true values drawn from the mixture with sigmas and spread `aleatoric` and `epistemic`
+/// times those predicted.
 fn rows(n: usize, aleatoric: f64, epistemic: f64, seed: u64) -> Vec<(Mixture, f64)> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let row = |_| {
@@ -26,8 +26,8 @@ fn rows(n: usize, aleatoric: f64, epistemic: f64, seed: u64) -> Vec<(Mixture, f6
 }
 
 fn coverage(rows: &[(Mixture, f64)], map: Option<&Map>, level: f64) -> f64 {
-    let held = |(mixture, truth): &&(Mixture, f64)| {
-        let forecast = Forecast::of(mixture, map);
+    let contained = |(mixture, truth): &&(Mixture, f64)| {
+        let forecast = PredictiveDistribution::of(mixture, map);
         let ends = [0.5 - 0.5 * level, 0.5 + 0.5 * level].map(|p| forecast.quantile(p));
         let within = ends[0] <= *truth && *truth <= ends[1];
         let by_pit = (2.0 * forecast.pit(*truth) - 1.0).abs() <= level;
@@ -37,18 +37,18 @@ fn coverage(rows: &[(Mixture, f64)], map: Option<&Map>, level: f64) -> f64 {
         );
         within
     };
-    rows.iter().filter(held).count() as f64 / rows.len() as f64
+    rows.iter().filter(contained).count() as f64 / rows.len() as f64
 }
 
 #[test]
-fn every_method_makes_known_miscalibration_true_within_binomial_error() {
+fn every_method_corrects_known_miscalibration_within_binomial_error() {
     let (n_cal, n_test) = (3000, 3000);
     for (aleatoric, epistemic) in [(0.5, 0.5), (1.0, 1.0), (1.8, 2.5), (0.6, 2.0)] {
         let (cal, test) = (
             rows(n_cal, aleatoric, epistemic, 1),
             rows(n_test, aleatoric, epistemic, 2),
         );
-        for method in [Method::Factors, Method::Isotonic, Method::Conformal] {
+        for method in Method::ALL {
             let map = fit(method, &cal).unwrap();
             assert!(map.is_valid());
             for p in [0.683, 0.954, 0.997] {
@@ -61,13 +61,16 @@ fn every_method_makes_known_miscalibration_true_within_binomial_error() {
             }
         }
         if aleatoric != 1.0 && aleatoric != 0.6 {
-            assert!((coverage(&test, None, 0.683) - 0.683).abs() > 0.1, "the task is none");
+            assert!(
+                (coverage(&test, None, 0.683) - 0.683).abs() > 0.1,
+                "nothing to calibrate"
+            );
         }
     }
 }
 
 #[test]
-fn factors_are_found_where_there_are_many_rows() {
+fn factors_are_recovered_from_many_rows() {
     for (aleatoric, epistemic) in [(1.0, 1.0), (0.5, 0.5), (1.5, 2.0)] {
         let Map::Factors(f) = fit(Method::Factors, &rows(6000, aleatoric, epistemic, 3)).unwrap() else {
             unreachable!()
@@ -75,16 +78,16 @@ fn factors_are_found_where_there_are_many_rows() {
         assert!((f.aleatoric / aleatoric - 1.0).abs() < 0.12, "{f:?}");
         assert!((f.epistemic / epistemic - 1.0).abs() < 0.15, "{f:?}");
     }
-    // One member has no spread: the penalty alone decides, and says the same.
+    // A single member has no spread: only the penalty constrains the ratio, to 1.
     let single: Vec<_> = rows(200, 1.0, 1.0, 4)
         .into_iter()
-        .map(|(m, y)| (m.moments(), y))
+        .map(|(m, y)| (m.moment_matched(), y))
         .collect();
     let f = Factors::fit(&single).unwrap();
     assert!((f.epistemic / f.aleatoric - 1.0).abs() < 0.02, "{f:?}");
 }
 
-/// As [`rows`], of any likelihood: truths are drawn from the mixture that is scaled by the two factors.
+/// As [`rows`] for any likelihood: true values are drawn from the mixture scaled by the two factors.
 fn scaled_rows(likelihood: Likelihood, n: usize, factors: [f64; 2], seed: u64) -> Vec<(Mixture, f64)> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let row = |_| {
@@ -92,7 +95,7 @@ fn scaled_rows(likelihood: Likelihood, n: usize, factors: [f64; 2], seed: u64) -
         let mu: Vec<f64> = (0..5).map(|_| centre * (0.1 * normal(&mut rng)).exp()).collect();
         let var: Vec<f64> = (0..5).map(|_| (0.05 + 0.2 * rng.random::<f64>()).powi(2)).collect();
         let mixture = Mixture::new(likelihood, &mu, &var).unwrap();
-        let truth = mixture.scaled(factors[0], factors[1]).draw(&mut rng);
+        let truth = mixture.scaled(factors[0], factors[1]).sample(&mut rng);
         (mixture, truth)
     };
     (0..n).map(row).collect()
@@ -106,7 +109,7 @@ fn every_method_calibrates_every_likelihood() {
             scaled_rows(likelihood, n, factors, 11),
             scaled_rows(likelihood, n, factors, 12),
         );
-        for method in [Method::Factors, Method::Isotonic, Method::Conformal] {
+        for method in Method::ALL {
             let map = fit(method, &cal).unwrap();
             for p in [0.683, 0.954] {
                 let allowed = 3.0 * (p * (1.0 - p) * 2.0 / n as f64).sqrt();
@@ -121,12 +124,15 @@ fn every_method_calibrates_every_likelihood() {
                 assert!((f.epistemic / factors[1] - 1.0).abs() < 0.2, "{likelihood:?} {f:?}");
             }
         }
-        assert!((coverage(&test, None, 0.683) - 0.683).abs() > 0.1, "the task is none");
+        assert!(
+            (coverage(&test, None, 0.683) - 0.683).abs() > 0.1,
+            "nothing to calibrate"
+        );
     }
 }
 
 #[test]
-fn one_runaway_truth_moves_no_factor_far() {
+fn one_catastrophic_outlier_hardly_changes_the_factors() {
     let mut rows = rows(300, 0.5, 0.5, 5);
     let before = Factors::fit(&rows).unwrap();
     rows[0].1 = 60.0;
@@ -137,8 +143,8 @@ fn one_runaway_truth_moves_no_factor_far() {
     );
 }
 
-/// Over many draws of calibration rows and a new object, the interval at p holds the truth with probability
-/// ceil((n + 1) p) / (n + 1), however wrong the stated sigmas are.
+/// Over many samples of calibration rows and a new object, the interval at p contains the true value with probability
+/// ceil((n + 1) p) / (n + 1), however wrong the predicted sigmas are.
 #[test]
 fn conformal_keeps_its_guarantee_in_finite_samples() {
     for (n, level) in [(19, 0.95), (19, 0.5), (50, 0.68), (50, 0.95)] {
@@ -148,7 +154,7 @@ fn conformal_keeps_its_guarantee_in_finite_samples() {
                 let rows = rows(n + 1, 2.0, 0.3, 1000 + draw);
                 let map = fit(Method::Conformal, &rows[..n]).unwrap();
                 let (mixture, truth) = &rows[n];
-                let forecast = Forecast::of(mixture, Some(&map));
+                let forecast = PredictiveDistribution::of(mixture, Some(&map));
                 let p = 0.5 - 0.5 * level;
                 (forecast.quantile(p)..=forecast.quantile(1.0 - p)).contains(truth)
             })
@@ -164,12 +170,15 @@ fn conformal_keeps_its_guarantee_in_finite_samples() {
 }
 
 #[test]
-fn quantiles_ascend_and_sigmas_stay_where_they_should() {
+fn quantiles_ascend_and_only_factors_change_sigmas() {
     let rows = rows(400, 0.4, 2.0, 6);
-    for method in [Method::Factors, Method::Isotonic, Method::Conformal] {
+    for method in Method::ALL {
         let map = fit(method, &rows).unwrap();
         for (mixture, _) in &rows[..50] {
-            let (raw, calibrated) = (mixture.prediction(), Forecast::of(mixture, Some(&map)).prediction());
+            let (raw, calibrated) = (
+                mixture.prediction(),
+                PredictiveDistribution::of(mixture, Some(&map)).prediction(),
+            );
             assert!(calibrated.quantiles.is_sorted(), "{method:?} {calibrated:?}");
             assert!((calibrated.theta_e - raw.theta_e).abs() < 1e-12);
             assert_eq!(method != Method::Factors, calibrated.sigma == raw.sigma);
@@ -183,33 +192,46 @@ fn quantiles_ascend_and_sigmas_stay_where_they_should() {
     assert_eq!(
         conformal.quantile(mixture, 0.9999),
         f64::INFINITY,
-        "400 rows say nothing of it"
+        "400 rows do not constrain it"
     );
     assert!(conformal.quantile(mixture, 0.9985).is_finite());
 }
 
 #[test]
-fn levels_that_underflow_are_no_end_of_the_map() {
+fn levels_that_underflow_do_not_end_the_map() {
     let mut rows = rows(100, 1.0, 1.0, 7);
     for row in &mut rows[..20] {
         row.1 += 1e3;
     }
     let map = fit(Method::Isotonic, &rows).unwrap();
     assert!(map.is_valid());
-    let q = Forecast::of(&rows[50].0, Some(&map)).prediction().quantiles;
+    let q = PredictiveDistribution::of(&rows[50].0, Some(&map))
+        .prediction()
+        .quantiles;
     assert!(q.iter().all(|q| q.is_finite()) && q.is_sorted(), "{q:?}");
     assert!(LEVELS.len() == q.len());
 }
 
 #[test]
-fn too_few_rows_and_truths_that_are_not_finite() {
-    let refused = |method, rows: &[(Mixture, f64)]| fit(method, rows).unwrap_err().to_string();
+fn too_few_rows_and_true_values_that_are_not_finite_are_errors() {
     let mut few = rows(18, 1.0, 1.0, 8);
-    assert!(refused(Method::Factors, &few).contains("18 rows are too few"));
-    assert!(refused(Method::Isotonic, &few).contains("at least 40"));
-    assert!(refused(Method::Conformal, &few).contains("at least 19"));
+    for (method, needed) in [(Method::Factors, 20), (Method::Isotonic, 40), (Method::Conformal, 19)] {
+        let error = fit(method, &few).unwrap_err();
+        let expected = Error::TooFewRows {
+            method,
+            rows: 18,
+            needed,
+        };
+        assert_eq!(error, expected);
+        let message = error.to_string();
+        assert!(
+            message.contains("18 rows are too few") && message.contains(&format!("at least {needed} are needed")),
+            "{message}"
+        );
+    }
     few[3].1 = f64::NAN;
-    assert!(refused(Method::Factors, &few).contains("not finite"));
+    let error = fit(Method::Factors, &few).unwrap_err();
+    assert!(matches!(error, Error::TruthNotFinite { row: 3, .. }), "{error}");
 }
 
 #[test]
@@ -219,7 +241,7 @@ fn the_map_is_readable_json() {
             aleatoric: 0.5,
             epistemic: 1.0 / 3.0,
         }),
-        record: Record::now("cal/", 400),
+        record: Record::new("cal/", 400, "2026-07-14T09:30:00Z".into()),
     };
     let text = serde_json::to_string(&calibration).unwrap();
     assert!(

@@ -1,36 +1,37 @@
-//! How far the figures are uncertain because the objects are few: the bootstrap (Efron 1979, Ann. Stat. 7, 1).
+//! Standard errors of the metrics by bootstrap (Efron 1979, Ann. Stat. 7, 1).
 
-use super::{FIGURES, Metrics, Scored};
-use anyhow::Result;
+use super::{METRICS, Metrics, ScoredPrediction};
+use crate::posterior::Error;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Samples drawn unless told otherwise: standard errors are then known to 5 %.
+/// Default number of samples, which gives standard errors to 5 %.
 pub const SAMPLES: usize = 200;
 
-/// The standard deviation of each of [`FIGURES`] over `samples` samples of as many objects, drawn with replacement.
-/// Sample k depends on (seed, k) alone. Samples in which a figure is not finite do not count for it. One object does not
-/// say how objects differ: NaN.
+/// The standard deviation of each of [`METRICS`] over `samples` resamplings of the objects with replacement.
+///
+/// Sample k depends only on (seed, k). Samples in which a metric is not finite are left out for that metric. The result is
+/// NaN for a single object, which says nothing about the scatter between objects.
 ///
 /// # Errors
 /// Those of [`Metrics::new`].
-pub fn bootstrap(objects: &[Scored], samples: usize, seed: u64) -> Result<[f64; FIGURES.len()]> {
+pub fn bootstrap(objects: &[ScoredPrediction], samples: usize, seed: u64) -> Result<[f64; METRICS.len()], Error> {
     if objects.len() == 1 {
-        return Ok([f64::NAN; FIGURES.len()]);
+        return Ok([f64::NAN; METRICS.len()]);
     }
     let sample = |k: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(k as u64);
-        let drawn: Vec<Scored> = objects
+        let drawn: Vec<ScoredPrediction> = objects
             .iter()
             .map(|_| objects[rng.random_range(0..objects.len() as u64) as usize])
             .collect();
-        Metrics::new(&drawn).map(|m| FIGURES.map(|figure| (figure.of)(&m)))
+        Metrics::new(&drawn).map(|m| METRICS.map(|metric| (metric.of)(&m)))
     };
-    let all: Vec<_> = (0..samples).into_par_iter().map(sample).collect::<Result<_>>()?;
-    Ok(std::array::from_fn(|figure| {
-        deviation(all.iter().map(|values| values[figure]).filter(|v| v.is_finite()))
+    let all: Vec<_> = (0..samples).into_par_iter().map(sample).collect::<Result<_, _>>()?;
+    Ok(std::array::from_fn(|metric| {
+        deviation(all.iter().map(|values| values[metric]).filter(|v| v.is_finite()))
     }))
 }
 
@@ -44,21 +45,21 @@ fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
 mod tests {
     use super::*;
     use crate::posterior::MemberPredictions;
-    use crate::posterior::calibration::Forecast;
+    use crate::posterior::calibration::PredictiveDistribution;
 
     #[test]
-    fn the_error_of_a_mean_and_of_a_share() {
-        let objects: Vec<Scored> = (0..400)
+    fn the_error_of_a_mean_and_of_a_constant() {
+        let objects: Vec<ScoredPrediction> = (0..400)
             .map(|i| {
                 let error = if i % 2 == 0 { 0.3 } else { -0.3 };
-                Scored::new(
+                ScoredPrediction::new(
                     1.0,
-                    &Forecast::new(&MemberPredictions::gaussian(&[1.0 + error], &[0.09]), None).unwrap(),
+                    &PredictiveDistribution::new(&MemberPredictions::gaussian(&[1.0 + error], &[0.09]), None).unwrap(),
                 )
             })
             .collect();
         let errors = bootstrap(&objects, 400, 1).unwrap();
-        let of = |name: &str| errors[FIGURES.iter().position(|f| f.name == name).unwrap()];
+        let of = |name: &str| errors[METRICS.iter().position(|f| f.name == name).unwrap()];
         assert!((of("bias") / (0.3 / 20.0) - 1.0).abs() < 0.15, "{}", of("bias"));
         assert!(of("sharpness") < 1e-12);
         assert_eq!(

@@ -1,34 +1,36 @@
-//! Stated against observed: what reliability diagrams and sigma-error plots are drawn from.
+//! Predicted against observed levels and sigmas: the data of reliability diagrams and of sigma-error plots.
 
-use super::Scored;
+use super::ScoredPrediction;
 
-/// Levels at which curves are compared, 0 and 1 among them.
-pub const LEVELS: usize = 100;
-/// Bins of sigma at most; each holds at least this many objects.
+/// Number of levels of a [`curve`], including 0 and 1.
+const LEVELS: usize = 100;
+/// Maximum number of bins of sigma.
 const BINS: usize = 10;
+/// Minimum number of objects in a bin.
 const LEAST_IN_BIN: usize = 10;
 
-/// (level, share of objects at or below it) at [`LEVELS`] evenly spaced levels from 0 to 1. `levels` ascend.
+/// (level, fraction of objects at or below it) at 100 evenly spaced levels from 0 to 1, from the objects' own `levels` in
+/// ascending order.
 pub fn curve(levels: &[f64]) -> Vec<[f64; 2]> {
     let at = |k: usize| k as f64 / (LEVELS - 1) as f64;
-    let share = |level: f64| levels.partition_point(|&v| v <= level) as f64 / levels.len() as f64;
-    (0..LEVELS).map(|k| [at(k), share(at(k))]).collect()
+    let fraction = |level: f64| levels.partition_point(|&v| v <= level) as f64 / levels.len() as f64;
+    (0..LEVELS).map(|k| [at(k), fraction(at(k))]).collect()
 }
 
-/// Levels of the central intervals that just hold each truth, |2 PIT - 1|, ascending.
+/// The level of the smallest central interval that contains each true value, |2 PIT - 1|, in ascending order.
 pub fn central_levels(pits: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut levels: Vec<f64> = pits.map(|pit| (2.0 * pit - 1.0).abs()).collect();
     levels.sort_by(f64::total_cmp);
     levels
 }
 
-/// The area between a [`curve`] and the diagonal, by straight lines between its points: 0 is calibrated, 0.5 the worst.
+/// The area between a [`curve`] and the diagonal, with straight lines between the points: 0 if calibrated, at most 0.5.
 pub fn miscalibration_area(curve: &[[f64; 2]]) -> f64 {
     let piece = |pair: &[[f64; 2]]| {
         let (a, b) = (pair[0][1] - pair[0][0], pair[1][1] - pair[1][0]);
         let width = pair[1][0] - pair[0][0];
         if a * b < 0.0 {
-            // Two triangles on either side of the crossing.
+            // Two triangles, one on either side of the crossing.
             0.5 * width * (a * a + b * b) / (a - b).abs()
         } else {
             0.5 * width * (a + b).abs()
@@ -40,15 +42,16 @@ pub fn miscalibration_area(curve: &[[f64; 2]]) -> f64 {
 /// Objects of similar sigma.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SigmaBin {
+    /// Number of objects.
     pub n: usize,
-    /// Root of the mean variance, arcsec.
-    pub stated: f64,
-    /// Root of the mean squared error, arcsec.
+    /// Root mean predicted variance, arcsec.
+    pub predicted: f64,
+    /// Root mean squared error, arcsec.
     pub observed: f64,
 }
 
-/// At most ten bins of equally many objects, by ascending sigma.
-pub fn sigma_bins(objects: &[Scored]) -> Vec<SigmaBin> {
+/// Up to ten bins with equal numbers of objects, in ascending order of sigma.
+pub fn sigma_bins(objects: &[ScoredPrediction]) -> Vec<SigmaBin> {
     let mut sorted: Vec<(f64, f64)> = objects.iter().map(|o| (o.prediction.sigma, o.error())).collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let n = sorted.len();
@@ -58,7 +61,7 @@ pub fn sigma_bins(objects: &[Scored]) -> Vec<SigmaBin> {
         let root_mean = |sum: f64| (sum / part.len() as f64).sqrt();
         SigmaBin {
             n: part.len(),
-            stated: root_mean(part.iter().map(|(sigma, _)| sigma * sigma).sum()),
+            predicted: root_mean(part.iter().map(|(sigma, _)| sigma * sigma).sum()),
             observed: root_mean(part.iter().map(|(_, error)| error * error).sum()),
         }
     };
@@ -66,10 +69,10 @@ pub fn sigma_bins(objects: &[Scored]) -> Vec<SigmaBin> {
 }
 
 /// Expected normalised calibration error (Levi et al. 2022, Sensors 22, 5540): mean over the bins of
-/// |stated - observed| / stated.
+/// |predicted - observed| / predicted.
 pub fn ence(bins: &[SigmaBin]) -> f64 {
     bins.iter()
-        .map(|b| (b.stated - b.observed).abs() / b.stated)
+        .map(|b| (b.predicted - b.observed).abs() / b.predicted)
         .sum::<f64>()
         / bins.len() as f64
 }
@@ -92,7 +95,11 @@ mod tests {
 
     #[test]
     fn ence_by_hand() {
-        let bins = [(2.0, 1.0), (1.0, 1.5)].map(|(stated, observed)| SigmaBin { n: 1, stated, observed });
+        let bins = [(2.0, 1.0), (1.0, 1.5)].map(|(predicted, observed)| SigmaBin {
+            n: 1,
+            predicted,
+            observed,
+        });
         assert_eq!(ence(&bins), 0.5);
     }
 }

@@ -1,48 +1,50 @@
-//! How good answers are, on objects whose true Einstein radius is known. Formulae and sources are in
-//! `docs/evaluation.md`.
+//! Metrics of predictions for objects with known Einstein radius. Formulae and sources are in `docs/evaluation.md`.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | this one | the figures of a set of objects |
-//! | [`curves`] | stated against observed levels and sigmas |
-//! | [`bootstrap`](mod@bootstrap) | errors of the figures |
+//! | this one | the metrics of a set of objects |
+//! | [`curves`] | predicted against observed levels and sigmas |
+//! | [`bootstrap`](mod@bootstrap) | standard errors of the metrics |
 
 pub mod bootstrap;
 pub mod curves;
 
-use super::calibration::Forecast;
+use super::Error;
+use super::calibration::PredictiveDistribution;
 use super::mixture::Prediction;
 use crate::numeric;
-use anyhow::{Result, ensure};
 use curves::{central_levels, curve, ence, miscalibration_area, sigma_bins};
 use serde::Serialize;
 use std::fmt;
 
-/// One object's answer beside the truth, arcsec.
+/// One object's prediction with its true value and scores.
 #[derive(Clone, Copy, Debug)]
-pub struct Scored {
+pub struct ScoredPrediction {
+    /// True Einstein radius, arcsec.
     pub truth: f64,
+    /// Predicted Einstein radius, arcsec.
     pub prediction: Prediction,
-    /// -ln p(truth) of the mixture, p in 1/arcsec, with its constant.
+    /// -ln p(truth) of the mixture, p in 1/arcsec, with its normalisation.
     pub nll: f64,
-    /// The same of one Gaussian with the mixture's mean and variance.
+    /// The same for a Gaussian with the mixture's mean and variance.
     pub nll_gaussian: f64,
-    /// Of the mixture, arcsec; see [`Mixture::crps`](super::mixture::Mixture::crps).
+    /// CRPS of the mixture, arcsec; see [`Mixture::crps`](super::mixture::Mixture::crps).
     pub crps: f64,
-    /// See [`Forecast::pit`].
+    /// Probability integral transform; see [`PredictiveDistribution::pit`].
     pub pit: f64,
 }
 
-impl Scored {
-    pub fn new(truth: f64, forecast: &Forecast) -> Scored {
-        let mixture = forecast.mixture();
-        Scored {
+impl ScoredPrediction {
+    /// Scores the predicted distribution of an object whose true value (arcsec) is known.
+    pub fn new(truth: f64, predicted: &PredictiveDistribution) -> ScoredPrediction {
+        let mixture = predicted.mixture();
+        ScoredPrediction {
             truth,
-            prediction: forecast.prediction(),
+            prediction: predicted.prediction(),
             nll: -mixture.log_pdf(truth),
-            nll_gaussian: -mixture.moments().log_pdf(truth),
+            nll_gaussian: -mixture.moment_matched().log_pdf(truth),
             crps: mixture.crps(truth),
-            pit: forecast.pit(truth),
+            pit: predicted.pit(truth),
         }
     }
 
@@ -52,8 +54,10 @@ impl Scored {
     }
 }
 
-/// Figures over a set of objects; e = predicted - true in arcsec, predicted being the mixture's mean. What a set is too
-/// small or too uniform for is NaN.
+/// Metrics of a set of objects, with errors e = predicted - true in arcsec, where predicted is the mixture's mean. A metric
+/// that is undefined, for a set that is too small or too uniform, is NaN.
+///
+/// The names of the fields are the keys in `metrics.json` and `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
     /// Number of objects.
@@ -62,57 +66,59 @@ pub struct Metrics {
     pub bias: f64,
     /// sqrt(mean(e^2)), arcsec.
     pub rmse: f64,
-    /// The same without the floor(n / 100) objects of largest |e| (none is left out where n < 100), arcsec.
+    /// The same without the floor(n / 100) objects with the largest |e|, arcsec.
     pub rmse_without_worst_1pct: f64,
     /// median(|e|), arcsec.
     pub median_abs_error: f64,
-    /// 1.4826 median(|e - median(e)|), arcsec: a standard deviation that outliers do not move.
+    /// 1.4826 median(|e - median(e)|), arcsec: a robust standard deviation.
     pub nmad: f64,
-    /// 1 - sum(e^2) / sum((truth - mean(truth))^2): the share of the truths' variance that is explained.
+    /// 1 - sum(e^2) / sum((truth - mean(truth))^2): the explained fraction of the variance.
     pub r2: f64,
-    /// Share of objects with |e| > 1 arcsec, 0 to 1.
+    /// Fraction of objects with |e| > 1 arcsec, 0 to 1.
     pub share_above_1_arcsec: f64,
-    /// Share of objects with |e| > 3 NMAD and |e| > 0.5 arcsec, 0 to 1.
+    /// Fraction of objects with |e| > 3 NMAD and |e| > 0.5 arcsec, 0 to 1.
     pub outlier_share: f64,
-    /// Share of objects with |e| > 1 arcsec and |e| > 5 sigma, 0 to 1: far off, and unaware of it.
+    /// Fraction of objects with |e| > 1 arcsec and |e| > 5 sigma, 0 to 1: catastrophic outliers that sigma does not reveal.
     pub runaway_share: f64,
     /// mean(-ln p(truth)) of the mixture, p in 1/arcsec.
     pub nll: f64,
-    /// The same of one Gaussian with the mixture's moments.
+    /// The same for a Gaussian with the mixture's mean and variance.
     pub nll_gaussian: f64,
     /// mean(CRPS) of the mixture, arcsec.
     pub crps: f64,
-    /// Share of truths within the central interval at 68.3 %, of the answer's own quantiles.
+    /// Fraction of true values within the central 68.3 % interval, 0 to 1.
     pub coverage_683: f64,
-    /// At 95.4 %.
+    /// Fraction of true values within the central 95.4 % interval, 0 to 1.
     pub coverage_954: f64,
-    /// At 99.7 %.
+    /// Fraction of true values within the central 99.7 % interval, 0 to 1.
     pub coverage_997: f64,
-    /// Area between the curve of central coverage and the diagonal.
+    /// Area between the curve of central coverage and the diagonal, 0 to 0.5.
     pub miscalibration_area: f64,
-    /// mean(sigma), arcsec: of two models with true intervals the one of smaller sharpness tells more.
+    /// mean(sigma), arcsec: of two calibrated models, the one with smaller sharpness is more informative.
     pub sharpness: f64,
-    /// Expected normalised calibration error of sigma in bins.
+    /// Expected normalised calibration error of sigma; see [`curves::ence`].
     pub ence: f64,
     /// mean(sigma_epistemic^2 / sigma^2), 0 to 1.
     pub epistemic_share: f64,
 }
 
-/// One of the figures of [`Metrics`], for tables.
+/// One of the metrics, as tables show it.
 #[derive(Clone, Copy)]
-pub struct Figure {
+pub struct Metric {
+    /// The name of its field, also in `metrics.json` and `metrics.csv`.
     pub name: &'static str,
-    /// As people read it.
+    /// The name in tables.
     pub title: &'static str,
-    /// `arcsec`, or empty.
+    /// `arcsec`; `%` for fractions, which tables show in percent; or empty.
     pub unit: &'static str,
+    /// Its value.
     pub of: fn(&Metrics) -> f64,
 }
 
-macro_rules! figures {
+macro_rules! metrics {
     ($($name:ident $title:literal $unit:literal),+ $(,)?) => {
-        /// Every figure, in the order of tables.
-        pub const FIGURES: [Figure; [$(stringify!($name)),+].len()] = [$(Figure {
+        /// Every metric, in the order of tables.
+        pub const METRICS: [Metric; [$(stringify!($name)),+].len()] = [$(Metric {
             name: stringify!($name),
             title: $title,
             unit: $unit,
@@ -121,7 +127,7 @@ macro_rules! figures {
     };
 }
 
-figures! {
+metrics! {
     rmse "RMSE" "arcsec",
     bias "bias" "arcsec",
     rmse_without_worst_1pct "RMSE without worst 1 %" "arcsec",
@@ -130,7 +136,7 @@ figures! {
     r2 "R²" "",
     share_above_1_arcsec "errors above 1\"" "%",
     outlier_share "outliers" "%",
-    runaway_share "beyond max(1\", 5 sigma)" "%",
+    runaway_share "catastrophic outliers (> max(1\", 5 sigma))" "%",
     nll "NLL of the mixture" "",
     nll_gaussian "NLL of one Gaussian" "",
     crps "CRPS" "arcsec",
@@ -143,8 +149,8 @@ figures! {
     epistemic_share "epistemic share" "%",
 }
 
-impl Figure {
-    /// A value, shares in percent, with the digits that tables show.
+impl Metric {
+    /// A value as tables show it; fractions are shown in percent.
     pub fn text(&self, value: f64) -> String {
         match self.unit {
             _ if !value.is_finite() => "–".into(),
@@ -157,28 +163,32 @@ impl Figure {
 }
 
 impl Metrics {
-    /// Fails if there are no objects, or one has a truth or an answer that is not finite.
-    pub fn new(objects: &[Scored]) -> Result<Metrics> {
-        ensure!(
-            !objects.is_empty(),
-            "no object has both an answer and a true value: nothing to measure"
-        );
-        for (row, o) in objects.iter().enumerate() {
-            ensure!(
-                o.truth.is_finite() && o.prediction.theta_e.is_finite() && o.nll.is_finite(),
-                "object {row}: true value {}, predicted {}, nll {}: all must be finite, and true values above 0 where the \
-                 likelihood is log-normal",
-                o.truth,
-                o.prediction.theta_e,
-                o.nll
-            );
+    /// The metrics of a set of objects.
+    ///
+    /// # Errors
+    /// No objects; an object whose true value or prediction is not finite.
+    pub fn new(objects: &[ScoredPrediction]) -> Result<Metrics, Error> {
+        if objects.is_empty() {
+            return Err(Error::NoObjects);
         }
-        let mean_of = |value: &dyn Fn(&Scored) -> f64| objects.iter().map(value).sum::<f64>() / objects.len() as f64;
-        let mean = |value: fn(&Scored) -> f64| mean_of(&value);
-        let errors: Vec<f64> = objects.iter().map(Scored::error).collect();
-        let mut sizes: Vec<f64> = errors.iter().map(|e| e.abs()).collect();
-        sizes.sort_by(f64::total_cmp);
-        let kept = sizes.len() - sizes.len() / 100;
+        for (index, o) in objects.iter().enumerate() {
+            let (truth, predicted, nll) = (o.truth, o.prediction.theta_e, o.nll);
+            if !(truth.is_finite() && predicted.is_finite() && nll.is_finite()) {
+                return Err(Error::NotFinite {
+                    index,
+                    truth,
+                    predicted,
+                    nll,
+                });
+            }
+        }
+        let mean_of =
+            |value: &dyn Fn(&ScoredPrediction) -> f64| objects.iter().map(value).sum::<f64>() / objects.len() as f64;
+        let mean = |value: fn(&ScoredPrediction) -> f64| mean_of(&value);
+        let errors: Vec<f64> = objects.iter().map(ScoredPrediction::error).collect();
+        let mut magnitudes: Vec<f64> = errors.iter().map(|e| e.abs()).collect();
+        magnitudes.sort_by(f64::total_cmp);
+        let kept = magnitudes.len() - magnitudes.len() / 100;
         let median = |mut values: Vec<f64>| numeric::median(&mut values).expect("there are objects");
         let centre = median(errors.clone());
         let nmad = 1.4826 * median(errors.iter().map(|e| (e - centre).abs()).collect());
@@ -187,15 +197,15 @@ impl Metrics {
         let coverage = |level: f64| levels.partition_point(|&l| l <= level) as f64 / levels.len() as f64;
         Ok(Metrics {
             n: objects.len(),
-            bias: mean(Scored::error),
-            rmse: root_mean_square(&sizes),
-            rmse_without_worst_1pct: root_mean_square(&sizes[..kept]),
+            bias: mean(ScoredPrediction::error),
+            rmse: root_mean_square(&magnitudes),
+            rmse_without_worst_1pct: root_mean_square(&magnitudes[..kept]),
             nmad,
             r2: 1.0 - mean(|o| o.error().powi(2)) / mean_of(&|o| (o.truth - truth).powi(2)),
             share_above_1_arcsec: mean(|o| f64::from(o.error().abs() > 1.0)),
             outlier_share: mean_of(&|o| f64::from(o.error().abs() > (3.0 * nmad).max(0.5))),
             runaway_share: mean(|o| f64::from(o.error().abs() > (5.0 * o.prediction.sigma).max(1.0))),
-            median_abs_error: median(sizes),
+            median_abs_error: median(magnitudes),
             nll: mean(|o| o.nll),
             nll_gaussian: mean(|o| o.nll_gaussian),
             crps: mean(|o| o.crps),
@@ -217,13 +227,18 @@ fn root_mean_square(values: &[f64]) -> f64 {
 /// A table for the terminal.
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "  objects                  {:>8}", self.n)?;
-        for figure in &FIGURES {
-            let value = (figure.of)(self);
-            match figure.unit {
-                "%" => write!(f, "\n  {:<24} {:>8.1} %", figure.title, 100.0 * value)?,
-                "arcsec" => write!(f, "\n  {:<24} {value:>8.4} arcsec", figure.title)?,
-                _ => write!(f, "\n  {:<24} {value:>8.4}", figure.title)?,
+        let width = METRICS
+            .iter()
+            .map(|metric| metric.title.chars().count())
+            .max()
+            .unwrap_or(0);
+        write!(f, "  {:<width$} {:>8}", "objects", self.n)?;
+        for metric in &METRICS {
+            let (title, value) = (metric.title, (metric.of)(self));
+            match metric.unit {
+                "%" => write!(f, "\n  {title:<width$} {:>8.1} %", 100.0 * value)?,
+                "arcsec" => write!(f, "\n  {title:<width$} {value:>8.4} arcsec")?,
+                _ => write!(f, "\n  {title:<width$} {value:>8.4}")?,
             }
         }
         Ok(())
@@ -235,9 +250,9 @@ mod tests {
     use super::*;
     use crate::posterior::MemberPredictions;
 
-    /// An object with the given truth and error; sigma 0.5, of which 0.3 is epistemic; the central interval that just
-    /// holds the truth is at level |error| / 2.
-    fn object(truth: f64, error: f64) -> Scored {
+    /// An object with the given true value and error; sigma 0.5, of which 0.3 is epistemic; the smallest central interval
+    /// that contains the true value is at level |error| / 2.
+    fn object(truth: f64, error: f64) -> ScoredPrediction {
         let theta_e = truth + error;
         let quantiles = [-1.0, -0.5, 0.0, 0.5, 1.0].map(|d| theta_e + d);
         let prediction = Prediction {
@@ -247,7 +262,7 @@ mod tests {
             sigma_epistemic: 0.3,
             quantiles,
         };
-        Scored {
+        ScoredPrediction {
             truth,
             prediction,
             nll: error,
@@ -258,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_by_hand() {
+    fn metrics_by_hand() {
         // errors 0.25, -0.5, 1.75, 0.75 (exact in binary), truths 1 to 4
         let objects: Vec<_> = [0.25, -0.5, 1.75, 0.75]
             .iter()
@@ -282,13 +297,24 @@ mod tests {
         assert_eq!(m.sharpness, 0.5);
         assert!((m.ence - (m.rmse - 0.5) / 0.5).abs() < 1e-15, "one bin");
         assert!((m.epistemic_share - 0.36).abs() < 1e-15);
-        // levels 1/8, 2/8, 3/8, 7/8 with shares 1/4 to 1 at the next of 100 levels: near the integral of the steps
-        let area = 0.5 * (1.0f64 / 8.0).powi(2) * 2.0 + (1.0 / 8.0) * (3.0 / 16.0) + 0.5 * (0.375f64.powi(2) * 0.0);
-        assert!(m.miscalibration_area > area, "{}", m.miscalibration_area);
+        assert!((m.miscalibration_area - area_by_sums(&[0.125, 0.25, 0.375, 0.875])).abs() < 1e-5);
+    }
+
+    /// The area between the diagonal and the coverage curve of objects at these levels: the curve is sampled at k/99, and
+    /// the area under its absolute distance from the diagonal summed over a fine grid.
+    fn area_by_sums(levels: &[f64]) -> f64 {
+        let fraction = |k: f64| levels.iter().filter(|&&level| level <= k / 99.0).count() as f64 / levels.len() as f64;
+        let steps = 990_000;
+        let distance = |i: usize| {
+            let x = (i as f64 + 0.5) / steps as f64 * 99.0;
+            let (k, t) = (x.floor(), x.fract());
+            ((1.0 - t) * fraction(k) + t * fraction(k + 1.0) - x / 99.0).abs()
+        };
+        (0..steps).map(distance).sum::<f64>() / steps as f64
     }
 
     #[test]
-    fn outliers_are_far_in_both_senses() {
+    fn outliers_exceed_both_limits() {
         let mut objects: Vec<_> = (0..20)
             .map(|i| object(1.0 + i as f64, 0.1 * f64::from(i % 3 - 1)))
             .collect();
@@ -300,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runaway_is_far_off_and_unaware_of_it() {
+    fn a_catastrophic_outlier_has_a_large_error_and_a_small_sigma() {
         let of = |error: f64, sigma: f64| {
             let mut object = object(2.0, error);
             object.prediction.sigma = sigma;
@@ -325,9 +351,9 @@ mod tests {
     fn nll_is_that_of_the_mixture_with_its_constant() {
         let density =
             |mu: f64, var: f64| (-0.5 * (2.0 - mu).powi(2) / var).exp() / (2.0 * std::f64::consts::PI * var).sqrt();
-        let scored = Scored::new(
+        let scored = ScoredPrediction::new(
             2.0,
-            &Forecast::new(&MemberPredictions::gaussian(&[1.0, 3.0], &[0.25, 1.0]), None).unwrap(),
+            &PredictiveDistribution::new(&MemberPredictions::gaussian(&[1.0, 3.0], &[0.25, 1.0]), None).unwrap(),
         );
         let expected = -(0.5 * density(1.0, 0.25) + 0.5 * density(3.0, 1.0)).ln();
         assert!((scored.nll - expected).abs() < 1e-14);
@@ -335,24 +361,26 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_measure_and_bad_rows_are_errors() {
-        assert!(Metrics::new(&[]).is_err());
-        let error = Metrics::new(&[object(1.0, 0.0), object(f64::NAN, 0.0)])
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("object 1"), "{error}");
+    fn no_objects_and_values_that_are_not_finite_are_errors() {
+        assert_eq!(Metrics::new(&[]), Err(Error::NoObjects));
+        let error = Metrics::new(&[object(1.0, 0.0), object(f64::NAN, 0.0)]).unwrap_err();
+        assert!(matches!(error, Error::NotFinite { index: 1, .. }), "{error}");
     }
 
     #[test]
     fn table_for_the_terminal() {
         let text = Metrics::new(&[object(1.0, 0.5)]).unwrap().to_string();
-        assert!(
-            text.contains("\n  bias                       0.5000 arcsec\n"),
-            "{text}"
-        );
-        assert!(text.contains("\n  coverage at 95.4 %          100.0 %\n"), "{text}");
-        let figure = |name: &str| FIGURES.iter().find(|f| f.name == name).unwrap();
-        assert_eq!(figure("coverage_683").text(0.6834), "68.3 %");
-        assert_eq!(figure("r2").text(f64::NAN), "–");
+        let row = |title: &str, value: &str| format!("\n  {title:<42} {value:>8}");
+        assert!(text.starts_with(&row("objects", "1")[1..]), "{text}");
+        for expected in [
+            row("bias", "0.5000") + " arcsec\n",
+            row("catastrophic outliers (> max(1\", 5 sigma))", "0.0") + " %\n",
+            row("coverage at 95.4 %", "100.0") + " %\n",
+        ] {
+            assert!(text.contains(&expected), "{text}");
+        }
+        let metric = |name: &str| METRICS.iter().find(|m| m.name == name).unwrap();
+        assert_eq!(metric("coverage_683").text(0.6834), "68.3 %");
+        assert_eq!(metric("r2").text(f64::NAN), "–");
     }
 }

@@ -48,7 +48,7 @@ fn one_member_is_a_gaussian() {
 }
 
 #[test]
-fn the_parts_of_the_variance_by_hand() {
+fn aleatoric_and_epistemic_variance_by_hand() {
     // means 1, 2, 6: mean 3, variance (4 + 1 + 9) / 3; variances 0.1, 0.2, 0.6: mean 0.3
     let p = gaussians(&[1.0, 2.0, 6.0], &[0.1, 0.2, 0.6]).prediction();
     close(p.theta_e, 3.0, 1e-15);
@@ -100,7 +100,7 @@ fn two_equal_peaks_have_their_median_in_the_middle_however_far_apart() {
 }
 
 #[test]
-fn a_flat_median_keeps_its_digits() {
+fn the_median_between_distant_members_is_precise() {
     // In the gap both tails are below 1e-16: only their balance places the median, at equal z on both sides.
     for (left, right) in [(1.0, 3.0), (0.01, 1.0), (1.0, 1.0)] {
         for z in [9.0, 20.0, 36.0, 60.0, 1e6] {
@@ -139,7 +139,7 @@ fn extreme_members_give_finite_ordered_quantiles_that_satisfy_the_cdf() {
 /// Quantiles at [`LEVELS`], and ln p and P at 0.3, 1.2 and 9, of a mixture of means 1, 1.5, 4 and variances 0.04,
 /// 0.25, 1: scipy 1.17, stats.t(5, mu, sqrt(3/5 var)), stats.lognorm and optimize.brentq.
 #[test]
-fn mixtures_of_student_t_and_of_log_normals_are_those_of_scipy() {
+fn mixtures_of_student_t_and_of_log_normals_agree_with_scipy() {
     let student = (
         Likelihood::StudentT,
         [
@@ -242,22 +242,30 @@ fn crps_agrees_with_its_integral() {
 }
 
 #[test]
-fn tails_keep_their_digits() {
+fn tails_are_precise() {
     for m in of_every_likelihood() {
         for x in [-8.0, -1.0, 0.7, 1.2, 2.0, 4.0, 9.0] {
             let positive = m.likelihood != Likelihood::LogNormal || x > 0.0;
-            close(m.at_tail(m.tail(x)), if positive { x } else { m.at_tail(-700.0) }, 1e-9);
+            close(
+                m.at_signed_log_tail(m.signed_log_tail(x)),
+                if positive { x } else { m.at_signed_log_tail(-700.0) },
+                1e-9,
+            );
         }
-        close(m.tail(1.0), (2.0 * m.cdf(1.0)).ln(), 1e-12);
-        assert!(m.tail(-1e9) <= -50.0 && m.at_tail(1e5).is_finite() && m.at_tail(-1e5).is_finite());
+        close(m.signed_log_tail(1.0), (2.0 * m.cdf(1.0)).ln(), 1e-12);
+        assert!(
+            m.signed_log_tail(-1e9) <= -50.0
+                && m.at_signed_log_tail(1e5).is_finite()
+                && m.at_signed_log_tail(-1e5).is_finite()
+        );
         close(m.upper_quantile(0.3), m.quantile(0.7), 1e-12);
     }
     let m = mixture(&[0.8, 1.1, 2.4], &[0.1, 0.3, 0.2]);
-    assert_eq!((m.tail(1e9), m.tail(-1e9)), (700.0, -700.0));
+    assert_eq!((m.signed_log_tail(1e9), m.signed_log_tail(-1e9)), (700.0, -700.0));
 }
 
 #[test]
-fn scaling_keeps_the_mean_and_multiplies_the_parts() {
+fn scaling_keeps_the_mean_and_multiplies_the_two_sigmas() {
     let m = gaussians(&[1.0, 2.0, 6.0], &[0.1, 0.2, 0.6]);
     let (a, b) = (m.prediction(), m.scaled(0.5, 3.0).prediction());
     close(b.theta_e, a.theta_e, 1e-15);
@@ -268,7 +276,7 @@ fn scaling_keeps_the_mean_and_multiplies_the_parts() {
     for (q, p) in m.scaled(2.0, 2.0).prediction().quantiles.iter().zip(a.quantiles) {
         close(q - a.theta_e, 2.0 * (p - a.theta_e), 1e-12);
     }
-    let one = m.moments().prediction();
+    let one = m.moment_matched().prediction();
     close(one.theta_e, a.theta_e, 1e-15);
     close(one.sigma, a.sigma, 1e-15);
 }
@@ -308,10 +316,21 @@ fn log_pdf_far_out_is_finite() {
 
 #[test]
 fn bad_members_are_named() {
-    let message = |mu: &[f64], var: &[f64]| format!("{:#}", Mixture::new(Likelihood::Gaussian, mu, var).unwrap_err());
-    assert!(message(&[1.0, f64::NAN], &[1.0, 1.0]).contains("member 1"));
-    assert!(message(&[1.0], &[0.0]).contains("member 0"));
-    assert!(message(&[1.0], &[f64::INFINITY]).contains("member 0"));
-    assert!(message(&[], &[]).contains("0 means"));
-    assert!(message(&[1.0], &[]).contains("1 means but 0 variances"));
+    let invalid = |mu: &[f64], var: &[f64]| match Mixture::new(Likelihood::Gaussian, mu, var) {
+        Err(Error::Member { member, source }) => (member, source.to_string()),
+        other => panic!("{other:?}"),
+    };
+    let (member, message) = invalid(&[1.0, f64::NAN], &[1.0, 1.0]);
+    assert!(member == 1 && message.contains("mean NaN"), "{member}: {message}");
+    assert_eq!((invalid(&[1.0], &[0.0]).0, invalid(&[1.0], &[f64::INFINITY]).0), (0, 0));
+    for (mu, var) in [(&[][..], &[][..]), (&[1.0][..], &[][..])] {
+        let error = Mixture::new(Likelihood::Gaussian, mu, var).unwrap_err();
+        assert_eq!(
+            error,
+            Error::MemberCount {
+                means: mu.len(),
+                variances: 0
+            }
+        );
+    }
 }

@@ -1,0 +1,38 @@
+//! Why a model could not be evaluated.
+
+/// Why there is no evaluation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is nothing to evaluate on.
+    #[error("there is no labelled object to evaluate on")]
+    NoObjects,
+    /// Metrics of some of the objects would be misleading.
+    #[error("stopped after {done} of {total} objects")]
+    Stopped {
+        /// Objects with a prediction.
+        done: usize,
+        /// All objects.
+        total: usize,
+    },
+    /// An object has no label.
+    #[error("object {id} has no true value")]
+    Unlabelled {
+        /// Id of the object.
+        id: String,
+    },
+    /// Predictions or true values that nothing can be computed from.
+    #[error(transparent)]
+    Posterior(#[from] crate::posterior::Error),
+    // TEMPORARY
+    /// An error of inference.
+    #[error("{0:#}")]
+    Unported(anyhow::Error),
+}
+
+// TEMPORARY
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Error {
+        Error::Unported(error)
+    }
+}

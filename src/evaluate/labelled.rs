@@ -1,0 +1,96 @@
+//! Predictions for objects with known Einstein radius.
+
+use super::Error;
+use crate::device::Device;
+use crate::infer::stream::{Passes, Seen, stream};
+use crate::model::Model;
+use crate::posterior;
+use crate::posterior::MemberPredictions;
+use crate::posterior::calibration::{Calibration, PredictiveDistribution};
+use crate::posterior::metrics::ScoredPrediction;
+use crate::posterior::mixture::Mixture;
+use crate::progress::{Callback, Event, Phase};
+use crate::survey::ImageFolder;
+use std::sync::Arc;
+
+/// The members' predictions for one object and its true value.
+#[derive(Clone, Debug)]
+pub struct LabelledPrediction {
+    /// Index in [`ImageFolder::objects`].
+    pub index: usize,
+    /// True Einstein radius, arcsec.
+    pub truth: f64,
+    /// Uncalibrated predictions, arcsec.
+    pub members: MemberPredictions,
+    /// See [`crate::survey::flags`].
+    pub flags: i32,
+}
+
+impl LabelledPrediction {
+    /// The ensemble's prediction with its scores.
+    ///
+    /// # Errors
+    /// A prediction that is not finite.
+    pub fn score(&self, calibration: Option<&Calibration>) -> Result<ScoredPrediction, posterior::Error> {
+        let predicted = PredictiveDistribution::new(&self.members, calibration)?;
+        Ok(ScoredPrediction::new(self.truth, &predicted))
+    }
+}
+
+/// The members' predictions for every labelled object of a folder.
+///
+/// # Errors
+/// An image that cannot be read, a prediction that is not finite, and a request to stop: metrics of some of the objects
+/// would be misleading.
+pub fn predict_labelled(
+    model: &Model,
+    device: &Device,
+    source: &Arc<ImageFolder>,
+    passes: Passes,
+    progress: &Callback,
+) -> Result<Vec<LabelledPrediction>, Error> {
+    let total = source.len();
+    let mut predictions = Vec::with_capacity(total);
+    stream(model, device, source, passes, &mut |seen: Seen| {
+        seen.forecast(None)?;
+        let flags = seen.flags(model);
+        let object = &source.objects[seen.index];
+        let truth = object
+            .theta_e
+            .ok_or_else(|| Error::Unlabelled { id: object.id.clone() })?;
+        let found = seen.found.expect("an object with a forecast was read");
+        predictions.push(LabelledPrediction {
+            index: seen.index,
+            truth,
+            members: found.answer,
+            flags,
+        });
+        Ok(progress(Event::Advanced {
+            phase: Phase::Predicting,
+            done: predictions.len(),
+            total,
+        }))
+    })?;
+    let done = predictions.len();
+    if done < total {
+        return Err(Error::Stopped { done, total });
+    }
+    Ok(predictions)
+}
+
+/// Every prediction with its scores.
+pub(super) fn score_all(
+    objects: &[LabelledPrediction],
+    calibration: Option<&Calibration>,
+) -> Result<Vec<ScoredPrediction>, posterior::Error> {
+    objects.iter().map(|object| object.score(calibration)).collect()
+}
+
+/// Mixtures and true values, the input of [`fit`](crate::posterior::calibration::fit()).
+///
+/// # Errors
+/// A prediction that is not finite.
+pub fn mixtures(objects: &[LabelledPrediction]) -> Result<Vec<(Mixture, f64)>, posterior::Error> {
+    let mixture = |object: &LabelledPrediction| Ok((object.members.mixture()?, object.truth));
+    objects.iter().map(mixture).collect()
+}
