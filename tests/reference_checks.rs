@@ -93,6 +93,11 @@ fn differences(
 
 /// Every parameter's gradient of the loss of both passes, and the input's gradient of the plain one.
 fn check_gradients(network: &str, input: &[usize], batch: usize) {
+    check_gradients_without(&[], network, input, batch);
+}
+
+/// The same where the loss does not depend on some parameters: the biases of layers right before a norm.
+fn check_gradients_without(independent: &[&str], network: &str, input: &[usize], batch: usize) {
     let (plan, start, layout) = random_step(network, input, batch);
     let train = plan.io.train.unwrap();
     let after = pass(&plan, &start);
@@ -103,12 +108,13 @@ fn check_gradients(network: &str, input: &[usize], batch: usize) {
         assert_close(&format!("member {member}: gradients"), got, want, 1e-7);
         let largest = |values: &[f64]| values.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
         for p in &layout.params {
-            // A layer that is dead for these random numbers would prove nothing.
-            assert!(
-                largest(&got[p.offset..p.offset + p.len()]) > 1e-3 * largest(got),
-                "member {member}: dead {}",
-                p.name
-            );
+            let own = largest(&got[p.offset..p.offset + p.len()]) / largest(got);
+            if independent.contains(&p.name.as_str()) {
+                assert!(own < 1e-12, "member {member}: the loss depends on {}", p.name);
+            } else {
+                // A layer that is dead for these random numbers would prove nothing.
+                assert!(own > 1e-3, "member {member}: dead {}", p.name);
+            }
         }
     }
     // Each image of the pool is one member's, in order, so that a row of the pool is a row of x.
@@ -151,6 +157,94 @@ fn gradients_of_pools_of_their_own_and_norms_behind_them() {
             { layer = "heads", mean = "mean", var = "var" },
         ]"#;
     check_gradients(network, &[12, 15, 1], 3);
+}
+
+#[test]
+fn gradients_of_padded_and_strided_convolutions_activations_and_average_pools() {
+    let network = r#"
+        layers = [
+            { layer = "conv", name = "conv0", filters = 3, kernel = 3, padding = "same", activation = "silu" },
+            { layer = "conv", name = "conv1", filters = 4, kernel = 4, padding = "same", stride = 2, activation = "relu" },
+            { layer = "activation", activation = "silu" },
+            { layer = "conv", name = "conv2", filters = 3, kernel = 2, activation = "leaky_relu" },
+            { layer = "avgpool", size = 2 },
+            { layer = "conv", name = "conv3", filters = 3, kernel = 1, stride = 2, activation = "relu" },
+            { layer = "global_average_pool" },
+            { layer = "dense", name = "dense1", units = 5, activation = "silu" },
+            { layer = "activation", activation = "leaky_relu" },
+            { layer = "heads", mean = "mean", var = "var", mean_activation = "identity" },
+        ]"#;
+    check_gradients(network, &[13, 14, 2], 3);
+}
+
+/// Values with two and three consumers: straight out of a ReLU, of a norm, of an addition; and a value with itself.
+#[test]
+fn gradients_of_values_with_several_consumers_add_up() {
+    let network = r#"
+        layers = [
+            { layer = "activation", activation = "linear", name = "x" },
+            { layer = "conv", name = "a", filters = 3, kernel = 3, padding = "same", activation = "relu" },
+            { layer = "conv", name = "b", filters = 3, kernel = 2, padding = "same", activation = "relu" },
+            { layer = "conv", name = "c", filters = 3, kernel = 1, input = "a" },
+            { layer = "add", with = "b" },
+            { layer = "add", with = "a", name = "sum" },
+            { layer = "add", with = "sum" },
+            { layer = "concat", with = "x", name = "both" },
+            { layer = "norm", name = "norm1" },
+            { layer = "maxpool", size = 2, name = "pooled" },
+            { layer = "conv", name = "d", filters = 5, kernel = 2, stride = 2, activation = "relu", input = "both" },
+            { layer = "add", with = "pooled" },
+            { layer = "concat", with = "d", name = "last" },
+            { layer = "flatten" },
+            { layer = "dense", name = "dense1", units = 4, activation = "relu" },
+            { layer = "dense", name = "dense2", units = 4 },
+            { layer = "add", with = "dense1", name = "features" },
+            { layer = "global_average_pool", input = "last" },
+            { layer = "concat", with = "features" },
+            { layer = "heads", mean = "mean", var = "var", mean_activation = "identity" },
+        ]"#;
+    check_gradients(network, &[6, 5, 2], 3);
+}
+
+#[test]
+fn gradients_of_residual_blocks() {
+    let after = r#"
+        layers = [
+            { layer = "conv", name = "conv0", filters = 3, kernel = 3, padding = "same" },
+            { layer = "norm", name = "norm0" },
+            { layer = "maxpool", size = 2 },
+            { layer = "activation", activation = "relu", name = "a" },
+            { layer = "conv", name = "conv1", filters = 3, kernel = 3, padding = "same" },
+            { layer = "norm", name = "norm1" },
+            { layer = "activation", activation = "relu" },
+            { layer = "conv", name = "conv2", filters = 3, kernel = 3, padding = "same" },
+            { layer = "norm", name = "norm2" },
+            { layer = "add", with = "a" },
+            { layer = "activation", activation = "relu" },
+            { layer = "global_average_pool" },
+            { layer = "heads", mean = "mean", var = "var", mean_activation = "identity" },
+        ]"#;
+    check_gradients_without(&["conv0.bias", "conv1.bias", "conv2.bias"], after, &[8, 7, 2], 3);
+    let before = r#"
+        layers = [
+            { layer = "conv", name = "a", filters = 3, kernel = 3, padding = "same", activation = "relu" },
+            { layer = "norm", name = "norm1" },
+            { layer = "activation", activation = "silu" },
+            { layer = "conv", name = "conv1", filters = 3, kernel = 3, padding = "same" },
+            { layer = "add", with = "a" },
+            { layer = "norm", name = "norm2" },
+            { layer = "activation", activation = "leaky_relu", name = "b" },
+            { layer = "conv", name = "conv2", filters = 4, kernel = 3, padding = "same", stride = 2 },
+            { layer = "norm", name = "norm3" },
+            { layer = "activation", activation = "silu" },
+            { layer = "conv", name = "c", filters = 4, kernel = 3, padding = "same" },
+            { layer = "conv", name = "conv4", filters = 4, kernel = 1, padding = "same", stride = 2, input = "b" },
+            { layer = "add", with = "c" },
+            { layer = "activation", activation = "silu" },
+            { layer = "global_average_pool" },
+            { layer = "heads", mean = "mean", var = "var", mean_activation = "identity" },
+        ]"#;
+    check_gradients_without(&["conv1.bias", "conv2.bias"], before, &[6, 7, 2], 3);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Gradient norm, verdict, clip and update of every member: the end of a step.
 //!
-//! A member whose loss, gradient or new running statistics are not finite keeps all as it was; after `patience` such
-//! steps in a row it returns to its last good weights, with a tenth of the learning rate.
+//! If the loss, the gradient or the new running statistics of a member are not finite, the member stays unchanged; after
+//! `patience` such steps in a row it returns to its last good weights, with a tenth of the learning rate.
 
 use super::Native;
 use super::memory::{Memory, Scratch, ScratchSize};
@@ -9,7 +9,7 @@ use super::simd::{LANES, simd};
 use crate::plan::state::{FREEZE, KEEP, RESTORE, SKIP, TAKE};
 use crate::plan::{Adam, log, schedule, state};
 
-/// Values of a task.
+/// Values per task.
 const PIECE: usize = 16_384;
 
 impl Adam {
@@ -48,7 +48,7 @@ impl Native for Adam {
 }
 
 simd! {
-    /// Largest |g| and sum of (g / largest)^2, which cannot overflow. A value that is not finite makes one of them so.
+    /// Largest |g| and sum of (g / largest)^2, which cannot overflow. If a value is not finite, one of the two is not.
     fn scaled_norm(grads: &[f32]) -> [f32; 2] {
         let (lanes, rest) = grads.as_chunks::<LANES>();
         let larger = |a: f32, g: f32| if g.abs() <= a { a } else { g.abs() };
@@ -62,7 +62,7 @@ simd! {
     }
 }
 
-/// The norm of all pieces.
+/// The norm of all pieces together.
 fn merged_norm(pieces: &[f32]) -> f32 {
     let largest = pieces
         .iter()
@@ -77,12 +77,12 @@ fn merged_norm(pieces: &[f32]) -> f32 {
 }
 
 impl Adam {
-    /// Writes state and log.
+    /// Decides what happens to a member in this step; writes its state and its log.
     fn judge(&self, memory: &mut Memory, m: usize, norm: f32) {
         let second_loss = self.second_loss.map_or(0.0, |second| memory.row(second, m)[0]);
         let [plain, squared_error] = [0, 1].map(|i| memory.row(self.loss, m)[i]);
         let loss = plain + second_loss;
-        // Finite gradients too can be more than the second moment holds, unless they are clipped.
+        // The square of a finite gradient may overflow the second moment, unless the gradient is clipped.
         let largest = if self.clip.is_finite() { norm } else { norm * norm };
         let stats = memory.row(self.stats_next, m);
         let finite = largest.is_finite() && loss.is_finite() && stats.iter().all(|s| s.is_finite());
@@ -141,7 +141,7 @@ impl Adam {
         RESTORE
     }
 
-    /// Does what was judged.
+    /// Applies the verdicts.
     fn update(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let [mut params, mut stats] = [self.params, self.stats].map(|tensor| memory.take(tensor));
         let [mut first, mut second, mut good] = [self.adam_m, self.adam_v, self.good].map(|tensor| memory.take(tensor));
@@ -208,7 +208,7 @@ impl Adam {
 }
 
 simd! {
-    /// A stretch of a member's parameters and of both moments.
+    /// Updates a piece of a member's parameters and of both moments.
     fn descend(adam: &Adam, step_size: f32, clip: f32, grads: &[f32], values: [&mut [f32]; 3]) {
         let [params, first, second] = values;
         for (((w, m), v), g) in params.iter_mut().zip(first).zip(second).zip(grads) {

@@ -1,13 +1,15 @@
-//! Dense layers: a window of the product is an image's features.
+//! Dense layers: a window of the product is the features of an image.
 
+use super::Native;
 use super::memory::{Memory, Scratch, ScratchSize};
-use super::product::{Gradient, Weights, Windows, column_sums, pack, pack_from, packed_len, product, weight_gradient};
-use super::{Native, gate};
+use super::product::{
+    Finish, Gradient, Weights, Windows, column_sums, pack, pack_from, packed_len, product, weight_gradient,
+};
 use crate::plan::{DenseForward, DenseGradInput, DenseGradWeight};
 
-/// Images of a task.
+/// Images per task.
 const IMAGES: usize = 16;
-/// Inputs of a weight gradient's task.
+/// Inputs per task of a weight gradient.
 const INPUTS: usize = 256;
 /// Images whose gradients are added up before they are added to those before them.
 const TERMS: usize = 256;
@@ -22,32 +24,24 @@ impl Native for DenseForward {
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
-        let lanes = packed_len(s.inputs, s.outputs);
-        let packed = scratch
-            .shared
-            .lanes_mut()
-            .chunks_exact_mut(lanes)
-            .take(memory.members)
-            .enumerate();
-        scratch.workers.run(packed, |_, (m, packed)| {
+        let (workers, packed) = scratch.pack(memory.members, packed_len(s.inputs, s.outputs), |m, packed| {
             pack(memory.part(self.kernel, s.inputs * s.outputs, m), s.outputs, packed);
         });
 
         let mut out = memory.take(self.out);
-        let packed = scratch.shared.lanes();
-        scratch
-            .workers
-            .run(out.pieces(IMAGES * s.outputs), |_, (m, number, out)| {
-                let x = &memory.row(self.x, m)[number * IMAGES * s.inputs..];
-                let weights = Weights {
-                    packed: &packed[m * lanes..][..lanes],
-                    columns: s.outputs,
-                    skip: 0,
-                    bias: memory.part(self.bias, s.outputs, m),
-                    relu: self.relu,
-                };
-                product(x, features(out.len() / s.outputs, s.inputs), &weights, out);
-            });
+        workers.run(out.pieces(IMAGES * s.outputs), |_, (m, number, out)| {
+            let x = &memory.row(self.x, m)[number * IMAGES * s.inputs..];
+            let weights = Weights {
+                packed: packed.of(m),
+                columns: s.outputs,
+                skip: 0,
+            };
+            let finish = Finish::Activate {
+                bias: memory.part(self.bias, s.outputs, m),
+                relu: self.relu,
+            };
+            product(x, features(out.len() / s.outputs, s.inputs), &weights, finish, out);
+        });
         memory.put(self.out, out);
     }
 }
@@ -62,34 +56,25 @@ impl Native for DenseGradInput {
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
-        let lanes = packed_len(s.outputs, s.inputs);
-        let packed = scratch
-            .shared
-            .lanes_mut()
-            .chunks_exact_mut(lanes)
-            .take(memory.members)
-            .enumerate();
-        scratch.workers.run(packed, |_, (m, packed)| {
+        let (workers, packed) = scratch.pack(memory.members, packed_len(s.outputs, s.inputs), |m, packed| {
             let kernel = memory.part(self.kernel, s.inputs * s.outputs, m);
             pack_from(s.outputs, s.inputs, packed, |o, i| kernel[i * s.outputs + o]);
         });
 
         let mut dx = memory.take(self.dx);
-        let packed = scratch.shared.lanes();
-        scratch.workers.run(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
+        workers.run(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
             let dout = &memory.row(self.dout, m)[number * IMAGES * s.outputs..];
-            let packed = &packed[m * lanes..][..lanes];
             let weights = Weights {
-                packed,
+                packed: packed.of(m),
                 columns: s.inputs,
                 skip: 0,
-                bias: &[],
-                relu: false,
             };
-            product(dout, features(dx.len() / s.inputs, s.outputs), &weights, dx);
-            if self.gate {
-                gate(dx, &memory.row(self.x, m)[number * IMAGES * s.inputs..]);
-            }
+            let finish = Finish::PutBack {
+                step: s.inputs,
+                gate: self.gate.then(|| &memory.row(self.x, m)[number * IMAGES * s.inputs..]),
+                accumulate: self.accumulate,
+            };
+            product(dout, features(dx.len() / s.inputs, s.outputs), &weights, finish, dx);
         });
         memory.put(self.dx, dx);
     }
@@ -107,7 +92,7 @@ impl Native for DenseGradWeight {
         let s = self.shape;
         let lanes = packed_len(s.batch, s.outputs);
         let mut grads = memory.take(self.kernel_grad.tensor);
-        // dout is packed by blocks of the batch.
+        // dout is packed in blocks of the batch.
         let packed = scratch
             .shared
             .lanes_mut()
@@ -159,7 +144,7 @@ impl Native for DenseGradWeight {
     }
 }
 
-/// The windows of `count` images: each is all features of one.
+/// The windows of `count` images: all features of each.
 fn features(count: usize, len: usize) -> Windows {
     Windows {
         count,

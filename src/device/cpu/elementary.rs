@@ -1,6 +1,6 @@
-//! Elementary functions that the compiler can vectorise, good to a few units in the last place where they are used.
+//! Elementary functions that the compiler can vectorise, accurate to a few units in the last place where they are used.
 
-/// 2^x; 0 below the normal numbers, 2^127 above them.
+/// 2^x; 0 below the normal numbers, 2^127 above them. Never infinite; a NaN stays a NaN.
 #[inline(always)]
 pub fn exp2(x: f32) -> f32 {
     let x = x.clamp(-127.0, 127.0);
@@ -32,7 +32,7 @@ pub fn pow(x: f32, y: f32) -> f32 {
     exp2(y * log2(x))
 }
 
-/// e^x.
+/// e^x, with the limits of [`exp2`].
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     exp2(x * std::f32::consts::LOG2_E)
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_what_the_standard_library_says() {
+    fn they_agree_with_the_standard_library() {
         for i in 0..4000 {
             let x = (i as f32 - 2000.0) * 0.043;
             assert!((exp2(x) / x.exp2() - 1.0).abs() < 4e-7, "exp2({x})");

@@ -5,7 +5,7 @@ use super::memory::{Memory, Scratch};
 use super::simd::simd;
 use crate::plan::{Fgsm, bands};
 
-/// Values of a task, about; a whole number of pixels.
+/// Values per task, roughly: a whole number of pixels.
 const PIECE: usize = 65_536;
 
 impl Native for Fgsm {
@@ -24,7 +24,7 @@ impl Native for Fgsm {
 }
 
 simd! {
-    /// out = x + epsilon sign(dx) pixel by pixel, masked pixels as they are; a NaN in dx stays one.
+    /// out = x + epsilon sign(dx) for each pixel; masked pixels stay unchanged, and a NaN in dx becomes one in out.
     fn perturb(epsilon: &[u32], masked: &[u32], x: &[f32], dx: &[f32], out: &mut [f32]) {
         let pixels = x.chunks(epsilon.len()).zip(dx.chunks(epsilon.len()));
         for (out, (x, dx)) in out.chunks_mut(epsilon.len()).zip(pixels) {

@@ -1,4 +1,4 @@
-//! The mini-batch: images of the pool, flipped, shifted and made noisy as drawn.
+//! The mini-batch: images of the pool, flipped, shifted and with noise, as drawn.
 
 use super::Native;
 use super::memory::{Memory, Scratch};
@@ -41,7 +41,7 @@ impl Native for Gather {
 }
 
 impl Gather {
-    /// One image (H,W,C).
+    /// Copies one image (H,W,C), flipped.
     fn flip(&self, image: &[f32], code: u32, x: &mut [f32]) {
         let (h, w, c) = (self.h, self.w, self.c);
         let from = |i, j| {
@@ -49,7 +49,7 @@ impl Gather {
             ((i * w + j) * c) as isize
         };
         for (i, line) in x.chunks_exact_mut(w * c).enumerate() {
-            // Along a line of the output the place in the image moves by equal steps.
+            // Along a line of the output, the place in the image changes by equal steps.
             let first = from(i, 0);
             let step = if w > 1 { from(i, 1) - first } else { 0 };
             for (j, pixel) in line.chunks_exact_mut(c).enumerate() {
@@ -59,7 +59,7 @@ impl Gather {
         }
     }
 
-    /// Moves an image by as much as the first two of the words say; what comes in is masked.
+    /// Moves an image by two random shifts, drawn with the first two words; pixels from outside are masked.
     fn shift(&self, words: [u32; 4], masked: &[u32], x: &mut [f32]) {
         let (h, w, c) = (self.h as isize, self.w as isize, self.c);
         let [di, dj] = [0, 1].map(|axis| {
@@ -80,7 +80,7 @@ impl Gather {
     }
 }
 
-/// Adds `noise` (s - 2040) to what is not masked, s the sum of the sixteen bytes of a value's words.
+/// Adds `noise` (s - 2040) to each value that is not masked, with s the sum of the sixteen bytes of the value's words.
 fn add_noise(words: impl Fn(u32) -> [u32; 4], masked: &[u32], noise: &[u32], x: &mut [f32]) {
     for (place, value) in x.iter_mut().enumerate() {
         let band = place % masked.len();

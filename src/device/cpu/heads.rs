@@ -1,8 +1,8 @@
-//! The two heads, the loss and their gradients. A member's are so few that a task has all of them.
+//! The two heads, the loss and their gradients. They are so small that each task covers a whole member.
 
 use super::memory::{Memory, Scratch};
 use super::simd::{LANES, simd};
-use super::{Native, gate, put_grad};
+use super::{Native, put_grad, put_input_grad};
 use crate::likelihood::Likelihood;
 use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
 
@@ -17,7 +17,7 @@ impl Native for HeadsForward {
                 let a = dot(x, memory.part(self.mean_kernel, self.inputs, m)) + memory.part(self.mean_bias, 1, m)[0];
                 let b = dot(x, memory.part(self.var_kernel, self.inputs, m)) + memory.part(self.var_bias, 1, m)[0];
                 raw.copy_from_slice(&[a, b]);
-                // log(1 + exp(b)) itself is infinite from b = 88.73.
+                // log(1 + exp(b)) itself would be infinite from b = 88.73 on.
                 let softplus = super::relu(b) + (-b.abs()).exp().ln_1p();
                 let mu = if self.abs_mean { a.abs() } else { a };
                 prediction.copy_from_slice(&[mu, softplus + self.var_floor]);
@@ -58,7 +58,7 @@ impl Native for HeadsLoss {
                         let d_var = (0.5 - 3.0 * q / (1.0 + q)) / var;
                         (0.5 * var.ln() + 3.0 * q.ln_1p(), 2.0 * error / var / (1.0 + q), d_var)
                     }
-                    // A log-normal label arrives as its logarithm.
+                    // The label of a log-normal is its logarithm.
                     Likelihood::Gaussian | Likelihood::LogNormal => {
                         let d_var = 0.5 / var * (1.0 - error * error / var);
                         (0.5 * (var.ln() + error * error / var), error / var, d_var)
@@ -88,7 +88,7 @@ fn sign(a: f32) -> f32 {
     if a == 0.0 { 0.0 } else { a.signum() }
 }
 
-/// Nothing overflows on either side.
+/// 1 / (1 + exp(-b)); does not overflow on either side.
 fn sigmoid(b: f32) -> f32 {
     let e = (-b.abs()).exp();
     if b < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
@@ -100,16 +100,15 @@ impl Native for HeadsGradInput {
         scratch.workers.run(dx.rows_mut().enumerate(), |_, (m, dx)| {
             let [mean_kernel, var_kernel] =
                 [self.mean_kernel, self.var_kernel].map(|kernel| memory.part(kernel, self.inputs, m));
-            for (dx, draw) in dx
+            let rows = dx
                 .chunks_exact_mut(self.inputs)
-                .zip(memory.row(self.draw, m).chunks_exact(2))
-            {
-                for (dx, (mean, var)) in dx.iter_mut().zip(mean_kernel.iter().zip(var_kernel)) {
-                    *dx = draw[0] * mean + draw[1] * var;
-                }
-            }
-            if self.gate {
-                gate(dx, memory.row(self.x, m));
+                .zip(memory.row(self.x, m).chunks_exact(self.inputs));
+            for ((dx, x), draw) in rows.zip(memory.row(self.draw, m).chunks_exact(2)) {
+                let grad = mean_kernel
+                    .iter()
+                    .zip(var_kernel)
+                    .map(|(mean, var)| draw[0] * mean + draw[1] * var);
+                put_input_grad(dx, grad, self.gate.then_some(x), self.accumulate);
             }
         });
         memory.put(self.dx, dx);

@@ -1,11 +1,11 @@
-//! Where the tensors of a plan lie, and the scratch that the operations share.
+//! The tensors of a plan in memory, and scratch that all operations use.
 
 use super::simd::{LANES, Lanes};
 use crate::plan::{Plan, Slice, TensorId};
 use rayon::prelude::*;
 use std::sync::Mutex;
 
-/// 32-bit words from the beginning of a cache line on.
+/// 32-bit words, aligned to a cache line.
 #[derive(Default)]
 pub struct Buffer {
     lanes: Vec<Lanes>,
@@ -49,7 +49,7 @@ impl Buffer {
     }
 }
 
-/// A tensor's values: a row of `len` for each member, or one row where it is shared.
+/// The values of a tensor: a row of `len` per member, or one row if it is shared.
 #[derive(Default)]
 pub struct Rows {
     pub buffer: Buffer,
@@ -77,11 +77,11 @@ impl Rows {
         &mut self.buffer.words_mut()[range]
     }
 
-    /// Overwrites all rows; of a shared tensor, its first words.
+    /// Overwrites all rows, or the first words of a shared tensor.
     pub fn write(&mut self, words: &[u32]) {
         assert!(
             self.shared || words.len() == self.buffer.len,
-            "{} words of {}",
+            "{} words written to a tensor of {}",
             words.len(),
             self.buffer.len
         );
@@ -92,7 +92,7 @@ impl Rows {
         self.buffer.floats_mut().chunks_exact_mut(self.len)
     }
 
-    /// (member, number of the piece, piece) of all rows cut into pieces of `len` values, the last one shorter.
+    /// (member, number of the piece, piece): all rows, cut into pieces of `len` values, of which the last may be shorter.
     pub fn pieces(&mut self, len: usize) -> impl Iterator<Item = (usize, usize, &mut [f32])> + Send {
         self.rows_mut().enumerate().flat_map(move |(member, row)| {
             row.chunks_mut(len)
@@ -102,7 +102,7 @@ impl Rows {
     }
 }
 
-/// All tensors of a plan. An operation takes those that it writes, reads the others, and puts the taken ones back.
+/// All tensors of a plan. An operation takes out those that it writes, reads the others, and puts the former back.
 pub struct Memory {
     pub members: usize,
     tensors: Vec<Rows>,
@@ -158,14 +158,17 @@ impl Memory {
     }
 }
 
-/// Scratch in lanes: what each worker needs for itself, and what all of them share.
+/// Lanes of scratch that an operation uses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScratchSize {
+    /// For each worker.
     pub worker: usize,
+    /// For all workers together.
     pub shared: usize,
 }
 
 impl ScratchSize {
+    /// Enough for either.
     pub fn max(self, other: ScratchSize) -> ScratchSize {
         ScratchSize {
             worker: self.worker.max(other.worker),
@@ -174,7 +177,7 @@ impl ScratchSize {
     }
 }
 
-/// Allocated once, for the operation that needs most.
+/// Allocated once, for the operation that uses most.
 pub struct Scratch {
     pub workers: Workers,
     pub shared: Buffer,
@@ -190,20 +193,49 @@ impl Scratch {
         }
     }
 
+    /// A matrix of `lanes` packed lanes per member in the shared scratch, as `pack` writes it (`product.rs`), and the
+    /// workers that can use it.
+    pub fn pack(
+        &mut self,
+        members: usize,
+        lanes: usize,
+        pack: impl Fn(usize, &mut [Lanes]) + Sync,
+    ) -> (&mut Workers, Packed<'_>) {
+        let matrices = &mut self.shared.lanes_mut()[..members * lanes];
+        self.workers
+            .run(matrices.chunks_exact_mut(lanes).enumerate(), |_, (m, packed)| {
+                pack(m, packed);
+            });
+        (&mut self.workers, Packed { matrices, lanes })
+    }
+
     pub fn bytes(&self) -> u64 {
         self.shared.bytes() + self.workers.0.iter().map(Buffer::bytes).sum::<u64>()
     }
 }
 
-/// The scratch of each worker: there are as many as threads.
+/// A packed matrix per member; see [`Scratch::pack`].
+#[derive(Clone, Copy)]
+pub struct Packed<'a> {
+    matrices: &'a [Lanes],
+    lanes: usize,
+}
+
+impl<'a> Packed<'a> {
+    pub fn of(self, member: usize) -> &'a [Lanes] {
+        &self.matrices[member * self.lanes..][..self.lanes]
+    }
+}
+
+/// The scratch of each worker; there is one worker per thread.
 pub struct Workers(Vec<Buffer>);
 
 impl Workers {
-    /// Does all tasks, each worker taking the next one as it gets free. What a task does must depend on nothing but the
-    /// task, so that the result is the same for any number of workers.
+    /// Does all tasks; a worker that becomes free takes the next one. The result of a task must depend only on the task,
+    /// so that it is the same for any number of workers.
     pub fn run<T>(&mut self, tasks: impl Iterator<Item = T> + Send, work: impl Fn(&mut Buffer, T) + Sync) {
         let tasks = Mutex::new(tasks);
-        let next = || tasks.lock().expect("no task panics while it is handed out").next();
+        let next = || tasks.lock().expect("the iterator over the tasks does not panic").next();
         self.0.par_iter_mut().for_each(|scratch| {
             while let Some(task) = next() {
                 work(scratch, task);

@@ -1,9 +1,9 @@
-//! The processor as a device: every operation of the plan as a native function, one file a layer, mirroring `shaders/`.
+//! The CPU as a device: every operation of a plan as a native function, one file per layer, as in `shaders/`.
 //!
-//! An operation is cut into tasks by member and by pieces of the batch whose size depends on the layer's shape alone;
-//! partial sums of pieces are merged in their order. So the bits depend neither on the number of threads nor on the
-//! other members. Convolutions and dense layers are the products of `product.rs`; the rest is loops that the compiler
-//! vectorises, for the instruction set found at run time (`simd.rs`).
+//! An operation is cut into tasks by member and by pieces of the batch whose size depends only on the shape of the layer;
+//! partial sums of pieces are merged in their order. So the bits of a result depend neither on the number of threads nor
+//! on the other members. Convolutions and dense layers use the products of `product.rs`; the rest is loops that the
+//! compiler vectorises, for the instruction set that is found at run time (`simd.rs`).
 
 mod activation;
 mod adam;
@@ -16,11 +16,11 @@ mod elementary;
 mod fgsm;
 mod gather;
 mod heads;
+mod host;
 mod lens;
 mod memory;
 mod norm;
 mod pool;
-mod processor;
 mod product;
 mod simd;
 
@@ -30,9 +30,9 @@ use crate::plan::{LensOp, NetworkOp, Op, Plan, TensorId};
 use memory::{Memory, Scratch, ScratchSize};
 use std::time::Instant;
 
-pub use processor::{features, name};
+pub use host::{features, name};
 
-/// A plan on the processor, by the threads of the rayon pool it is made in.
+/// A plan on the CPU. It runs on the threads of the rayon pool in which it is created.
 pub struct CpuEngine {
     ops: Vec<Op>,
     memory: Memory,
@@ -40,17 +40,18 @@ pub struct CpuEngine {
     log: Option<TensorId>,
 }
 
-/// An operation's native twin.
+/// The native implementation of an operation.
 trait Native {
-    /// Scratch for this many members.
+    /// The scratch that it uses for this number of members.
     fn scratch_size(&self, _members: usize) -> ScratchSize {
         ScratchSize::default()
     }
 
+    /// Runs it for all members.
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch);
 }
 
-/// No wildcard: an operation without a native twin does not compile.
+/// No wildcard: an operation without a native implementation does not compile.
 fn native(op: &Op) -> &dyn Native {
     match op {
         Op::Network(op) => match op {
@@ -92,8 +93,10 @@ fn native(op: &Op) -> &dyn Native {
 }
 
 impl CpuEngine {
+    /// Allocates the tensors of a plan, all zero, and the scratch of its operations.
+    ///
     /// # Errors
-    /// There are no members.
+    /// `members` is 0.
     pub fn new(plan: &Plan, members: usize) -> Result<CpuEngine> {
         if members == 0 {
             return Err(Error::NoMembers);
@@ -111,8 +114,8 @@ impl CpuEngine {
         })
     }
 
-    /// `done` is told each operation, by its number, as it is done. In the pool, so that no operation has to be handed
-    /// over to it.
+    /// Runs all operations once and calls `done` with the number of each when it has finished. The whole step runs inside
+    /// the rayon pool, so that single operations need not be handed over to it.
     fn step(&mut self, mut done: impl FnMut(usize) + Send) {
         rayon::scope(|_| {
             for (number, op) in self.ops.iter().enumerate() {
@@ -153,15 +156,15 @@ impl Engine for CpuEngine {
     }
 
     fn run_batches(&mut self, input: TensorId, outputs: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
-        let mut seen = Vec::new();
+        let mut results = Vec::new();
         while let Some(words) = next() {
             self.write(input, &words)?;
             self.step(|_| {});
-            seen.clear();
+            results.clear();
             outputs
                 .iter()
-                .for_each(|&output| seen.extend_from_slice(self.words(output)));
-            if sink(&seen).is_break() {
+                .for_each(|&output| results.extend_from_slice(self.words(output)));
+            if sink(&results).is_break() {
                 break;
             }
         }
@@ -198,15 +201,20 @@ fn relu(value: f32) -> f32 {
     if value <= 0.0 { 0.0 } else { value }
 }
 
-/// Passes gradients on only where the ReLU that made x did.
+/// Writes the gradient of an input, or adds it to what is there; with a `gate`, only where that is positive.
 #[inline(always)]
-fn gate(dx: &mut [f32], x: &[f32]) {
-    for (dx, x) in dx.iter_mut().zip(x) {
-        *dx = if *x > 0.0 { *dx } else { 0.0 };
+fn put_input_grad(dx: &mut [f32], grad: impl IntoIterator<Item = f32>, gate: Option<&[f32]>, accumulate: bool) {
+    let put = |dx: &mut f32, grad: f32| *dx = if accumulate { *dx + grad } else { grad };
+    let pairs = dx.iter_mut().zip(grad);
+    match gate {
+        Some(x) => pairs
+            .zip(x)
+            .for_each(|((dx, grad), x)| put(dx, if *x > 0.0 { grad } else { 0.0 })),
+        None => pairs.for_each(|(dx, grad)| put(dx, grad)),
     }
 }
 
-/// Writes gradients of parameters, or adds them to what is there.
+/// Writes the gradient of parameters, or adds it to what is there.
 fn put_grad(target: &mut [f32], grad: &[f32], accumulate: bool) {
     if accumulate {
         target.iter_mut().zip(grad).for_each(|(target, grad)| *target += grad);

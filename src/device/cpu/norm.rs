@@ -1,22 +1,22 @@
 //! Batch norm, and the max pooling right behind it.
 //!
-//! The norm's output is never stored: it is largest at the largest x where gamma > 0, at the smallest where gamma < 0,
-//! and at the first where gamma = 0.
+//! With a pooling, the output of the norm itself is never stored: it is largest at the largest x if gamma > 0, at the
+//! smallest x if gamma < 0, and at the first x of a window if gamma = 0.
 
 use super::memory::{Buffer, Memory, Scratch, ScratchSize};
-use super::pool::{Window, at, at_mut, by_channels, corner, images, peak, put_back, windows};
+use super::pool::{Put, Window, at, at_mut, by_channels, corner, images, peak, put_back, windows};
 use super::simd::{LANES, simd};
 use super::{Native, put_grad};
 use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, StatsSource};
 
-/// Values of a task of the statistics, and of the blocks in it that have a mean of their own.
+/// Values per task of the statistics, and per block, of which each has a mean of its own.
 const PIECE: usize = 65_536;
 const BLOCK: usize = 4096;
-/// Values that are summed side by side; several rows of them where there are few channels.
+/// Values that are summed side by side: several rows, if there are few channels.
 const WIDTH: usize = 64;
 
 impl NormStats {
-    /// Rows side by side.
+    /// Rows that are summed side by side.
     fn side(&self) -> usize {
         (WIDTH / self.channels).max(1)
     }
@@ -75,7 +75,7 @@ impl Native for NormStats {
                 .into_iter()
                 .zip(merged.chunks(channels))
             {
-                // The second pass of a step goes on from where its first has come.
+                // The second pass of a step continues from the statistics of the first.
                 if self.before != self.next {
                     next.row_mut(m)[offset..][..channels]
                         .copy_from_slice(&memory.row(self.before, m)[offset..][..channels]);
@@ -90,7 +90,7 @@ impl Native for NormStats {
     }
 }
 
-/// Merges mean and M2 of n rows into [mean; C], [M2; C] of `count` rows (Chan et al. 1979).
+/// Merges the mean and M2 of n rows into [mean; C], [M2; C] of `count` rows (Chan et al. 1979).
 #[inline(always)]
 fn merge(merged: &mut [f32], count: f32, n: f32, mean: &[f32], m2: &[f32]) {
     let (to_mean, to_m2) = merged.split_at_mut(mean.len());
@@ -103,11 +103,11 @@ fn merge(merged: &mut [f32], count: f32, n: f32, mean: &[f32], m2: &[f32]) {
 }
 
 simd! {
-    /// Merges the rows of a block into [mean; C], [M2; C] of the `count` rows before; returns how many there are now.
+    /// Merges the rows of a block into [mean; C], [M2; C] of the `count` rows before it; returns the new number of rows.
     fn add_block(rows: &[f32], count: f32, sums: &mut [f32], means: &mut [f32], merged: &mut [f32]) -> f32 {
         let (width, channels) = (sums.len(), merged.len() / 2);
         let n = (rows.len() / channels) as f32;
-        // In each of the rows side by side, then all of them together.
+        // First each of the rows side by side, then all of them together.
         sums.fill(0.0);
         for rows in rows.chunks(width) {
             sums.iter_mut().zip(rows).for_each(|(sum, x)| *sum += x);
@@ -137,7 +137,7 @@ fn fold(sums: &mut [f32], channels: usize) {
     }
 }
 
-/// What the norm does to each channel: (C) each.
+/// What the norm subtracts from each channel and multiplies it by; (C) each.
 #[derive(Clone, Copy)]
 struct Channels<'a> {
     mean: &'a [f32],
@@ -157,7 +157,7 @@ impl<'a> Channels<'a> {
     }
 }
 
-/// 1 where the norm is largest at the largest x, -1 where at the smallest, 0 where everywhere.
+/// 1 if the norm is largest at the largest x, -1 if at the smallest x, 0 if it is the same for all x.
 #[inline(always)]
 fn signs<const N: usize>(gamma: &[f32; N]) -> [f32; N] {
     gamma.map(|gamma| f32::from(gamma > 0.0) - f32::from(gamma < 0.0))
@@ -293,7 +293,7 @@ impl Native for NormGradParam {
 }
 
 simd! {
-    /// Adds those of x (images,H,W,C) and dout (images,Ho,Wo,C) to [sum of dz; C], [sum of dz xhat; C].
+    /// Adds the sums over x (images,H,W,C) and dout (images,Ho,Wo,C) to [sum of dz; C], [sum of dz xhat; C].
     fn grad_param(s: PoolShape, channels: Channels, x: &[f32], dout: &[f32], sums: &mut [f32]) {
         let (dz_sums, dz_xhat_sums) = sums.split_at_mut(s.c);
         for (line, dout) in dout.chunks_exact(s.out_w() * s.c).enumerate() {
@@ -348,7 +348,10 @@ impl Native for NormGradInput {
                 let upstream = Upstream {
                     dout,
                     sums: memory.row(self.sums, m),
-                    gate: self.gate,
+                    put: Put {
+                        gate: self.gate,
+                        accumulate: self.accumulate,
+                    },
                 };
                 grad_input(s, channels, upstream, x, dx);
             });
@@ -356,12 +359,12 @@ impl Native for NormGradInput {
     }
 }
 
-/// What comes back to the norm: dout (images,Ho,Wo,C) and [dbeta; C], [dgamma; C].
+/// What the gradient of the input is made of: dout (images,Ho,Wo,C) and [dbeta; C], [dgamma; C]; and how it is written.
 #[derive(Clone, Copy)]
 struct Upstream<'a> {
     dout: &'a [f32],
     sums: &'a [f32],
-    gate: bool,
+    put: Put,
 }
 
 simd! {
@@ -392,9 +395,9 @@ fn grad_window<const N: usize>(
     let rows = s.rows() as f32;
     let dbeta = at::<N>(upstream.sums, c).map(|sum| sum / rows);
     let dgamma = at::<N>(upstream.sums, s.c + c).map(|sum| sum / rows);
-    put_back(Window { s, i, j, c }, signs(gamma), x, upstream.dout, dx, |l, x, dz| {
+    let Upstream { dout, put, .. } = upstream;
+    put_back(Window { s, i, j, c }, signs(gamma), x, dout, put, dx, |l, x, dz| {
         let xhat = (x - mean[l]) * scale[l];
-        let value = gamma[l] * scale[l] * (dz - (dbeta[l] + xhat * dgamma[l]));
-        if !upstream.gate || x > 0.0 { value } else { 0.0 }
+        gamma[l] * scale[l] * (dz - (dbeta[l] + xhat * dgamma[l]))
     });
 }

@@ -1,14 +1,14 @@
-//! Max pooling, and the windows that the norm in front of a pooling shares with it.
+//! Max pooling, and the pooling windows that the norm before a pooling uses as well.
 
-use super::Native;
 use super::memory::{Memory, Scratch};
 use super::simd::{LANES, simd};
+use super::{Native, put_input_grad};
 use crate::plan::{PoolForward, PoolGradInput, PoolShape};
 
-/// Values that a task has at least.
+/// Minimum number of input values per task.
 const VALUES: usize = 16_384;
 
-/// Images of a task.
+/// Images per task.
 pub fn images(s: &PoolShape) -> usize {
     (VALUES / (s.h * s.w * s.c)).max(1)
 }
@@ -36,7 +36,11 @@ impl Native for PoolGradInput {
             .run(dx.pieces(images(&s) * s.h * s.w * s.c), |_, (m, number, dx)| {
                 let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
                 let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
-                grad_input(s, self.gate, x, dout, dx);
+                let put = Put {
+                    gate: self.gate,
+                    accumulate: self.accumulate,
+                };
+                grad_input(s, put, x, dout, dx);
             });
         memory.put(self.dx, dx);
     }
@@ -61,12 +65,12 @@ fn forward_window<const N: usize>(c: usize, s: &PoolShape, x: &[f32], out: &mut 
 
 simd! {
     /// x and dx (images,H,W,C), dout (images,Ho,Wo,C).
-    fn grad_input(s: PoolShape, gate: bool, x: &[f32], dout: &[f32], dx: &mut [f32]) {
+    fn grad_input(s: PoolShape, put: Put, x: &[f32], dout: &[f32], dx: &mut [f32]) {
         let image = s.h * s.w * s.c;
         for (b, (dx, x)) in dx.chunks_exact_mut(image).zip(x.chunks_exact(image)).enumerate() {
             let dout = &dout[b * s.out_h() * s.out_w() * s.c..];
             for window in windows(&s) {
-                by_channels!(s.c, grad_window(&s, window, gate, x, dout, dx));
+                by_channels!(s.c, grad_window(&s, window, put, x, dout, dx));
             }
         }
     }
@@ -77,16 +81,15 @@ fn grad_window<const N: usize>(
     c: usize,
     s: &PoolShape,
     (i, j): (usize, usize),
-    gate: bool,
+    put: Put,
     x: &[f32],
     dout: &[f32],
     dx: &mut [f32],
 ) {
-    let value = |_, x, dz| if !gate || x > 0.0 { dz } else { 0.0 };
-    put_back::<N>(Window { s, i, j, c }, [1.0; N], x, dout, dx, value);
+    put_back::<N>(Window { s, i, j, c }, [1.0; N], x, dout, put, dx, |_, _, dz| dz);
 }
 
-/// `f::<N>(c, ..)` for all channels c: sixteen at a time, then one by one.
+/// Calls `f::<N>(c, ..)` for all channels c: sixteen at a time, then one by one.
 macro_rules! by_channels {
     ($channels:expr, $f:ident($($arg:expr),*)) => {{
         let whole = $channels / LANES * LANES;
@@ -100,7 +103,7 @@ macro_rules! by_channels {
 }
 pub(crate) use by_channels;
 
-/// Where the first value of the windows of line `line` of all images lies in x.
+/// Place in x of the first window of an output line; `line` counts the lines of all images.
 #[inline(always)]
 pub fn corner(s: &PoolShape, line: usize) -> usize {
     (line / s.out_h() * s.h + line % s.out_h() * s.pool) * s.w * s.c
@@ -116,8 +119,8 @@ pub fn at_mut<const N: usize>(values: &mut [f32], place: usize) -> &mut [f32; N]
     values[place..].first_chunk_mut().expect("N channels")
 }
 
-/// Of N channels of the window that begins at x: the value for which sign x is largest, and its number in row-major
-/// order; of equal ones the first. A NaN counts as the largest, for it must not get lost.
+/// For N channels of the window that begins at x: the value for which sign x is largest, and its number in row-major
+/// order; of equal values the first. A NaN counts as the largest, so that it does not get lost.
 #[inline(always)]
 pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; N], [u32; N]) {
     let mut best = *at(x, 0);
@@ -127,7 +130,7 @@ pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; 
             let other: &[f32; N] = at(x, (u * s.w + v) * s.c);
             let number = (u * s.pool + v) as u32;
             for l in 0..N {
-                // Not ||, whose branch would keep the lanes apart.
+                // Not ||: its branch would prevent vectorisation.
                 let better = (sign[l] * other[l] > sign[l] * best[l]) | other[l].is_nan();
                 best[l] = if better { other[l] } else { best[l] };
                 place[l] = if better { number } else { place[l] };
@@ -137,7 +140,7 @@ pub fn peak<const N: usize>(s: &PoolShape, x: &[f32], sign: [f32; N]) -> ([f32; 
     (best, place)
 }
 
-/// The channels from c on of a window, which may lie in the ragged rest.
+/// The channels from c on of a window, which may lie in the remainder at the right or lower edge.
 pub struct Window<'a> {
     pub s: &'a PoolShape,
     pub i: usize,
@@ -145,25 +148,33 @@ pub struct Window<'a> {
     pub c: usize,
 }
 
-/// (i, j) of all windows of an image, those of the ragged rest included.
+/// (i, j) of all windows of an image, including those in the remainder.
 #[inline(always)]
 pub fn windows(s: &PoolShape) -> impl Iterator<Item = (usize, usize)> {
     let columns = s.w.div_ceil(s.pool);
     (0..s.h.div_ceil(s.pool)).flat_map(move |i| (0..columns).map(move |j| (i, j)))
 }
 
-/// dx = value(channel, x, dz) in a window of one image, where dz is dout at the window's peak, else 0.
+/// How a gradient is written: gated by x > 0, added to what is there.
+#[derive(Clone, Copy)]
+pub struct Put {
+    pub gate: bool,
+    pub accumulate: bool,
+}
+
+/// dx = value(channel, x, dz) in a window of one image, put as asked, where dz is dout at the peak of the window, else 0.
 #[inline(always)]
 pub fn put_back<const N: usize>(
     Window { s, i, j, c }: Window,
     sign: [f32; N],
     x: &[f32],
     dout: &[f32],
+    put: Put,
     dx: &mut [f32],
     value: impl Fn(usize, f32, f32) -> f32,
 ) {
     let corner = (i * s.w + j) * s.pool * s.c + c;
-    // In the ragged rest no value is the peak.
+    // In the remainder no value is the peak.
     let (gradient, place) = if i < s.out_h() && j < s.out_w() {
         (*at(dout, (i * s.out_w() + j) * s.c + c), peak(s, &x[corner..], sign).1)
     } else {
@@ -174,9 +185,9 @@ pub fn put_back<const N: usize>(
             let (to, number) = (corner + (u * s.w + v) * s.c, (u * s.pool + v) as u32);
             let x: &[f32; N] = at(x, to);
             let dx: &mut [f32; N] = at_mut(dx, to);
-            for l in 0..N {
-                dx[l] = value(l, x[l], if place[l] == number { gradient[l] } else { 0.0 });
-            }
+            let grad: [f32; N] =
+                std::array::from_fn(|l| value(l, x[l], if place[l] == number { gradient[l] } else { 0.0 }));
+            put_input_grad(dx, grad, put.gate.then_some(x), put.accumulate);
         }
     }
 }

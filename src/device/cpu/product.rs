@@ -1,16 +1,17 @@
 //! The two products that convolutions and dense layers are made of, sixteen columns at a time.
 //!
-//! A convolution's window is a few stretches of an image, one a kernel row; a dense layer's is one stretch, its input.
-//! So both are a product of windows with a matrix of weights, and their weight gradients are one of windows with the
-//! gradient at the output.
+//! A window of a convolution is a few stretches of an image, one per row of the kernel; that of a dense layer is one
+//! stretch, its input. So both layers multiply windows by a matrix of weights, and their weight gradients multiply
+//! windows by the gradient at the output.
 
 use super::simd::{LANES, Lanes, Simd, simd};
+use super::{put_input_grad, relu};
 
 /// Terms of a sum that are added up before they are added to the sums before them, to keep rounding errors small.
 const TERMS: usize = 256;
 
-/// Where the windows of one product lie: window p has `rows` stretches of `len` values, the r-th of them from
-/// `p step + r row_step` on.
+/// Where the windows of one product lie: window p consists of `rows` stretches of `len` values; stretch r begins at
+/// `p step + r row_step`.
 #[derive(Clone, Copy, Debug)]
 pub struct Windows {
     pub count: usize,
@@ -20,12 +21,12 @@ pub struct Windows {
     pub len: usize,
 }
 
-/// Lanes of a matrix of `columns` columns, packed: blocks of sixteen columns, in each the rows one after another.
+/// Lanes of a packed matrix of `columns` columns: blocks of sixteen columns, each with its rows one after another.
 pub fn packed_len(rows: usize, columns: usize) -> usize {
     rows * columns.div_ceil(LANES)
 }
 
-/// A matrix (rows, columns) in packed form, the last block filled up with zeros.
+/// Packs a matrix (rows, columns); the last block is filled up with zeros.
 pub fn pack(matrix: &[f32], columns: usize, packed: &mut [Lanes]) {
     let rows = matrix.len() / columns;
     for (r, row) in matrix.chunks_exact(columns).enumerate() {
@@ -63,9 +64,52 @@ pub struct Weights<'a> {
     pub columns: usize,
     /// First row of the matrix to use, where the windows have fewer rows than a kernel.
     pub skip: usize,
-    /// (columns), or nothing.
-    pub bias: &'a [f32],
-    pub relu: bool,
+}
+
+/// What is done with the values of a product.
+#[derive(Clone, Copy)]
+pub enum Finish<'a> {
+    /// Forward: out = act(product + bias), with the columns of one window right behind those of the one before.
+    Activate {
+        /// (columns).
+        bias: &'a [f32],
+        relu: bool,
+    },
+    /// Backward: out = product, or += if `accumulate`.
+    PutBack {
+        /// Values from the columns of one window to those of the next.
+        step: usize,
+        /// The layer's input, in the places of `out`: the product is 0 except where it is positive.
+        gate: Option<&'a [f32]>,
+        accumulate: bool,
+    },
+}
+
+impl Finish<'_> {
+    /// Puts up to sixteen columns of a product of `columns` columns, from `column` on, where those of `window` belong.
+    #[inline(always)]
+    fn put(self, values: [f32; LANES], window: usize, column: usize, columns: usize, out: &mut [f32]) {
+        let len = LANES.min(columns - column);
+        match self {
+            Finish::Activate { relu: active, .. } => {
+                let values = if active { values.map(relu) } else { values };
+                let out = &mut out[window * columns + column..];
+                match out.first_chunk_mut::<LANES>() {
+                    Some(out) if len == LANES => *out = values,
+                    _ => out[..len].copy_from_slice(&values[..len]),
+                }
+            }
+            Finish::PutBack { step, gate, accumulate } => {
+                let at = window * step + column;
+                let gate = gate.map(|x| &x[at..]);
+                let out = &mut out[at..];
+                match out.first_chunk_mut::<LANES>() {
+                    Some(out) if len == LANES => put_input_grad(out, values, gate, accumulate),
+                    _ => put_input_grad(&mut out[..len], values, gate, accumulate),
+                }
+            }
+        }
+    }
 }
 
 /// `f::<S, N>(..)` where N is one of `sizes`.
@@ -79,34 +123,34 @@ macro_rules! by_size {
 }
 
 simd! {
-    /// out[p,o] = act(bias[o] + sum over r and t of x[p step + r row_step + t] weights[r len + t, o]).
-    pub fn product(x: &[f32], windows: Windows, weights: &Weights, out: &mut [f32]) {
+    /// The product (p, o): sum over r and t of x[p step + r row_step + t] weights[r len + t, o].
+    pub fn product(x: &[f32], windows: Windows, weights: &Weights, finish: Finish, out: &mut [f32]) {
         let blocks = weights.columns.div_ceil(LANES);
         let rows = weights.packed.len() / blocks;
-        // Tiles of about the same size. More windows than eight would leave no registers for where they are.
+        // Tiles of about the same size. More than eight windows would leave no registers for their addresses.
         let tile = windows.count.div_ceil(windows.count.div_ceil(S::SUMS.min(8)));
         for block in 0..blocks {
             let packed = &weights.packed[block * rows + weights.skip..][..windows.rows * windows.len];
             for first in (0..windows.count).step_by(tile) {
                 let x = &x[first * windows.step..];
-                let out = &mut out[first * weights.columns..];
                 by_size!(
                     tile.min(windows.count - first), [1 2 3 4 5 6 7 8],
-                    product_tile(x, windows, packed, weights, block, out)
+                    product_tile(x, windows, packed, weights.columns, [first, block], finish, out)
                 );
             }
         }
     }
 }
 
-/// P windows by sixteen columns.
+/// P windows, of which x begins with number `first`, by the sixteen columns of a block.
 #[inline(always)]
 fn product_tile<S: Simd, const P: usize>(
     x: &[f32],
     windows: Windows,
     packed: &[Lanes],
-    weights: &Weights,
-    block: usize,
+    columns: usize,
+    [first, block]: [usize; 2],
+    finish: Finish,
     out: &mut [f32],
 ) {
     let mut sums = [S::splat(0.0); P];
@@ -132,28 +176,21 @@ fn product_tile<S: Simd, const P: usize>(
             }
         }
     }
-    let first_column = block * LANES;
-    let columns = LANES.min(weights.columns - first_column);
+    let column = block * LANES;
     let mut bias = [0.0; LANES];
-    if !weights.bias.is_empty() {
-        bias[..columns].copy_from_slice(&weights.bias[first_column..][..columns]);
+    if let Finish::Activate { bias: all, .. } = finish {
+        let some = &all[column..columns.min(column + LANES)];
+        bias[..some.len()].copy_from_slice(some);
     }
     let bias = S::load(&bias);
     for p in 0..P {
-        let mut values = S::store(S::add(S::add(sums[p], last[p]), bias));
-        if weights.relu {
-            values = values.map(super::relu);
-        }
-        let out = &mut out[p * weights.columns + first_column..];
-        match out.first_chunk_mut::<LANES>() {
-            Some(out) if columns == LANES => *out = values,
-            _ => out[..columns].copy_from_slice(&values[..columns]),
-        }
+        let values = S::store(S::add(S::add(sums[p], last[p]), bias));
+        finish.put(values, first + p, column, columns, out);
     }
 }
 
-/// The gradient at the output of a product, for windows of several lines of pixels: those of line i lie `i line_step`
-/// further on.
+/// The gradient at the output of a product, for windows of several lines of pixels: those of line i begin at
+/// `i line_step`.
 pub struct Gradient<'a> {
     pub lines: usize,
     pub line_step: usize,
@@ -220,7 +257,7 @@ simd! {
     pub fn column_sums(packed: &[Lanes], columns: usize, sums: &mut [f32]) {
         let rows = packed.len() / columns.div_ceil(LANES);
         for (packed, sums) in packed.chunks_exact(rows).zip(sums.chunks_mut(LANES)) {
-            // Four sums, because an addition takes four times as long as the next one could begin.
+            // Four independent sums hide the latency of an addition, which is about four times its throughput.
             let mut four = [S::splat(0.0); 4];
             for packed in packed.chunks(4) {
                 for (sum, values) in four.iter_mut().zip(packed) {
@@ -238,7 +275,7 @@ mod tests {
     use super::super::simd::Plain;
     use super::*;
 
-    /// What the tests of whole operations run is one instruction set; this compares it with the plain code.
+    /// The tests of whole operations run only one instruction set; this compares it with the plain code.
     #[test]
     fn every_instruction_set_gives_the_same_products() {
         const COLUMNS: usize = 19;
@@ -257,14 +294,17 @@ mod tests {
             packed: &packed,
             columns: COLUMNS,
             skip: 0,
+        };
+        let finish = Finish::Activate {
             bias: &bias,
             relu: true,
         };
         // Sums of whole numbers below 2^24 are exact, fused or not.
         let (mut got, mut want) = (vec![0.0; 3 * COLUMNS], vec![0.0; 3 * COLUMNS]);
-        product(&x, windows, &weights, &mut got);
+        product(&x, windows, &weights, finish, &mut got);
         for block in 0..2 {
-            product_tile::<Plain, 3>(&x, windows, &packed[block * 580..][..580], &weights, block, &mut want);
+            let packed = &packed[block * 580..][..580];
+            product_tile::<Plain, 3>(&x, windows, packed, COLUMNS, [0, block], finish, &mut want);
         }
         assert_eq!(got, want);
 

@@ -1,14 +1,14 @@
-//! Sixteen lanes at a time: the same arithmetic by AVX-512, by AVX2 with FMA, or as plain code.
+//! Sixteen lanes at a time: the same arithmetic with AVX-512, with AVX2 and FMA, or as plain code.
 //!
-//! [`simd!`] compiles a function for each instruction set and picks one when it is called. What it calls must be
-//! `#[inline(always)]`, or it would be compiled without the instruction set. Loops over slices and arrays are left to
-//! the compiler, which has the same instructions at hand; only the products of `product.rs` name their lanes.
+//! [`simd!`] compiles a function for each instruction set and selects one when the function is called. Functions that it
+//! calls must be `#[inline(always)]`, or they would be compiled without the instruction set. Loops over slices and arrays
+//! are left to the compiler, which may use the same instructions; only the products of `product.rs` name their lanes.
 
 use bytemuck::{Pod, Zeroable};
 
 pub const LANES: usize = 16;
 
-/// As many values as a cache line has, and where one begins.
+/// The values of one cache line, aligned to it.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Lanes(pub [f32; LANES]);
@@ -16,7 +16,7 @@ pub struct Lanes(pub [f32; LANES]);
 /// Arithmetic on [`LANES`] values.
 pub trait Simd {
     type V: Copy;
-    /// Sums that the registers hold beside their operands.
+    /// Number of sums that fit the registers together with their operands.
     const SUMS: usize;
 
     fn splat(x: f32) -> Self::V;
@@ -27,7 +27,7 @@ pub trait Simd {
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 }
 
-/// The instruction set in use, for people.
+/// The name of the instruction set in use, for display.
 pub fn instructions() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     match x86::level() {
@@ -42,7 +42,7 @@ pub fn instructions() -> &'static str {
     }
 }
 
-/// What every processor can do.
+/// Plain code, for every CPU.
 pub struct Plain;
 
 impl Simd for Plain {
@@ -71,7 +71,7 @@ impl Simd for Plain {
 
     #[inline(always)]
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // Every 64-bit Arm has the fused instruction; elsewhere it could become a call into the maths library.
+        // Every 64-bit Arm CPU has the fused instruction; elsewhere it could become a call of the maths library.
         std::array::from_fn(|l| {
             if cfg!(target_arch = "aarch64") {
                 a[l].mul_add(b[l], c[l])
@@ -82,13 +82,13 @@ impl Simd for Plain {
     }
 }
 
-/// Their methods are sound only inside a function compiled for their instruction set, which [`simd!`] sees to.
+/// The methods are sound only inside a function that is compiled for their instruction set; [`simd!`] ensures this.
 #[cfg(target_arch = "x86_64")]
 pub mod x86 {
     use super::{LANES, Simd};
     use std::arch::x86_64::*;
 
-    /// The widest of the instruction sets that the processor has. The standard library looks only once.
+    /// The widest instruction set that the CPU has. The standard library detects it only once.
     pub fn level() -> Level {
         if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
             Level::Plain
@@ -183,7 +183,7 @@ pub mod x86 {
     }
 }
 
-/// `fn name(..) { .. }` for each instruction set; `S` in its body is the [`Simd`] of the one at hand.
+/// Compiles `fn name(..) { .. }` for each instruction set; `S` in its body is the [`Simd`] of that set.
 macro_rules! simd {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
         $(#[$meta])*
@@ -206,7 +206,7 @@ macro_rules! simd {
                     body::<Avx2>($($arg),*)
                 }
 
-                // SAFETY: the processor has the instructions.
+                // SAFETY: the CPU has the instructions.
                 match $crate::device::cpu::simd::x86::level() {
                     Level::Avx512 => return unsafe { avx512($($arg),*) },
                     Level::Avx2 => return unsafe { avx2($($arg),*) },
