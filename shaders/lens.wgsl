@@ -4,7 +4,7 @@
 // lens_render    objects                 ->  light (N,2,C,H,W) of the lensed source and of everything else, electrons
 // lens_convolve  light, kernels          ->  out (N,2,C,H,W)
 // lens_noise     objects, light          ->  images (N,H,W,C): pixel values
-// lens_arcs      objects, light          ->  (N,2), behind the images: pixels above the noise, their light over the noise
+// lens_arcs      objects, light          ->  (N,2), behind the images: pixels above the noise, their summed S/N
 //
 // The plan has one member; the grid covers the objects.
 
@@ -81,7 +81,8 @@ fn lens_render(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
         let lensed = objects[object + LENSED];
         let all = objects[object + COMPONENTS];
         // y increases with the row, as in FITS.
-        let centre = (vec2<f32>(vec2<u32>(pixel % W, pixel / W)) - 0.5 * vec2<f32>(${W - 1}.0, ${H - 1}.0)) * PIXEL_SCALE;
+        let place = vec2<f32>(vec2<u32>(pixel % W, pixel / W));
+        let centre = (place - 0.5 * vec2<f32>(${W - 1}.0, ${H - 1}.0)) * PIXEL_SCALE;
         var arcs: array<f32, BANDS>;
         var rest: array<f32, BANDS>;
 

@@ -464,8 +464,8 @@ fn kernels_are_normalised() {
     }
 }
 
-/// Mean, variance and skewness of the noise of an empty sky, and the absence of correlations between neighbouring pixels,
-/// bands and objects, at high and low counts.
+/// Mean, variance and skewness of the noise of an empty sky, and the absence of correlations between neighbouring
+/// pixels, bands and objects, at high and low counts.
 #[test]
 fn noise_has_the_expected_moments() {
     let mut population = population();

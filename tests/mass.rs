@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// As written by `infer --member-columns`: a good lens, one with half of its mixture below 0, one that could not be read,
-/// and one for each problem with a redshift.
+/// As written by `infer --member-columns`: a good lens, one with half of its mixture below 0, one that could not be
+/// read, and one for each problem with a redshift.
 const CATALOGUE: &str = "\
 id,theta_e,sigma,q02_5,q16,q50,q84,q97_5,flags,mu_0,mu_1,var_0,var_1,z_l,z_s,e_l,e_s,note
 a,1.0,0.2,0.6,0.8,1.0,1.2,1.4,0,1.0,1.0,0.04,0.04,0.5,2.0,0.01,0.1,\"first, good\"

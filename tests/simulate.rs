@@ -1,5 +1,5 @@
-//! `lensgpu simulate` from end to end: the files it writes, reproducibility, the physics and point spread functions of the
-//! population file, and that a failure leaves nothing behind.
+//! `lensgpu simulate` from end to end: the files it writes, reproducibility, the physics and point spread functions of
+//! the population file, and that a failure leaves nothing behind.
 
 #![cfg(unix)] // a small disk to fill
 

@@ -1,5 +1,5 @@
-// Deflection by the elliptical power law whose words begin at `at` (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23
-// to 29). The series needs no angles, which would lose accuracy near the centre. Requires word() and objects.
+// Deflection by the elliptical power law whose words begin at `at` (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and
+// 23 to 29). The series needs no angles, which would lose accuracy near the centre. Requires word() and objects.
 
 // Product of two complex numbers.
 fn times(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {

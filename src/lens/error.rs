@@ -84,8 +84,8 @@ pub enum Error {
     },
     /// The population hardly ever gives a lens with enough arc pixels.
     #[error(
-        "{lenses} lenses in a row have fewer than min_arc_pixels = {min_arc_pixels} arc pixels; make the sources brighter \
-         or lower min_arc_pixels"
+        "{lenses} lenses in a row have fewer than min_arc_pixels = {min_arc_pixels} arc pixels; make the sources \
+         brighter or lower min_arc_pixels"
     )]
     FaintArcs {
         /// Lenses that were left out in a row.

@@ -9,8 +9,8 @@ use std::path::Path;
 /// Suffixes of the quantiles' columns, and the columns of the quantiles of theta_e.
 pub(super) const QUANTILES: [&str; 5] = ["q02_5", "q16", "q50", "q84", "q97_5"];
 
-/// The columns of the catalogue, of which `members` pairs are predictions of members. For a CSV they are text, unchanged;
-/// for FITS those that `infer` writes have their units.
+/// The columns of the catalogue, of which `members` pairs are predictions of members. For a CSV they are text,
+/// unchanged; for FITS those that `infer` writes have their units.
 pub(super) fn old_columns(catalogue: &Catalogue, members: usize, output: &Path) -> Vec<Column> {
     let csv = output.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
     let from_infer = InferTable {

@@ -46,8 +46,8 @@ pub struct MassOptions {
     pub z_lens_error: Option<String>,
     /// Column of the standard deviation of the source redshift; `None`: exact.
     pub z_source_error: Option<String>,
-    /// Column of the identifier that, with the seed, determines the random numbers of a row; `None`: `id` if there is such
-    /// a column, else the number of the row.
+    /// Column of the identifier that, with the seed, determines the random numbers of a row; `None`: `id` if there is
+    /// such a column, else the number of the row.
     pub id: Option<String>,
     /// Reconstruct the distribution of theta_e from its quantiles even if the predictions of the members are present.
     pub from_quantiles: bool,

@@ -16,8 +16,8 @@ pub(super) struct Radius {
 enum Untruncated {
     /// The mixture of the members.
     Members(Mixture),
-    /// The quantiles at [`LEVELS`]. They are interpolated and extrapolated linearly as a function of the standard normal
-    /// score z, which reconstructs a Gaussian exactly.
+    /// The quantiles at [`LEVELS`]. They are interpolated and extrapolated linearly as a function of the standard
+    /// normal score z, which reconstructs a Gaussian exactly.
     Quantiles([f64; 5]),
 }
 
@@ -40,8 +40,8 @@ impl Radius {
         Radius::new(Untruncated::Members(mixture), positive)
     }
 
-    /// A distribution with these quantiles at [`LEVELS`], arcsec; `None` if they are not finite and increasing, or if it
-    /// does not extend above 0.
+    /// A distribution with these quantiles at [`LEVELS`], arcsec; `None` if they are not finite and increasing, or if
+    /// it does not extend above 0.
     pub(super) fn from_quantiles(q: [f64; 5]) -> Option<Radius> {
         if !(q.iter().all(|q| q.is_finite()) && q.is_sorted()) {
             return None;

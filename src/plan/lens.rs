@@ -70,32 +70,32 @@ pub mod object {
     pub const COMPONENTS: usize = 2;
     /// How many of them, the first ones, are lensed, u32.
     pub const LENSED: usize = 3;
-    /// The deflector: x, y, cosine and sine of the angle of its major axis, axis ratio q, scale b, slope t, terms of the
-    /// series (u32), shear gamma1, gamma2.
+    /// The deflector: x, y, cosine and sine of the angle of its major axis, axis ratio q, scale b, slope t, terms of
+    /// the series (u32), shear gamma1, gamma2.
     pub const MASS: usize = 4;
     /// Words of the deflector.
     pub const MASS_WORDS: usize = 10;
     /// Position of the number of terms within the deflector.
     pub const MASS_TERMS: usize = 7;
-    /// Rectangles of masked pixels, three u32 each: first and last column, counted from 0, in the low and high half of a
-    /// word; the rows likewise; and a bit mask of the population's bands, which is 0 if there is no rectangle.
+    /// Rectangles of masked pixels, three u32 each: first and last column, counted from 0, in the low and high half of
+    /// a word; the rows likewise; and a bit mask of the population's bands, which is 0 if there is no rectangle.
     pub const RECTANGLES: usize = MASS + MASS_WORDS;
     /// Words of a rectangle.
     pub const RECTANGLE_WORDS: usize = 3;
     /// Largest number of rectangles.
     pub const MAX_RECTANGLES: usize = 4;
     /// The bands: sky in electrons per pixel, read noise in electrons, pixel value of an electron, full width at half
-    /// maximum of the point spread function in arcsec, its Moffat beta (0 for a Gaussian), ellipticity e1 and e2, and the
-    /// number of the band in the population (u32).
+    /// maximum of the point spread function in arcsec, its Moffat beta (0 for a Gaussian), ellipticity e1 and e2, and
+    /// the number of the band in the population (u32).
     pub const BANDS: usize = RECTANGLES + MAX_RECTANGLES * RECTANGLE_WORDS;
     /// Words of a band.
     pub const BAND_WORDS: usize = 8;
     /// Position of the band's number within a band.
     pub const BAND_NUMBER: usize = 7;
-    /// Words of a component before its amplitudes. A component is an elliptical Sersic profile
-    /// I = I0 exp(-b (R / radius)^(1/n)) with R^2 = q u^2 + v^2 / q along its axes u, v: x, y (for a lensed one, in the
-    /// source plane), cosine and sine of the angle of its major axis, axis ratio q, 1 / radius, 1 / n, b(n). Then follows
-    /// I0 in each band, in electrons per pixel.
+    /// Words of a component before its amplitudes. A component is an elliptical Sersic profile I = I0 exp(-b (R /
+    /// radius)^(1/n)) with R^2 = q u^2 + v^2 / q along its axes u, v: x, y (for a lensed one, in the source plane),
+    /// cosine and sine of the angle of its major axis, axis ratio q, 1 / radius, 1 / n, b(n). Then follows I0 in each
+    /// band, in electrons per pixel.
     pub const COMPONENT_WORDS: usize = 8;
 }
 
@@ -158,8 +158,8 @@ pub fn side(distance: f32) -> usize {
         .map_or(2, |(_, side)| *side)
 }
 
-/// out = light * kernel, the convolution of each plane with the kernel of its band. Beyond the edges the light is that of
-/// the nearest pixel.
+/// out = light * kernel, the convolution of each plane with the kernel of its band. Beyond the edges the light is that
+/// of the nearest pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensConvolve {
     /// Sizes.
@@ -190,8 +190,8 @@ impl Operation for LensConvolve {
 }
 
 /// Images (N,H,W,C) in pixel values: (counts + read noise - sky) times the value of an electron. Counts are Poisson
-/// distributed with mean light + sky: by inversion below [`EXACT_BELOW`], else approximated by a Gaussian. Masked pixels
-/// are [`MASKED`].
+/// distributed with mean light + sky: by inversion below [`EXACT_BELOW`], else approximated by a Gaussian. Masked
+/// pixels are [`MASKED`].
 ///
 /// Random numbers are a hash (pcg4d, Jarzynski & Olano 2020, JCGT 9, 3) of the object's key, the band and the pixel.
 #[derive(Clone, Debug, PartialEq)]

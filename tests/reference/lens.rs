@@ -62,8 +62,9 @@ impl Mass {
     }
 
     /// By integration over the ellipses (Keeton 2001, astro-ph/0102341, eqs. 15 to 17; Schramm 1990): alpha_x = q x J0,
-    /// alpha_y = q y J1, J_n = int_0^1 kappa(xi(u)) / (1 - (1 - q^2) u)^(n + 1/2) du, xi^2 = u (x^2 + y^2/(1 - (1 - q^2) u)).
-    /// With u = s^m, m = 2/(2 - t), the integrand has no pole at 0. The method is independent of the kernels' series.
+    /// alpha_y = q y J1, J_n = int_0^1 kappa(xi(u)) / (1 - (1 - q^2) u)^(n + 1/2) du, xi^2 = u (x^2 + y^2/(1 - (1 -
+    /// q^2) u)). With u = s^m, m = 2/(2 - t), the integrand has no pole at 0. The method is independent of the kernels'
+    /// series.
     pub fn alpha(&self, theta: [f64; 2]) -> [f64; 2] {
         let (dx, dy) = (theta[0] - self.x, theta[1] - self.y);
         let (x, y) = (self.cos * dx + self.sin * dy, self.cos * dy - self.sin * dx);

@@ -40,8 +40,8 @@ pub struct Distances {
 }
 
 impl Cosmology {
-    /// A cosmology with the densities `omega_m` and `omega_lambda` today, in units of the critical density, and the Hubble
-    /// constant `h0` in km/s/Mpc.
+    /// A cosmology with the densities `omega_m` and `omega_lambda` today, in units of the critical density, and the
+    /// Hubble constant `h0` in km/s/Mpc.
     ///
     /// # Errors
     /// [`Error::Parameter`] for values that are not finite, a negative `omega_m`, or an `h0` that is not positive.
@@ -128,12 +128,12 @@ impl Cosmology {
 
     /// Angular diameter distance from redshift `z1` to `z2`, Mpc.
     ///
-    /// It follows from the comoving distance between the two redshifts, and so holds for any curvature; Hogg's eq. 19 is
-    /// the same for open universes only.
+    /// It follows from the comoving distance between the two redshifts, and so holds for any curvature; Hogg's eq. 19
+    /// is the same for open universes only.
     ///
     /// # Errors
-    /// Those of [`transverse_comoving_distance`](Self::transverse_comoving_distance); [`Error::SourceInFront`] if `z2` is
-    /// below `z1`.
+    /// Those of [`transverse_comoving_distance`](Self::transverse_comoving_distance); [`Error::SourceInFront`] if `z2`
+    /// is below `z1`.
     pub fn angular_diameter_distance_between(&self, z1: f64, z2: f64) -> Result<f64, Error> {
         check_redshift(z1)?;
         check_redshift(z2)?;
@@ -149,8 +149,8 @@ impl Cosmology {
     /// The three distances of a lens at redshift `z_lens` > 0 and a source behind it.
     ///
     /// # Errors
-    /// [`Error::Redshift`] for redshifts that are negative or not finite, [`Error::LensAtZero`], [`Error::SourceInFront`]
-    /// for a source that is not behind the lens, and [`Error::BeyondAntipode`].
+    /// [`Error::Redshift`] for redshifts that are negative or not finite, [`Error::LensAtZero`],
+    /// [`Error::SourceInFront`] for a source that is not behind the lens, and [`Error::BeyondAntipode`].
     pub fn distances(&self, z_lens: f64, z_source: f64) -> Result<Distances, Error> {
         check_redshift(z_lens)?;
         check_redshift(z_source)?;
@@ -181,8 +181,8 @@ impl Cosmology {
 
     /// Integral of H0 / H(z) dz from `z1` to `z2`: the comoving distance in units of c / H0.
     ///
-    /// With s = (1+z)^(-1/2) it is the integral of 2 ds / sqrt(omega_m + omega_k s^2 + omega_lambda s^6), which is smooth
-    /// at any redshift.
+    /// With s = (1+z)^(-1/2) it is the integral of 2 ds / sqrt(omega_m + omega_k s^2 + omega_lambda s^6), which is
+    /// smooth at any redshift.
     fn path(&self, z1: f64, z2: f64) -> f64 {
         let (omega_m, omega_k, omega_lambda) = (self.omega_m, self.omega_k(), self.omega_lambda);
         let integrand = |s: f64| {

@@ -7,8 +7,8 @@ use std::f64::consts::PI;
 impl Distances {
     /// Mass inside the Einstein radius, solar masses; `theta_e` in arcsec.
     ///
-    /// theta_e = sqrt(4 G M D_LS / (c^2 D_L D_S)) (Schneider, Kochanek & Wambsganss 2006, part 1, eq. 18), solved for M.
-    /// It holds for any lens that is symmetric about the line of sight.
+    /// theta_e = sqrt(4 G M D_LS / (c^2 D_L D_S)) (Schneider, Kochanek & Wambsganss 2006, part 1, eq. 18), solved for
+    /// M. It holds for any lens that is symmetric about the line of sight.
     pub fn einstein_mass(&self, theta_e: f64) -> f64 {
         let angle = theta_e * ARCSEC;
         SOLAR_MASSES_PER_MPC / 4.0 * angle * angle * self.lens * self.source / self.lens_source
@@ -25,8 +25,8 @@ impl Distances {
         SPEED_OF_LIGHT * (theta_e * ARCSEC / (4.0 * PI) * self.source / self.lens_source).sqrt()
     }
 
-    /// Einstein radius, arcsec, of a singular isothermal sphere with velocity dispersion `sigma_v` in km/s: the inverse of
-    /// [`velocity_dispersion`](Self::velocity_dispersion).
+    /// Einstein radius, arcsec, of a singular isothermal sphere with velocity dispersion `sigma_v` in km/s: the inverse
+    /// of [`velocity_dispersion`](Self::velocity_dispersion).
     pub fn isothermal_radius(&self, sigma_v: f64) -> f64 {
         4.0 * PI * (sigma_v / SPEED_OF_LIGHT).powi(2) * self.lens_source / self.source / ARCSEC
     }
@@ -48,8 +48,8 @@ mod tests {
 
     #[test]
     fn worked_examples_agree_with_astropy() {
-        // theta_e, z_lens, z_source; M [M_sun], sigma_v [km/s], R_E [kpc], critical surface density [M_sun/kpc^2] from astropy
-        // 8.0.2, LambdaCDM(H0=67.66, Om0=0.3111, Ode0=0.6889, Tcmb0=0) and its constants
+        // theta_e, z_lens, z_source; M [M_sun], sigma_v [km/s], R_E [kpc], critical surface density [M_sun/kpc^2] from
+        // astropy 8.0.2, LambdaCDM(H0=67.66, Om0=0.3111, Ode0=0.6889, Tcmb0=0) and its constants
         let examples = [
             (
                 1.0,

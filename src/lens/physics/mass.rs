@@ -13,8 +13,8 @@ pub struct MassModel {
     pub x: f64,
     /// Centre, arcsec from the image centre along rows.
     pub y: f64,
-    /// Einstein radius: the mean convergence inside the ellipse of area pi theta_e^2 is 1, without the shear. 0 means no
-    /// mass.
+    /// Einstein radius: the mean convergence inside the ellipse of area pi theta_e^2 is 1, without the shear. 0 means
+    /// no mass.
     pub theta_e: f64,
     /// Minor over major axis of the convergence.
     pub axis_ratio: f64,
@@ -80,8 +80,8 @@ impl MassModel {
         0.5 * (2.0 - self.slope) * (self.scale() / radius).powf(self.slope)
     }
 
-    /// Radius, arcsec, of the circle with the area inside the tangential critical curve, including the external shear. It
-    /// is 0 without mass, and infinite if the shear is so strong that the curve is not closed.
+    /// Radius, arcsec, of the circle with the area inside the tangential critical curve, including the external shear.
+    /// It is 0 without mass, and infinite if the shear is so strong that the curve is not closed.
     pub fn theta_e_crit(&self) -> f64 {
         if self.theta_e == 0.0 {
             return 0.0;
@@ -94,9 +94,9 @@ impl MassModel {
 
     /// Distance of the outermost critical point from the centre in the direction `phi`.
     ///
-    /// The deflection is homogeneous of degree 1 - t, so its Jacobian at radius r is r^-t J, where J is the Jacobian at 1".
-    /// With the Jacobian G of the shear, det(I - G - s J) = 0 is a quadratic equation in s = r^-t; its smallest positive
-    /// root gives the radius.
+    /// The deflection is homogeneous of degree 1 - t, so its Jacobian at radius r is r^-t J, where J is the Jacobian at
+    /// 1". With the Jacobian G of the shear, det(I - G - s J) = 0 is a quadratic equation in s = r^-t; its smallest
+    /// positive root gives the radius.
     fn critical_radius(&self, phi: f64) -> f64 {
         let (sin, cos) = phi.sin_cos();
         let (x, y) = (self.x + cos, self.y + sin);

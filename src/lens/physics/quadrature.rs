@@ -2,9 +2,9 @@
 
 /// The integral of `f` from `start` to `start + length`, to a relative error below 1e-9.
 ///
-/// Adaptive Gauss-Kronrod quadrature with 7 and 15 nodes (Piessens et al. 1983, QUADPACK): an interval is bisected, up to
-/// `bisections` times, until the two rules agree to 1e-9. The result is that of the 15 nodes, which is far more accurate
-/// than their difference.
+/// Adaptive Gauss-Kronrod quadrature with 7 and 15 nodes (Piessens et al. 1983, QUADPACK): an interval is bisected, up
+/// to `bisections` times, until the two rules agree to 1e-9. The result is that of the 15 nodes, which is far more
+/// accurate than their difference.
 pub(super) fn integrate(f: &impl Fn(f64) -> f64, start: f64, length: f64, bisections: u32) -> f64 {
     /// Node, Kronrod weight, Gauss weight.
     #[rustfmt::skip]

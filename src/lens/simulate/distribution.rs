@@ -5,8 +5,8 @@ use rand::{Rng, RngExt};
 use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-/// A number or a random variable: `0.9`, `{ uniform = [0.5, 1] }` or `{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }`
-/// for instance. With `within`, values are drawn until one lies in that range.
+/// A number or a random variable, for instance `0.9`, `{ uniform = [0.5, 1] }` or
+/// `{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }`. With `within`, values are drawn until one lies in that range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]
 pub enum Distribution {
@@ -126,8 +126,8 @@ impl Distribution {
     /// Checks that the parameters are consistent and that all values lie between `low` and `high`.
     ///
     /// # Errors
-    /// [`PopulationError::Distribution`] or [`PopulationError::Range`], about `key`; [`PopulationError::Value`] for a fixed
-    /// value.
+    /// [`PopulationError::Distribution`] or [`PopulationError::Range`], about `key`; [`PopulationError::Value`] for a
+    /// fixed value.
     pub fn check(&self, key: &str, low: f64, high: f64) -> Result<(), PopulationError> {
         if let Distribution::Drawn(Drawn { shape, within }) = self {
             let require = |ok, requirement| match ok {

@@ -1,5 +1,5 @@
-//! A contact sheet in colour, by the method of Lupton et al. (2004, PASP 116, 133), which preserves the colours of bright
-//! pixels: all bands are scaled by the same factor asinh(Q I) / (Q I), where I is their mean.
+//! A contact sheet in colour, by the method of Lupton et al. (2004, PASP 116, 133), which preserves the colours of
+//! bright pixels: all bands are scaled by the same factor asinh(Q I) / (Q I), where I is their mean.
 
 use super::population::Population;
 use crate::files::{Error, write_atomic};

@@ -32,8 +32,8 @@ pub struct SimulatedObject<'a> {
     pub object: &'a Object,
     /// Radius of the circle with the area inside the tangential critical curve, arcsec.
     pub theta_e_crit: f64,
-    /// Pixels in which the lensed light in the window's first band, blurred and before noise is added, exceeds the noise
-    /// of the sky.
+    /// Pixels in which the lensed light in the window's first band, blurred and before noise is added, exceeds the
+    /// noise of the sky.
     pub arc_pixels: u32,
     /// Lensed light in these pixels, in units of the noise of the sky.
     pub arc_flux: f32,
@@ -53,12 +53,12 @@ pub struct Lenses {
 }
 
 impl Simulator {
-    /// A simulator of the objects that `seed` gives. At most `max_batch` objects are on the device at a time; fewer if its
-    /// memory is small.
+    /// A simulator of the objects that `seed` gives. At most `max_batch` objects are on the device at a time; fewer if
+    /// its memory is small.
     ///
     /// # Errors
-    /// [`Error::InvalidPopulation`], [`Error::NoObjects`] if `max_batch` is 0, [`Error::Psf`] for the file of a point spread
-    /// function that cannot be used, [`Error::ImageTooLarge`], and errors of the device.
+    /// [`Error::InvalidPopulation`], [`Error::NoObjects`] if `max_batch` is 0, [`Error::Psf`] for the file of a point
+    /// spread function that cannot be used, [`Error::ImageTooLarge`], and errors of the device.
     pub fn new(
         device: &Device,
         population: &Population,
@@ -117,9 +117,9 @@ impl Simulator {
         self.plan.shape.objects
     }
 
-    /// Passes the objects from number `first` on to `sink`, in order, until it breaks, and returns the value of the break.
-    /// Lenses with fewer than the population's `min_arc_pixels` are left out. An object and its image depend only on the
-    /// seed and the number of the object.
+    /// Passes the objects from number `first` on to `sink`, in order, until it breaks, and returns the value of the
+    /// break. Lenses with fewer than the population's `min_arc_pixels` are left out. An object and its image depend
+    /// only on the seed and the number of the object.
     ///
     /// # Errors
     /// [`Error::FaintArcs`] if 2000 lenses in a row are left out, and errors of the device.
@@ -200,8 +200,8 @@ impl Simulator {
         end.into_inner().expect("the stream ends only by a break or an error")
     }
 
-    /// Simulates `count` lenses, from object number `first` on, with their labels. Objects that are not lenses, and lenses
-    /// with fewer than `min_arc_pixels` arc pixels, are left out.
+    /// Simulates `count` lenses, from object number `first` on, with their labels. Objects that are not lenses, and
+    /// lenses with fewer than `min_arc_pixels` arc pixels, are left out.
     ///
     /// # Errors
     /// [`Error::NoLenses`] for a population without lenses, and those of [`Simulator::run`].

@@ -25,8 +25,8 @@ impl Native for LensConvolve {
     }
 }
 
-/// The light with K / 2 more pixels on each side, which repeat those at the edge, and with columns added until the width
-/// suffices for whole lanes.
+/// The light with K / 2 more pixels on each side, which repeat those at the edge, and with columns added until the
+/// width suffices for whole lanes.
 fn padded(s: &LensShape, light: &[f32]) -> Vec<f32> {
     let half = s.kernel / 2;
     let mut out = Vec::with_capacity((s.h + 2 * half) * padded_width(s));

@@ -1,5 +1,5 @@
-//! The deflection by an elliptical power law with external shear (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23 to
-//! 29). The series needs no angles, which would lose accuracy near the centre.
+//! The deflection by an elliptical power law with external shear (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23
+//! to 29). The series needs no angles, which would lose accuracy near the centre.
 
 use super::Lane;
 use crate::device::cpu::elementary::pow;

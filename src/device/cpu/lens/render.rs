@@ -116,7 +116,8 @@ simd! {
 }
 
 simd! {
-    /// The mean of a profile over each pixel of row `i`: by 2 x 2 samples, and then by more for the pixels that need them.
+    /// The mean of a profile over each pixel of row `i`: by 2 x 2 samples, and then by more for the pixels that need
+    /// them.
     fn row(s: &LensShape, sersic: &Sersic, i: usize, out: &mut [f32]) {
         let samples = |column: usize| {
             let (dx, dy) = ((s.x(column) - sersic.x).abs(), (s.y(i) - sersic.y).abs());

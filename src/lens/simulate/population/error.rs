@@ -68,8 +68,8 @@ pub enum PopulationError {
     },
     /// Velocity dispersions and redshifts hardly ever give an Einstein radius in the required range.
     #[error(
-        "deflector.theta_e: none of {draws} draws of sigma_v, z_lens and z_source gives a radius within [{}, {}] arcsec \
-         with the source behind the lens", within[0], within[1]
+        "deflector.theta_e: none of {draws} draws of sigma_v, z_lens and z_source gives a radius within [{}, {}] \
+         arcsec with the source behind the lens", within[0], within[1]
     )]
     NoRadius {
         /// Draws that were made.

@@ -197,8 +197,8 @@ pub struct Source {
     pub axis_ratio: Distribution,
     /// Distance from the centre of the deflector in units of theta_e; arcs form well below 1.
     pub offset: Offset,
-    /// Probability of each of up to three clumps: each has a tenth to a half of the light of the main component, a third
-    /// of its radius, and lies inside that radius.
+    /// Probability of each of up to three clumps: each has a tenth to a half of the light of the main component, a
+    /// third of its radius, and lies inside that radius.
     #[serde(default)]
     pub clumps: f64,
 }

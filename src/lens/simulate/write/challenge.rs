@@ -1,5 +1,5 @@
-//! The layout of Lens Finding Challenge 1: `Public/...` with a FITS file per object and band, `classifications.csv` with
-//! the columns of the challenge, and `truth.csv`.
+//! The layout of Lens Finding Challenge 1: `Public/...` with a FITS file per object and band, `classifications.csv`
+//! with the columns of the challenge, and `truth.csv`.
 
 use super::Output;
 use super::truth::Truth;

@@ -36,8 +36,9 @@ pub struct WriteOptions {
 /// Simulates objects and writes them to the folder `out`, which must be new or empty.
 ///
 /// # Errors
-/// [`Error::NoObjects`], [`Error::TooManyObjects`], [`Error::Files`] for a folder that is not empty or cannot be written or
-/// a full disk, [`Error::Stopped`] if `progress` breaks, and those of [`Simulator::run`]. Nothing is left behind.
+/// [`Error::NoObjects`], [`Error::TooManyObjects`], [`Error::Files`] for a folder that is not empty or cannot be
+/// written or a full disk, [`Error::Stopped`] if `progress` breaks, and those of [`Simulator::run`]. Nothing is left
+/// behind.
 pub fn write(simulator: &mut Simulator, out: &Path, options: &WriteOptions, progress: &Callback) -> Result<(), Error> {
     let count = options.count;
     if count == 0 {
