@@ -300,8 +300,8 @@ fn what_is_no_kernel_is_refused_with_its_key_and_what_is_allowed() {
         assert!(!f.path("out").exists());
     };
     refused(&[]); // it is not there
-    let odd = "allowed are squares of an odd side up to 49";
-    let summed = "allowed are numbers with a sum above 0";
+    let odd = "it must be square, with an odd side of at most 49";
+    let summed = "all values must be finite, and their sum positive";
     let nan = [0.0, 1.0, 0.0, 1.0, f32::NAN, 1.0, 0.0, 1.0, 0.0];
     for (pixels, width, parts) in [
         (&[1.0; 16][..], 4, ["has 4 x 4 pixels", odd]),
