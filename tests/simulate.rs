@@ -301,8 +301,8 @@ fn impossible_kernels_are_errors_with_the_key_and_the_allowed_values() {
         assert!(!f.path("out").exists());
     };
     refused(&[]); // The file is missing.
-    let odd = "allowed are squares of an odd side up to 49";
-    let summed = "allowed are numbers with a sum above 0";
+    let odd = "it must be square, with an odd side of at most 49";
+    let summed = "all values must be finite, and their sum positive";
     let nan = [0.0, 1.0, 0.0, 1.0, f32::NAN, 1.0, 0.0, 1.0, 0.0];
     for (pixels, width, parts) in [
         (&[1.0; 16][..], 4, ["has 4 x 4 pixels", odd]),

@@ -118,7 +118,9 @@ pub fn stream(
             objects.push(Seen {
                 index,
                 id: source.objects[index].id.clone(),
-                found: cutout.map(read).map_err(|error| format!("{error:#}")),
+                found: cutout
+                    .map(read)
+                    .map_err(|error| format!("{:#}", anyhow::Error::from(error))),
             });
         }
         if objects.is_empty() {

@@ -1,4 +1,4 @@
-//! What a user should know about the images before trusting a result.
+//! Warnings about the images, which users should read before they trust a result.
 
 use super::{Cutout, ImageFolder};
 
@@ -34,9 +34,9 @@ pub(super) fn near_edge_warning(folder: &ImageFolder) -> Option<String> {
     })
 }
 
-/// Collects, image by image, what to warn of: another pixel scale, repeated bands, many masked pixels.
+/// Collects warnings image by image: another pixel scale, repeated bands, many masked pixels.
 ///
-/// [`ImageFolder::warnings`] has what is known without reading images.
+/// [`ImageFolder::warnings`] are the warnings that do not need the images.
 #[derive(Debug)]
 pub struct Audit {
     bands: Vec<String>,
@@ -80,7 +80,7 @@ impl Audit {
         }
     }
 
-    /// Takes note of one image of the folder, with or without its pixels.
+    /// Records one image of the folder, with or without its pixels.
     pub fn observe(&mut self, cutout: &Cutout) {
         self.images += 1;
         if let (Some(header), Some(expected)) = (cutout.pixel_scale, self.pixel_scale)

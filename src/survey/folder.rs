@@ -210,7 +210,7 @@ pub struct ImageFolder {
     pub catalogue: Option<Catalogue>,
     /// Which rows of the catalogue are not used, and why.
     pub dropped: DropReport,
-    /// Everything to warn of that is known before an image is read; [`Audit`](super::Audit) adds what the images show.
+    /// Warnings that are known before any image is read; [`Audit`](super::Audit) collects those about the images.
     pub warnings: Vec<String>,
     images: Images,
     ra_dec_columns: Option<(usize, usize)>,

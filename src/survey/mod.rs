@@ -12,7 +12,7 @@
 //! | `cutout` | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
 //! | `psf` | a point spread function |
-//! | `audit` | what to warn of |
+//! | `audit` | warnings about the images |
 //! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
 //! | `split` | training, validation, calibration and held-out rows |
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum TableError {
     /// Neither CSV nor FITS.
-    #[error("{}: tables are written as CSV or FITS; the name must end in .csv or .fits", path.display())]
+    #[error("{}: cannot write a table of this format; the name must end in .csv or .fits", path.display())]
     Extension {
         /// The file.
         path: PathBuf,
