@@ -10,8 +10,8 @@
 use anyhow::{Context, Result};
 use lensgpu::device::Device;
 use lensgpu::infer::stream::{Found, Seen};
+use lensgpu::model::Ensemble;
 use lensgpu::model::Model;
-use lensgpu::model::predictor::Predictor;
 use lensgpu::posterior::metrics::{Metrics, Scored};
 use lensgpu::survey::flags::OUT_OF_DISTRIBUTION;
 use lensgpu::survey::reader::read_all;
@@ -112,7 +112,7 @@ fn main() -> Result<()> {
     let wanted = |i: &usize| ids.as_ref().is_none_or(|ids| ids.contains(&source.objects[*i].id));
     let rows: Vec<usize> = (0..source.len()).filter(wanted).collect();
     let cutouts = read_all(&source, &rows, |_| Ok(()))?;
-    let mut predictor = Predictor::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
+    let mut predictor = Ensemble::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
     println!("| change | RMSE | NMAD | > 1\" | 68.3 % covers | nll | out_of_distribution | any flag |");
     println!("|---|---|---|---|---|---|---|---|");
     let noise = [0.0, 0.5, 1.0, 2.0].map(|s| (format!("noise {s} sky sigma"), Change::Noise(s)));

@@ -285,7 +285,7 @@ fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
 
 #[test]
 fn all_views_are_the_average_of_the_views() {
-    use lensgpu::model::predictor::Predictor;
+    use lensgpu::model::Ensemble;
     for (shape, codes) in [([12, 11, 2], 4), ([12, 12, 2], 8)] {
         let network = Network::from_toml(common::TINY, &shape).unwrap();
         let data = Dataset {
@@ -302,7 +302,7 @@ fn all_views_are_the_average_of_the_views() {
             .map(|(member, _)| member)
             .collect();
         let images = rings(5, 3, shape).images;
-        let mut plain = Predictor::of_members(&Device::Cpu, &network, &members, 3).unwrap();
+        let mut plain = Ensemble::of_members(&Device::Cpu, &network, &members, 3).unwrap();
         let [h, w, c] = shape;
         let turned = |code: usize| -> Vec<f32> {
             let pixel = |at: usize| {
@@ -315,7 +315,7 @@ fn all_views_are_the_average_of_the_views() {
             (0..images.len()).map(pixel).collect()
         };
         let views: Vec<_> = (0..codes).map(|code| plain.predict(&turned(code)).unwrap()).collect();
-        let mut all = Predictor::of_members(&Device::Cpu, &network, &members, 3)
+        let mut all = Ensemble::of_members(&Device::Cpu, &network, &members, 3)
             .unwrap()
             .in_all_views();
         for (n, answer) in all.predict(&images).unwrap().iter().enumerate() {

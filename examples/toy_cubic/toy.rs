@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use lensgpu::device::Device;
-use lensgpu::model::predictor::Predictor;
+use lensgpu::model::Ensemble;
 use lensgpu::nn::Network;
 use lensgpu::posterior::mixture::Mixture;
 use lensgpu::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
@@ -116,7 +116,7 @@ pub fn answers(device: &Device, recipe: &Recipe, points: &[(f64, f64)], xs: &[f6
         };
     }
     let members: Vec<_> = trainer.members()?.into_iter().map(|(member, _)| member).collect();
-    let mut predictor = Predictor::of_members(device, &network, &members, 64)?;
+    let mut predictor = Ensemble::of_members(device, &network, &members, 64)?;
     let images: Vec<f32> = xs.iter().map(|&x| input(x)).collect();
     let answers = predictor.predict(&images)?;
     answers

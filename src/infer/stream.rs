@@ -1,8 +1,8 @@
 //! A folder's images through an ensemble, in order, with flat memory: what `infer`, `evaluate` and `calibrate` share.
 
 use crate::device::Device;
+use crate::model::Ensemble;
 use crate::model::Model;
-use crate::model::predictor::Predictor;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Forecast};
 use crate::survey::sky::Sky;
@@ -87,7 +87,7 @@ pub fn stream(
 ) -> Result<()> {
     let objects = source.len();
     let batch = passes.batch.min(objects);
-    let mut predictor = Predictor::of_members(device, &model.network, &model.members, batch)?;
+    let mut predictor = Ensemble::of_members(device, &model.network, &model.members, batch)?;
     if passes.all_views {
         predictor = predictor.in_all_views();
     }

@@ -4,7 +4,7 @@ use super::bands::Band;
 use super::options::{DataOptions, TrainOptions};
 use super::trainer::{Dataset, Examples, Fresh};
 use crate::likelihood::Likelihood;
-use crate::model::{Label, Model};
+use crate::model::{Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::survey::audit::scale_differs;
@@ -32,7 +32,7 @@ pub struct Prepared {
     pub calibration: Examples,
     pub stretch: Stretch,
     pub sky: SkyRange,
-    pub label: Label,
+    pub label: Target,
     /// Where the training images of an epoch come from, if not from the dataset.
     pub fresh: Option<Fresh>,
     /// What the user should read, and what they should not miss.
@@ -141,7 +141,7 @@ impl Prepared {
             None => label_scale(&train.labels, network.heads()),
         };
         let range = range(&train.labels);
-        let label = Label {
+        let label = Target {
             name: source.label.clone().unwrap_or_else(|| "theta_e".into()),
             unit: "arcsec".into(),
             scale,

@@ -9,7 +9,7 @@ use super::trainer::{Dataset, Ended, Examples, Fresh, Trainer};
 use crate::device::Device;
 use crate::files;
 use crate::likelihood::Likelihood;
-use crate::model::predictor::Predictor;
+use crate::model::Ensemble;
 use crate::model::{About, Member, MemberSummary, Model, TrainingSummary, utc_now};
 use crate::nn::Network;
 use crate::plot::predicted_vs_true::predicted_vs_true;
@@ -135,7 +135,7 @@ pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<Outcom
 
 /// The model that a fine-tuning starts from.
 fn first_model(options: &RunOptions) -> Result<Option<Model>> {
-    options.from.as_deref().map(Model::read).transpose()
+    Ok(options.from.as_deref().map(Model::read).transpose()?)
 }
 
 /// An ensemble at its first step.
@@ -335,7 +335,7 @@ fn finish(
 /// The members' answers in the label's unit.
 fn answers(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<MemberPredictions>> {
     let batch = examples.labels.len().min(64);
-    let mut predictor = Predictor::of_members(device, &model.network, &model.members, batch)?;
+    let mut predictor = Ensemble::of_members(device, &model.network, &model.members, batch)?;
     let label = &model.about.label;
     let answers = predictor.predict(&examples.images)?;
     Ok(answers.iter().map(|a| a.in_units(label.scale, label.shift)).collect())
@@ -345,7 +345,7 @@ fn answers(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<Me
 fn find_clouds(model: &mut Model, train: &Examples, device: &Device) -> Result<()> {
     let image = model.network.input_shape().len();
     let images = &train.images[..train.images.len().min(IMAGES_OF_CLOUD * image)];
-    let mut predictor = Predictor::of_members(device, &model.network, &model.members, 64)?;
+    let mut predictor = Ensemble::of_members(device, &model.network, &model.members, 64)?;
     let clouds = predictor.clouds(images)?.into_iter().flatten();
     model
         .members

@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::simulator::Lenses;
 use crate::lens::{Population, Simulator};
-use crate::model::{Label, Model};
+use crate::model::{Model, Target};
 use crate::nn::Network;
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::survey::sky::SkyRange;
@@ -83,7 +83,7 @@ pub fn prepare(
     let calibration: Result<Examples> = examples(CALIBRATION, counts.calibration);
     let held_out: Result<Examples> = examples(HELD_OUT, counts.held_out);
     let ids = |name: &str, count: usize| (0..count).map(|k| format!("{name}{k}")).collect();
-    let label = Label {
+    let label = Target {
         name: "theta_e".into(),
         unit: "arcsec".into(),
         scale,

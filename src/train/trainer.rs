@@ -11,7 +11,7 @@ use super::schedule::warmed;
 use crate::device::{Device, Engine};
 use crate::likelihood::Likelihood;
 use crate::likelihood::{Component, loss_to_nll};
-use crate::model::predictor::Predictor;
+use crate::model::Ensemble;
 use crate::model::{Member, MemberSummary};
 use crate::nn::{Capacity, NORM_MOMENTUM, TrainIo, Training};
 use crate::nn::{Layout, Network, initialise};
@@ -63,7 +63,7 @@ pub struct Trainer {
     params: TensorId,
     stats: TensorId,
     io: TrainIo,
-    predictor: Predictor,
+    predictor: Ensemble,
     batch: usize,
     /// Shards of an epoch.
     shards: usize,
@@ -153,7 +153,7 @@ impl Trainer {
         let validation = data.validation.labels.len().clamp(1, VALIDATION_BATCH);
         let mut trainer = Trainer {
             engine: device.engine(&plan, members)?,
-            predictor: Predictor::new(device, network, members, validation)?,
+            predictor: Ensemble::new(device, network, members, validation)?,
             params: plan.io.params,
             stats: plan.io.stats,
             progress: Progress {

@@ -4,8 +4,8 @@
 pub mod program;
 
 use lensgpu::device::Device;
+use lensgpu::model::Ensemble;
 use lensgpu::model::Member;
-use lensgpu::model::predictor::Predictor;
 use lensgpu::nn::Network;
 use lensgpu::posterior::MemberPredictions;
 use lensgpu::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
@@ -168,7 +168,7 @@ pub fn answers(device: &Device, network: &Network, trainer: &mut Trainer, images
         .into_iter()
         .map(|(member, _)| member)
         .collect();
-    let mut predictor = Predictor::of_members(device, network, &members, 16).unwrap();
+    let mut predictor = Ensemble::of_members(device, network, &members, 16).unwrap();
     predictor.predict(images).unwrap()
 }
 

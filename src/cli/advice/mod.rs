@@ -1,12 +1,14 @@
-//! What a user can do about an error, in terms of the command line's flags; the library's own errors know of none.
+//! What a user can do about an error, in terms of command line flags; the library's own errors never mention flags.
 //!
-//! One file per module of the library, each a function from that module's error to advice.
+//! One file per module of the library, each with a function from that module's error to advice.
 
-/// Advice for the first error in the chain that has any.
+mod model;
+
+/// Advice for the first error in the chain for which there is any.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(of_one)
 }
 
-fn of_one(_error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    None
+fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    error.downcast_ref().and_then(model::advice)
 }
