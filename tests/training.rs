@@ -11,7 +11,7 @@ use lensgpu::nn::{Layout, Network};
 use lensgpu::plan::Plan;
 use lensgpu::progress::EpochRecord;
 use lensgpu::train::checkpoint::Checkpoint;
-use lensgpu::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::train::{Band, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn it_learns_the_rings_and_the_devices_agree_on_the_first_epoch() {
         .iter()
         .map(|device| {
             let trainer = trained(device, dataset(200, 50), &options([0, 2], 15));
-            let (history, name) = (&trainer.progress().history, device.name());
+            let (history, name) = (&trainer.state().history, device.name());
             assert_eq!(history.len(), 15);
             for (before, after) in history[0].members.iter().zip(&history[14].members) {
                 let (train, validation) = (after.train_rmse.unwrap(), after.val_rmse.unwrap());
@@ -95,7 +95,7 @@ fn members_in_several_waves_are_the_same() {
 fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<Row>) {
     let mut checkpoint = trainer.checkpoint().unwrap();
     checkpoint
-        .progress
+        .state
         .history
         .iter_mut()
         .for_each(|epoch| epoch.seconds = 0.0);
@@ -111,8 +111,8 @@ fn interrupted(device: &Device, options: &TrainOptions, pool: Option<usize>, sto
     let mut within = 0;
     for _ in 0..stops {
         let ended = trainer.epoch(&mut |_| ControlFlow::Break(())).unwrap();
-        assert!(matches!(ended, Ended::Stopped));
-        within += usize::from(trainer.progress().step > 0);
+        assert!(matches!(ended, EpochEnd::Interrupted));
+        within += usize::from(trainer.state().step > 0);
         trainer.checkpoint().unwrap().write(&path).unwrap();
         trainer = new();
         trainer.restore(Checkpoint::read(&path).unwrap()).unwrap();
@@ -133,7 +133,7 @@ fn a_run_that_was_stopped_and_read_from_disk_ends_with_the_same_bits() {
                 outcome(&mut whole),
                 outcome(&mut interrupted(&device, &options, pool, stops)),
             );
-            assert_eq!(whole.0.progress, stopped.0.progress, "{} {pool:?}", device.name());
+            assert_eq!(whole.0.state, stopped.0.state, "{} {pool:?}", device.name());
             assert!(whole == stopped, "{} {pool:?}: other weights", device.name());
         }
     }
@@ -186,7 +186,7 @@ fn with_everything_on_it_learns_and_a_stopped_run_ends_with_the_same_bits() {
     }
     let mut trainer = Trainer::new(&Device::Cpu, &tiny(), masked_dataset(200, 50), &all_on([0], 25), None).unwrap();
     finish(&mut trainer);
-    let best = trainer.progress().best[0].unwrap();
+    let best = trainer.state().best[0].unwrap();
     assert!(best.rmse < 0.5 * SPREAD, "{best:?}");
 }
 
@@ -215,13 +215,13 @@ fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
             trained(&device, dataset(60, 20), &options)
         };
         let (mut long, mut early) = (train(0), train(2));
-        let stopped = early.progress().stopped.clone();
-        let last = early.progress().epoch;
+        let stopped = early.state().stopped.clone();
+        let last = early.state().epoch;
         assert!(stopped.contains(&true), "choose other numbers");
         assert!(last == 30 || stopped.iter().all(|over| *over));
-        let (long_history, history) = (&long.progress().history, &early.progress().history);
+        let (long_history, history) = (&long.state().history, &early.state().history);
         for (m, &stopped) in stopped.iter().enumerate() {
-            let best = early.progress().best[m].unwrap();
+            let best = early.state().best[m].unwrap();
             for (epoch, (a, b)) in long_history.iter().zip(history).enumerate() {
                 let frozen = epoch + 1 > best.epoch + 2 && stopped;
                 let (a, b) = (&a.members[m], &b.members[m]);
@@ -243,7 +243,7 @@ fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
         }
         let (long_rows, rows) = (rows(&mut long), rows(&mut early));
         for m in 0..4 {
-            let same_best = long.progress().best[m] == early.progress().best[m];
+            let same_best = long.state().best[m] == early.state().best[m];
             assert_eq!(long_rows[m] == rows[m], same_best, "{}: member {m}", device.name());
         }
     }
@@ -262,8 +262,8 @@ fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
         finish(&mut trainer);
         let held_out = rings(100, 9, common::IMAGE);
         let answers = answers(&Device::Cpu, &network, &mut trainer, &held_out.images);
-        for (m, best) in trainer.progress().best.iter().map(|best| best.unwrap()).enumerate() {
-            let last = &trainer.progress().history.last().unwrap().members[m];
+        for (m, best) in trainer.state().best.iter().map(|best| best.unwrap()).enumerate() {
+            let last = &trainer.state().history.last().unwrap().members[m];
             assert!(best.rmse < 0.4 * SPREAD, "{likelihood:?}: {best:?}");
             // Both are -ln p in arcsec: a mean of training that lags a little, and validation.
             assert!(
@@ -346,7 +346,7 @@ fn a_checkpoint_of_other_data_or_another_ensemble_is_refused() {
     );
     common::says(
         &refused(new(dataset(20, 5), &options(0..3, 1))),
-        &["not of this network"],
+        &["does not fit this network"],
     );
 }
 
@@ -366,7 +366,7 @@ fn where_the_device_holds_a_part_of_the_images_every_row_is_seen() {
             let mut trainer = Trainer::new(&device, &tiny(), data, &options, Some(30)).unwrap();
             assert_eq!(trainer.steps(), 20);
             finish(&mut trainer);
-            trainer.progress().history[0]
+            trainer.state().history[0]
                 .members
                 .iter()
                 .map(|m| m.skipped)
@@ -385,7 +385,7 @@ fn shards_do_not_keep_it_from_learning() {
     for device in devices() {
         let mut trainer = Trainer::new(&device, &tiny(), dataset(200, 50), &options([2], 15), Some(70)).unwrap();
         finish(&mut trainer);
-        let rmse = trainer.progress().history[14].members[0].val_rmse.unwrap();
+        let rmse = trainer.state().history[14].members[0].val_rmse.unwrap();
         assert!(rmse < 0.35 * SPREAD, "{}: {rmse}", device.name());
     }
 }
@@ -461,5 +461,5 @@ fn too_few_rows_or_a_pool_smaller_than_a_batch_are_refused_with_the_remedy() {
         format!("{:#}", trainer.err().expect("an error"))
     };
     common::says(&error(1, None), &["1 rows", "at least 2"]);
-    common::says(&error(40, Some(5)), &["holds 5 images", "--batch is 10", "smaller"]);
+    common::says(&error(40, Some(5)), &["holds 5 images", "a batch is 10", "smaller"]);
 }

@@ -6,7 +6,7 @@ use lensgpu::device::Device;
 use lensgpu::model::Ensemble;
 use lensgpu::nn::Network;
 use lensgpu::posterior::mixture::Mixture;
-use lensgpu::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::train::{Band, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
@@ -111,7 +111,7 @@ pub fn answers(device: &Device, recipe: &Recipe, points: &[(f64, f64)], xs: &[f6
     };
     let mut trainer = Trainer::new(device, &network, data, &options, None)?;
     while !trainer.is_done() {
-        let Ended::Done = trainer.epoch(&mut |_| ControlFlow::Continue(()))? else {
+        let EpochEnd::Complete = trainer.epoch(&mut |_| ControlFlow::Continue(()))? else {
             unreachable!("nobody stops it")
         };
     }

@@ -59,33 +59,26 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            let (error, code) = match error.downcast::<Usage>() {
+                Ok(Usage(error)) => (error, ExitCode::from(2)),
+                Err(error) => (error, ExitCode::FAILURE),
+            };
             eprintln!("error: {error:#}");
             if let Some(advice) = advice::advice(&error) {
                 eprintln!("{advice}");
             }
-            if error.is::<Usage>() {
-                ExitCode::from(2)
-            } else {
-                ExitCode::FAILURE
-            }
+            code
         }
     }
 }
 
-/// What the command line asks for cannot be: the same exit code as for one that is not understood.
-#[derive(Debug)]
+/// Marks an error as a usage error, which decides the exit code: the arguments are well formed but not possible.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
 struct Usage(anyhow::Error);
 
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{:#}", self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
-fn usage(error: anyhow::Error) -> anyhow::Error {
-    Usage(error).into()
+fn usage(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    Usage(error.into()).into()
 }
 
 /// `lensgpu info model | head` ends the reader before the writer; that is no failure.

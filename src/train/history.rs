@@ -1,14 +1,17 @@
 //! `log.csv`: losses of every epoch and member.
 
+use super::error::Error;
 use crate::files;
 use crate::progress::EpochRecord;
-use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
 
-/// Writes all epochs, one row an epoch and member.
-pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<()> {
-    files::write_atomic(path, |file| {
+/// Writes all epochs, one row per epoch and member. A value that is missing is an empty cell.
+///
+/// # Errors
+/// Those of [`files::write_atomic`].
+pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<(), Error> {
+    Ok(files::write_atomic(path, |file| {
         writeln!(
             file,
             "epoch,member,learning_rate,train_nll,train_rmse,val_nll,val_rmse,gradient_norm,skipped,restored,best,seconds"
@@ -35,5 +38,5 @@ pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<()> {
             }
         }
         Ok(())
-    })
+    })?)
 }

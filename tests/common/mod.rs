@@ -8,7 +8,7 @@ use lensgpu::model::Ensemble;
 use lensgpu::model::Member;
 use lensgpu::nn::Network;
 use lensgpu::posterior::MemberPredictions;
-use lensgpu::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::train::{Dataset, EpochEnd, Examples, TrainOptions, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
@@ -149,7 +149,7 @@ pub fn options(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOp
 pub fn finish(trainer: &mut Trainer) {
     while !trainer.is_done() {
         let ended = trainer.epoch(&mut |_| ControlFlow::Continue(())).unwrap();
-        assert!(matches!(ended, Ended::Done));
+        assert!(matches!(ended, EpochEnd::Complete));
     }
 }
 

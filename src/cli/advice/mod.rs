@@ -3,6 +3,7 @@
 //! One file per module of the library, each with a function from that module's error to advice.
 
 mod model;
+mod train;
 
 /// Advice for the first error in the chain for which there is any.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
@@ -10,5 +11,6 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
 }
 
 fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    error.downcast_ref().and_then(model::advice)
+    let model = error.downcast_ref().and_then(model::advice);
+    model.or_else(|| error.downcast_ref().and_then(train::advice))
 }
