@@ -26,6 +26,17 @@ pub(crate) fn warn(progress: &Callback, message: &str) {
     let _ = progress(Event::Warning(message));
 }
 
+/// An error and its causes, joined by colons.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// What a computation reports while it runs.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

@@ -6,8 +6,7 @@ mod common;
 
 use common::{IMAGE, TINY, answers, bits, dataset, devices, finish, options, rings, says, tiny, trained, write_stack};
 use lensgpu::device::Device;
-use lensgpu::infer::stream::Passes;
-use lensgpu::infer::{InferOptions, infer};
+use lensgpu::infer::{InferOptions, Passes, infer};
 use lensgpu::model::Model;
 use lensgpu::nn::Network;
 use lensgpu::plan::state;

@@ -5,7 +5,8 @@ use super::console::Console;
 use super::text::table;
 use crate::device::Device;
 use crate::evaluate::{answers, cross_fitted, mixtures};
-use crate::infer::stream::{Passes, open};
+use crate::infer::Passes;
+use crate::infer::stream::open;
 use crate::model::Model;
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
 use crate::posterior::metrics::{FIGURES, Metrics};
@@ -61,8 +62,7 @@ pub fn run(args: Calibrate) -> Result<()> {
     let device = Device::choose(&args.device)?;
     console.note(&format!("device: {}", device.name()));
     let options = args.images.options(&args.dir, args.label.clone(), None)?;
-    let source = Arc::new(open(&model, &options.source(true)?)?);
-    console.note(&source.dropped.to_string());
+    let source = Arc::new(open(&model, &options.source(true)?, &|event| console.report(event))?);
     let passes = Passes {
         batch: usize::from(args.batch),
         all_views: args.tta,

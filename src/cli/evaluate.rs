@@ -6,7 +6,8 @@ use super::text::table;
 use crate::device::Device;
 use crate::evaluate::{Evaluation, answers};
 use crate::files;
-use crate::infer::stream::{Passes, open};
+use crate::infer::Passes;
+use crate::infer::stream::open;
 use crate::model::{Model, utc_now};
 use crate::report::{self, Subject};
 use anyhow::Result;
@@ -66,9 +67,7 @@ pub fn run(args: Evaluate) -> Result<()> {
     let device = Device::choose(&args.device)?;
     console.note(&format!("device: {}", device.name()));
     let options = args.images.options(&args.dir, args.label.clone(), None)?;
-    let source = Arc::new(open(&model, &options.source(true)?)?);
-    console.note(&source.dropped.to_string());
-    source.warnings.iter().for_each(|w| console.warn(w));
+    let source = Arc::new(open(&model, &options.source(true)?, &|event| console.report(event))?);
     files::new_folder(&args.output)?;
     let passes = Passes {
         batch: usize::from(args.batch),

@@ -5,14 +5,15 @@ mod flagged;
 pub use flagged::Largest;
 
 use crate::device::Device;
-use crate::infer::stream::{Passes, Seen, stream};
+use crate::infer::Passes;
+use crate::infer::stream::stream;
 use crate::model::Model;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Forecast, Method, fit};
 use crate::posterior::metrics::bootstrap::{SAMPLES, bootstrap};
 use crate::posterior::metrics::{FIGURES, Metrics, Scored};
 use crate::posterior::mixture::{Mixture, Prediction};
-use crate::progress::{Callback, Event, Phase};
+use crate::progress::Callback;
 use crate::survey::Source;
 use crate::survey::split::random_order;
 use anyhow::{Context, Result, bail, ensure};
@@ -52,22 +53,18 @@ pub fn answers(
     progress: &Callback,
 ) -> Result<Vec<Known>> {
     let mut known = Vec::with_capacity(source.len());
-    stream(model, device, source, passes, &mut |seen: Seen| {
-        seen.forecast(None)?;
-        let flags = seen.flags(model);
-        let truth = source.objects[seen.index].theta_e.context("a labelled object")?;
-        let found = seen.found.expect("an object with a forecast was read");
+    stream(model, device, source, passes, progress, &mut |object| {
+        object.forecast(None)?;
+        let flags = object.flags(model);
+        let truth = source.objects[object.index].theta_e.context("a labelled object")?;
+        let image = object.image.expect("an object with a forecast was read");
         known.push(Known {
-            index: seen.index,
+            index: object.index,
             truth,
-            answer: found.answer,
+            answer: image.members,
             flags,
         });
-        Ok(progress(Event::Advanced {
-            phase: Phase::Predicting,
-            done: known.len(),
-            total: source.len(),
-        }))
+        anyhow::Ok(())
     })?;
     if known.len() < source.len() {
         bail!("stopped after {} of {} objects", known.len(), source.len());

@@ -13,7 +13,7 @@ use crate::posterior::calibration::{Calibration, Forecast, Method, Record, fit};
 use crate::posterior::metrics::{Metrics, Scored};
 use crate::posterior::mixture::Mixture;
 use crate::posterior::ood::Threshold;
-use crate::progress::{Callback, note, warn};
+use crate::progress::{Callback, chain, note, warn};
 
 /// Training images that the feature distributions are fitted on: enough for the covariance of hundreds of features.
 const FEATURE_IMAGES: usize = 10_000;
@@ -63,15 +63,15 @@ pub fn finish(
     };
     let data = trainer.into_data()?;
     if let Err(error) = fit_features(&mut model, &data.train, device) {
-        let error = anyhow::Error::new(error);
+        let error = chain(&error);
         warn(
             progress,
-            &format!("the model cannot recognise out-of-distribution images: {error:#}"),
+            &format!("the model cannot recognise out-of-distribution images: {error}"),
         );
     }
     if let Err(error) = calibrate(&mut model, &prepared.calibration, &data.validation, device) {
-        let error = anyhow::Error::new(error);
-        warn(progress, &format!("the model is not calibrated: {error:#}"));
+        let error = chain(&error);
+        warn(progress, &format!("the model is not calibrated: {error}"));
     }
     Ok((model, data))
 }

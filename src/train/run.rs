@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::model::Model;
 use crate::nn::Network;
 use crate::posterior::metrics::Metrics;
-use crate::progress::{Callback, note, warn};
+use crate::progress::{Callback, chain, note, warn};
 use std::path::{Path, PathBuf};
 
 /// How a run ended.
@@ -165,8 +165,8 @@ fn train(
     }
     // A plot that cannot be drawn is no reason to lose a run.
     if let Err(error) = folder.plot_history(&trainer.state().history) {
-        let error = anyhow::Error::new(error);
-        warn(progress, &format!("the training curves are not plotted: {error:#}"));
+        let error = chain(&error);
+        warn(progress, &format!("the training curves are not plotted: {error}"));
     }
     let (model, data) = finish(trainer, &prepared, device, progress)?;
     folder.write_model(&model)?;

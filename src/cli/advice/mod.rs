@@ -2,6 +2,7 @@
 //!
 //! One file per module of the library, each with a function from that module's error to advice.
 
+mod infer;
 mod model;
 mod train;
 
@@ -11,6 +12,8 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
 }
 
 fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let model = error.downcast_ref().and_then(model::advice);
-    model.or_else(|| error.downcast_ref().and_then(train::advice))
+    let infer = || error.downcast_ref().and_then(infer::advice);
+    let model = || error.downcast_ref().and_then(model::advice);
+    let train = || error.downcast_ref().and_then(train::advice);
+    infer().or_else(model).or_else(train)
 }

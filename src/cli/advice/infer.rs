@@ -1,0 +1,21 @@
+//! Advice on images that a model cannot predict.
+
+use crate::infer::Error;
+
+/// What to do about an inference that failed.
+pub fn advice(error: &Error) -> Option<String> {
+    let advice = match error {
+        Error::Bands { .. } => "Name the bands of the model with --bands.",
+        Error::NoCatalogue { .. } => "Name the table that has it with --catalogue.",
+        Error::Model(error) => return super::model::advice(error),
+        Error::TakesTables { .. }
+        | Error::Size { .. }
+        | Error::ArrayLength { .. }
+        | Error::NothingReadable { .. }
+        | Error::Unreadable(_)
+        | Error::NoPrediction { .. }
+        | Error::Row { .. }
+        | Error::Unported(_) => return None,
+    };
+    Some(advice.into())
+}
