@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 pub type Callback<'a> = dyn Fn(Event<'_>) -> ControlFlow<()> + Sync + 'a;
 
 /// A callback that ignores every event.
-pub fn ignore(_: Event<'_>) -> ControlFlow<()> {
+pub fn ignore_events(_: Event<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

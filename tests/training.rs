@@ -1,9 +1,9 @@
-//! Whole trainings of a tiny ensemble on every device: it learns, its members do not know of each other, and a run that
-//! was stopped goes on as if it never had been.
+//! Complete trainings of a tiny ensemble on every device: it learns, its members are independent of each other, and a
+//! training that was interrupted ends with the same bits.
 
 mod common;
 
-use common::{answers, bits, dataset, devices, finish, options, rings, tiny, trained};
+use common::{bits, dataset, devices, finish, options, predictions, rings, tiny, trained};
 use lensgpu::device::Device;
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
@@ -15,7 +15,7 @@ use lensgpu::train::{Band, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Spread of labels that are uniform from 0.5 to 2.
+/// Standard deviation of labels that are uniform from 0.5 to 2.
 const SPREAD: f64 = 0.433;
 
 #[test]
@@ -50,7 +50,7 @@ fn it_learns_the_rings_and_the_devices_agree_on_the_first_epoch() {
     }
 }
 
-/// A member's number, weights and statistics, by bits.
+/// A member's number, and the bits of its weights and statistics.
 type Row = (u32, Vec<u32>, Vec<u32>);
 
 fn rows(trainer: &mut Trainer) -> Vec<Row> {
@@ -60,7 +60,7 @@ fn rows(trainer: &mut Trainer) -> Vec<Row> {
 }
 
 #[test]
-fn a_member_of_an_ensemble_equals_the_same_member_alone() {
+fn a_member_is_the_same_alone_and_in_an_ensemble() {
     for device in devices() {
         let train = |members: &[u32]| {
             let options = options(members.iter().copied(), 2);
@@ -74,7 +74,7 @@ fn a_member_of_an_ensemble_equals_the_same_member_alone() {
 }
 
 #[test]
-fn members_in_several_waves_are_the_same() {
+fn members_do_not_depend_on_the_number_of_waves() {
     let limited = |members: u32| {
         let Ok(Device::Gpu(mut gpu)) = Device::choose("software") else {
             panic!("there is no software adapter: see the other tests");
@@ -91,7 +91,7 @@ fn members_in_several_waves_are_the_same() {
     assert_eq!(train(&one), train(&three));
 }
 
-/// All that a run leaves: its state by bits, and its history without the times.
+/// The result of a training: its state, bit for bit, and its history without durations.
 fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<Row>) {
     let mut checkpoint = trainer.checkpoint().unwrap();
     checkpoint
@@ -102,7 +102,8 @@ fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<Row>) {
     (checkpoint, rows(trainer))
 }
 
-/// Stops at the first news of a device, goes on from the file in a new trainer, and so `stops` times.
+/// Interrupts a training at the first progress report, and continues from the checkpoint file in a new trainer; `stops`
+/// times.
 fn interrupted(device: &Device, options: &TrainOptions, pool: Option<usize>, stops: usize) -> Trainer {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("checkpoint.safetensors");
@@ -123,7 +124,7 @@ fn interrupted(device: &Device, options: &TrainOptions, pool: Option<usize>, sto
 }
 
 #[test]
-fn a_run_that_was_stopped_and_read_from_disk_ends_with_the_same_bits() {
+fn a_training_resumed_from_a_file_ends_with_the_same_bits() {
     for device in devices() {
         for (pool, stops) in [(None, 3), (Some(35), 4)] {
             let options = options([0, 3], 2);
@@ -139,7 +140,7 @@ fn a_run_that_was_stopped_and_read_from_disk_ends_with_the_same_bits() {
     }
 }
 
-/// Everything that a run can switch on.
+/// Every technique switched on.
 fn all_on(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOptions {
     TrainOptions {
         adversarial: 0.01,
@@ -155,7 +156,7 @@ fn all_on(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOptions
     }
 }
 
-/// With masked pixels, so that there is something to shift in.
+/// With bands, whose masked pixels are 0.
 fn masked_dataset(train: usize, validation: usize) -> Dataset {
     let band = Band {
         masked: 0.0,
@@ -169,7 +170,7 @@ fn masked_dataset(train: usize, validation: usize) -> Dataset {
 }
 
 #[test]
-fn with_everything_on_it_learns_and_a_stopped_run_ends_with_the_same_bits() {
+fn with_every_technique_it_learns_and_a_resumed_training_ends_with_the_same_bits() {
     for device in devices() {
         let new = || Trainer::new(&device, &tiny(), masked_dataset(100, 20), &all_on([0, 3], 3), Some(60)).unwrap();
         let mut whole = new();
@@ -191,7 +192,7 @@ fn with_everything_on_it_learns_and_a_stopped_run_ends_with_the_same_bits() {
 }
 
 #[test]
-fn with_everything_on_a_member_of_an_ensemble_equals_the_same_member_alone() {
+fn with_every_technique_a_member_is_the_same_alone_and_in_an_ensemble() {
     for device in devices() {
         let train = |members: &[u32]| {
             let options = all_on(members.iter().copied(), 3);
@@ -205,7 +206,7 @@ fn with_everything_on_a_member_of_an_ensemble_equals_the_same_member_alone() {
 }
 
 #[test]
-fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
+fn early_stopping_freezes_a_member_and_does_not_affect_the_others() {
     for device in devices() {
         let train = |patience: usize| {
             let options = TrainOptions {
@@ -225,7 +226,7 @@ fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
             for (epoch, (a, b)) in long_history.iter().zip(history).enumerate() {
                 let frozen = epoch + 1 > best.epoch + 2 && stopped;
                 let (a, b) = (&a.members[m], &b.members[m]);
-                // What it answers stays as it was when it stopped, and it takes no steps.
+                // Its predictions stay as they were when it stopped, and it takes no steps.
                 let ended = &history[(best.epoch + 1).min(history.len() - 1)].members[m];
                 match frozen {
                     false => assert_eq!(
@@ -250,7 +251,7 @@ fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
 }
 
 #[test]
-fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
+fn every_likelihood_learns_the_rings_with_correct_uncertainties() {
     for likelihood in [Likelihood::StudentT, Likelihood::LogNormal] {
         let network = tiny().with_likelihood(likelihood);
         let mut data = dataset(200, 50);
@@ -261,17 +262,17 @@ fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
         let mut trainer = Trainer::new(&Device::Cpu, &network, data, &options([0, 2], 20), None).unwrap();
         finish(&mut trainer);
         let held_out = rings(100, 9, common::IMAGE);
-        let answers = answers(&Device::Cpu, &network, &mut trainer, &held_out.images);
+        let predictions = predictions(&Device::Cpu, &network, &mut trainer, &held_out.images);
         for (m, best) in trainer.state().best.iter().map(|best| best.unwrap()).enumerate() {
             let last = &trainer.state().history.last().unwrap().members[m];
             assert!(best.rmse < 0.4 * SPREAD, "{likelihood:?}: {best:?}");
-            // Both are -ln p in arcsec: a mean of training that lags a little, and validation.
+            // Both are -ln p in arcsec; the training mean lags a little behind.
             assert!(
                 (last.train_nll.unwrap() - last.val_nll.unwrap()).abs() < 1.0,
                 "{last:?}"
             );
-            let answers = answers.iter().map(|a| a.in_units(scale, shift));
-            let within = answers
+            let predictions = predictions.iter().map(|a| a.in_units(scale, shift));
+            let within = predictions
                 .zip(&held_out.labels)
                 .filter(|(a, y)| (a.mu[m] - **y).abs() < 2.0 * a.var[m].sqrt());
             let within = within.count();
@@ -284,7 +285,7 @@ fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
 }
 
 #[test]
-fn all_views_are_the_average_of_the_views() {
+fn predictions_in_all_views_are_averages_over_the_views() {
     use lensgpu::model::Ensemble;
     for (shape, codes) in [([12, 11, 2], 4), ([12, 12, 2], 8)] {
         let network = Network::from_toml(common::TINY, &shape).unwrap();
@@ -318,13 +319,13 @@ fn all_views_are_the_average_of_the_views() {
         let mut all = Ensemble::of_members(&Device::Cpu, &network, &members, 3)
             .unwrap()
             .in_all_views();
-        for (n, answer) in all.predict(&images).unwrap().iter().enumerate() {
+        for (n, prediction) in all.predict(&images).unwrap().iter().enumerate() {
             for m in 0..2 {
                 let mean = |value: fn(&lensgpu::posterior::MemberPredictions, usize) -> f64| {
                     views.iter().map(|view| value(&view[n], m)).sum::<f64>() / codes as f64
                 };
-                assert!((answer.mu[m] - mean(|a, m| a.mu[m])).abs() < 1e-12);
-                assert!((answer.var[m] - mean(|a, m| a.var[m])).abs() < 1e-12);
+                assert!((prediction.mu[m] - mean(|a, m| a.mu[m])).abs() < 1e-12);
+                assert!((prediction.var[m] - mean(|a, m| a.var[m])).abs() < 1e-12);
             }
         }
     }
@@ -351,7 +352,7 @@ fn a_checkpoint_of_other_data_or_another_ensemble_is_refused() {
 }
 
 #[test]
-fn where_the_device_holds_a_part_of_the_images_every_row_is_seen() {
+fn with_several_shards_every_row_is_trained_on() {
     for device in devices() {
         // Four shards of 25 rows: five steps of 5 each, so no row is left out.
         let options = TrainOptions {
@@ -373,7 +374,7 @@ fn where_the_device_holds_a_part_of_the_images_every_row_is_seen() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(train(None), [0, 0]);
-        // A row that is seen shows by the step that it spoils.
+        // A NaN label makes its step be skipped, which shows that the row was used.
         for row in [0, 33, 50, 99] {
             assert_eq!(train(Some(row)), [1, 1], "{}: row {row}", device.name());
         }
@@ -381,7 +382,7 @@ fn where_the_device_holds_a_part_of_the_images_every_row_is_seen() {
 }
 
 #[test]
-fn shards_do_not_keep_it_from_learning() {
+fn it_learns_with_several_shards() {
     for device in devices() {
         let mut trainer = Trainer::new(&device, &tiny(), dataset(200, 50), &options([2], 15), Some(70)).unwrap();
         finish(&mut trainer);
@@ -418,12 +419,12 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
         let mut trainer = Trainer::new(&device, &network, data, &options(0..2, 40), None).unwrap();
         finish(&mut trainer);
         let held_out = cubic(20, 0.25);
-        let answers = answers(&device, &network, &mut trainer, &held_out.images);
-        for (answer, y) in answers.iter().zip(&held_out.labels) {
-            let answer = answer.in_units(1.3, 10.0);
-            let error = (0.5 * (answer.mu[0] + answer.mu[1]) - y).abs();
+        let predictions = predictions(&device, &network, &mut trainer, &held_out.images);
+        for (prediction, y) in predictions.iter().zip(&held_out.labels) {
+            let prediction = prediction.in_units(1.3, 10.0);
+            let error = (0.5 * (prediction.mu[0] + prediction.mu[1]) - y).abs();
             assert!(error < 0.5, "{}: {y} off by {error}", device.name());
-            assert!(answer.var.iter().all(|&v| v > 0.0));
+            assert!(prediction.var.iter().all(|&v| v > 0.0));
         }
     }
 }
@@ -435,7 +436,7 @@ fn training_plan(network: &Network) -> NetworkPlan {
 }
 
 #[test]
-fn a_step_takes_as_many_dispatches_for_any_number_of_members() {
+fn the_dispatches_of_a_step_do_not_depend_on_the_number_of_members() {
     let software = Device::choose("software").unwrap_or_else(|error| panic!("{error:#}"));
     let network = tiny();
     let inference = Plan::inference(&network, &Layout::new(&network).unwrap(), 10).unwrap();
@@ -451,7 +452,7 @@ fn a_step_takes_as_many_dispatches_for_any_number_of_members() {
 }
 
 #[test]
-fn too_few_rows_or_a_pool_smaller_than_a_batch_are_refused_with_the_remedy() {
+fn too_few_rows_and_a_pool_smaller_than_a_batch_are_refused() {
     let error = |rows, pool| {
         let data = Dataset {
             train: rings(rows, 1, common::IMAGE),

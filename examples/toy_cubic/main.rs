@@ -8,7 +8,7 @@ use lensgpu::plot::chart::{Axes, band, line};
 use lensgpu::plot::svg::{BLUE, INK, VERMILLION, draw_svg, drawing, write_svg};
 use plotters::prelude::*;
 use std::path::Path;
-use toy::{RECIPES, answers, points};
+use toy::{RECIPES, points, predictions};
 
 fn main() -> Result<()> {
     let path = std::env::args().nth(1).context("give the SVG to write")?;
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     let xs: Vec<f64> = (-60..=60).map(|i| f64::from(i) / 10.0).collect();
     let svg = draw_svg((1120, 900), |area| {
         for (panel, recipe) in area.split_evenly((2, 2)).iter().zip(&RECIPES) {
-            let answers = answers(&device, recipe, &points, &xs)?;
+            let predictions = predictions(&device, recipe, &points, &xs)?;
             let axes = Axes {
                 title: recipe.title,
                 x: "x",
@@ -29,14 +29,17 @@ fn main() -> Result<()> {
             };
             let mut chart = axes.draw(panel)?;
             if !recipe.squared_error {
-                let sigmas = xs.iter().zip(&answers).map(|(&x, a)| (x, a.mean(), 3.0 * a.sigma()));
+                let sigmas = xs
+                    .iter()
+                    .zip(&predictions)
+                    .map(|(&x, a)| (x, a.mean(), 3.0 * a.sigma()));
                 let sigmas: Vec<_> = sigmas.map(|(x, mean, width)| (x, mean - width, mean + width)).collect();
                 band(&mut chart, &sigmas, BLUE.mix(0.2).filled())?;
             }
             line(&mut chart, xs.iter().map(|&x| (x, x.powi(3))), INK.stroke_width(1))?;
             line(
                 &mut chart,
-                xs.iter().zip(&answers).map(|(&x, a)| (x, a.mean())),
+                xs.iter().zip(&predictions).map(|(&x, a)| (x, a.mean())),
                 BLUE.stroke_width(3),
             )?;
             let circles = points.iter().map(|&point| Circle::new(point, 4, VERMILLION.filled()));

@@ -93,10 +93,10 @@ pub enum Error {
         /// Its network, as JSON.
         network: String,
     },
-    /// The initial model takes other images.
-    #[error("the initial model takes images of {expected:?} (height, width, bands), and these are {found:?}")]
+    /// The network, or the initial model, takes images of another shape.
+    #[error("the network takes images of {expected:?} (height, width, bands), and these are {found:?}")]
     OtherInput {
-        /// Input shape of the model.
+        /// Input shape of the network.
         expected: Vec<usize>,
         /// Shape of the images.
         found: Vec<usize>,

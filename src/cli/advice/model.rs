@@ -9,7 +9,7 @@ pub fn advice(error: &Error) -> Option<String> {
             "Give the model.safetensors that `lensgpu train` wrote."
         }
         Error::WrongLength(_) | Error::MissingMetadata { .. } | Error::MissingTensor { .. } => {
-            "Copy the file again, or train again."
+            "The file is incomplete: copy it again, or train again."
         }
         Error::Tensor { .. } => "Take the original file.",
         Error::Calibration => "Run `lensgpu calibrate` on it.",
