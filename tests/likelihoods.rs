@@ -212,27 +212,30 @@ fn options_out_of_range_say_what_the_range_is() {
     let folder = folder();
     let at = folder.path();
     for (option, expected) in [
-        ("--ema 1.5", "--ema is 1.5; it is at least 0, which is off, and below 1"),
-        (
-            "--beta-nll -1",
-            "--beta-nll is -1; it is between 0, which is off, and 1",
-        ),
-        (
-            "--adversarial 2",
-            "--adversarial is 2; it is between 0, which is off, and 1",
-        ),
-        ("--noise 11", "--noise is 11; it is between 0, which is off, and 10"),
+        ("--ema 1.5", "ema is 1.5; it must be at least 0 (off) and below 1"),
+        ("--beta-nll -1", "beta_nll is -1; it must be between 0 (off) and 1"),
+        ("--adversarial 2", "adversarial is 2; it must be between 0 (off) and 1"),
+        ("--noise 11", "noise is 11; it must be between 0 (off) and 10"),
         (
             "--weight-decay 2",
-            "--weight-decay is 2; it is between 0, which is off, and 1",
+            "weight_decay is 2; it must be between 0 (off) and 1",
         ),
-        ("--warm-up-mean 4", "--warm-up-mean is 4; it is below --epochs, 4"),
-        ("--patience 2 --validation 0", "--patience 2 waits"),
+        (
+            "--warm-up-mean 4",
+            "warm_up_mean is 4; it must be below the number of epochs, 4",
+        ),
+        (
+            "--patience 2 --validation 0",
+            "patience is 2; it must be 0 (off) without validation rows",
+        ),
         (
             "--shift 40",
-            "--shift is 40; it is at most half of the image, 27 pixels",
+            "shift is 40; it must be at most half of the image, 27 pixels",
         ),
-        ("--warm-up 4000", "--warm-up is 4000; it is below the run's steps, 36"),
+        (
+            "--warm-up 4000",
+            "warm_up is 4000; it must be below the number of training steps, 36",
+        ),
         (
             "--likelihood cauchy",
             "possible values: gaussian, student-t, log-normal",
@@ -240,6 +243,8 @@ fn options_out_of_range_say_what_the_range_is() {
     ] {
         let refused = run(at, &format!("train {TRAIN} {BANDS} {QUICK} {option} -o @/run")).unwrap_err();
         assert!(refused.contains(expected), "{option}: {refused}");
+        let flag = option.split(' ').next().unwrap();
+        assert!(refused.contains(flag), "{option}: {refused}");
         assert!(!at.join("run").exists(), "{option}: a folder is left behind");
     }
 }
