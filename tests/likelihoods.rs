@@ -138,7 +138,7 @@ fn a_simulated_run_takes_every_technique_and_goes_on_with_them() {
         at,
         &format!("train --simulate lfc1-ground --pool 64 {QUICK} {techniques} --hold-out 16 -o @/run"),
     );
-    let model = Model::read(&at.join("run/model.safetensors")).unwrap();
+    let model = Model::read(at.join("run/model.safetensors")).unwrap();
     assert_eq!(model.network.heads().likelihood, Likelihood::LogNormal);
     assert_eq!(model.about.training.options.len(), 9);
     let text = fs::read_to_string(at.join("run/run.toml")).unwrap();
@@ -160,7 +160,7 @@ fn a_simulated_run_takes_every_technique_and_goes_on_with_them() {
     fs::create_dir(at.join("again")).unwrap();
     fs::copy(at.join("run/run.toml"), at.join("again/run.toml")).unwrap();
     done(at, "train --resume @/again --device cpu -q");
-    let again = Model::read(&at.join("again/model.safetensors")).unwrap();
+    let again = Model::read(at.join("again/model.safetensors")).unwrap();
     assert!(model.members == again.members);
 
     let refused = run(at, "train --resume @/run --device cpu --ema 0.9").unwrap_err();
@@ -179,14 +179,14 @@ fn fine_tuning_keeps_the_likelihood_and_leaves_the_old_calibration() {
         at,
         &format!("calibrate @/run/model.safetensors {TRAIN} -o @/calibrated.safetensors --device cpu"),
     );
-    let first = Model::read(&at.join("calibrated.safetensors")).unwrap();
+    let first = Model::read(at.join("calibrated.safetensors")).unwrap();
     assert!(first.about.calibration.is_some());
     let tune = format!("train {TRAIN} {BANDS} --from @/calibrated.safetensors --epochs 2 --device cpu -q");
     done(
         at,
         &format!("{tune} --freeze conv --weight-decay 0.5 --noise 0.1 -o @/tuned"),
     );
-    let tuned = Model::read(&at.join("tuned/model.safetensors")).unwrap();
+    let tuned = Model::read(at.join("tuned/model.safetensors")).unwrap();
     assert_eq!(tuned.network, first.network);
     let layout = Layout::new(&first.network).unwrap();
     for (before, after) in first.members.iter().zip(&tuned.members) {

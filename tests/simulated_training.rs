@@ -26,7 +26,7 @@ const TRAIN: &str = "train --simulate {population.toml} --network {tiny.toml} --
                      --pool 64 --calibration 0 --learning-rate 0.02 -q";
 
 fn model(f: &Folder, run: &str) -> Model {
-    Model::read(&f.path(run).join("model.safetensors")).unwrap()
+    Model::read(f.path(run).join("model.safetensors")).unwrap()
 }
 
 /// The tensors of a model file, without its header.

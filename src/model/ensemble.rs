@@ -186,7 +186,7 @@ impl Ensemble {
         &mut self,
         next: &mut dyn FnMut() -> Result<Option<Vec<f32>>, E>,
         outputs: &[TensorId],
-        sink: &mut dyn FnMut(&[f32], usize) -> Result<(), E>,
+        sink: &mut impl FnMut(&[f32], usize) -> Result<(), E>,
     ) -> Result<(), E> {
         let (image, batch) = (self.image.len(), self.batch);
         let counts = RefCell::new(VecDeque::new());

@@ -120,7 +120,7 @@ impl Folder {
     }
 
     pub fn members(&self, run: &str) -> Vec<Member> {
-        Model::read(&self.path(run).join("model.safetensors")).unwrap().members
+        Model::read(self.path(run).join("model.safetensors")).unwrap().members
     }
 }
 
