@@ -15,7 +15,7 @@ use lensgpu::model::Model;
 use lensgpu::posterior::metrics::{Metrics, Scored};
 use lensgpu::survey::flags::OUT_OF_DISTRIBUTION;
 use lensgpu::survey::reader::read_all;
-use lensgpu::survey::{Cutout, Source, SourceOptions};
+use lensgpu::survey::{Cutout, ImageFolder, ImageFolderOptions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -92,10 +92,10 @@ fn main() -> Result<()> {
     };
     let model = Model::read(Path::new(model))?;
     let device = Device::choose("auto")?;
-    let source = Source::open(&SourceOptions {
+    let source = ImageFolder::open(&ImageFolderOptions {
         bands: Some(bands.split(',').map(String::from).collect()),
         crop: Some(model.network.input_shape().h),
-        ..SourceOptions::new(dir)
+        ..ImageFolderOptions::new(dir)
     })?;
     let ids: Option<HashSet<String>> = match rest.first() {
         None => None,
@@ -110,7 +110,7 @@ fn main() -> Result<()> {
     };
     let wanted = |i: &usize| ids.as_ref().is_none_or(|ids| ids.contains(&source.objects[*i].id));
     let rows: Vec<usize> = (0..source.len()).filter(wanted).collect();
-    let cutouts = read_all(&source, &rows, |_| Ok(()))?;
+    let cutouts = read_all(&source, &rows, |_| anyhow::Ok(()))?;
     let mut ensemble = Ensemble::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
     println!("| change | RMSE | NMAD | > 1\" | 68.3 % covers | nll | out_of_distribution | any flag |");
     println!("|---|---|---|---|---|---|---|---|");

@@ -1,6 +1,5 @@
 // The simulator: objects of WORDS words each (src/plan/lens.rs says which) to images.
 //
-// lens_deflect   objects, at (P,2)       ->  out (N,P,6): alpha, and the four derivatives of beta = theta - alpha
 // lens_psf       objects                 ->  kernels (N,C,K,K), each with the sum 1
 // lens_render    objects                 ->  light (N,2,C,H,W): the lensed source, and everything else; electrons
 // lens_convolve  light, kernels          ->  out (N,2,C,H,W)
@@ -8,44 +7,6 @@
 // lens_arcs      objects, light          ->  behind the images (N,2): pixels above the noise, their light over the noise
 //
 // A plan of the simulator has one member, and the objects on the grid.
-
-#entry lens_deflect
-@group(0) @binding(0) var<storage, read> objects: array<u32>;
-@group(0) @binding(1) var<storage, read> at: array<vec2<f32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-
-fn word(k: u32) -> f32 {
-    return bitcast<f32>(objects[k]);
-}
-
-#import shared/deflection
-
-@compute @workgroup_size(64)
-fn lens_deflect(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let index = (group.x + group.y * GRID_X) * 64u + thread;
-    if (index < ${OBJECTS * POINTS}u) {
-        let mass = index / POINTS * WORDS + MASS;
-        let p = at[index % POINTS] - vec2<f32>(word(mass), word(mass + 1u));
-        let q = along(mass, p);
-        let bend = power_law(mass, q);
-        let alpha = back(mass, bend.alpha) + sheared(mass, p);
-        // gamma = z ((1 - t) alpha - z kappa) / |z|^2, for alpha is homogeneous of degree 1 - t; then as a spin-2 field.
-        let largest = max(abs(q.x), abs(q.y));
-        var gamma = vec2<f32>(0.0);
-        if (largest > 0.0) {
-            let z = q / largest;
-            let share = (1.0 - word(mass + 6u)) / largest;
-            gamma = times(z, bend.alpha * share - z * bend.kappa) / dot(z, z);
-        }
-        gamma = back(mass, back(mass, gamma)) + vec2<f32>(word(mass + 8u), word(mass + 9u));
-        out[index * 6u] = alpha.x;
-        out[index * 6u + 1u] = alpha.y;
-        out[index * 6u + 2u] = 1.0 - bend.kappa - gamma.x;
-        out[index * 6u + 3u] = -gamma.y;
-        out[index * 6u + 4u] = -gamma.y;
-        out[index * 6u + 5u] = 1.0 - bend.kappa + gamma.x;
-    }
-}
 
 #entry lens_psf
 // A workgroup has a kernel.

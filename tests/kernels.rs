@@ -7,7 +7,7 @@ use lensgpu::device::Engine;
 use lensgpu::device::gpu::{AdapterClass, Gpu, GpuEngine, adapters};
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network};
-use lensgpu::plan::{Op, Plan, Tensor, TensorId, state};
+use lensgpu::plan::{NetworkOp, Op, Plan, Tensor, TensorId, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::{Memory, run};
@@ -65,7 +65,7 @@ fn check(gpu: &Arc<Gpu>, plan: &Plan, op: &Op, square: bool, rng: &mut ChaCha8Rn
     let mut want = Memory::new(plan, MEMBERS);
     for (i, tensor) in plan.tensors.iter().enumerate() {
         let mut words = words(tensor, square, rng);
-        if let Op::Adam(op) = op {
+        if let Op::Network(NetworkOp::Adam(op)) = op {
             match i {
                 i if i == op.grads.0 => words[RESTORED * tensor.len + 3] = f32::INFINITY.to_bits(),
                 i if i == op.loss.0 => words[BROKEN * tensor.len] = f32::NAN.to_bits(),
@@ -128,9 +128,9 @@ fn check_network(layers: &str, input: &[usize], batch: usize) {
         ..plain
     };
     let plans = [
-        Plan::inference(&network, &layout, batch).unwrap(),
-        Plan::training(&network, &layout, &adversarial).unwrap(),
-        Plan::training(&network, &layout, &plain).unwrap(),
+        NetworkPlan::inference(&network, &layout, batch).unwrap(),
+        NetworkPlan::training(&network, &layout, &adversarial).unwrap(),
+        NetworkPlan::training(&network, &layout, &plain).unwrap(),
     ];
     let square = input.len() == 3 && input[0] == input[1];
     for gpu in devices() {
@@ -208,7 +208,7 @@ fn trainings() -> [(Layout, NetworkPlan); 2] {
             clip,
             ..Training::new(4, CAPACITY)
         };
-        let plan = Plan::training(&network, &layout, &training).unwrap();
+        let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
         (layout, plan)
     })
 }

@@ -5,7 +5,7 @@ mod common;
 use common::{IMAGE, bits, options, rings, says, tiny, write_stack};
 use lensgpu::device::Device;
 use lensgpu::infer::{InferOptions, infer};
-use lensgpu::survey::SourceOptions;
+use lensgpu::survey::ImageFolderOptions;
 use lensgpu::train::run::{RunEnd, begin};
 use lensgpu::train::{DataOptions, Examples, RunOptions};
 use lensgpu::{
@@ -113,9 +113,9 @@ fn a_predictor_gives_the_predictions_and_flags_of_infer() {
         let passes = Passes { batch: 16, all_views };
         let output = dir.path().join("out.csv");
         let options = InferOptions {
-            source: SourceOptions {
-                label_needed: false,
-                ..SourceOptions::new(&folder)
+            images: ImageFolderOptions {
+                require_labels: false,
+                ..ImageFolderOptions::new(&folder)
             },
             output: output.clone(),
             member_columns: false,

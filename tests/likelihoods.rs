@@ -3,7 +3,6 @@
 
 mod common;
 
-use clap::ValueEnum;
 use lensgpu::likelihood::Likelihood;
 use lensgpu::model::Model;
 use lensgpu::nn::Layout;
@@ -51,7 +50,7 @@ fn numbers(catalogue: &Catalogue, column: &str) -> Vec<f64> {
 
 #[test]
 fn every_likelihood_goes_through_every_command() {
-    for &likelihood in Likelihood::value_variants() {
+    for likelihood in Likelihood::ALL {
         let (folder, name) = (folder(), likelihood.name());
         let at = folder.path();
         done(

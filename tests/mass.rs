@@ -182,7 +182,7 @@ fn fits_in_and_out() {
     let columns: Vec<Column> = (0..input.columns.len()).map(|i| input.described(i)).collect();
     let mut writer = TableWriter::create(&folder.path().join("in.fits"), columns.clone()).unwrap();
     for row in 0..input.len() {
-        let cell = |(i, column): (usize, &Column)| column.kind.cell(input.text(row, i));
+        let cell = |(i, column): (usize, &Column)| column.column_type.cell(input.text(row, i));
         let cells: Vec<_> = columns.iter().enumerate().map(cell).collect();
         writer.push(&cells).unwrap();
     }

@@ -13,7 +13,7 @@ use lensgpu::nn::Network;
 use lensgpu::plan::state;
 use lensgpu::posterior::MemberPredictions;
 use lensgpu::progress::{EpochRecord, Event, ignore_events};
-use lensgpu::survey::SourceOptions;
+use lensgpu::survey::ImageFolderOptions;
 use lensgpu::train::checkpoint::Checkpoint;
 use lensgpu::train::run::{RunEnd, begin};
 use lensgpu::train::{DataOptions, Dataset, Examples, RunOptions, TrainOptions, Trainer};
@@ -409,9 +409,9 @@ fn inferred(device: &Device, model: &Model, examples: &Examples) -> Vec<f64> {
     write_stack(dir.path(), examples, IMAGE);
     let output = dir.path().join("out.csv");
     let options = InferOptions {
-        source: SourceOptions {
-            label_needed: false,
-            ..SourceOptions::new(dir.path())
+        images: ImageFolderOptions {
+            require_labels: false,
+            ..ImageFolderOptions::new(dir.path())
         },
         output: output.clone(),
         member_columns: false,

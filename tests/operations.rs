@@ -9,7 +9,7 @@ use lensgpu::device::{Device, Engine};
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network, Parameter};
-use lensgpu::plan::{Op, Plan, TensorId, bands, log, schedule, state};
+use lensgpu::plan::{ChannelCopy, NetworkOp, Op, Plan, PoolGradInput, TensorId, bands, log, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -33,33 +33,41 @@ fn engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> 
 
 /// Error that is allowed, relative to the largest value of the part of a tensor at hand ([`parts`]).
 fn tolerance(op: &Op) -> f64 {
+    let Op::Network(op) = op else {
+        unreachable!("a network's plan has no other operations; those of the simulator are in tests/lens.rs");
+    };
     match op {
-        Op::Gather(op) if op.noise => 2e-6,
-        Op::Gather(_) | Op::PoolForward(_) | Op::PoolGradInput(_) => 0.0,
+        NetworkOp::Gather(op) if op.noise => 2e-6,
+        NetworkOp::Gather(_)
+        | NetworkOp::PoolForward(_)
+        | NetworkOp::AddForward(_)
+        | NetworkOp::ChannelCopy(ChannelCopy { accumulate: false, .. })
+        | NetworkOp::PoolGradInput(PoolGradInput { accumulate: false, .. }) => 0.0,
         // In a batch of few rows what is left is a small difference of large numbers.
-        Op::NormGradInput(_) => 1e-4,
-        Op::Fgsm(_) | Op::NormForward(_) | Op::HeadsGradInput(_) => 2e-6,
+        NetworkOp::NormGradInput(_) => 1e-4,
+        NetworkOp::Fgsm(_)
+        | NetworkOp::NormForward(_)
+        | NetworkOp::HeadsGradInput(_)
+        | NetworkOp::ActivationForward(_)
+        | NetworkOp::ActivationGradInput(_)
+        | NetworkOp::ChannelCopy(_)
+        | NetworkOp::PoolGradInput(_) => 2e-6,
         // Sums, and what follows from sums of their own.
-        Op::ConvForward(_)
-        | Op::ConvGradInput(_)
-        | Op::ConvGradWeight(_)
-        | Op::NormStats(_)
-        | Op::NormGradParam(_)
-        | Op::DenseForward(_)
-        | Op::DenseGradInput(_)
-        | Op::DenseGradWeight(_)
-        | Op::HeadsForward(_)
-        | Op::HeadsLoss(_)
-        | Op::HeadsGradWeight(_)
-        | Op::Adam(_)
-        | Op::Average(_) => 2e-5,
-        // tests/lens.rs
-        Op::LensDeflect(_)
-        | Op::LensPsf(_)
-        | Op::LensRender(_)
-        | Op::LensConvolve(_)
-        | Op::LensNoise(_)
-        | Op::LensArcs(_) => unreachable!("no network simulates"),
+        NetworkOp::ConvForward(_)
+        | NetworkOp::ConvGradInput(_)
+        | NetworkOp::ConvGradWeight(_)
+        | NetworkOp::NormStats(_)
+        | NetworkOp::NormGradParam(_)
+        | NetworkOp::AveragePoolForward(_)
+        | NetworkOp::AveragePoolGradInput(_)
+        | NetworkOp::DenseForward(_)
+        | NetworkOp::DenseGradInput(_)
+        | NetworkOp::DenseGradWeight(_)
+        | NetworkOp::HeadsForward(_)
+        | NetworkOp::HeadsLoss(_)
+        | NetworkOp::HeadsGradWeight(_)
+        | NetworkOp::Adam(_)
+        | NetworkOp::Average(_) => 2e-5,
     }
 }
 
@@ -330,7 +338,7 @@ impl Case {
     }
 
     fn training(&self, network: &Network, layout: &Layout) -> NetworkPlan {
-        Plan::training(network, layout, &self.options()).unwrap()
+        NetworkPlan::training(network, layout, &self.options()).unwrap()
     }
 
     fn options(&self) -> Training {
@@ -379,7 +387,7 @@ fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory 
     }
     if let Some(train) = plan.io.train {
         let [h, w] = match plan.ops[0] {
-            Op::Gather(ref op) => [op.h, op.w],
+            Op::Network(NetworkOp::Gather(ref op)) => [op.h, op.w],
             _ => unreachable!("a step begins with its images"),
         };
         let images = plan.tensor(train.pool_labels).len as u32;
@@ -591,7 +599,10 @@ fn every_operation_is_as_the_reference_has_it() {
         let layout = Layout::new(&network).unwrap();
         let plans = [
             ("training", case.training(&network, &layout)),
-            ("inference", Plan::inference(&network, &layout, case.batch).unwrap()),
+            (
+                "inference",
+                NetworkPlan::inference(&network, &layout, case.batch).unwrap(),
+            ),
         ];
         for (kind, plan) in plans {
             let mut memory = random_memory(&plan, &layout, case.members);
@@ -642,7 +653,7 @@ fn every_option_is_as_the_reference_has_it() {
         ] {
             let network = case.network().with_likelihood(likelihood);
             let layout = Layout::new(&network).unwrap();
-            let plan = Plan::training(&network, &layout, &training).unwrap();
+            let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
             for fit_mean in [0.0, 1.0] {
                 let mut memory = random_memory(&plan, &layout, case.members);
                 memory.row_mut(plan.io.train.unwrap().schedule, 0)[schedule::WIDTH + schedule::FIT_MEAN] = fit_mean;
@@ -740,7 +751,7 @@ fn a_member_alone_has_the_same_bits_as_in_company() {
         average: 0.9,
         ..SMALL.options()
     };
-    let plan = Plan::training(&network, &layout, &training).unwrap();
+    let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
     let company = random_memory(&plan, &layout, 3);
     let mut alone = Memory::new(&plan, 1);
     for tensor in tensors(&plan) {
@@ -779,7 +790,7 @@ fn a_nan_is_the_largest_value_of_its_window() {
     let case = case(2, 1, PLAIN, &[9, 9, 3], "pool 2 | norm | pool 2 | flatten | abs");
     let network = case.network();
     let layout = Layout::new(&network).unwrap();
-    let plan = Plan::inference(&network, &layout, case.batch).unwrap();
+    let plan = NetworkPlan::inference(&network, &layout, case.batch).unwrap();
     for place in [0, 3, 27, 30] {
         let mut memory = random_memory(&plan, &layout, case.members);
         memory.row_mut(plan.io.x, 0)[place] = f64::NAN;

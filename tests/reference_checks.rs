@@ -7,7 +7,7 @@ use lensgpu::likelihood::Likelihood;
 use lensgpu::likelihood::{Component, loss_to_nll};
 use lensgpu::nn::{Capacity, NetworkPlan, TrainIo, Training};
 use lensgpu::nn::{Layout, Network};
-use lensgpu::plan::{Gather, Op, Plan, TensorId, bands, log, schedule, state};
+use lensgpu::plan::{Gather, NetworkOp, Op, TensorId, bands, log, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::compare::assert_close;
@@ -35,7 +35,7 @@ fn step_with(network: Network, batch: usize, change: impl Fn(Training) -> Traini
         steps: 1,
     };
     let training = change(Training::new(batch, capacity));
-    let plan = Plan::training(&network, &layout, &training).unwrap();
+    let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
     let train = plan.io.train.unwrap();
     let mut memory = Memory::new(&plan, MEMBERS);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -60,7 +60,7 @@ fn pass(plan: &NetworkPlan, start: &Memory) -> Memory {
     let mut memory = start.clone();
     plan.ops
         .iter()
-        .filter(|op| !matches!(op, Op::Adam(_)))
+        .filter(|op| !matches!(op, Op::Network(NetworkOp::Adam(_))))
         .for_each(|op| run(op, &mut memory));
     memory
 }
@@ -343,7 +343,7 @@ impl Optimiser {
         let network = Network::from_toml(HEADS, &[1, 1, 1]).unwrap();
         let layout = Layout::new(&network).unwrap();
         let training = Training::new(1, Capacity { pool: 1, steps });
-        let plan = Plan::training(&network, &layout, &training).unwrap();
+        let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
         let (op, train) = (plan.ops.last().unwrap().clone(), plan.io.train.unwrap());
         let mut memory = Memory::new(&plan, 1);
         memory.set(train.schedule, &[0.5, 0.0].repeat(steps));
@@ -451,7 +451,7 @@ fn kernels_decay_before_the_step_and_biases_do_not() {
         average: 0.75,
         ..Training::new(1, Capacity { pool: 1, steps: 3 })
     };
-    let plan = Plan::training(&network, &layout, &training).unwrap();
+    let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
     let train = plan.io.train.unwrap();
     let mut memory = Memory::new(&plan, 1);
     memory.set(train.schedule, &[0.5, 0.0].repeat(3));

@@ -62,6 +62,17 @@ fn the_vanilla_layers_give_what_was_written() {
 }
 
 #[test]
+fn a_residual_network_is_as_keras_has_it() {
+    check(&golden("residual_m2_b6.safetensors"));
+}
+
+/// Every layer that the other recordings do not have: benches/keras/layers.toml.
+#[test]
+fn every_other_layer_is_as_keras_has_it() {
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden/layers_m3_b5.safetensors"));
+}
+
+#[test]
 fn recordings_of_a_folder_of_ones_own() {
     let Ok(folder) = std::env::var("LENSGPU_GOLDEN_DIR") else {
         return;

@@ -5,8 +5,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use lensgpu::device::gpu::preprocess::preprocess;
 use lensgpu::device::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
 use lensgpu::lens::Population;
-use lensgpu::lens::simulate::plan::{LensPlan, Window, deflection};
+use lensgpu::lens::simulate::plan::{LensPlan, Window};
 use lensgpu::likelihood::Likelihood;
+use lensgpu::nn::NetworkPlan;
 use lensgpu::nn::{Capacity, Training};
 use lensgpu::nn::{Layout, Network};
 use lensgpu::plan::{Op, Plan, Tensor};
@@ -109,19 +110,19 @@ fn plans() -> Vec<(String, Plan)> {
         let student = network.clone().with_likelihood(Likelihood::StudentT);
         plans.push((
             format!("{name}, everything"),
-            Plan::training(&student, &layout, &everything).unwrap().plan,
+            NetworkPlan::training(&student, &layout, &everything).unwrap().plan,
         ));
         plans.push((
             format!("{name}, inference"),
-            Plan::inference(&network, &layout, batch).unwrap().plan,
+            NetworkPlan::inference(&network, &layout, batch).unwrap().plan,
         ));
         plans.push((
             format!("{name}, training"),
-            Plan::training(&network, &layout, &plain).unwrap().plan,
+            NetworkPlan::training(&network, &layout, &plain).unwrap().plan,
         ));
         plans.push((
             format!("{name}, adversarial"),
-            Plan::training(&network, &layout, &adversarial).unwrap().plan,
+            NetworkPlan::training(&network, &layout, &adversarial).unwrap().plan,
         ));
     }
     for (name, objects) in [("lfc1-ground", 64), ("lfc1-space", 7), ("lsst", 33)] {
@@ -129,7 +130,6 @@ fn plans() -> Vec<(String, Plan)> {
         for kernel in [None, Some(49)] {
             let lens = LensPlan::new(&population, &Window::whole(&population), objects, kernel);
             plans.push((format!("{name}, simulation"), lens.plan));
-            plans.push((format!("{name}, deflection"), deflection(lens.shape, 100).0));
         }
     }
     plans

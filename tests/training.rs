@@ -8,7 +8,6 @@ use lensgpu::device::Device;
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network};
-use lensgpu::plan::Plan;
 use lensgpu::progress::EpochRecord;
 use lensgpu::train::checkpoint::Checkpoint;
 use lensgpu::train::{Band, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
@@ -432,14 +431,14 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
 fn training_plan(network: &Network) -> NetworkPlan {
     let layout = Layout::new(network).unwrap();
     let capacity = Capacity { pool: 40, steps: 4 };
-    Plan::training(network, &layout, &Training::new(10, capacity)).unwrap()
+    NetworkPlan::training(network, &layout, &Training::new(10, capacity)).unwrap()
 }
 
 #[test]
 fn the_dispatches_of_a_step_do_not_depend_on_the_number_of_members() {
     let software = Device::choose("software").unwrap_or_else(|error| panic!("{error:#}"));
     let network = tiny();
-    let inference = Plan::inference(&network, &Layout::new(&network).unwrap(), 10).unwrap();
+    let inference = NetworkPlan::inference(&network, &Layout::new(&network).unwrap(), 10).unwrap();
     for plan in [training_plan(&network), inference] {
         let [one, five, twenty] = [1, 5, 20].map(|members| software.engine(&plan, members).unwrap().dispatches());
         assert_eq!((one, one), (five, twenty));

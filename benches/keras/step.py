@@ -2,7 +2,7 @@
 """The training step of `lensgpu bench` in Keras 3 on TensorFlow: its time, as JSON.
 
     step.py                  time every variant
-    step.py --check FILE     compare losses and gradients with a recorded step, as of tests/data/golden
+    step.py --check FILE     compare losses and gradients with a recorded step, as those of assets/golden
 """
 
 import argparse
@@ -11,15 +11,15 @@ import os
 import statistics
 import time
 from functools import partial
+from pathlib import Path
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
+import network  # first: it makes TensorFlow the backend of Keras
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers, ops
+from safetensors import safe_open
 
+VANILLA = Path(__file__).resolve().parents[2] / "assets/networks/vanilla.toml"
 IMAGE = (55, 55, 3)
 LEARNING_RATE = 1e-3
 CLIP = 5.0
@@ -28,19 +28,8 @@ KINDS = ("plain", "adversarial")
 
 
 def vanilla(image):
-    """The vanilla lens model (assets/networks/vanilla.toml). Layers carry the names of the network file."""
-    x = inputs = keras.Input(image)
-    for number, (filters, kernel) in enumerate([(32, 3), (16, 5)], 1):
-        x = layers.Conv2D(filters, kernel, activation="relu", name=f"conv{number}")(x)
-        x = layers.BatchNormalization(name=f"norm{number}")(x)
-        x = layers.MaxPooling2D(2)(x)
-    x = layers.Flatten()(x)
-    for number, units in enumerate([64, 32], 1):
-        x = layers.Dense(units, activation="relu", name=f"dense{number}")(x)
-        x = layers.BatchNormalization(name=f"norm{number + 2}")(x)
-    mean = ops.abs(layers.Dense(1, name="mean")(x))
-    var = ops.softplus(layers.Dense(1, name="var")(x)) + 1e-3
-    return keras.Model(inputs, [mean, var])
+    """The vanilla lens model; layers carry the names of the network file."""
+    return network.build(network.read(VANILLA, image))
 
 
 def nll(model, x, y):
@@ -150,17 +139,9 @@ def versions():
 
 
 def read_recording(path):
-    """Metadata and tensors of a .safetensors file with float32 tensors only."""
-    data = open(path, "rb").read()
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    metadata = header.pop("__metadata__")
-
-    def tensor(entry):
-        begin, end = entry["data_offsets"]
-        return np.frombuffer(data[start + begin : start + end], np.float32).reshape(entry["shape"])
-
-    return metadata, {name: tensor(entry) for name, entry in header.items()}
+    """Metadata and tensors."""
+    with safe_open(path, "numpy") as file:
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
 
 
 def check(path):
@@ -182,7 +163,7 @@ def check(path):
         for kind in KINDS:
             model = vanilla(x.shape[1:])
             for weight in model.weights:
-                weight.assign(recorded[weight.path.replace("/", ".")][m])
+                weight.assign(recorded[network.tensor_name(weight)][m])
             if kind == "plain":
                 prefix = ""
                 loss, grads = plain_gradients(model, x, y)
@@ -194,9 +175,9 @@ def check(path):
             stats_prefix = prefix or "train."
             compare(f"{stats_prefix}loss", loss, m)
             for variable, grad in zip(model.trainable_variables, grads):
-                compare(f"{prefix}grad.{variable.path.replace('/', '.')}", grad, m)
+                compare(f"{prefix}grad.{network.tensor_name(variable)}", grad, m)
             for weight in model.non_trainable_weights:
-                compare(f"{stats_prefix}{weight.path.replace('/', '.')}", weight, m)
+                compare(f"{stats_prefix}{network.tensor_name(weight)}", weight, m)
     return {"losses": losses, "largest_difference": max(differences.values()), "differences": differences}
 
 

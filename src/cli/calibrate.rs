@@ -30,7 +30,7 @@ pub struct Calibrate {
     #[arg(short, long, value_name = "MODEL")]
     output: Option<PathBuf>,
     /// What is fitted
-    #[arg(long, value_enum, default_value_t = Method::Factors)]
+    #[arg(long, default_value = Method::default().name(), value_parser = super::choices::method())]
     method: Method,
     /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
@@ -62,7 +62,9 @@ pub fn run(args: Calibrate) -> Result<()> {
     let device = Device::choose(&args.device)?;
     console.note(&format!("device: {}", device.name()));
     let options = args.images.options(&args.dir, args.label.clone(), None)?;
-    let source = Arc::new(open(&model, &options.source(true)?, &|event| console.report(event))?);
+    let source = Arc::new(open(&model, &options.image_folder(true)?, &|event| {
+        console.report(event)
+    })?);
     let passes = Passes {
         batch: usize::from(args.batch),
         all_views: args.tta,

@@ -67,7 +67,9 @@ pub fn run(args: Evaluate) -> Result<()> {
     let device = Device::choose(&args.device)?;
     console.note(&format!("device: {}", device.name()));
     let options = args.images.options(&args.dir, args.label.clone(), None)?;
-    let source = Arc::new(open(&model, &options.source(true)?, &|event| console.report(event))?);
+    let source = Arc::new(open(&model, &options.image_folder(true)?, &|event| {
+        console.report(event)
+    })?);
     files::new_folder(&args.output)?;
     let passes = Passes {
         batch: usize::from(args.batch),

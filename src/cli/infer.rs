@@ -72,10 +72,10 @@ pub fn run(args: Infer) -> Result<()> {
     let device = Device::choose(&args.device).map_err(usage)?;
     console.note(&format!("device: {}", device.name()));
     let options = InferOptions {
-        source: args
+        images: args
             .images
             .options(&args.dir, None, None)?
-            .source(false)
+            .image_folder(false)
             .map_err(usage)?,
         output: args.output.clone(),
         member_columns: args.member_columns,

@@ -60,7 +60,7 @@ fn as_text(model: &Model) -> Result<String> {
     writeln!(text, "network")?;
     let rows = layers(network)?.into_iter().map(|l| {
         let output = match l.output {
-            Some([h, w, c]) => Shape { h, w, c }.to_string(),
+            Some([h, w, c]) => Shape::image(h, w, c).to_string(),
             None => "mu, var".into(),
         };
         [l.label, l.input.to_string(), output, l.values.to_string()]

@@ -4,6 +4,7 @@ mod advice;
 mod arguments;
 mod bench;
 mod calibrate;
+mod choices;
 mod console;
 mod devices;
 mod evaluate;

@@ -8,7 +8,7 @@ use crate::train::TrainOptions;
 #[command(next_help_heading = "Techniques (docs/training.md)")]
 pub struct Techniques {
     /// Distribution that each member predicts [default: that of the network file, otherwise gaussian]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = super::choices::likelihood())]
     pub likelihood: Option<Likelihood>,
     /// Weight each image's loss by its variance to this power, 0 to 1 (usually 0.5)
     #[arg(long, value_name = "BETA", allow_negative_numbers = true)]

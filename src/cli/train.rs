@@ -180,7 +180,7 @@ fn check(options: &RunOptions) -> std::result::Result<(), Error> {
     options.training.check()?;
     match &options.simulate {
         Some(simulate) => drop(simulate.population()?),
-        None => drop(options.data.source(true)?),
+        None => drop(options.data.image_folder(true)?),
     }
     Ok(())
 }

@@ -4,10 +4,11 @@ use crate::device::gpu::AdapterClass;
 use crate::device::{Device, Engine};
 use crate::lens::simulate::plan::Window;
 use crate::lens::{Population, Simulator};
+use crate::nn::NetworkPlan;
 use crate::nn::{Capacity, Training};
 use crate::nn::{Layout, Network, initialise};
 use crate::numeric::median;
-use crate::plan::{Op, Plan, state};
+use crate::plan::{Op, state};
 use anyhow::{Result, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -138,7 +139,7 @@ fn training(
         adversarial,
         ..Training::new(batch, capacity)
     };
-    let plan = Plan::training(network, &layout, &training)?;
+    let plan = NetworkPlan::training(network, &layout, &training)?;
     let io = plan.io.train.expect("a training plan");
     let mut engine = device.engine(&plan, members)?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -185,7 +186,7 @@ fn time_steps(engine: &mut dyn Engine, steps: usize) -> Result<Spread> {
 
 fn time_inference(device: &Device, network: &Network, options: &BenchOptions) -> Result<Spread> {
     let layout = Layout::new(network)?;
-    let plan = Plan::inference(network, &layout, options.batch)?;
+    let plan = NetworkPlan::inference(network, &layout, options.batch)?;
     let mut engine = device.engine(&plan, options.members)?;
     let images = vec![0.5f32.to_bits(); options.batch * network.input_shape().len()];
     let mut left = WARM_UP + options.steps;
@@ -222,11 +223,11 @@ fn simulated_per_second(device: &Device) -> Result<f64> {
         if done == first {
             start = Instant::now();
         }
-        Ok(if done == first + count {
+        if done == first + count {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
-        })
+        }
     })?;
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }

@@ -21,7 +21,7 @@
 
 use crate::nn::{Capacity, NORM_EPSILON, NORM_MOMENTUM, NetworkPlan, Training};
 use crate::nn::{Layout, Network, Parameter};
-use crate::plan::{Plan, bands};
+use crate::plan::bands;
 use anyhow::{Context, Result, ensure};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -216,7 +216,7 @@ impl Recording {
             adversary_in_stats: true,
             ..Training::new(self.batch, capacity)
         };
-        Plan::training(&self.network, &self.layout, &training)
+        Ok(NetworkPlan::training(&self.network, &self.layout, &training)?)
     }
 
     /// The plan's `bands`: one epsilon for all, and nothing masked.

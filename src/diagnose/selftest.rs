@@ -3,7 +3,7 @@
 use super::recording::{Entry, Kind, Recording, STEPS, Values};
 use crate::device::{Device, Engine};
 use crate::nn::NetworkPlan;
-use crate::plan::{Op, Plan, TensorId, state};
+use crate::plan::{NetworkOp, Op, TensorId, state};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -224,7 +224,7 @@ fn replay(device: &Device, recording: &Recording) -> Result<Values<f32>> {
 
 /// Inference, a member at a time: the members of an inference plan share their images, and here each has its own.
 fn infer(device: &Device, recording: &Recording, values: &mut Values<f32>) -> Result<()> {
-    let plan = Plan::inference(&recording.network, &recording.layout, recording.batch)?;
+    let plan = NetworkPlan::inference(&recording.network, &recording.layout, recording.batch)?;
     let mut engine = device.engine(&plan, 1)?;
     let (params, stats, x) = (recording.params(), recording.stats(), &recording.values["x"]);
     let mut prediction = Vec::new();
@@ -268,7 +268,7 @@ fn perturb(device: &Device, recording: &Recording, values: &mut Values<f32>) -> 
     let perturbed = plan
         .ops
         .iter()
-        .position(|op| matches!(op, Op::Fgsm(_)))
+        .position(|op| matches!(op, Op::Network(NetworkOp::Fgsm(_))))
         .expect("an adversarial plan");
     plan.plan.ops.truncate(perturbed + 1);
     let adversary = plan
@@ -290,7 +290,9 @@ fn see_perturbed(device: &Device, recording: &Recording, values: &mut Values<f32
         return Ok(());
     };
     let mut plan = recording.training_plan(true)?;
-    plan.plan.ops.retain(|op| !matches!(op, Op::Fgsm(_)));
+    plan.plan
+        .ops
+        .retain(|op| !matches!(op, Op::Network(NetworkOp::Fgsm(_))));
     let train = plan.io.train.expect("a training plan");
     let mut engine = start(device, recording, &plan)?;
     engine.write(train.adversary.expect("an adversarial plan").x, bytemuck::cast_slice(x))?;

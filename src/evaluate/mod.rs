@@ -14,7 +14,7 @@ use crate::posterior::metrics::bootstrap::{SAMPLES, bootstrap};
 use crate::posterior::metrics::{FIGURES, Metrics, Scored};
 use crate::posterior::mixture::{Mixture, Prediction};
 use crate::progress::Callback;
-use crate::survey::Source;
+use crate::survey::ImageFolder;
 use crate::survey::split::random_order;
 use anyhow::{Context, Result, bail, ensure};
 use flagged::{by_flag, with_flags, with_median};
@@ -33,7 +33,7 @@ const ARC_SIZE: [&str; 2] = ["numb_pix_lensed_image", "arc_pixels"];
 /// One object whose truth is known, and each member's answer.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// In [`Source::objects`].
+    /// In [`ImageFolder::objects`].
     pub index: usize,
     pub truth: f64,
     pub answer: MemberPredictions,
@@ -48,7 +48,7 @@ pub struct Known {
 pub fn answers(
     model: &Model,
     device: &Device,
-    source: &Arc<Source>,
+    source: &Arc<ImageFolder>,
     passes: Passes,
     progress: &Callback,
 ) -> Result<Vec<Known>> {
@@ -172,7 +172,7 @@ pub struct Evaluation {
 impl Evaluation {
     /// # Errors
     /// No object, answers or truths that are not finite.
-    pub fn new(model: &Model, source: &Source, known: Vec<Known>, seed: u64) -> Result<Evaluation> {
+    pub fn new(model: &Model, source: &ImageFolder, known: Vec<Known>, seed: u64) -> Result<Evaluation> {
         ensure!(!known.is_empty(), "there is no labelled object to evaluate on");
         let calibration = model.about.calibration.as_ref();
         let scored = score(&known, calibration)?;
@@ -311,7 +311,7 @@ fn by_size(known: &[Known], members: usize, size: usize) -> Result<BySize> {
 }
 
 /// Name with unit, column, and value of each object; only quantities that are known of all objects.
-fn quantities(source: &Source, known: &[Known]) -> Vec<(String, String, Vec<f64>)> {
+fn quantities(source: &ImageFolder, known: &[Known]) -> Vec<(String, String, Vec<f64>)> {
     let truths = known.iter().map(|k| k.truth).collect();
     let mut found = vec![("true Einstein radius [arcsec]".to_string(), "truth".to_string(), truths)];
     let Some(catalogue) = &source.catalogue else {

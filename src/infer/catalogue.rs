@@ -10,15 +10,15 @@ use crate::posterior::metrics::{Metrics, Scored};
 use crate::posterior::mixture::Prediction;
 use crate::progress::{Callback, chain, warn};
 use crate::survey::infer_table::{InferRow, InferTable};
-use crate::survey::table::{Kind, TableWriter};
-use crate::survey::{Catalogue, Source, SourceOptions, flags};
+use crate::survey::table::{ColumnType, TableWriter};
+use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, flags};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What to predict, and where to write it.
 pub struct InferOptions {
     /// The images. Bands and crop that are not given are the model's.
-    pub source: SourceOptions,
+    pub images: ImageFolderOptions,
     /// The catalogue to write: `.csv` or `.fits`.
     pub output: PathBuf,
     /// Write each member's mean and variance as well.
@@ -73,9 +73,9 @@ pub fn infer(
     options: &InferOptions,
     progress: &Callback,
 ) -> Result<InferReport, Error> {
-    let source = SourceOptions {
-        label_needed: false,
-        ..options.source.clone()
+    let source = ImageFolderOptions {
+        require_labels: false,
+        ..options.images.clone()
     };
     let source = Arc::new(open(model, &source, progress)?);
     let columns = Columns::new(&source, options)?;
@@ -125,30 +125,30 @@ fn warn_about(report: &InferReport, progress: &Callback) {
 
 /// The columns besides the prediction.
 struct Columns {
-    id: Kind,
+    id: ColumnType,
     ra_dec: bool,
     members: bool,
     /// Columns of the user's catalogue that are passed through: index, name and kind.
-    passed: Vec<(usize, String, Kind)>,
+    passed: Vec<(usize, String, ColumnType)>,
     truth: Option<usize>,
 }
 
 impl Columns {
-    fn new(source: &Source, options: &InferOptions) -> Result<Columns, Error> {
+    fn new(source: &ImageFolder, options: &InferOptions) -> Result<Columns, Error> {
         let first = (0..source.len().min(FEW)).find_map(|i| source.read(i).ok());
         let ra_dec = first.is_some_and(|cutout| cutout.ra.is_some());
         let catalogue = source.catalogue.as_ref();
         let truth = match (&options.truth, catalogue) {
-            (Some(column), Some(catalogue)) => Some(catalogue.column(column, "--truth")?),
+            (Some(column), Some(catalogue)) => Some(catalogue.column(column).map_err(Error::TruthColumn)?),
             (Some(column), None) => return Err(Error::NoCatalogue { column: column.clone() }),
             (None, _) => None,
         };
         let passed = catalogue.map_or(vec![], |c| {
-            passed_columns(c, options.source.id_column.as_deref(), ra_dec)
+            passed_columns(c, options.images.id_column.as_deref(), ra_dec)
         });
         let ids = source.objects.iter().map(|o| o.id.as_str());
         Ok(Columns {
-            id: Kind::of_texts(ids),
+            id: ColumnType::of_texts(ids),
             ra_dec,
             members: options.member_columns,
             passed,
@@ -174,7 +174,7 @@ impl Columns {
         &self,
         writer: &mut TableWriter,
         table: &InferTable,
-        source: &Source,
+        source: &ImageFolder,
         model: &Model,
         streamed: &StreamedObject,
         report: &mut InferReport,
@@ -224,7 +224,7 @@ impl Columns {
 }
 
 /// Every column except the id, and the position if the output has its own.
-fn passed_columns(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) -> Vec<(usize, String, Kind)> {
+fn passed_columns(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) -> Vec<(usize, String, ColumnType)> {
     let mut own = vec![catalogue.find(id_column.unwrap_or("id"))];
     if ra_dec {
         own.extend([catalogue.find("ra"), catalogue.find("dec")]);
@@ -237,7 +237,7 @@ fn passed_columns(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) 
     columns
         .map(|(i, name)| {
             let texts = (0..catalogue.len()).map(|row| catalogue.text(row, i));
-            (i, name.clone(), Kind::of_texts(texts))
+            (i, name.clone(), ColumnType::of_texts(texts))
         })
         .collect()
 }

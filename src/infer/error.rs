@@ -76,6 +76,12 @@ pub enum Error {
         /// Why.
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// The catalogue lacks the column with true values.
+    #[error("true values")]
+    TruthColumn(#[source] crate::survey::CatalogueError),
+    /// Images or a catalogue that cannot be read or written.
+    #[error(transparent)]
+    Survey(#[from] crate::survey::Error),
     /// The model cannot be run.
     #[error(transparent)]
     Model(#[from] crate::model::Error),

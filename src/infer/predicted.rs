@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Forecast};
 use crate::posterior::mixture::Prediction;
-use crate::survey::sky::Sky;
+use crate::survey::sky::SkyStatistics;
 use crate::survey::{Cutout, flags};
 
 /// What a model says about one image.
@@ -26,8 +26,8 @@ pub struct ImagePrediction {
 pub struct PredictedImage {
     /// The cutout, without its pixels.
     pub cutout: Cutout,
-    /// Sky level and noise of each band.
-    pub sky: Vec<Option<Sky>>,
+    /// SkyStatistics level and noise of each band.
+    pub sky: Vec<Option<SkyStatistics>>,
     /// In the label's unit.
     pub members: MemberPredictions,
 }
@@ -38,7 +38,7 @@ impl PredictedImage {
         let stretch = &model.about.stretch;
         stretch.apply(&cutout, input);
         PredictedImage {
-            sky: Sky::of(&cutout, stretch),
+            sky: SkyStatistics::of(&cutout, stretch),
             cutout: cutout.without_pixels(),
             members: MemberPredictions::default(),
         }

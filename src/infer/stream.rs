@@ -6,15 +6,15 @@ use super::{Error, Passes};
 use crate::device::Device;
 use crate::model::{self, Model};
 use crate::posterior::calibration::{Calibration, Forecast};
-use crate::progress::{Callback, Event, Phase, note, warn};
-use crate::survey::{Cutout, Source, SourceOptions, flags, reader};
+use crate::progress::{Callback, Event, Phase, chain, note, warn};
+use crate::survey::{Audit, ImageFolder, ImageFolderOptions, flags, reader};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// One object and its predictions.
 pub struct StreamedObject {
-    /// Index in [`Source::objects`].
+    /// Index in [`ImageFolder::objects`].
     pub index: usize,
     /// Its predictions, or why its image cannot be read.
     pub image: Result<PredictedImage, String>,
@@ -49,7 +49,7 @@ impl StreamedObject {
 pub fn stream<E: From<Error>>(
     model: &Model,
     device: &Device,
-    source: &Arc<Source>,
+    source: &Arc<ImageFolder>,
     passes: Passes,
     progress: &Callback,
     sink: &mut dyn FnMut(StreamedObject) -> Result<(), E>,
@@ -76,7 +76,7 @@ pub fn stream<E: From<Error>>(
             });
             objects.push(StreamedObject {
                 index,
-                image: prepared.map_err(|error| format!("{error:#}")),
+                image: prepared.map_err(|error| chain(&error)),
             });
         }
         if objects.is_empty() {
@@ -87,14 +87,14 @@ pub fn stream<E: From<Error>>(
         in_flight.borrow_mut().push_back(objects);
         Ok(Some(input))
     };
-    let (mut done, mut read) = (0, Vec::new());
+    let (mut done, mut audit) = (0, Audit::new(&source.bands, source.pixel_scale));
     let result = ensemble.stream(&mut next, &mut |predictions| {
         let objects = in_flight.borrow_mut().pop_front().expect("objects of every batch");
         let mut predictions = predictions.into_iter();
         for mut object in objects {
             if let Ok(image) = &mut object.image {
                 image.predicted(&predictions.next().expect("a prediction for every image"), model);
-                read.push(image.cutout.clone());
+                audit.observe(&image.cutout);
             }
             sink(object).map_err(Failure)?;
             done += 1;
@@ -106,7 +106,7 @@ pub fn stream<E: From<Error>>(
         Ok(())
     });
     result.map_err(|Failure(error)| error)?;
-    warn_about(source, &read, progress);
+    audit.warnings().iter().for_each(|message| warn(progress, message));
     Ok(())
 }
 
@@ -119,27 +119,22 @@ impl<E: From<Error>> From<model::Error> for Failure<E> {
     }
 }
 
-/// Warns about the images that were read: `cutouts` without pixels.
-fn warn_about(source: &Source, cutouts: &[Cutout], progress: &Callback) {
-    source.audit(cutouts).iter().for_each(|message| warn(progress, message));
-}
-
 /// Opens a folder for this model: bands that are not given and the crop are the model's. Reports which rows of the
 /// catalogue are used, and warnings.
 ///
 /// # Errors
-/// Those of [`Source::open`]; images that do not fit the model.
-pub fn open(model: &Model, options: &SourceOptions, progress: &Callback) -> Result<Source, Error> {
+/// Those of [`ImageFolder::open`]; images that do not fit the model.
+pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) -> Result<ImageFolder, Error> {
     let input = model.network.input_shape();
     if model.network.input.len() != 3 {
         return Err(Error::TakesTables { features: input.c });
     }
-    let options = SourceOptions {
+    let options = ImageFolderOptions {
         bands: options.bands.clone().or_else(|| Some(model.about.bands.clone())),
         crop: (input.h == input.w).then_some(input.h),
         ..options.clone()
     };
-    let source = Source::open(&options)?;
+    let source = ImageFolder::open(&options)?;
     if source.bands.len() != input.c {
         return Err(Error::Bands {
             expected: model.about.bands.clone(),

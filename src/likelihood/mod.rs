@@ -1,292 +1,188 @@
-//! What a member's answer is: a distribution of known mean and variance.
+//! The distributions whose mean and variance the network predicts.
 //!
-//! All three are one symmetric standard distribution of z, and a place and a width that take a label to it: z = (x - mu) / s,
-//! or z = (ln x - mu) / s for the log-normal.
+//! Each is a symmetric standard distribution of z with a location and a scale, z = (x - location) / scale. For the
+//! log-normal, these are the location and scale of ln x.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | this one | the list of likelihoods, and what each must define |
+//! | [`gaussian`], [`student_t`], [`log_normal`] | one likelihood each |
+//! | [`component`] | one ensemble member's distribution, of any likelihood |
+//!
+//! A new likelihood is a file that implements [`Family`], one entry of `likelihoods!`, and its loss on each device.
 
-use anyhow::{Result, ensure};
-use libm::{erf, erfc};
+mod component;
+mod error;
+mod gaussian;
+mod log_normal;
+mod student_t;
+
+pub use component::Component;
+pub use error::Error;
+
 use rand::Rng;
-use rand_distr::{Distribution, StandardNormal, StudentT};
 use serde::{Deserialize, Serialize};
-use std::f64::consts::{PI, SQRT_2};
+use std::str::FromStr;
 
-/// The distribution whose mean and variance the heads give; [`crate::likelihood`] has its density.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Likelihood {
+macro_rules! likelihoods {
+    ($($(#[$attribute:meta])* $variant:ident = $name:literal, $family:expr, $summary:literal;)+) => {
+        /// The distribution whose mean and variance the network predicts.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Likelihood {
+            $($(#[$attribute])* #[doc = $summary] #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Likelihood {
+            /// Every likelihood, the default first.
+            pub const ALL: [Likelihood; [$($name),+].len()] = [$(Likelihood::$variant),+];
+
+            /// The name in model files, run.toml, catalogues and on the command line.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Likelihood::$variant => $name,)+
+                }
+            }
+
+            /// One line for users.
+            pub fn summary(self) -> &'static str {
+                match self {
+                    $(Likelihood::$variant => $summary,)+
+                }
+            }
+
+            fn family(self) -> &'static dyn Family {
+                match self {
+                    $(Likelihood::$variant => &$family,)+
+                }
+            }
+        }
+    };
+}
+
+likelihoods! {
     #[default]
-    Gaussian,
-    /// Of five degrees of freedom: a label far from the mean costs the logarithm of its distance, not the square.
-    StudentT,
-    /// The label's logarithm is Gaussian, and the heads give its mean and variance: for labels that are positive.
-    LogNormal,
+    Gaussian = "gaussian", gaussian::Gaussian,
+        "Normal distribution";
+    StudentT = "student-t", student_t::StudentT,
+        "Student's t with five degrees of freedom: large errors cost the logarithm of their size, not its square";
+    LogNormal = "log-normal", log_normal::LogNormal,
+        "Normal distribution of the label's logarithm, for positive labels";
+}
+
+/// What a likelihood defines. All values are in the label's unit unless stated otherwise.
+trait Family: Sync {
+    /// Location and scale of the distribution with this mean and standard deviation, both finite and the latter positive.
+    ///
+    /// # Errors
+    /// A mean outside the support.
+    fn location_and_scale(&self, mean: f64, sigma: f64) -> Result<(f64, f64), Error>;
+
+    fn mean(&self, of: &Component) -> f64;
+
+    /// Standard deviation.
+    fn sigma(&self, of: &Component) -> f64;
+
+    /// The z of an x; minus infinity below the support.
+    fn z(&self, of: &Component, x: f64) -> f64;
+
+    /// The x of a z.
+    fn x(&self, of: &Component, z: f64) -> f64;
+
+    /// dx/dz at x: the length over which the distribution changes there.
+    fn dx_dz(&self, of: &Component, x: f64) -> f64;
+
+    /// ln p(x) without [`log_constant`](Self::log_constant).
+    fn log_density(&self, of: &Component, x: f64) -> f64;
+
+    /// The term of ln p(x) that depends on neither x nor the parameters.
+    fn log_constant(&self) -> f64;
+
+    /// P(Z > z) of the standard distribution for z >= 0, with full relative precision however small it is.
+    fn tail(&self, z: f64) -> f64;
+
+    /// A z whose [`tail`](Self::tail) is at most `p`, for p <= 1/2.
+    fn tail_bound(&self, p: f64) -> f64;
+
+    /// E|X - x|.
+    fn distance_to(&self, of: &Component, x: f64) -> f64;
+
+    /// E|X - Y| of independent X and Y.
+    fn distance(&self, of: &Component, other: &Component) -> f64;
+
+    /// A random z.
+    fn sample(&self, rng: &mut dyn Rng) -> f64;
+
+    /// Whether the network is trained on the label's logarithm.
+    fn is_of_logarithm(&self) -> bool;
+
+    /// Mean and variance of the label, where those of the network's output are `mean` and `var`, scaled to the label's
+    /// unit or to that of its logarithm.
+    fn label_moments(&self, mean: f64, var: f64) -> (f64, f64);
+
+    /// ln(scale / standard deviation), of the label or of its logarithm.
+    fn log_scale_over_sigma(&self) -> f64;
+
+    /// What must be added to every location of the equally weighted mixture `after` to give it the mean of `before`,
+    /// where the two have the same mean location.
+    fn shift_to_mean(&self, before: &[Component], after: &[Component]) -> f64;
 }
 
 impl Likelihood {
-    /// As files and the command line have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Likelihood::Gaussian => "gaussian",
-            Likelihood::StudentT => "student-t",
-            Likelihood::LogNormal => "log-normal",
-        }
-    }
-
+    /// Whether this is the default, which files leave out.
     pub fn is_default(&self) -> bool {
         *self == Likelihood::default()
     }
-}
 
-/// Degrees of freedom of Student's t. The closed forms below are those of 5 alone.
-const NU: f64 = 5.0;
-/// Gamma(3) / (Gamma(5/2) sqrt(5 pi)): the density of Student's t at 0.
-const STUDENT_PEAK: f64 = 0.379_606_689_822_494_45;
-
-/// One member's distribution, in the label's unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Component {
-    pub likelihood: Likelihood,
-    /// mu of the label, or of its logarithm.
-    pub place: f64,
-    /// s of the label, or of its logarithm.
-    pub width: f64,
-}
-
-impl Component {
-    /// # Errors
-    /// A mean that is not finite (log-normal: not positive), or a variance that is not finite and positive.
-    pub fn new(likelihood: Likelihood, mean: f64, var: f64) -> Result<Component> {
-        ensure!(
-            mean.is_finite() && var.is_finite() && var > 0.0,
-            "mean {mean}, variance {var}: both must be finite and the variance positive"
-        );
-        let sigma = var.sqrt();
-        let (place, width) = match likelihood {
-            Likelihood::Gaussian => (mean, sigma),
-            Likelihood::StudentT => (mean, sigma * ((NU - 2.0) / NU).sqrt()),
-            Likelihood::LogNormal => {
-                ensure!(mean > 0.0, "mean {mean}: that of a log-normal distribution is positive");
-                let of_logarithm = (sigma / mean).powi(2).ln_1p();
-                (mean.ln() - 0.5 * of_logarithm, of_logarithm.sqrt())
-            }
-        };
-        ensure!(width > 0.0, "variance {var} is too small for mean {mean}");
-        Ok(Component {
-            likelihood,
-            place,
-            width,
-        })
+    /// Whether the network is trained on the label's logarithm, so that labels must be positive.
+    pub fn is_of_logarithm(self) -> bool {
+        self.family().is_of_logarithm()
     }
 
-    pub fn mean(&self) -> f64 {
-        match self.likelihood {
-            Likelihood::LogNormal => self.log_mean().exp(),
-            _ => self.place,
-        }
+    /// Mean and variance of the label, where those of the network's output are `mean` and `var`, scaled to the label's
+    /// unit or, with [`is_of_logarithm`](Self::is_of_logarithm), to that of its logarithm.
+    pub fn label_moments(self, mean: f64, var: f64) -> (f64, f64) {
+        self.family().label_moments(mean, var)
     }
 
-    /// Of a log-normal distribution: the logarithm of its mean.
-    pub fn log_mean(&self) -> f64 {
-        self.place + 0.5 * self.width * self.width
+    /// The term of ln p(x) that depends on neither x nor the parameters.
+    pub(crate) fn log_constant(self) -> f64 {
+        self.family().log_constant()
     }
 
-    /// Standard deviation.
-    pub fn sigma(&self) -> f64 {
-        match self.likelihood {
-            Likelihood::Gaussian => self.width,
-            Likelihood::StudentT => self.width * (NU / (NU - 2.0)).sqrt(),
-            Likelihood::LogNormal => self.mean() * (self.width * self.width).exp_m1().sqrt(),
-        }
+    /// P(Z > z) of the standard distribution for z >= 0, with full relative precision however small it is.
+    pub(crate) fn tail(self, z: f64) -> f64 {
+        self.family().tail(z)
     }
 
-    /// In the standard distribution; minus infinity below the support.
-    pub fn z(&self, x: f64) -> f64 {
-        match self.likelihood {
-            Likelihood::LogNormal if x <= 0.0 => f64::NEG_INFINITY,
-            Likelihood::LogNormal => (x.ln() - self.place) / self.width,
-            _ => (x - self.place) / self.width,
-        }
+    /// A z whose [`tail`](Self::tail) is at most `p`, for p <= 1/2.
+    pub(crate) fn tail_bound(self, p: f64) -> f64 {
+        self.family().tail_bound(p)
     }
 
-    /// The other way.
-    pub fn x(&self, z: f64) -> f64 {
-        match self.likelihood {
-            Likelihood::LogNormal => (self.place + self.width * z).exp().min(f64::MAX),
-            _ => self.place + self.width * z,
-        }
-    }
-
-    /// dx/dz: how far around x the distribution changes.
-    pub fn spread(&self, x: f64) -> f64 {
-        match self.likelihood {
-            Likelihood::LogNormal => self.width * x.max(0.0),
-            _ => self.width,
-        }
-    }
-
-    /// ln p(x) without [`constant`].
-    pub fn log_density(&self, x: f64) -> f64 {
-        let z = self.z(x);
-        match self.likelihood {
-            Likelihood::Gaussian => -0.5 * z * z - self.width.ln(),
-            Likelihood::StudentT => -0.5 * (NU + 1.0) * (z * z / NU).ln_1p() - self.width.ln(),
-            Likelihood::LogNormal if x <= 0.0 => f64::NEG_INFINITY,
-            Likelihood::LogNormal => -0.5 * z * z - self.width.ln() - x.ln(),
-        }
-    }
-
-    /// ln p(x).
-    pub fn log_pdf(&self, x: f64) -> f64 {
-        self.log_density(x) + constant(self.likelihood)
-    }
-
-    pub fn pdf(&self, x: f64) -> f64 {
-        self.log_pdf(x).exp()
-    }
-
-    /// P(X <= x).
-    pub fn cdf(&self, x: f64) -> f64 {
-        below(self.likelihood, self.z(x))
-    }
-
-    /// P(X > x).
-    pub fn above(&self, x: f64) -> f64 {
-        below(self.likelihood, -self.z(x))
-    }
-
-    /// E|X - x|.
-    pub fn distance_to(&self, x: f64) -> f64 {
-        match self.likelihood {
-            Likelihood::Gaussian => gaussian_distance(self.place - x, self.width),
-            Likelihood::StudentT => student_distance(self.place - x, self.width, 0.0),
-            Likelihood::LogNormal if x <= 0.0 => self.mean() - x,
-            Likelihood::LogNormal => log_normal_distance(self.log_mean(), x.ln(), self.width),
-        }
-    }
-
-    /// E|X - Y|, Y being independent of X and of the same likelihood.
-    pub fn distance(&self, other: &Component) -> f64 {
-        match self.likelihood {
-            Likelihood::Gaussian => gaussian_distance(self.place - other.place, self.width.hypot(other.width)),
-            Likelihood::StudentT => student_distance(self.place - other.place, self.width, other.width),
-            Likelihood::LogNormal => {
-                log_normal_distance(self.log_mean(), other.log_mean(), self.width.hypot(other.width))
-            }
-        }
-    }
-
-    /// One X at random.
-    pub fn draw(&self, rng: &mut impl Rng) -> f64 {
-        let z = match self.likelihood {
-            Likelihood::StudentT => StudentT::new(NU).expect("more than 0 degrees of freedom").sample(rng),
-            _ => StandardNormal.sample(rng),
-        };
-        self.x(z)
+    /// What must be added to every location of the equally weighted mixture `after` to give it the mean of `before`,
+    /// where the two have the same mean location.
+    pub(crate) fn shift_to_mean(self, before: &[Component], after: &[Component]) -> f64 {
+        self.family().shift_to_mean(before, after)
     }
 }
 
-/// E|D| of a Gaussian D: 2 s phi(z) + mu (2 Phi(z) - 1), z = mu / s.
-fn gaussian_distance(mu: f64, s: f64) -> f64 {
-    let z = mu / s;
-    s * (2.0 / PI).sqrt() * (-0.5 * z * z).exp() + mu * erf(z / SQRT_2)
+impl FromStr for Likelihood {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Likelihood, Error> {
+        let named = Likelihood::ALL.into_iter().find(|likelihood| likelihood.name() == name);
+        named.ok_or_else(|| Error::UnknownName { name: name.into() })
+    }
 }
 
-/// E|c + a T + b T'| of two independent Student's t.
+/// What must be added to a loss of the training step to give -ln p in the label's unit.
 ///
-/// It is 2/pi times the integral of (1 - Re f(t)) / t^2 over t > 0, f being the characteristic function: exp(i c t) times
-/// exp(-A t) (1 + A t + A^2 t^2 / 3), A = sqrt(5) a, and the same with b, each term of which has a primitive.
-fn student_distance(c: f64, a: f64, b: f64) -> f64 {
-    let [a, b] = [a, b].map(|width| NU.sqrt() * width);
-    let unit = (a + b).hypot(c);
-    if unit == 0.0 {
-        return 0.0;
-    }
-    let [a, b, c] = [a, b, c].map(|length| length / unit);
-    let s = a + b;
-    let second = ((a * a + b * b) / 3.0 + a * b) * s;
-    let third = a * b * s / 3.0 * (s * s - c * c);
-    let fourth = 2.0 / 9.0 * (a * b).powi(2) * s * (s * s - 3.0 * c * c);
-    2.0 / PI * unit * (s + c * c.atan2(s) - second - third - fourth)
-}
-
-/// E|X - Y| of two independent log-normal ones, by the logarithms of their means, and the root of the sum of the squares
-/// of their widths (Margrabe 1978, J. Finance 33, 177).
-fn log_normal_distance(a: f64, b: f64, width: f64) -> f64 {
-    let d = (a - b) / width;
-    let share = |d: f64| erf(d / SQRT_2);
-    a.exp() * share(d + 0.5 * width) - b.exp() * share(d - 0.5 * width)
-}
-
-/// What [`Component::log_density`] leaves out.
-pub fn constant(likelihood: Likelihood) -> f64 {
-    match likelihood {
-        Likelihood::StudentT => STUDENT_PEAK.ln(),
-        _ => -0.5 * (2.0 * PI).ln(),
-    }
-}
-
-/// What must be added to the loss of the plan, which is in scaled labels and without constants, for -ln p in the label's
-/// unit: for label = `scale` x output + shift, or ln(label); then the mean of ln(label) comes on top.
+/// The loss is that of scaled labels, without constants: label = `scale` x output + shift, or ln(label) where the
+/// likelihood [is of the logarithm](Likelihood::is_of_logarithm); then the mean of ln(label) must be added as well.
 pub fn loss_to_nll(likelihood: Likelihood, scale: f64) -> f64 {
-    // The loss has the logarithm of the standard deviation, where the density has that of the width.
-    let width = match likelihood {
-        Likelihood::StudentT => 0.5 * ((NU - 2.0) / NU).ln(),
-        _ => 0.0,
-    };
-    scale.ln() + width - constant(likelihood)
-}
-
-/// Mean and variance in the label's unit of an output whose mean and variance are given: the same, but for the
-/// log-normal, whose output is the label's logarithm.
-pub fn moments(likelihood: Likelihood, mean: f64, var: f64) -> (f64, f64) {
-    match likelihood {
-        Likelihood::LogNormal => {
-            let of_label = (mean + 0.5 * var).exp();
-            (of_label, of_label * of_label * var.exp_m1())
-        }
-        _ => (mean, var),
-    }
-}
-
-/// P(Z <= z) of the standard distribution.
-fn below(likelihood: Likelihood, z: f64) -> f64 {
-    let tail = tail(likelihood, z.abs());
-    if z < 0.0 { tail } else { 1.0 - tail }
-}
-
-/// P(Z > z) of the standard distribution, for z >= 0, to its last digits however small.
-pub fn tail(likelihood: Likelihood, z: f64) -> f64 {
-    match likelihood {
-        Likelihood::StudentT => student_tail(z),
-        _ => 0.5 * erfc(z / SQRT_2),
-    }
-}
-
-/// With s = sin(phi), tan(phi) = sqrt(5) / z, it is 8 / (3 pi) times the integral of sin^4 from 0 to phi.
-fn student_tail(z: f64) -> f64 {
-    let hypotenuse = z.hypot(NU.sqrt());
-    let (s, c) = (NU.sqrt() / hypotenuse, z / hypotenuse);
-    if s > 0.5 {
-        return (NU.sqrt().atan2(z) - s * c * (1.0 + 2.0 / 3.0 * s * s)) / PI;
-    }
-    // Integral of s^4 / sqrt(1 - s^2) term by term, where the closed form would cancel.
-    let (mut power, mut sum) = (s.powi(5), 0.0);
-    for k in 0..32 {
-        let k = f64::from(k);
-        sum += power / (5.0 + 2.0 * k);
-        power *= s * s * (2.0 * k + 1.0) / (2.0 * k + 2.0);
-    }
-    8.0 / (3.0 * PI) * sum
-}
-
-/// A z whose [`tail`] is at most `p`, for p of at most 1/2.
-pub fn far_enough(likelihood: Likelihood, p: f64) -> f64 {
-    match likelihood {
-        // The density is below STUDENT_PEAK (z^2/5)^-3.
-        Likelihood::StudentT => (STUDENT_PEAK * 25.0 / p).powf(0.2),
-        // Phi(-t) <= exp(-t^2/2) / 2.
-        _ => (-2.0 * (2.0 * p).ln()).max(0.0).sqrt(),
-    }
+    // The loss contains the logarithm of the standard deviation, the density that of the scale.
+    let family = likelihood.family();
+    scale.ln() + family.log_scale_over_sigma() - family.log_constant()
 }
 
 #[cfg(test)]

@@ -2,10 +2,8 @@ use super::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-const ALL: [Likelihood; 3] = [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal];
-
 #[test]
-fn students_tail_and_density_are_those_of_scipy() {
+fn tail_and_density_of_students_t_agree_with_scipy() {
     // scipy.stats.t.sf(z, 5), scipy 1.17
     for (z, expected) in [
         (0.0, 0.5),
@@ -16,8 +14,10 @@ fn students_tail_and_density_are_those_of_scipy() {
         (10.0, 8.547_378_787_148_181e-5),
         (100.0, 9.480_007_112_311_82e-10),
         (1e6, 9.490_167_245_460_681e-30),
+        // Here the density is that of the leading term, PEAK (z^2/5)^-3, to all digits.
+        (1e60, 0.379_606_689_822_494_45 * 25.0 * 1e-300),
     ] {
-        let tail = tail(Likelihood::StudentT, z);
+        let tail = Likelihood::StudentT.tail(z);
         assert!((tail / expected - 1.0).abs() < 1e-13, "{z}: {tail:e}, not {expected:e}");
     }
     // scipy.stats.t.logpdf(z, 5)
@@ -28,18 +28,18 @@ fn students_tail_and_density_are_those_of_scipy() {
 }
 
 #[test]
-fn a_far_place_is_far_enough() {
-    for likelihood in ALL {
+fn the_bound_of_a_tail_lies_beyond_it() {
+    for likelihood in Likelihood::ALL {
         for p in [0.5, 0.3, 0.025, 1e-6, 1e-12] {
-            let z = far_enough(likelihood, p);
-            assert!(z >= 0.0 && tail(likelihood, z) <= p, "{likelihood:?} {p}");
+            let z = likelihood.tail_bound(p);
+            assert!(z >= 0.0 && likelihood.tail(z) <= p, "{likelihood:?} {p}");
         }
     }
 }
 
 #[test]
-fn the_density_has_the_mean_and_the_variance_that_are_asked_for() {
-    for likelihood in ALL {
+fn the_density_integrates_to_the_requested_mean_and_variance() {
+    for likelihood in Likelihood::ALL {
         let component = Component::new(likelihood, 1.5, 0.2).unwrap();
         let h = 1e-3;
         let (mut mass, mut mean, mut square) = (0.0, 0.0, 0.0);
@@ -60,8 +60,8 @@ fn the_density_has_the_mean_and_the_variance_that_are_asked_for() {
 }
 
 #[test]
-fn a_component_has_the_mean_and_the_sigma_that_are_asked_for() {
-    for likelihood in ALL {
+fn a_component_has_the_requested_mean_and_sigma() {
+    for likelihood in Likelihood::ALL {
         let component = Component::new(likelihood, 1.5, 0.2).unwrap();
         assert!((component.mean() - 1.5).abs() < 1e-15 && (component.sigma() - 0.2f64.sqrt()).abs() < 1e-15);
     }
@@ -69,17 +69,17 @@ fn a_component_has_the_mean_and_the_sigma_that_are_asked_for() {
 
 /// E|X - x| is the integral of F below x and of 1 - F above; E|X - Y| that of F (1 - G) + G (1 - F).
 #[test]
-fn distances_are_those_of_a_quadrature() {
-    for likelihood in ALL {
+fn distances_agree_with_quadrature() {
+    for likelihood in Likelihood::ALL {
         let [a, b] = [(1.5, 0.2), (0.9, 0.7)].map(|(mean, var)| Component::new(likelihood, mean, var).unwrap());
         let (h, x) = (1e-3, 1.1);
         let (mut to_x, mut apart, mut among) = (0.0, 0.0, 0.0);
         for i in -200_000..400_000 {
             let y = (f64::from(i) + 0.5) * h;
             let (f, g) = (a.cdf(y), b.cdf(y));
-            to_x += h * if y < x { f } else { a.above(y) };
-            apart += h * (f * b.above(y) + g * a.above(y));
-            among += h * 2.0 * f * a.above(y);
+            to_x += h * if y < x { f } else { a.sf(y) };
+            apart += h * (f * b.sf(y) + g * a.sf(y));
+            among += h * 2.0 * f * a.sf(y);
         }
         for (found, expected) in [
             (a.distance_to(x), to_x),
@@ -96,18 +96,18 @@ fn distances_are_those_of_a_quadrature() {
             assert!((a.distance_to(x) - (x - 1.5).abs()).abs() < 1e-6, "{likelihood:?}");
         }
     }
-    assert_eq!(student_distance(0.0, 0.0, 0.0), 0.0);
+    assert_eq!(student_t::mean_absolute(0.0, 0.0, 0.0), 0.0);
 }
 
 #[test]
-fn draws_have_the_distribution() {
+fn samples_follow_the_distribution() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    for likelihood in ALL {
+    for likelihood in Likelihood::ALL {
         let component = Component::new(likelihood, 1.5, 0.2).unwrap();
-        let draws: Vec<f64> = (0..100_000).map(|_| component.draw(&mut rng)).collect();
+        let samples: Vec<f64> = (0..100_000).map(|_| component.sample(&mut rng)).collect();
         for x in [0.6, 1.2, 1.5, 2.4] {
-            let share = draws.iter().filter(|draw| **draw <= x).count() as f64 / draws.len() as f64;
-            assert!((share - component.cdf(x)).abs() < 0.006, "{likelihood:?} {x}");
+            let fraction = samples.iter().filter(|sample| **sample <= x).count() as f64 / samples.len() as f64;
+            assert!((fraction - component.cdf(x)).abs() < 0.006, "{likelihood:?} {x}");
         }
     }
 }
@@ -115,25 +115,19 @@ fn draws_have_the_distribution() {
 #[test]
 fn a_loss_becomes_the_nll_of_the_label() {
     let (scale, shift, mu, var) = (0.4, 0.3, 1.2, 0.5);
-    for likelihood in ALL {
+    for likelihood in Likelihood::ALL {
         let label: f64 = 1.7;
-        let logarithm = if likelihood == Likelihood::LogNormal {
-            label.ln()
-        } else {
-            label
+        let (target, jacobian) = match likelihood.is_of_logarithm() {
+            true => (label.ln(), label.ln()),
+            false => (label, 0.0),
         };
-        let square = ((logarithm - shift) / scale - mu).powi(2) / var;
-        // As the plan has it.
+        let square = ((target - shift) / scale - mu).powi(2) / var;
+        // The losses of the training step.
         let loss: f64 = match likelihood {
             Likelihood::StudentT => 0.5 * f64::ln(var) + 3.0 * (square / 3.0).ln_1p(),
-            _ => 0.5 * (f64::ln(var) + square),
+            Likelihood::Gaussian | Likelihood::LogNormal => 0.5 * (f64::ln(var) + square),
         };
-        let jacobian = if likelihood == Likelihood::LogNormal {
-            label.ln()
-        } else {
-            0.0
-        };
-        let (mean, var) = moments(likelihood, scale * mu + shift, scale * scale * var);
+        let (mean, var) = likelihood.label_moments(scale * mu + shift, scale * scale * var);
         let nll = -Component::new(likelihood, mean, var).unwrap().log_pdf(label);
         assert!(
             (loss + loss_to_nll(likelihood, scale) + jacobian - nll).abs() < 1e-12,
@@ -143,9 +137,9 @@ fn a_loss_becomes_the_nll_of_the_label() {
 }
 
 #[test]
-fn what_no_distribution_has_is_refused() {
+fn moments_of_no_distribution_are_errors() {
     let refused = |likelihood, mean, var| Component::new(likelihood, mean, var).is_err();
-    for likelihood in ALL {
+    for likelihood in Likelihood::ALL {
         assert!(refused(likelihood, f64::NAN, 1.0) && refused(likelihood, 1.0, 0.0));
         assert!(refused(likelihood, 1.0, f64::INFINITY));
     }
@@ -154,5 +148,29 @@ fn what_no_distribution_has_is_refused() {
     assert_eq!(
         (positive.cdf(0.0), positive.cdf(-3.0), positive.pdf(-3.0)),
         (0.0, 0.0, 0.0)
+    );
+}
+
+#[test]
+fn the_gaussian_tail_keeps_its_digits() {
+    // The continued fraction of the complementary error function in 60 digits.
+    for (z, expected) in [(10.0, 7.619_853_024_160_526e-24), (37.0, 5.725_571_222_524_577e-300)] {
+        let tail = Likelihood::Gaussian.tail(z);
+        assert!((tail / expected - 1.0).abs() < 1e-12, "{z}: {tail:e}, not {expected:e}");
+    }
+}
+
+#[test]
+fn names_are_those_of_files_and_unknown_ones_are_errors() {
+    for likelihood in Likelihood::ALL {
+        assert_eq!(likelihood.name().parse(), Ok(likelihood));
+        let json = serde_json::to_string(&likelihood).unwrap();
+        assert_eq!(json, format!("\"{}\"", likelihood.name()));
+        assert_eq!(serde_json::from_str::<Likelihood>(&json).unwrap(), likelihood);
+    }
+    let error = "cauchy".parse::<Likelihood>().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "unknown likelihood 'cauchy', expected one of: gaussian, student-t, log-normal"
     );
 }

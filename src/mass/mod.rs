@@ -10,9 +10,8 @@ use crate::posterior::mixture::{LEVELS, Mixture};
 use crate::progress::{Callback, Event, Phase};
 use crate::survey::Catalogue;
 use crate::survey::infer_table::InferTable;
-use crate::survey::table::{Cell, Column, Kind, TableWriter};
+use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use anyhow::{Context, Result, bail, ensure};
-use clap::ValueEnum;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -144,7 +143,7 @@ pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassRepo
         let masses: Vec<RowMass> = chunk.par_iter().map(|&row| input.mass(row)).collect();
         for (&row, mass) in chunk.iter().zip(masses) {
             let mut cells: Vec<Cell> = (0..old.len())
-                .map(|c| old[c].kind.cell(catalogue.text(row, c)))
+                .map(|c| old[c].column_type.cell(catalogue.text(row, c)))
                 .collect();
             cells.extend(mass.cells(input.has_errors()));
             writer.push(&cells)?;
@@ -171,7 +170,7 @@ pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassRepo
 fn old_columns(catalogue: &Catalogue, output: &Path) -> Vec<Column> {
     let csv = output.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
     let known = InferTable {
-        id: Kind::Str,
+        id: ColumnType::Str,
         ra_dec: true,
         members: members(catalogue).len(),
         likelihood: Likelihood::default(),
@@ -180,7 +179,7 @@ fn old_columns(catalogue: &Catalogue, output: &Path) -> Vec<Column> {
     .columns();
     let column = |i: usize| {
         if csv {
-            return Column::new(&catalogue.columns[i], Kind::Str, "", "");
+            return Column::new(&catalogue.columns[i], ColumnType::Str, "", "");
         }
         let mut column = catalogue.described(i);
         if let Some(known) = known.iter().find(|k| k.name == column.name)
@@ -198,7 +197,7 @@ fn old_columns(catalogue: &Catalogue, output: &Path) -> Vec<Column> {
 const QUANTILES: [&str; 5] = ["q02_5", "q16", "q50", "q84", "q97_5"];
 
 fn new_columns(has_errors: bool) -> Vec<Column> {
-    let float = |name: &str, unit: &str, description: &str| Column::new(name, Kind::F64, unit, description);
+    let float = |name: &str, unit: &str, description: &str| Column::new(name, ColumnType::F64, unit, description);
     // No unit: astropy does not know the logarithms of units that the FITS standard has.
     let mass = "log10 of the mass inside theta_e, solar masses";
     let mut columns = vec![float("log10_mass_e", "", mass)];
@@ -232,7 +231,12 @@ fn new_columns(has_errors: bool) -> Vec<Column> {
             "share of drawn redshifts that were impossible",
         ));
     }
-    columns.push(Column::new("mass_flags", Kind::I32, "", "bit mask, 0: nothing noticed"));
+    columns.push(Column::new(
+        "mass_flags",
+        ColumnType::I32,
+        "",
+        "bit mask, 0: nothing noticed",
+    ));
     columns
 }
 
@@ -300,10 +304,13 @@ impl<'a> Input<'a> {
             "--samples {}: fewer than 100 draws have no quantiles",
             options.samples
         );
-        let asked =
-            |name: &Option<String>, option| name.as_ref().map(|name| catalogue.column(name, option)).transpose();
-        let z_lens = catalogue.column(&options.z_lens, "--z-lens")?;
-        let z_source = catalogue.column(&options.z_source, "--z-source")?;
+        let asked = |name: &Option<String>, option| {
+            name.as_ref()
+                .map(|name| catalogue.column(name).context(option))
+                .transpose()
+        };
+        let z_lens = catalogue.column(&options.z_lens).context("--z-lens")?;
+        let z_source = catalogue.column(&options.z_source).context("--z-source")?;
         let from_infer = |name: &str| {
             catalogue.find(name).with_context(|| {
                 format!(
@@ -452,7 +459,7 @@ fn likelihoods(catalogue: &Catalogue) -> Result<Vec<Likelihood>> {
     };
     let of_row = |row: usize| {
         let text = catalogue.text(row, column).trim();
-        let known = Likelihood::from_str(text, false).ok();
+        let known = text.parse().ok();
         known
             .or(text.is_empty().then_some(Likelihood::Gaussian))
             .with_context(|| {

@@ -22,7 +22,7 @@ pub struct About {
     pub preset: Option<String>,
     /// From raw flux to network input.
     pub stretch: Stretch,
-    /// Sky level and noise of the training images.
+    /// SkyStatistics level and noise of the training images.
     pub sky: SkyRange,
     /// How the model was trained.
     pub training: TrainingSummary,

@@ -3,8 +3,8 @@
 use super::{Error, Member};
 use crate::device::{Device, Engine};
 use crate::likelihood::Likelihood;
-use crate::nn::{Io, Layout, Network, Shape};
-use crate::plan::{Gather, Plan, TensorId};
+use crate::nn::{Io, Layout, Network, NetworkPlan, Shape};
+use crate::plan::{Gather, TensorId};
 use crate::posterior::MemberPredictions;
 use crate::posterior::ood::Cloud;
 use std::cell::RefCell;
@@ -32,7 +32,7 @@ impl Ensemble {
     /// Those of [`Device::engine`].
     pub fn new(device: &Device, network: &Network, members: usize, batch: usize) -> Result<Ensemble, Error> {
         let layout = Layout::new(network)?;
-        let plan = Plan::inference(network, &layout, batch)?;
+        let plan = NetworkPlan::inference(network, &layout, batch)?;
         let engine = device.engine(&plan, members)?;
         let hidden = plan.tensor(plan.io.features);
         let features = (!hidden.shared).then_some(hidden.len / batch);
@@ -220,7 +220,7 @@ impl Ensemble {
 }
 
 /// Images (N,H,W,C) in the orientation `code` of [`Gather`].
-fn oriented(images: &[f32], Shape { h, w, c }: Shape, code: u32) -> Vec<f32> {
+fn oriented(images: &[f32], Shape { h, w, c, .. }: Shape, code: u32) -> Vec<f32> {
     if code == 0 {
         return images.to_vec();
     }

@@ -143,6 +143,12 @@ pub enum Error {
     /// The model file cannot be encoded.
     #[error("the model cannot be encoded")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A network that is not valid.
+    #[error(transparent)]
+    Network(#[from] crate::nn::Error),
+    /// A file or folder that cannot be written.
+    #[error(transparent)]
+    Files(#[from] crate::files::Error),
     // TEMPORARY
     #[error("{0:#}")]
     Unported(anyhow::Error),

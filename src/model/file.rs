@@ -125,7 +125,7 @@ impl Model {
             path: path.into(),
             source: source.into(),
         })?;
-        Ok(files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))?)
+        Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {

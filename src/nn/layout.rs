@@ -1,8 +1,8 @@
 //! Where each parameter lies in a member's row: all trainable values in one row, all running statistics in another.
 
-use super::network::MAX_VALUES;
-use super::{Layer, Network};
-use anyhow::{Result, ensure};
+use super::graph::Graph;
+use super::shape::MAX_VALUES;
+use super::{Error, Network, Result};
 
 /// One named tensor of a member, as in the recordings: `conv1.kernel` (kh, kw, in, out), `norm1.gamma` (C), ...
 #[derive(Clone, Debug, PartialEq)]
@@ -43,37 +43,15 @@ pub struct Layout {
 
 impl Layout {
     /// # Errors
-    /// Those of [`Network::shapes`], and a tensor of more than 2^31 values.
+    /// Those of [`Network::check`], and a tensor of more than 2^31 values.
     pub fn new(network: &Network) -> Result<Layout> {
-        let mut params = Row::default();
-        let mut stats = Row::default();
-        for (layer, shape) in network.layers.iter().zip(network.shapes()?) {
-            match layer {
-                Layer::Conv {
-                    name, filters, kernel, ..
-                } => {
-                    params.push(name, "kernel", vec![*kernel, *kernel, shape.c, *filters])?;
-                    params.push(name, "bias", vec![*filters])?;
-                }
-                Layer::Dense { name, units, .. } => {
-                    params.push(name, "kernel", vec![shape.c, *units])?;
-                    params.push(name, "bias", vec![*units])?;
-                }
-                Layer::Norm { name } => {
-                    params.push(name, "gamma", vec![shape.c])?;
-                    params.push(name, "beta", vec![shape.c])?;
-                    stats.push(name, "moving_mean", vec![shape.c])?;
-                    stats.push(name, "moving_variance", vec![shape.c])?;
-                }
-                Layer::Heads(heads) => {
-                    for head in [&heads.mean, &heads.var] {
-                        params.push(head, "kernel", vec![shape.c, 1])?;
-                        params.push(head, "bias", vec![1])?;
-                    }
-                }
-                Layer::Maxpool { .. } | Layer::Flatten => {}
-            }
+        let mut tensors = Tensors::default();
+        for node in Graph::new(network)?.nodes {
+            node.layer
+                .kind()
+                .tensors(node.inputs[0].shape, &node.name, &mut tensors)?;
         }
+        let Tensors { params, stats } = tensors;
         // A network without batch norm still gets a row of statistics, so that no buffer is empty.
         let (param_stride, stat_stride) = (params.end.next_multiple_of(4), stats.end.next_multiple_of(4).max(4));
         Ok(Layout {
@@ -99,7 +77,13 @@ impl Layout {
         find(&self.stats, layer, part)
     }
 
-    /// Values of a member, running statistics included, padding not.
+    /// Whether a layer has trainable tensors.
+    pub(super) fn has_params(&self, layer: &str) -> bool {
+        let of_layer = |p: &Parameter| p.name.strip_prefix(layer).is_some_and(|part| part.starts_with('.'));
+        self.params.iter().any(of_layer)
+    }
+
+    /// Values of a member, including running statistics, without padding.
     pub fn values(&self) -> usize {
         self.params.iter().chain(&self.stats).map(Parameter::len).sum()
     }
@@ -113,6 +97,25 @@ fn find<'a>(tensors: &'a [Parameter], layer: &str, part: &str) -> &'a Parameter 
         .expect("every layer of a network has its tensors in the layout")
 }
 
+/// The rows of a member as the layers add their tensors to them.
+#[derive(Default)]
+pub(super) struct Tensors {
+    params: Row,
+    stats: Row,
+}
+
+impl Tensors {
+    /// Adds the trainable tensor `layer.part`.
+    pub fn param(&mut self, layer: &str, part: &str, shape: Vec<usize>) -> Result<()> {
+        self.params.push(layer, part, shape)
+    }
+
+    /// Adds the running statistic `layer.part`.
+    pub fn stat(&mut self, layer: &str, part: &str, shape: Vec<usize>) -> Result<()> {
+        self.stats.push(layer, part, shape)
+    }
+}
+
 #[derive(Default)]
 struct Row {
     tensors: Vec<Parameter>,
@@ -123,13 +126,14 @@ impl Row {
     fn push(&mut self, layer: &str, part: &str, shape: Vec<usize>) -> Result<()> {
         let (name, offset) = (format!("{layer}.{part}"), self.end.next_multiple_of(4));
         let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n));
-        ensure!(
-            len.is_some_and(|n| n <= MAX_VALUES),
-            "{name} of shape {shape:?} is too large: more than 2^31 values"
-        );
-        self.end = offset + shape.iter().product::<usize>();
-        self.tensors.push(Parameter { name, shape, offset });
-        Ok(())
+        match len.filter(|&n| n <= MAX_VALUES) {
+            Some(len) => {
+                self.end = offset + len;
+                self.tensors.push(Parameter { name, shape, offset });
+                Ok(())
+            }
+            None => Err(Error::TensorTooLarge { name, shape }),
+        }
     }
 }
 

@@ -1,122 +1,156 @@
-//! The simulator's operations: objects as words in, images out. A plan of them has one member; the objects are the
-//! batch.
+//! The operations of the simulator: objects in, images out. Their plan has one member; the batch are the objects.
 //!
-//! Lengths are arcsec, x to the right along columns, y up along rows, both from the image's centre; light is in
-//! electrons. [`LensRender`] makes two layers of planes, the lensed source and everything else, so that what belongs to
-//! the arcs can be measured: light (N, [`LAYERS`], C, H, W).
+//! Lengths are in arcsec from the centre of the image, x along columns, y along rows; light is in electrons.
+//! [`LensRender`] separates the lensed source from everything else, so that the arcs can be measured: light has the
+//! shape (N, [`LAYERS`], C, H, W).
 
-use super::TensorId;
+use super::{Op, Operation, TensorId};
 
-/// The lensed source, and everything else.
+operations! {
+    /// One step of making a batch of images.
+    LensOp: Lens { LensPsf, LensRender, LensConvolve, LensNoise, LensArcs }
+}
+
+/// Layers of the light: the lensed source, and everything else.
 pub const LAYERS: usize = 2;
 
-/// What a masked pixel holds, as in Lens Finding Challenge 1.
+/// Value of a masked pixel, as in Lens Finding Challenge 1.
 pub const MASKED: f32 = 100.0;
 
 /// Sizes of a batch of simulated images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LensShape {
+    /// Number of objects N.
     pub objects: usize,
+    /// Rows H of an image.
     pub h: usize,
+    /// Columns W of an image.
     pub w: usize,
+    /// Bands C of an image.
     pub bands: usize,
-    /// Pixels of a point spread function's side; odd.
+    /// Side K of the point spread functions, pixels; odd.
     pub kernel: usize,
-    /// Arcsec a pixel.
+    /// Arcsec per pixel.
     pub pixel_scale: f32,
-    /// A pixel of the lensed source is the mean of `samples` x `samples` rays.
+    /// The lensed source is the mean over `samples` x `samples` rays per pixel.
     pub samples: usize,
-    /// What an object can hold at most.
+    /// Largest number of components per object.
     pub components: usize,
-    /// Rows and columns of the population's own image that are left out on each side: the same pixel has the same
-    /// noise in any window.
+    /// Rows and columns by which the image is cropped on each side. A pixel has the same noise for any crop.
     pub margin: [usize; 2],
 }
 
 impl LensShape {
+    /// Pixels of an image.
     pub fn pixels(&self) -> usize {
         self.h * self.w
     }
 
-    /// Words of one object.
+    /// Words of an object.
     pub fn words(&self) -> usize {
         self.components_at() + self.components * self.component_words()
     }
 
-    /// Where an object's first component begins.
+    /// Position of the first component in an object.
     pub fn components_at(&self) -> usize {
         object::BANDS + self.bands * object::BAND_WORDS
     }
 
+    /// Words of a component.
     pub fn component_words(&self) -> usize {
         object::COMPONENT_WORDS + self.bands
     }
 }
 
-/// Words of an object: f32 unless said otherwise. Behind the head come the bands, behind them the components.
+/// Positions of an object's words, which are f32 unless stated otherwise: a head, then the bands, then the components.
 pub mod object {
-    /// u32: key of its random numbers, two words.
+    /// Key of the random numbers: two u32.
     pub const KEY: usize = 0;
-    /// u32: components, and how many of them, the first ones, are the lensed source.
+    /// Number of components, u32.
     pub const COMPONENTS: usize = 2;
+    /// How many of them, the first ones, are lensed, u32.
     pub const LENSED: usize = 3;
-    /// The deflector: x, y, cosine and sine of the angle of its major axis, axis ratio q, scale b, slope t, terms of
-    /// the series (u32), shear gamma1, gamma2.
+    /// The deflector: x, y, cosine and sine of the angle of its major axis, axis ratio q, scale b, slope t, terms of the
+    /// series (u32), shear gamma1, gamma2.
     pub const MASS: usize = 4;
+    /// Words of the deflector.
     pub const MASS_WORDS: usize = 10;
-    /// u32: rectangles of masked pixels, each first and last column (from 0, in the low and the high half of a word),
-    /// first and last row likewise, and a bit for each of the population's bands. No bits: no rectangle.
+    /// Position of the number of terms within the deflector.
+    pub const MASS_TERMS: usize = 7;
+    /// Rectangles of masked pixels, three u32 each: first and last column, counted from 0, in the low and high half of a
+    /// word; the rows likewise; and a bit mask of the population's bands, which is 0 if there is no rectangle.
     pub const RECTANGLES: usize = MASS + MASS_WORDS;
+    /// Words of a rectangle.
     pub const RECTANGLE_WORDS: usize = 3;
+    /// Largest number of rectangles.
     pub const MAX_RECTANGLES: usize = 4;
-    /// Each band: electrons of the sky a pixel, read noise in electrons, pixel value of an electron, full width at half
-    /// maximum of its point spread function in arcsec, its Moffat beta (0: a Gaussian), ellipticity e1 and e2, number
-    /// of the band in the population (u32).
+    /// The bands: sky in electrons per pixel, read noise in electrons, pixel value of an electron, full width at half
+    /// maximum of the point spread function in arcsec, its Moffat beta (0 for a Gaussian), ellipticity e1 and e2, and the
+    /// number of the band in the population (u32).
     pub const BANDS: usize = RECTANGLES + MAX_RECTANGLES * RECTANGLE_WORDS;
+    /// Words of a band.
     pub const BAND_WORDS: usize = 8;
-    /// Each component, an elliptical Sersic profile: x, y (of a lensed one, in the source plane), cosine and sine of the
-    /// angle of its major axis, axis ratio q, 1 / radius, 1 / index, b(n); then for each band the electrons a pixel at
-    /// its centre. I = I0 exp(-b (R / radius)^(1/n)), R^2 = q u^2 + v^2 / q along the axes u, v.
+    /// Position of the band's number within a band.
+    pub const BAND_NUMBER: usize = 7;
+    /// Words of a component before its amplitudes. A component is an elliptical Sersic profile
+    /// I = I0 exp(-b (R / radius)^(1/n)) with R^2 = q u^2 + v^2 / q along its axes u, v: x, y (for a lensed one, in the
+    /// source plane), cosine and sine of the angle of its major axis, axis ratio q, 1 / radius, 1 / n, b(n). Then follows
+    /// I0 in each band, in electrons per pixel.
     pub const COMPONENT_WORDS: usize = 8;
 }
 
-/// Deflection and Jacobian at points (P,2) for each object: out (N,P,6) = alpha_x, alpha_y, and the entries
-/// d beta_x/d x, d beta_x/d y, d beta_y/d x, d beta_y/d y of the lens equation beta = theta - alpha(theta).
-///
-/// Elliptical power law (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23 to 29) with external shear: convergence
-/// (2 - t)/2 (b/R)^t, R^2 = q^2 x^2 + y^2 along the axes; t = 1 is the singular isothermal ellipsoid (Kormann et al. 1994).
-#[derive(Clone, Debug, PartialEq)]
-pub struct LensDeflect {
-    pub shape: LensShape,
-    pub points: usize,
-    pub objects: TensorId,
-    pub at: TensorId,
-    pub out: TensorId,
-}
-
-/// Point spread functions (N,C,K,K), each with the sum 1: Moffat (1 + (r/a)^2)^-beta or Gaussian, elliptical.
+/// Point spread functions (N,C,K,K), normalised to a sum of 1: Moffat (1 + (r/a)^2)^-beta or Gaussian, elliptical.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensPsf {
+    /// Sizes.
     pub shape: LensShape,
+    /// Objects (N, words).
     pub objects: TensorId,
+    /// Result.
     pub kernels: TensorId,
 }
 
-/// Light in electrons a pixel (N,LAYERS,C,H,W) before the atmosphere, the telescope and the detector.
+impl Operation for LensPsf {
+    fn name(&self) -> &'static str {
+        "lens_psf"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+}
+
+/// Light (N,LAYERS,C,H,W) in electrons per pixel, before it is blurred by the point spread function.
 ///
-/// The lensed source is seen along `samples` x `samples` rays a pixel; other light by as many samples as the distance
-/// from a component's centre asks for ([`side`]).
+/// The deflector is an elliptical power law (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23 to 29) with external
+/// shear: convergence (2 - t)/2 (b/R)^t, R^2 = q^2 x^2 + y^2 along its axes; t = 1 is the singular isothermal ellipsoid
+/// (Kormann et al. 1994, A&A 284, 285). The lensed source is sampled by `samples` x `samples` rays per pixel. Other
+/// light is sampled more densely close to the centre of a component: see [`side`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensRender {
+    /// Sizes.
     pub shape: LensShape,
+    /// Objects (N, words).
     pub objects: TensorId,
+    /// Result.
     pub light: TensorId,
 }
 
-/// Samples along a pixel's side for a component whose centre lies `distance` pixels from the pixel's, along the further
-/// axis: (distance below which it holds, samples), then 2.
+impl Operation for LensRender {
+    fn name(&self) -> &'static str {
+        "lens_render"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+}
+
+/// Samples along the side of a pixel by the distance of its centre from that of the component: the distance, in pixels
+/// along the longer axis, below which a row applies, and the samples. At larger distances there are 2.
 pub const SIDES: [(f32, usize); 3] = [(1.0, 24), (3.0, 8), (8.0, 4)];
 
+/// The samples in [`SIDES`] for a distance in pixels.
 pub fn side(distance: f32) -> usize {
     SIDES
         .iter()
@@ -124,39 +158,87 @@ pub fn side(distance: f32) -> usize {
         .map_or(2, |(_, side)| *side)
 }
 
-/// out = light * kernel, each plane with its band's; beyond the edge the light is that of the edge.
+/// out = light * kernel, the convolution of each plane with the kernel of its band. Beyond the edges the light is that of
+/// the nearest pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensConvolve {
+    /// Sizes.
     pub shape: LensShape,
+    /// Light (N,LAYERS,C,H,W).
     pub light: TensorId,
-    /// (N,C,K,K), or (C,K,K) where `same`: every object's.
+    /// Kernels (N,C,K,K), or (C,K,K) if `same`.
     pub kernels: TensorId,
+    /// Whether all objects share the kernels.
     pub same: bool,
+    /// Result, in the shape of the light.
     pub out: TensorId,
 }
 
-/// images (N,H,W,C), pixel values: (counts + read noise - sky) value of an electron. Counts are Poisson around light +
-/// sky: by inversion below [`EXACT_BELOW`], else Gaussian. Masked pixels are [`MASKED`].
+impl Operation for LensConvolve {
+    fn name(&self) -> &'static str {
+        "lens_convolve"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+
+    fn flops(&self) -> f64 {
+        let s = self.shape;
+        2.0 * (LAYERS * s.objects * s.pixels() * s.bands * s.kernel * s.kernel) as f64
+    }
+}
+
+/// Images (N,H,W,C) in pixel values: (counts + read noise - sky) times the value of an electron. Counts are Poisson
+/// distributed with mean light + sky: by inversion below [`EXACT_BELOW`], else approximated by a Gaussian. Masked pixels
+/// are [`MASKED`].
 ///
-/// Random numbers are a hash (pcg4d, Jarzynski & Olano 2020) of the object's key, the band and the pixel.
+/// Random numbers are a hash (pcg4d, Jarzynski & Olano 2020, JCGT 9, 3) of the object's key, the band and the pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensNoise {
+    /// Sizes.
     pub shape: LensShape,
+    /// Objects (N, words).
     pub objects: TensorId,
+    /// Blurred light (N,LAYERS,C,H,W).
     pub light: TensorId,
-    /// Images, then what [`LensArcs`] writes.
+    /// Result: the images; the tensor ends with the result of [`LensArcs`].
     pub images: TensorId,
 }
 
-/// Electrons below which counts are drawn from the Poisson distribution itself.
+impl Operation for LensNoise {
+    fn name(&self) -> &'static str {
+        "lens_noise"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
+}
+
+/// Mean counts below which they are drawn from the Poisson distribution itself.
 pub const EXACT_BELOW: f32 = 30.0;
 
-/// Of each object, behind the images: pixels whose lensed light in the first band exceeds the noise of the sky
-/// (standard deviation of sky and read noise), and the sum of their lensed light in units of that noise.
+/// Arcs (N,2), stored behind the images: the number of pixels in which the lensed light in the first band exceeds the
+/// noise (the standard deviation of sky and read noise), and the sum of their lensed light in units of that noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensArcs {
+    /// Sizes.
     pub shape: LensShape,
+    /// Objects (N, words).
     pub objects: TensorId,
+    /// Blurred light (N,LAYERS,C,H,W).
     pub light: TensorId,
+    /// Images, followed by the result.
     pub images: TensorId,
+}
+
+impl Operation for LensArcs {
+    fn name(&self) -> &'static str {
+        "lens_arcs"
+    }
+
+    fn layer(&self) -> &str {
+        "simulator"
+    }
 }

@@ -1,7 +1,7 @@
 //! Each member's prediction for one image.
 
 use super::mixture::Mixture;
-use crate::likelihood::{Likelihood, moments};
+use crate::likelihood::Likelihood;
 use anyhow::Result;
 
 /// Each member's answer for one image, in scaled labels, or in the label's unit where that is said.
@@ -29,7 +29,7 @@ impl MemberPredictions {
     /// log-normal.
     pub fn in_units(&self, scale: f64, shift: f64) -> MemberPredictions {
         let outputs = self.mu.iter().zip(&self.var);
-        let label = |(mu, var): (&f64, &f64)| moments(self.likelihood, scale * mu + shift, scale * scale * var);
+        let label = |(mu, var): (&f64, &f64)| self.likelihood.label_moments(scale * mu + shift, scale * scale * var);
         let (mu, var) = outputs.map(label).unzip();
         MemberPredictions {
             likelihood: self.likelihood,

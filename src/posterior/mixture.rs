@@ -3,8 +3,7 @@
 //! Quantiles are those of the mixture itself. A Gaussian of the same variance would be wrong exactly where it
 //! matters: when members disagree, the mixture has several peaks.
 
-use crate::likelihood::Likelihood;
-use crate::likelihood::{self, Component};
+use crate::likelihood::{Component, Likelihood};
 use anyhow::{Context, Result, ensure};
 use rand::{Rng, RngExt};
 
@@ -112,7 +111,7 @@ impl Mixture {
 
     /// P(X > x).
     pub fn above(&self, x: f64) -> f64 {
-        self.average(|c| c.above(x))
+        self.average(|c| c.sf(x))
     }
 
     /// ln(2 P(X <= x)) below the median, -ln(2 P(X > x)) above it: keeps its digits in both tails, to +-700.
@@ -144,7 +143,7 @@ impl Mixture {
             return largest;
         }
         let sum: f64 = terms().map(|term| (term - largest).exp()).sum();
-        largest + (sum / self.size() as f64).ln() + likelihood::constant(self.likelihood)
+        largest + (sum / self.size() as f64).ln() + self.likelihood.log_constant()
     }
 
     /// The continuous ranked probability score, integral of (F(x) - [x >= truth])^2 dx, in the label's unit: the
@@ -159,42 +158,26 @@ impl Mixture {
     /// `aleatoric`: the mean stays, the two parts of the uncertainty are multiplied by the two factors. Log-normal: all
     /// that in ln x, so that x stays positive, and then as a whole to where the mean of x was.
     pub fn scaled(&self, aleatoric: f64, epistemic: f64) -> Mixture {
-        let centre = self.average(|c| c.place);
+        let centre = self.average(|c| c.location);
         let component = |c: &Component| Component {
-            place: centre + epistemic * (c.place - centre),
-            width: aleatoric * c.width,
+            location: centre + epistemic * (c.location - centre),
+            scale: aleatoric * c.scale,
             ..*c
         };
-        let mut scaled = Mixture {
+        let mut components: Vec<Component> = self.components.iter().map(component).collect();
+        let shift = self.likelihood.shift_to_mean(&self.components, &components);
+        components.iter_mut().for_each(|c| c.location += shift);
+        Mixture {
             likelihood: self.likelihood,
-            components: self.components.iter().map(component).collect(),
-        };
-        if self.likelihood == Likelihood::LogNormal {
-            let back = self.log_mean() - scaled.log_mean();
-            scaled.components.iter_mut().for_each(|c| c.place += back);
+            components,
         }
-        scaled
-    }
-
-    /// ln of the mean of a log-normal mixture, which itself may be too large for a number.
-    fn log_mean(&self) -> f64 {
-        let largest = self
-            .components
-            .iter()
-            .map(Component::log_mean)
-            .fold(f64::NEG_INFINITY, f64::max);
-        largest + self.average(|c| (c.log_mean() - largest).exp()).ln()
     }
 
     /// One Gaussian with the mixture's mean and variance.
     pub fn moments(&self) -> Mixture {
         Mixture {
             likelihood: Likelihood::Gaussian,
-            components: vec![Component {
-                likelihood: Likelihood::Gaussian,
-                place: self.mean(),
-                width: self.sigma(),
-            }],
+            components: vec![Component::gaussian(self.mean(), self.sigma())],
         }
     }
 
@@ -206,7 +189,7 @@ impl Mixture {
     /// One X at random.
     pub fn draw(&self, rng: &mut impl Rng) -> f64 {
         let member = rng.random_range(0..self.size() as u64) as usize;
-        self.components[member].draw(rng)
+        self.components[member].sample(rng)
     }
 
     /// The x with P(X <= x) = `p`, for 0 < p < 1, to about 1e-13 of the narrowest member's width or the last digits of x.
@@ -223,12 +206,7 @@ impl Mixture {
     /// is replaced by a bisection, so it ends even where the density is zero to the last bit between the members.
     fn root(&self, level: Level) -> f64 {
         let (mut low, mut high) = self.bracket(level);
-        let spread = |x: f64| {
-            self.components
-                .iter()
-                .map(|c| c.spread(x))
-                .fold(f64::INFINITY, f64::min)
-        };
+        let spread = |x: f64| self.components.iter().map(|c| c.dx_dz(x)).fold(f64::INFINITY, f64::min);
         let mut x = 0.5 * low + 0.5 * high;
         let mut last_step = f64::INFINITY;
         loop {
@@ -265,7 +243,7 @@ impl Mixture {
     fn bracket(&self, level: Level) -> (f64, f64) {
         let (Level::Below(p) | Level::Above(p)) = level;
         assert!(p > 0.0 && p < 1.0, "a quantile's level lies between 0 and 1, not {p}");
-        let t = likelihood::far_enough(self.likelihood, p.min(1.0 - p));
+        let t = self.likelihood.tail_bound(p.min(1.0 - p));
         let lower = matches!(level, Level::Below(_)) == (p < 0.5);
         let (z_low, z_high) = if lower { (-t, 0.0) } else { (0.0, t) };
         self.components
@@ -285,7 +263,7 @@ impl Mixture {
         let (mut nearest_below, mut nearest_above) = (f64::INFINITY, f64::INFINITY);
         for component in &self.components {
             let z = component.z(x);
-            let tail = likelihood::tail(self.likelihood, z.abs());
+            let tail = self.likelihood.tail(z.abs());
             if z >= 0.0 {
                 passed += 1.0;
                 tails -= tail;

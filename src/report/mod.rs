@@ -14,7 +14,7 @@ use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
 use crate::plot::training_curves::{MemberCurves, training_curves};
 use crate::plot::{composite, png};
-use crate::survey::{Source, flags};
+use crate::survey::{ImageFolder, flags};
 use anyhow::{Context, Result};
 use gallery::{Tile, gallery};
 use html::Plot;
@@ -33,7 +33,7 @@ pub fn write(
     folder: &Path,
     subject: &Subject,
     evaluation: &Evaluation,
-    source: &Source,
+    source: &ImageFolder,
     log: Option<&Path>,
 ) -> Result<PathBuf> {
     let plots = plots(subject, evaluation, source, log)?;
@@ -52,11 +52,11 @@ pub fn write(
     return Ok(page);
 
     fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-        files::write_atomic(path, |file| Ok(file.write_all(bytes)?))
+        Ok(files::write_atomic(path, |file| file.write_all(bytes))?)
     }
 }
 
-fn plots(subject: &Subject, evaluation: &Evaluation, source: &Source, log: Option<&Path>) -> Result<Vec<Plot>> {
+fn plots(subject: &Subject, evaluation: &Evaluation, source: &ImageFolder, log: Option<&Path>) -> Result<Vec<Plot>> {
     let (objects, raw) = (&evaluation.scored[..], evaluation.raw.as_deref());
     let narrow = |name, caption: &str, svg: String| Plot {
         name,
@@ -136,7 +136,7 @@ fn channels_text(bands: &[String]) -> String {
     }
 }
 
-fn tile(subject: &Subject, evaluation: &Evaluation, source: &Source, row: usize) -> Result<Tile> {
+fn tile(subject: &Subject, evaluation: &Evaluation, source: &ImageFolder, row: usize) -> Result<Tile> {
     let known = &evaluation.known[row];
     let about = &subject.model.about;
     let cutout = source.read(known.index)?;

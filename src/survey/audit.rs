@@ -1,74 +1,111 @@
 //! What a user should know about the images before trusting a result.
 
-use super::{Cutout, Source};
+use super::Cutout;
 
-/// A cutout with a larger share of masked pixels is flagged.
+/// A cutout with a larger fraction of masked pixels is flagged.
 pub const MAX_MASKED: f64 = 0.2;
-/// Pixel scales that differ by a larger share are not the same.
+/// Pixel scales with a larger relative difference are not the same.
 pub const SCALE_TOLERANCE: f64 = 0.02;
-/// A label beyond this share of the cutout's half width cannot be seen whole.
-pub const EDGE_SHARE: f64 = 0.8;
+/// A ring whose radius is a larger fraction of the cutout's half width may extend beyond the cutout.
+pub const EDGE_FRACTION: f64 = 0.8;
 
-/// Whether two pixel scales, arcsec, are not the same instrument's.
+/// Whether two pixel scales, arcsec, differ by more than [`SCALE_TOLERANCE`].
 pub fn scale_differs(header: f64, expected: f64) -> bool {
     let off = (header / expected - 1.0).abs();
     off.is_nan() || off > SCALE_TOLERANCE
 }
 
-/// Whether a ring of radius `theta_e` (arcsec) comes too near to the edge of a cutout `size` pixels wide.
+/// Whether a ring of radius `theta_e` (arcsec) may extend beyond a cutout that is `size` pixels wide.
 pub fn near_edge(theta_e: f64, size: usize, pixel_scale: f64) -> bool {
-    theta_e > EDGE_SHARE * size as f64 / 2.0 * pixel_scale
+    theta_e > EDGE_FRACTION * size as f64 / 2.0 * pixel_scale
 }
 
-impl Source {
-    /// How many labels are [`near_edge`]; none known without a pixel scale.
-    pub fn count_near_edge(&self) -> usize {
-        let Some(scale) = self.pixel_scale else { return 0 };
-        let size = self.height.min(self.width);
-        self.objects
-            .iter()
-            .filter_map(|o| o.theta_e)
-            .filter(|&t| near_edge(t, size, scale))
-            .count()
+/// A warning if some of `labels` (arcsec) are [`near_edge`]; nothing can be said without a pixel scale.
+pub fn near_edge_warning(labels: &[f64], size: usize, pixel_scale: Option<f64>) -> Option<String> {
+    let scale = pixel_scale?;
+    let count = labels.iter().filter(|&&t| near_edge(t, size, scale)).count();
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} Einstein radii are larger than {EDGE_FRACTION} of the cutout's half width: these rings may \
+             extend beyond the cutout; use a larger crop if the images allow it",
+            labels.len()
+        )
+    })
+}
+
+/// Collects, image by image, what to warn of: another pixel scale, repeated bands, many masked pixels.
+///
+/// [`ImageFolder::warnings`](super::ImageFolder::warnings) has what is known without reading images.
+#[derive(Debug)]
+pub struct Audit {
+    bands: Vec<String>,
+    pixel_scale: Option<f64>,
+    images: usize,
+    other_scale: Findings,
+    repeated_bands: Findings,
+    masked: Findings,
+}
+
+/// The images with one problem.
+#[derive(Debug, Default)]
+struct Findings {
+    count: usize,
+    /// The first image, and what is wrong with it.
+    first: Option<(String, String)>,
+}
+
+impl Findings {
+    fn add(&mut self, id: &str, problem: impl FnOnce() -> String) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (id.to_owned(), problem()));
     }
 
-    /// Warnings about these cutouts: another pixel scale, repeated bands, many masked pixels.
-    pub fn audit(&self, cutouts: &[Cutout]) -> Vec<String> {
-        let other_scale = |c: &&Cutout| {
-            c.pixel_scale
-                .zip(self.pixel_scale)
-                .is_some_and(|(h, e)| scale_differs(h, e))
-        };
-        let mut warnings = Vec::new();
-        let mut warn = |found: Vec<&Cutout>, what: String| {
-            if let Some(first) = found.first() {
-                warnings.push(format!(
-                    "{} of {} images {what} (first: {})",
-                    found.len(),
-                    cutouts.len(),
-                    first.id
-                ));
-            }
-        };
-        let scaled: Vec<_> = cutouts.iter().filter(other_scale).collect();
-        if let (Some(header), Some(expected)) = (scaled.first().and_then(|c| c.pixel_scale), self.pixel_scale) {
-            let what = format!("have another pixel scale in their header: {header:.4}\" instead of {expected:.4}\"");
-            warn(scaled, what);
+    fn warning(&self, images: usize) -> Option<String> {
+        let (id, problem) = self.first.as_ref()?;
+        Some(format!("{} of {images} images {problem} (first: {id})", self.count))
+    }
+}
+
+impl Audit {
+    /// Nothing observed yet, of images with these bands and this pixel scale (arcsec per pixel), if it is known.
+    pub fn new(bands: &[String], pixel_scale: Option<f64>) -> Audit {
+        Audit {
+            bands: bands.to_vec(),
+            pixel_scale,
+            images: 0,
+            other_scale: Findings::default(),
+            repeated_bands: Findings::default(),
+            masked: Findings::default(),
         }
-        let repeated: Vec<_> = cutouts.iter().filter(|c| c.repeated_bands.is_some()).collect();
-        if let Some((one, other)) = repeated.first().and_then(|c| c.repeated_bands) {
-            let what = format!(
-                "repeat one band in another: {} and {} are equal",
-                self.bands[one], self.bands[other]
-            );
-            warn(repeated, what);
+    }
+
+    /// Takes note of one image, with or without its pixels.
+    pub fn observe(&mut self, cutout: &Cutout) {
+        self.images += 1;
+        if let (Some(header), Some(expected)) = (cutout.pixel_scale, self.pixel_scale)
+            && scale_differs(header, expected)
+        {
+            self.other_scale.add(&cutout.id, || {
+                format!("have another pixel scale in their header: {header:.4}\" instead of {expected:.4}\"")
+            });
         }
-        let masked: Vec<_> = cutouts.iter().filter(|c| c.masked_fraction > MAX_MASKED).collect();
-        warn(
-            masked,
-            format!("have more than {:.0} % masked pixels", MAX_MASKED * 100.0),
-        );
-        warnings
+        if let Some((one, other)) = cutout.repeated_bands {
+            let (one, other) = (&self.bands[one], &self.bands[other]);
+            self.repeated_bands.add(&cutout.id, || {
+                format!("have the same pixels in two bands: {one} and {other} are equal")
+            });
+        }
+        if cutout.masked_fraction > MAX_MASKED {
+            self.masked.add(&cutout.id, || {
+                format!("have more than {:.0} % masked pixels", MAX_MASKED * 100.0)
+            });
+        }
+    }
+
+    /// One line per problem of the images observed so far.
+    pub fn warnings(&self) -> Vec<String> {
+        let findings = [&self.other_scale, &self.repeated_bands, &self.masked];
+        findings.iter().filter_map(|f| f.warning(self.images)).collect()
     }
 }
 
@@ -78,13 +115,13 @@ mod tests {
 
     #[test]
     fn near_the_edge_is_beyond_four_fifths_of_half_the_width() {
-        // Half of 55 pixels of 0.2" is 5.5", four fifths of it 4.4".
+        // Half of 55 pixels of 0.2" is 5.5", and four fifths of that are 4.4".
         assert!(!near_edge(4.39, 55, 0.2));
         assert!(near_edge(4.41, 55, 0.2));
     }
 
     #[test]
-    fn rounding_in_a_header_is_no_other_scale() {
+    fn a_rounded_pixel_scale_is_not_another_scale() {
         assert!(!scale_differs(0.200016, 0.2));
         assert!(scale_differs(0.197 * 0.99, 0.2) && scale_differs(0.263, 0.2));
     }

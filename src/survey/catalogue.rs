@@ -1,35 +1,132 @@
-//! A catalogue: a CSV with a header line or a FITS table, whose columns are found by name and whose errors name lines.
+//! A catalogue: a CSV file with a header line or a FITS table. Columns are found by name, and errors name the line.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::fits_table;
-use super::table::{Column, Kind};
-use anyhow::{Context, Result, anyhow, bail};
+use super::error::Result;
+use super::fits::{FitsError, table};
+use super::table::{Column, ColumnType};
 use csv::StringRecord;
 
 /// A table held as text, so that its columns can be passed through unchanged.
 #[derive(Debug)]
 pub struct Catalogue {
+    /// The file that it was read from.
     pub path: PathBuf,
+    /// Names of the columns, in their order.
     pub columns: Vec<String>,
     rows: Vec<StringRecord>,
-    /// What a FITS table says about its columns; empty for a CSV.
+    /// Types, units and descriptions of the columns of a FITS table; empty for a CSV file.
     described: Vec<Column>,
 }
 
+/// Why a catalogue, or a column or row of it, cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogueError {
+    /// The file cannot be opened.
+    #[error("cannot open the catalogue {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The file is gzipped or a FITS table, and damaged.
+    #[error("cannot read {}", path.display())]
+    Fits {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: FitsError,
+    },
+    /// The file is not a valid CSV file.
+    #[error("cannot read {}", path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and in which line.
+        source: csv::Error,
+    },
+    /// The catalogue has columns only.
+    #[error("the catalogue {} has no rows", path.display())]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column is missing.
+    #[error("{} has no column '{name}'; it has: {}", path.display(), columns.join(", "))]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column asked for.
+        name: String,
+        /// The columns of the catalogue.
+        columns: Vec<String>,
+    },
+    /// A row without an id.
+    #[error("{place}: the id (column '{column}') is empty")]
+    EmptyId {
+        /// The row.
+        place: Place,
+        /// The column of ids.
+        column: String,
+    },
+    /// Two rows with the same id.
+    #[error("{place}: the id {id} is already used at {first}; ids (column '{column}') must be unique")]
+    RepeatedId {
+        /// The second of the rows.
+        place: Place,
+        /// The first of the rows.
+        first: Place,
+        /// Their id.
+        id: String,
+        /// The column of ids.
+        column: String,
+    },
+}
+
+/// Where a row is: a line of a CSV file, or a row of a FITS table, both counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// `FILE line N`.
+    Line(PathBuf, u64),
+    /// `FILE row N`.
+    Row(PathBuf, usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Place::Line(path, line) => write!(f, "{} line {line}", path.display()),
+            Place::Row(path, row) => write!(f, "{} row {row}", path.display()),
+        }
+    }
+}
+
 impl Catalogue {
-    /// Reads the first binary table of a FITS file (gzipped or not, told by its first bytes), else a CSV, where lines
-    /// that begin with `#` are comments and spaces around cells are dropped.
+    /// Reads the first binary table of a FITS file, gzipped or not, or a CSV file; the first bytes decide. In a CSV file,
+    /// lines that begin with `#` are comments, and spaces around cells are dropped.
+    ///
+    /// # Errors
+    /// A file that cannot be opened or read, or has no rows.
     pub fn read(path: &Path) -> Result<Self> {
-        let name = path.display();
-        let mut bytes = std::fs::read(path).with_context(|| format!("cannot open the catalogue {name}"))?;
+        let fits_error = |source| CatalogueError::Fits {
+            path: path.into(),
+            source,
+        };
+        let mut bytes = std::fs::read(path).map_err(|source| CatalogueError::Open {
+            path: path.into(),
+            source,
+        })?;
         if fitsio_pure::gzip::is_gzip(&bytes) {
-            bytes = fitsio_pure::gzip::decompress(&bytes)
-                .map_err(|e| anyhow!("cannot read {name}: its gzip stream is damaged or cut short ({e})"))?;
+            let unpacked = fitsio_pure::gzip::decompress(&bytes).map_err(FitsError::Gzip);
+            bytes = unpacked.map_err(fits_error)?;
         }
         let catalogue = if bytes.starts_with(b"SIMPLE  =") {
-            let (described, rows) = fits_table::read(&bytes).with_context(|| format!("cannot read {name}"))?;
+            let (described, rows) = table::read(&bytes).map_err(fits_error)?;
             Catalogue {
                 path: path.to_owned(),
                 columns: described.iter().map(|c| c.name.clone()).collect(),
@@ -37,108 +134,106 @@ impl Catalogue {
                 described,
             }
         } else {
-            Catalogue::from_csv(path, &bytes)?
+            Catalogue::from_csv(path, &bytes).map_err(|source| CatalogueError::Csv {
+                path: path.into(),
+                source,
+            })?
         };
         if catalogue.is_empty() {
-            bail!("the catalogue {name} has no rows");
+            return Err(CatalogueError::NoRows { path: path.into() }.into());
         }
         Ok(catalogue)
     }
 
-    fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let name = path.display();
+    fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self, csv::Error> {
         let mut reader = csv::ReaderBuilder::new()
             .comment(Some(b'#'))
             .trim(csv::Trim::All)
             .from_reader(bytes);
-        let columns: Vec<String> = reader
-            .headers()
-            .with_context(|| format!("cannot read the first line of {name}"))?
-            .iter()
-            .map(str::to_owned)
-            .collect();
-        let rows = reader
-            .records()
-            .collect::<Result<Vec<_>, _>>()
-            .with_context(|| format!("cannot read {name}"))?;
         Ok(Catalogue {
             path: path.to_owned(),
-            columns,
-            rows,
+            columns: reader.headers()?.iter().map(str::to_owned).collect(),
+            rows: reader.records().collect::<Result<_, _>>()?,
             described: Vec::new(),
         })
     }
 
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
+    /// Whether there are no rows; never after [`read`](Self::read).
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The column of this name, by preference in the same letter case.
+    /// The column of this name, counted from 0. The case of letters matters only if it tells two columns apart.
     pub fn find(&self, name: &str) -> Option<usize> {
         let exact = self.columns.iter().position(|c| c == name);
         exact.or_else(|| self.columns.iter().position(|c| c.eq_ignore_ascii_case(name)))
     }
 
-    /// As [`find`](Self::find); a missing column is an error that lists those there are and says which option names one.
-    pub fn column(&self, name: &str, option: &str) -> Result<usize> {
-        self.find(name).with_context(|| {
-            format!(
-                "{} has no column '{name}'; it has: {}. Name another with {option}",
-                self.path.display(),
-                self.columns.join(", ")
-            )
+    /// As [`find`](Self::find).
+    ///
+    /// # Errors
+    /// [`CatalogueError::NoColumn`], which lists the columns there are.
+    pub fn column(&self, name: &str) -> Result<usize, CatalogueError> {
+        self.find(name).ok_or_else(|| CatalogueError::NoColumn {
+            path: self.path.clone(),
+            name: name.into(),
+            columns: self.columns.clone(),
         })
     }
 
-    /// The cell's text, `row` and `column` counted from 0.
+    /// The text of a cell; `row` and `column` are counted from 0.
     pub fn text(&self, row: usize, column: usize) -> &str {
         self.rows[row].get(column).unwrap_or("")
     }
 
-    /// The cell as a number; NaN where it is empty or no number.
+    /// A cell as a number; NaN if it is empty or not a number.
     pub fn number(&self, row: usize, column: usize) -> f64 {
         self.text(row, column).parse().unwrap_or(f64::NAN)
     }
 
-    /// A column's name with the kind that holds its cells and, from FITS, its unit and description.
+    /// A column's name, the type that holds its cells and, in FITS, its unit and description.
     pub fn described(&self, column: usize) -> Column {
         self.described.get(column).cloned().unwrap_or_else(|| {
-            let kind = Kind::of_texts((0..self.len()).map(|row| self.text(row, column)));
-            Column::new(&self.columns[column], kind, "", "")
+            let column_type = ColumnType::of_texts((0..self.len()).map(|row| self.text(row, column)));
+            Column::new(&self.columns[column], column_type, "", "")
         })
     }
 
-    /// `FILE line N` of a CSV, `FILE row N` of a FITS table, for messages.
-    pub fn place(&self, row: usize) -> String {
+    /// Where a row is, for messages; `row` is counted from 0.
+    pub fn place(&self, row: usize) -> Place {
         match self.rows[row].position() {
-            Some(position) => format!("{} line {}", self.path.display(), position.line()),
-            None => format!("{} row {}", self.path.display(), row + 1),
+            Some(position) => Place::Line(self.path.clone(), position.line()),
+            None => Place::Row(self.path.clone(), row + 1),
         }
     }
 
-    /// Row of each id; an empty or repeated id is an error.
-    pub fn rows_by_id(&self, id_column: usize) -> Result<HashMap<&str, usize>> {
+    /// The row of each id.
+    ///
+    /// # Errors
+    /// An id that is empty or repeated.
+    pub fn rows_by_id(&self, id_column: usize) -> Result<HashMap<&str, usize>, CatalogueError> {
         let mut rows = HashMap::with_capacity(self.len());
+        let column = || self.columns[id_column].clone();
         for row in 0..self.len() {
             let id = self.text(row, id_column);
             if id.is_empty() {
-                bail!(
-                    "{}: the id (column '{}') is empty",
-                    self.place(row),
-                    self.columns[id_column]
-                );
+                return Err(CatalogueError::EmptyId {
+                    place: self.place(row),
+                    column: column(),
+                });
             }
             if let Some(first) = rows.insert(id, row) {
-                bail!(
-                    "{}: the id {id} is there already, at {}; ids (column '{}') must differ",
-                    self.place(row),
-                    self.place(first),
-                    self.columns[id_column]
-                );
+                return Err(CatalogueError::RepeatedId {
+                    place: self.place(row),
+                    first: self.place(first),
+                    id: id.into(),
+                    column: column(),
+                });
             }
         }
         Ok(rows)
@@ -147,6 +242,7 @@ impl Catalogue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::tests::message;
     use super::*;
 
     fn catalogue(text: &str) -> Result<Catalogue> {
@@ -164,22 +260,23 @@ mod tests {
         assert_eq!(cat.number(0, 1), 1.5);
         assert!(cat.number(1, 1).is_nan());
         assert_eq!(cat.text(0, 2), "a, b");
-        assert!(cat.place(1).ends_with("cat.csv line 4"), "{}", cat.place(1));
+        let place = cat.place(1).to_string();
+        assert!(place.ends_with("cat.csv line 4"), "{place}");
         assert_eq!(cat.rows_by_id(0).unwrap()["8"], 1);
     }
 
     #[test]
     fn errors_name_the_file_the_columns_and_the_line() {
         let cat = catalogue("id,radius\n1,2\n1,3\n").unwrap();
-        let missing = cat.column("theta_e", "--label").unwrap_err().to_string();
-        assert!(missing.contains("cat.csv") && missing.contains("id, radius") && missing.contains("--label"));
+        let missing = cat.column("theta_e").unwrap_err().to_string();
+        assert!(missing.contains("cat.csv has no column 'theta_e'") && missing.contains("id, radius"));
         let twice = cat.rows_by_id(0).unwrap_err().to_string();
         assert!(
             twice.contains("line 3") && twice.contains("line 2") && twice.contains("id 1"),
             "{twice}"
         );
         assert!(catalogue("id,x\n").unwrap_err().to_string().contains("no rows"));
-        let ragged = format!("{:#}", catalogue("id,x\n1,2\n3\n").unwrap_err());
+        let ragged = message(catalogue("id,x\n1,2\n3\n"));
         assert!(ragged.contains("line: 3"), "{ragged}");
     }
 
@@ -189,10 +286,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cat.fits");
         let columns = [
-            Column::new("id", Kind::Str, "", "name of the object"),
-            Column::new("z", Kind::F64, "", ""),
-            Column::new("theta_e", Kind::F64, "arcsec", "Einstein radius"),
-            Column::new("flags", Kind::I32, "", "bit mask"),
+            Column::new("id", ColumnType::Str, "", "name of the object"),
+            Column::new("z", ColumnType::F64, "", ""),
+            Column::new("theta_e", ColumnType::F64, "arcsec", "Einstein radius"),
+            Column::new("flags", ColumnType::I32, "", "bit mask"),
         ];
         let mut writer = TableWriter::create(&path, columns.to_vec()).unwrap();
         let rows = [
@@ -212,13 +309,13 @@ mod tests {
             let texts = |row| (0..4).map(|i| cat.text(row, i).to_string()).collect::<Vec<_>>();
             assert_eq!(texts(0), ["007", "0.30000000000000004", "2.0", "-3"]);
             assert_eq!(texts(1), ["lens, 8", "", "", ""]);
-            assert!(cat.place(1).ends_with("cat.fits row 2"));
+            assert_eq!(cat.place(1), Place::Row(path.into(), 2));
         };
         check(&path);
         let bytes = std::fs::read(&path).unwrap();
         for (content, expected) in [(&bytes[..2880], "no binary table"), (&bytes[..5770], "cut short")] {
             std::fs::write(&path, content).unwrap();
-            let error = format!("{:#}", Catalogue::read(&path).unwrap_err());
+            let error = message(Catalogue::read(&path));
             assert!(error.contains("cat.fits") && error.contains(expected), "{error}");
         }
     }

@@ -1,30 +1,34 @@
-//! One object's image: cropped, cleaned, its masked pixels known.
+//! One object's image: cropped and masked.
 
-use anyhow::{Result, bail};
-
-/// What the Lens Finding Challenge writes into pixels that were masked. Only images stored as floats have it: in counts,
-/// 100 is a value like any other.
+/// The value that the Lens Finding Challenge gives to masked pixels. It means "masked" only in images stored as floats:
+/// among integer counts, 100 is an ordinary value.
 pub const MASK_VALUE: f64 = 100.0;
 
-/// One object's image, H x W x C with the channel fastest, and what is known about the object.
+/// One object's image, (H, W, C), and its properties.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cutout {
+    /// The object's id.
     pub id: String,
+    /// Pixels.
     pub height: usize,
+    /// Pixels.
     pub width: usize,
+    /// Number of bands.
     pub channels: usize,
-    /// Flux times `flux_scale`, always finite; masked pixels are 0.
+    /// (H, W, C): flux times the flux scale, always finite; masked pixels are 0.
     pub pixels: Vec<f32>,
-    /// True where a pixel had no value: exactly [`MASK_VALUE`], NaN, infinite, BLANK, or beyond the range of f32.
+    /// (H, W, C): true for a pixel without a value: exactly [`MASK_VALUE`], NaN, infinite, BLANK, or beyond the range of
+    /// f32.
     pub mask: Vec<bool>,
-    /// Share of true in `mask`.
+    /// Fraction of masked pixels.
     pub masked_fraction: f64,
-    /// The label, arcsec; only where it was asked for.
+    /// The label, arcsec; `None` if labels were not asked for.
     pub theta_e: Option<f64>,
-    /// Right ascension and declination, degrees: from the catalogue, else from the header.
+    /// Right ascension, degrees: from the catalogue, otherwise from the header.
     pub ra: Option<f64>,
+    /// Declination, degrees: from the catalogue, otherwise from the header.
     pub dec: Option<f64>,
-    /// Arcsec a pixel, from the header.
+    /// Arcsec per pixel, from the header.
     pub pixel_scale: Option<f64>,
     /// Two bands with exactly the same pixels.
     pub repeated_bands: Option<(usize, usize)>,
@@ -40,8 +44,16 @@ pub(super) struct Plane<'a> {
     pub integer: bool,
 }
 
+impl Plane<'_> {
+    /// Whether the central part that a cutout uses is inside the plane.
+    pub fn covers(&self, cutout: &Cutout) -> bool {
+        self.height >= cutout.height && self.width >= cutout.width
+    }
+}
+
 impl Cutout {
-    /// An image in memory, (H,W,C) with its masked pixels as the challenge has them.
+    /// An image in memory; `shape` is height, width, channels, and `image` is (H, W, C). Pixels that are not finite or
+    /// exactly [`MASK_VALUE`] are masked.
     pub fn of_image(id: String, shape: [usize; 3], image: &[f32]) -> Self {
         let mut cutout = Cutout::blank(id, shape);
         for (at, &value) in image.iter().enumerate() {
@@ -51,7 +63,7 @@ impl Cutout {
         cutout.finish()
     }
 
-    /// An image without pixels yet; `shape` is height, width, channels.
+    /// An image of zeros, to be filled; `shape` is height, width, channels.
     pub(super) fn blank(id: String, shape: [usize; 3]) -> Self {
         let [height, width, channels] = shape;
         let n = height * width * channels;
@@ -71,17 +83,9 @@ impl Cutout {
         }
     }
 
-    /// Copies the centre of a plane into a band, at offset floor((N - n) / 2) on each axis.
-    pub(super) fn fill_band(&mut self, band: usize, plane: &Plane, flux_scale: f64) -> Result<()> {
-        if plane.height < self.height || plane.width < self.width {
-            bail!(
-                "the image is {} x {} pixels, smaller than the {} x {} that are used; give a smaller --crop when training",
-                plane.width,
-                plane.height,
-                self.width,
-                self.height
-            );
-        }
+    /// Copies the centre of a plane into a band, from offset floor((N - n) / 2) on each axis. The plane must
+    /// [cover](Plane::covers) the cutout.
+    pub(super) fn fill_band(&mut self, band: usize, plane: &Plane, flux_scale: f64) {
         let (top, left) = ((plane.height - self.height) / 2, (plane.width - self.width) / 2);
         for y in 0..self.height {
             for x in 0..self.width {
@@ -93,10 +97,9 @@ impl Cutout {
                 self.pixels[at] = if masked { 0.0 } else { flux };
             }
         }
-        Ok(())
     }
 
-    /// All that is known of the object, without its image.
+    /// The object's properties, without its image.
     pub fn without_pixels(self) -> Self {
         Cutout {
             pixels: vec![],
@@ -105,7 +108,7 @@ impl Cutout {
         }
     }
 
-    /// Works out what depends on all bands.
+    /// Computes the properties that depend on all bands.
     pub(super) fn finish(mut self) -> Self {
         self.masked_fraction = self.mask.iter().filter(|&&m| m).count() as f64 / self.mask.len().max(1) as f64;
         self.repeated_bands = (0..self.channels)
@@ -114,7 +117,7 @@ impl Cutout {
         self
     }
 
-    /// Bands that are constant repeat nothing: they are dead, which the stretch reports.
+    /// Constant bands do not count as repeated: [`Stretch::fit`](super::Stretch::fit) reports them.
     fn same_bands(&self, first: usize, second: usize) -> bool {
         let mut pixels = self.pixels.chunks_exact(self.channels);
         pixels.all(|p| p[first] == p[second]) && self.band(first).any(|(flux, _)| flux != self.pixels[first])
@@ -126,7 +129,7 @@ impl Cutout {
         pixels.zip(self.mask.iter().skip(band).step_by(self.channels).copied())
     }
 
-    /// Unmasked flux of one band in the outer [`BORDER`] rows and columns: sky, as far as an image has any.
+    /// Unmasked flux of one band in the outer [`BORDER`] rows and columns, which are taken as sky.
     pub fn border(&self, band: usize) -> impl Iterator<Item = f64> {
         let (height, width) = (self.height, self.width);
         self.band(band).enumerate().filter_map(move |(at, (flux, masked))| {
@@ -158,7 +161,7 @@ pub(crate) mod tests {
                 height,
                 integer: false,
             };
-            cutout.fill_band(band, &plane, 1.0).unwrap();
+            cutout.fill_band(band, &plane, 1.0);
         }
         cutout.finish()
     }
@@ -174,12 +177,12 @@ pub(crate) mod tests {
             height: n,
             integer: false,
         };
-        cutout.fill_band(0, &plane, 1.0).unwrap();
+        cutout.fill_band(0, &plane, 1.0);
         cutout.pixels
     }
 
     #[test]
-    fn the_crop_is_the_centre_its_offset_rounded_down() {
+    fn the_crop_is_central_with_its_offset_rounded_down() {
         assert_eq!(
             centre(5, 3),
             [1006., 1007., 1008., 1011., 1012., 1013., 1016., 1017., 1018.]
@@ -195,18 +198,12 @@ pub(crate) mod tests {
             height: 2,
             integer: false,
         };
-        let error = Cutout::blank("x".into(), [3, 3, 1])
-            .fill_band(0, &plane, 1.0)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("3 x 2") && error.contains("3 x 3") && error.contains("--crop"),
-            "{error}"
-        );
+        let covers = |shape| plane.covers(&Cutout::blank("x".into(), shape));
+        assert!(covers([2, 3, 1]) && !covers([3, 3, 1]) && !covers([2, 4, 1]));
     }
 
     #[test]
-    fn what_has_no_value_is_masked_and_what_only_looks_odd_is_not() {
+    fn pixels_without_a_value_are_masked_and_unusual_values_are_not() {
         let values = [100.0, f64::NAN, f64::INFINITY, 1e300, 1e30, 1e-12, 100.0001, -3.0];
         let mut floats = Cutout::blank("x".into(), [1, 8, 1]);
         let mut plane = Plane {
@@ -217,7 +214,7 @@ pub(crate) mod tests {
             height: 1,
             integer: false,
         };
-        floats.fill_band(0, &plane, 1.0).unwrap();
+        floats.fill_band(0, &plane, 1.0);
         let floats = floats.finish();
         assert_eq!(floats.mask, [true, true, true, true, false, false, false, false]);
         assert_eq!(floats.pixels, [0.0, 0.0, 0.0, 0.0, 1e30, 1e-12, 100.0001, -3.0]);
@@ -225,21 +222,21 @@ pub(crate) mod tests {
 
         plane.integer = true;
         let mut counts = Cutout::blank("x".into(), [1, 8, 1]);
-        counts.fill_band(0, &plane, 1e9).unwrap();
+        counts.fill_band(0, &plane, 1e9);
         assert!(!counts.mask[0], "100 counts are a value");
         assert_eq!(counts.pixels[0], 1e11);
         assert!(counts.mask[4], "1e39 is beyond f32");
     }
 
     #[test]
-    fn a_repeated_band_is_seen_and_two_dead_ones_are_not_repeats() {
+    fn a_repeated_band_is_found_and_two_constant_ones_are_not_repeats() {
         let repeated = cutout([1, 3, 3], &[1., 5., 1., 2., 5., 2., 3., 5., 3.]);
         assert_eq!(repeated.repeated_bands, Some((0, 2)));
         assert_eq!(cutout([1, 2, 2], &[5., 5., 5., 5.]).repeated_bands, None);
     }
 
     #[test]
-    fn the_border_is_four_pixels_wide_without_the_masked_ones() {
+    fn the_border_is_four_pixels_wide_and_excludes_masked_pixels() {
         let mut pixels = vec![1.0f32; 100];
         pixels[0] = f32::NAN;
         assert_eq!(cutout([10, 10, 1], &pixels).border(0).count(), 95);

@@ -4,7 +4,7 @@
 //! format: a bit keeps its meaning for ever.
 
 use super::audit::{self, MAX_MASKED};
-use super::sky::{Sky, SkyRange};
+use super::sky::{SkyRange, SkyStatistics};
 use crate::numeric::median;
 
 pub const MASKED: i32 = 1;
@@ -89,7 +89,7 @@ pub fn pixel_scale(header: f64, model: f64) -> i32 {
 }
 
 /// `sky` of an image's border, measured as that of the training images.
-pub fn sky(sky: &[Option<Sky>], training: &SkyRange) -> i32 {
+pub fn sky(sky: &[Option<SkyStatistics>], training: &SkyRange) -> i32 {
     set(SKY, !training.contains(sky))
 }
 
@@ -168,11 +168,11 @@ mod tests {
             noise: [0.5, 2.0],
         };
         let training = SkyRange { bands: vec![band] };
-        assert_eq!(sky(&[Some(Sky { sky: 0.5, noise: 1.9 })], &training), 0);
+        assert_eq!(sky(&[Some(SkyStatistics { level: 0.5, noise: 1.9 })], &training), 0);
         assert_eq!(sky(&[None], &training), 0, "unknown is not unusual");
         for (level, noise) in [(0.0, 2.1), (0.0, 0.4), (0.0, 0.0), (1.5, 1.0), (f64::NAN, 1.0)] {
             assert_eq!(
-                sky(&[Some(Sky { sky: level, noise })], &training),
+                sky(&[Some(SkyStatistics { level, noise })], &training),
                 SKY,
                 "{level} {noise}"
             );

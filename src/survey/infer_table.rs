@@ -1,14 +1,14 @@
 //! The columns of the catalogue that `infer` writes, and a row of it, side by side so that they cannot drift apart.
 
-use super::table::{Cell, Column, Kind};
+use super::table::{Cell, Column, ColumnType};
 use crate::likelihood::Likelihood;
 use crate::posterior::mixture::Prediction;
 
 /// Which columns there are besides those of every answer.
 #[derive(Clone, Debug)]
 pub struct InferTable {
-    /// What the ids are, by [`Kind::of_texts`].
-    pub id: Kind,
+    /// What the ids are, by [`ColumnType::of_texts`].
+    pub id: ColumnType,
     /// Whether positions are known for some object.
     pub ra_dec: bool,
     /// Members whose own answers are written; 0 for none.
@@ -16,7 +16,7 @@ pub struct InferTable {
     /// Of the members; a column of its own where it is not Gaussian.
     pub likelihood: Likelihood,
     /// Columns passed through from the user's catalogue. A name that is taken gets `_cat` appended.
-    pub pass_through: Vec<(String, Kind)>,
+    pub pass_through: Vec<(String, ColumnType)>,
 }
 
 /// One object. Parts that the table does not have are ignored.
@@ -38,11 +38,11 @@ pub struct InferRow<'a> {
 
 impl InferTable {
     pub fn columns(&self) -> Vec<Column> {
-        let arcsec = |name: &str, description: &str| Column::new(name, Kind::F64, "arcsec", description);
+        let arcsec = |name: &str, description: &str| Column::new(name, ColumnType::F64, "arcsec", description);
         let mut columns = vec![Column::new("id", self.id, "", "name of the object")];
         if self.ra_dec {
-            columns.push(Column::new("ra", Kind::F64, "deg", "right ascension"));
-            columns.push(Column::new("dec", Kind::F64, "deg", "declination"));
+            columns.push(Column::new("ra", ColumnType::F64, "deg", "right ascension"));
+            columns.push(Column::new("dec", ColumnType::F64, "deg", "declination"));
         }
         columns.extend([
             arcsec("theta_e", "Einstein radius: mean of the mixture"),
@@ -56,19 +56,19 @@ impl InferTable {
             arcsec("q97_5", "97.5 % quantile"),
             Column::new(
                 "ood_score",
-                Kind::F64,
+                ColumnType::F64,
                 "",
                 "distance from the training images, about 1 for such",
             ),
-            Column::new("flags", Kind::I32, "", "bit mask, 0: nothing noticed"),
+            Column::new("flags", ColumnType::I32, "", "bit mask, 0: nothing noticed"),
         ]);
         columns.extend((0..self.members).map(|m| arcsec(&format!("mu_{m}"), "mean of one member")));
-        let var = |m| Column::new(format!("var_{m}"), Kind::F64, "arcsec2", "variance of one member");
+        let var = |m| Column::new(format!("var_{m}"), ColumnType::F64, "arcsec2", "variance of one member");
         columns.extend((0..self.members).map(var));
         if self.names_likelihood() {
             columns.push(Column::new(
                 "likelihood",
-                Kind::Str,
+                ColumnType::Str,
                 "",
                 "of the members' distributions",
             ));
@@ -128,14 +128,14 @@ mod tests {
     #[test]
     fn columns_and_row_line_up() {
         let table = InferTable {
-            id: Kind::I32,
+            id: ColumnType::I32,
             ra_dec: true,
             members: 2,
             likelihood: Likelihood::StudentT,
             pass_through: vec![
-                ("z_lens".into(), Kind::F64),
-                ("RA".into(), Kind::Str),
-                ("ra_cat".into(), Kind::I32),
+                ("z_lens".into(), ColumnType::F64),
+                ("RA".into(), ColumnType::Str),
+                ("ra_cat".into(), ColumnType::I32),
             ],
         };
         let quantiles = [1.0, 2.0, 3.0, 4.0, 5.0];
@@ -188,11 +188,11 @@ mod tests {
     #[test]
     fn an_unreadable_image_keeps_its_row() {
         let table = InferTable {
-            id: Kind::Str,
+            id: ColumnType::Str,
             ra_dec: false,
             members: 1,
             likelihood: Likelihood::Gaussian,
-            pass_through: vec![("z".into(), Kind::F64)],
+            pass_through: vec![("z".into(), ColumnType::F64)],
         };
         let row = table.row(&InferRow {
             id: "a",

@@ -1,150 +1,118 @@
-//! What a folder's images are: a known survey, files by a name pattern, or a `.npy` stack.
+//! Detects the layout of a folder: a known survey, files by a name pattern, or a `.npy` stack.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-
-use super::SourceOptions;
-use super::cutout::{Cutout, Plane};
-use super::fits::{self, Select};
+use super::error::{Error, Result};
+use super::fits::{self, BandHdus};
+use super::folder::{FolderError, ImageFolderOptions};
+use super::images::Images;
 use super::npy::Stack;
 use super::pattern::Pattern;
 use super::preset::{PRESETS, Preset};
-use super::wcs::Sky;
 
-/// Images and what they are made of.
+/// The files of a folder, and the bands in them.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct FolderLayout {
     pub preset: Option<&'static Preset>,
     pub bands: Vec<String>,
     pub images: Images,
 }
 
-/// Where an object's pixels are.
-#[derive(Debug)]
-pub(super) enum Images {
-    /// A file a band.
-    Bands { root: PathBuf, patterns: Vec<Pattern> },
-    /// A file an object, with all bands in it.
-    Whole {
-        root: PathBuf,
-        pattern: Pattern,
-        select: Select,
-    },
-    /// All objects in one file.
-    Stack(Stack),
-}
-
-impl Layout {
-    /// Takes what the options say, else what the folder looks like.
-    pub fn detect(options: &SourceOptions) -> Result<Layout> {
+impl FolderLayout {
+    /// Follows the options, and otherwise detects the layout from the files.
+    pub fn detect(options: &ImageFolderOptions) -> Result<FolderLayout> {
         let dir = &options.dir;
         match std::fs::metadata(dir) {
             Ok(meta) if meta.is_dir() => {}
-            Ok(_) => bail!("{} is a file; give the folder that it is in", dir.display()),
-            Err(e) => return Err(e).with_context(|| format!("cannot open the folder {}", dir.display())),
+            Ok(_) => return Err(FolderError::NotAFolder { path: dir.clone() }.into()),
+            Err(source) => {
+                let path = dir.clone();
+                return Err(FolderError::Open { path, source }.into());
+            }
         }
         match (&options.images, options.preset) {
-            (Some(_), Some(preset)) => {
-                bail!(
-                    "--images and --preset {} exclude each other: a preset has its own file names",
-                    preset.name
-                )
-            }
+            (Some(_), Some(preset)) => return Err(FolderError::PresetAndPattern { preset: preset.name }.into()),
             (Some(pattern), None) => return by_pattern(dir, pattern, options.bands.as_deref()),
             (None, Some(preset)) => return by_preset(dir, preset, options.bands.as_deref()),
             (None, None) => {}
         }
-        let mut seen = Vec::new();
+        let mut detected = Vec::new();
         for preset in PRESETS {
             if has_files(dir, preset)? {
-                seen.push(preset);
+                detected.push(preset);
             }
         }
-        match seen[..] {
+        match detected[..] {
             [preset] => return by_preset(dir, preset, options.bands.as_deref()),
             [] => {}
             _ => {
-                let names: Vec<_> = seen.iter().map(|p| p.name).collect();
-                bail!(
-                    "{} has images of {}; choose with --preset",
-                    dir.display(),
-                    names.join(" and of ")
-                )
+                let presets = detected.iter().map(|p| p.name).collect();
+                let path = dir.clone();
+                return Err(FolderError::SeveralPresets { path, presets }.into());
             }
         }
-        if let Some(path) = one_file(dir, "npy", "images.npy", "keep one of them there")? {
+        if let Some(path) = one_file(dir, "npy", "images.npy")? {
             return stack(&path, options.bands.as_deref());
         }
-        let what = match std::fs::read_dir(dir)?.next() {
-            None => "is empty",
-            Some(_) => "has no images in a layout that is recognised",
-        };
-        bail!(
-            "{} {what}. Needed are Lens Finding Challenge files (Public/Band1/imageSDSS_R-ID.fits or \
-             Public/imageEUC_VIS-ID.fits), images.npy, or a pattern for the file names: \
-             --images '{{id}}_{{band}}.fits' --bands g,r,i",
-            dir.display()
-        )
+        let path = dir.clone();
+        let is_empty = std::fs::read_dir(dir)
+            .map_err(Error::list_folder(dir))?
+            .next()
+            .is_none();
+        Err(match is_empty {
+            true => FolderError::Empty { path },
+            false => FolderError::NotRecognised { path },
+        }
+        .into())
     }
 }
 
-/// What `look` sees in the first of these that it can read, or why it cannot read the very first: one damaged file is no
-/// reason not to look at the others. There must be one.
-pub(super) fn first_readable<I, T>(things: impl Iterator<Item = I>, look: impl FnMut(I) -> Result<T>) -> Result<T> {
-    const LOOKS: usize = 10;
-    let mut seen = things.take(LOOKS).map(look);
-    let first = seen.next().expect("there is a first");
-    first.or_else(|error| seen.find_map(Result::ok).ok_or(error))
+/// The first of the items that `read` can read, or the error of the very first: a few damaged files do not keep the
+/// others from being used. There must be at least one item.
+pub(super) fn first_readable<I, T>(items: impl Iterator<Item = I>, read: impl FnMut(I) -> Result<T>) -> Result<T> {
+    const TRIES: usize = 10;
+    let mut results = items.take(TRIES).map(read);
+    let first = results.next().expect("at least one item");
+    first.or_else(|error| results.find_map(Result::ok).ok_or(error))
 }
 
-/// The only file in `dir` with this extension, or of several the one with the usual name.
-pub(super) fn one_file(dir: &Path, extension: &str, usual: &str, remedy: &str) -> Result<Option<PathBuf>> {
+/// The only file in `dir` with this extension, or, if there are several, the one with the usual name.
+pub(super) fn one_file(dir: &Path, extension: &'static str, usual: &str) -> Result<Option<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot list the folder {}", dir.display()))? {
-        let path = entry?.path();
+    for entry in std::fs::read_dir(dir).map_err(Error::list_folder(dir))? {
+        let path = entry.map_err(Error::list_folder(dir))?.path();
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension)) && path.is_file() {
             files.push(path);
         }
     }
     files.sort();
     if files.len() > 1 {
-        let names: Vec<_> = files.iter().filter_map(|f| f.file_name()?.to_str()).collect();
-        let Some(place) = names.iter().position(|name| *name == usual) else {
-            bail!(
-                "{} has several .{extension} files: {}; {remedy}",
-                dir.display(),
-                names.join(", ")
-            )
-        };
-        return Ok(Some(files.swap_remove(place)));
+        if let Some(place) = files
+            .iter()
+            .position(|f| f.file_name().is_some_and(|name| name == usual))
+        {
+            return Ok(Some(files.swap_remove(place)));
+        }
+        let name = |f: &PathBuf| f.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Err(FolderError::SeveralFiles {
+            path: dir.into(),
+            extension,
+            names: files.iter().map(name).collect(),
+        }
+        .into());
     }
     Ok(files.pop())
 }
 
-/// `DIR/Public` where there is one, as in the challenge's archives.
+/// `DIR/Public` if it exists, as in the challenge's archives.
 fn preset_root(dir: &Path) -> PathBuf {
     let public = dir.join("Public");
     if public.is_dir() { public } else { dir.to_owned() }
 }
 
 fn preset_pattern(preset: &Preset, band: &str) -> Result<Pattern> {
-    let file = preset
-        .files
-        .iter()
-        .find(|(name, _)| *name == band)
-        .map(|(_, file)| *file);
-    let known = || {
-        preset
-            .files
-            .iter()
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let file = file.with_context(|| format!("the preset {} has no band '{band}'; it has: {}", preset.name, known()))?;
-    Ok(Pattern::parse(file, None)?.remove(0))
+    Ok(Pattern::parse(preset.file(band)?, None)?.remove(0))
 }
 
 fn has_files(dir: &Path, preset: &Preset) -> Result<bool> {
@@ -157,65 +125,73 @@ fn has_files(dir: &Path, preset: &Preset) -> Result<bool> {
     Ok(false)
 }
 
-fn by_preset(dir: &Path, preset: &'static Preset, bands: Option<&[String]>) -> Result<Layout> {
+fn by_preset(dir: &Path, preset: &'static Preset, bands: Option<&[String]>) -> Result<FolderLayout> {
     let bands = bands.map_or_else(|| preset.bands.iter().map(|b| b.to_string()).collect(), <[_]>::to_vec);
     let patterns = bands
         .iter()
         .map(|band| preset_pattern(preset, band))
         .collect::<Result<_>>()?;
-    Ok(Layout {
+    Ok(FolderLayout {
         preset: Some(preset),
         bands,
-        images: Images::Bands {
+        images: Images::PerBand {
             root: preset_root(dir),
             patterns,
         },
     })
 }
 
-fn by_pattern(dir: &Path, text: &str, bands: Option<&[String]>) -> Result<Layout> {
+fn by_pattern(dir: &Path, text: &str, bands: Option<&[String]>) -> Result<FolderLayout> {
     let mut patterns = Pattern::parse(text, bands)?;
     let root = dir.to_owned();
     if text.contains("{band}") {
         let bands = bands.unwrap_or_default().to_vec();
-        return Ok(Layout {
+        return Ok(FolderLayout {
             preset: None,
             bands,
-            images: Images::Bands { root, patterns },
+            images: Images::PerBand { root, patterns },
         });
     }
     let pattern = patterns.remove(0);
     let ids: BTreeSet<String> = pattern.ids(dir)?.into_iter().collect();
     if ids.is_empty() {
-        bail!("no file in {} has a name like '{pattern}'", dir.display())
+        let (path, pattern) = (root, pattern.to_string());
+        return Err(FolderError::NoMatch { path, pattern }.into());
     }
-    let (bands, select) = first_readable(ids.iter(), |id| bands_of(&pattern.file(dir, id), bands))?;
-    Ok(Layout {
+    let (names, bands) = first_readable(ids.iter(), |id| bands_of(&pattern.file(dir, id), bands))?;
+    Ok(FolderLayout {
         preset: None,
-        bands,
-        images: Images::Whole { root, pattern, select },
+        bands: names,
+        images: Images::PerObject { root, pattern, bands },
     })
 }
 
-/// The bands of files like this one: a cube's planes, else the extensions of these names, else all images in order.
-fn bands_of(sample: &Path, bands: Option<&[String]>) -> Result<(Vec<String>, Select)> {
-    let images = fits::describe(sample)?;
-    let numbered = |n: usize| (1..=n).map(|i| format!("band{i}")).collect::<Vec<_>>();
-    let same_count = |n: usize, what: &str| match bands {
-        Some(bands) if bands.len() != n => {
-            bail!(
-                "{} has {n} {what}, but --bands names {}: {}",
-                sample.display(),
-                bands.len(),
-                bands.join(", ")
-            )
-        }
+/// The bands as the user names them, or `band1`, `band2`, ...: as many as `path` has `what`.
+fn band_names(
+    path: &Path,
+    count: usize,
+    what: &'static str,
+    bands: Option<&[String]>,
+) -> Result<Vec<String>, FolderError> {
+    match bands {
+        Some(bands) if bands.len() != count => Err(FolderError::BandCount {
+            path: path.into(),
+            found: count,
+            what,
+            bands: bands.to_vec(),
+        }),
         Some(bands) => Ok(bands.to_vec()),
-        None => Ok(numbered(n)),
-    };
+        None => Ok((1..=count).map(|i| format!("band{i}")).collect()),
+    }
+}
+
+/// The bands of files like this one: the planes of a cube, the extensions with these names, or all images in order.
+fn bands_of(sample: &Path, bands: Option<&[String]>) -> Result<(Vec<String>, BandHdus)> {
+    let images = fits::headers(sample)?;
     if images[0].planes > 1 {
         let planes = images[0].planes;
-        return Ok((same_count(planes, "planes")?, Select::First { planes }));
+        let names = band_names(sample, planes, "planes", bands)?;
+        return Ok((names, BandHdus::First { planes }));
     }
     let names: Vec<&str> = images.iter().filter_map(|i| i.name.as_deref()).collect();
     match bands {
@@ -224,104 +200,25 @@ fn bands_of(sample: &Path, bands: Option<&[String]>) -> Result<(Vec<String>, Sel
                 .iter()
                 .any(|name| bands.iter().any(|band| fits::same_name(band, name))) =>
         {
-            Ok((bands.to_vec(), Select::Named(bands.to_vec())))
+            Ok((bands.to_vec(), BandHdus::Named(bands.to_vec())))
         }
         None if names.len() == images.len() => {
             let names: Vec<_> = names.iter().map(|name| name.to_string()).collect();
-            Ok((names.clone(), Select::Named(names)))
+            Ok((names.clone(), BandHdus::Named(names)))
         }
-        _ => Ok((same_count(images.len(), "images")?, Select::InOrder(images.len()))),
+        _ => {
+            let count = images.len();
+            let names = band_names(sample, count, "images", bands)?;
+            Ok((names, BandHdus::InOrder(count)))
+        }
     }
 }
 
-fn stack(path: &Path, bands: Option<&[String]>) -> Result<Layout> {
+fn stack(path: &Path, bands: Option<&[String]>) -> Result<FolderLayout> {
     let stack = Stack::open(path)?;
-    let channels = stack.shape[3];
-    let bands = match bands {
-        Some(bands) if bands.len() != channels => bail!(
-            "{} has {channels} channels, but --bands names {}: {}",
-            path.display(),
-            bands.len(),
-            bands.join(", ")
-        ),
-        Some(bands) => bands.to_vec(),
-        None => (1..=channels).map(|i| format!("band{i}")).collect(),
-    };
-    Ok(Layout {
+    Ok(FolderLayout {
         preset: None,
-        bands,
+        bands: band_names(path, stack.shape[3], "channels", bands)?,
         images: Images::Stack(stack),
     })
-}
-
-impl Images {
-    /// Height, width, and what the header says, without reading pixels.
-    pub fn probe(&self, id: &str) -> Result<(usize, usize, Sky)> {
-        let file = match self {
-            Images::Stack(stack) => return Ok((stack.shape[1], stack.shape[2], Sky::default())),
-            Images::Bands { root, patterns } => patterns[0].file(root, id),
-            Images::Whole { root, pattern, .. } => pattern.file(root, id),
-        };
-        let image = &fits::describe(&file)?[0];
-        Ok((image.height, image.width, image.sky))
-    }
-
-    /// Fills the cutout's bands; `index` counts the images of a stack. Images of another size are refused unless
-    /// `crop` is set.
-    pub fn fill(&self, cutout: &mut Cutout, index: usize, crop: bool, flux_scale: f64) -> Result<Sky> {
-        let put = |cutout: &mut Cutout, band: usize, plane: &Plane, file: &Path| {
-            if !crop && (plane.height, plane.width) != (cutout.height, cutout.width) {
-                bail!(
-                    "{} is {} x {} pixels where others are {} x {}; give --crop N to use the central N x N of each",
-                    file.display(),
-                    plane.width,
-                    plane.height,
-                    cutout.width,
-                    cutout.height
-                );
-            }
-            cutout
-                .fill_band(band, plane, flux_scale)
-                .with_context(|| format!("cannot use {}", file.display()))
-        };
-        match self {
-            Images::Stack(stack) => {
-                let [_, height, width, step] = stack.shape;
-                let values = stack.read(index)?;
-                for offset in 0..step {
-                    let plane = Plane {
-                        values: &values,
-                        offset,
-                        step,
-                        width,
-                        height,
-                        integer: stack.integer,
-                    };
-                    put(cutout, offset, &plane, &stack.path)?;
-                }
-                Ok(Sky::default())
-            }
-            Images::Bands { root, patterns } => {
-                let mut sky = Sky::default();
-                for (band, pattern) in patterns.iter().enumerate() {
-                    let file = pattern.file(root, &cutout.id);
-                    let image = &fits::read(&file, &Select::First { planes: 1 })?[0];
-                    put(cutout, band, &image.plane(0), &file)?;
-                    sky = sky.or(image.sky);
-                }
-                Ok(sky)
-            }
-            Images::Whole { root, pattern, select } => {
-                let file = pattern.file(root, &cutout.id);
-                let images = fits::read(&file, select)?;
-                let planes = images
-                    .iter()
-                    .flat_map(|image| (0..image.planes).map(|plane| image.plane(plane)));
-                for (band, plane) in planes.enumerate() {
-                    put(cutout, band, &plane, &file)?;
-                }
-                Ok(images.iter().fold(Sky::default(), |sky, image| sky.or(image.sky)))
-            }
-        }
-    }
 }

@@ -1,27 +1,30 @@
-//! Catalogues and images in, cutouts, masks, stretch and splits; catalogues out.
+//! Images and catalogues of a survey: read, cropped, masked, stretched and split; and the catalogue that is written.
+//!
+//! Start with [`ImageFolder`].
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`source`] | a folder and its catalogue, opened: start reading here |
-//! | `layout` | a survey's folder, files by a name pattern, or a `.npy` stack |
+//! | `folder` | [`ImageFolder`]: a folder of images and its catalogue, opened |
+//! | `layout`, `pattern`, `images` | detects the layout of the files; reads an object's pixels |
 //! | [`preset`] | known surveys as data |
-//! | [`select`] | which rows are used, which are dropped and why; labels |
-//! | `fits`, `fits_table`, `hdus`, `wcs`, `npy`, `pattern`, [`catalogue`] | one file format each |
+//! | `selection` | which rows are used, which are dropped and why; labels |
+//! | `fits`, `npy`, `catalogue` | file formats |
 //! | [`cutout`] | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
 //! | [`psf`] | a point spread function |
-//! | [`audit`] | what a user should know about the images |
-//! | [`stretch`], [`sky`] | raw flux to network input; what is usual for sky and noise |
-//! | [`split`] | training, validation and held-out rows |
-//! | [`table`], [`infer_table`], [`flags`] | the catalogue that comes out |
+//! | [`audit`] | what to warn of |
+//! | [`stretch`], [`sky`] | raw flux to network input; the range of sky level and noise in training |
+//! | [`split`] | training, validation, calibration and held-out rows |
+//! | [`table`], [`infer_table`], [`flags`] | the output catalogue |
 
 pub mod audit;
-pub mod catalogue;
+mod catalogue;
 pub mod cutout;
+mod error;
 mod fits;
-mod fits_table;
 pub mod flags;
-mod hdus;
+mod folder;
+mod images;
 pub mod infer_table;
 mod layout;
 mod npy;
@@ -29,17 +32,22 @@ mod pattern;
 pub mod preset;
 pub mod psf;
 pub mod reader;
-pub mod select;
+mod selection;
 pub mod sky;
-pub mod source;
 pub mod split;
 pub mod stretch;
 pub mod table;
-mod wcs;
 
-pub use catalogue::Catalogue;
+pub use audit::Audit;
+pub use catalogue::{Catalogue, CatalogueError, Place};
 pub use cutout::Cutout;
+pub use error::Error;
+pub use fits::FitsError;
+pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
+pub use npy::NpyError;
 pub use preset::Preset;
-pub use select::DropReport;
-pub use source::{Source, SourceOptions};
-pub use stretch::Stretch;
+pub use psf::PsfError;
+pub use selection::{ColumnRole, DropReport, Object, SelectionError};
+pub use split::SplitError;
+pub use stretch::{Stretch, StretchError};
+pub use table::TableError;

@@ -1,18 +1,66 @@
 //! A stack of images in one `.npy` file, (N, H, W, C) or (N, H, W), read image by image.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use npyz::{DType, Deserialize, NpyHeader, Order, TypeChar, TypeRead, TypeStr};
 
-/// An open stack: what its header says, and where its images begin.
+use super::error::{Error, Result};
+
+/// Why a `.npy` file cannot be read. The messages speak of the file as "it"; [`Error`] adds its name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NpyError {
+    /// The file cannot be opened or read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The file does not begin as every `.npy` file does.
+    #[error("it has no valid .npy header")]
+    Header(#[source] io::Error),
+    /// An array that is not a stack of images.
+    #[error("it has the shape {shape:?}; (N, H, W, C) or (N, H, W) is needed, with no axis of length 0")]
+    Shape {
+        /// Lengths of the array's axes.
+        shape: Vec<usize>,
+    },
+    /// An array stored column by column.
+    #[error("it is in Fortran order; save it with numpy.save(path, numpy.ascontiguousarray(images))")]
+    FortranOrder,
+    /// A structured array.
+    #[error("it holds records; an array of numbers is needed")]
+    Records,
+    /// Complex numbers, half precision and the like.
+    #[error("it holds numbers of type {number}; save it as float32: images.astype('float32')")]
+    NumberType {
+        /// As numpy calls the type.
+        number: String,
+    },
+    /// The file ends before the last image.
+    #[error("it is cut short: {} bytes are missing ({length} of {expected} are there)", expected - length)]
+    CutShort {
+        /// Bytes that the file has.
+        length: u64,
+        /// Bytes that it should have.
+        expected: u64,
+    },
+    /// One image cannot be read.
+    #[error("image {index}")]
+    Image {
+        /// Its place in the stack, from 0.
+        index: usize,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// An open stack: its header, and where its images begin.
 #[derive(Debug)]
 pub(super) struct Stack {
     pub path: PathBuf,
-    /// N, H, W, C.
+    /// Number of images, height, width, channels.
     pub shape: [usize; 4],
+    /// Whether the file stores integers.
     pub integer: bool,
     number: TypeStr,
     item_size: usize,
@@ -20,11 +68,17 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    /// Reads the header, and checks that the file is as long as it says.
+    /// Reads the header, and checks that the file is as long as the header says.
     pub fn open(path: &Path) -> Result<Stack> {
-        let name = path.display();
-        let mut file = BufReader::new(File::open(path).with_context(|| format!("cannot open {name}"))?);
-        let header = NpyHeader::from_reader(&mut file).with_context(|| format!("{name} has no valid .npy header"))?;
+        Stack::read_header(path).map_err(|source| Error::Npy {
+            path: path.into(),
+            source,
+        })
+    }
+
+    fn read_header(path: &Path) -> Result<Stack, NpyError> {
+        let mut file = BufReader::new(File::open(path)?);
+        let header = NpyHeader::from_reader(&mut file).map_err(NpyError::Header)?;
         let data_start = file.stream_position()?;
         let length = file.get_ref().metadata()?.len();
 
@@ -32,24 +86,27 @@ impl Stack {
         let shape = match axes[..] {
             [n, h, w, c] if header.len() > 0 => [n, h, w, c],
             [n, h, w] if header.len() > 0 => [n, h, w, 1],
-            _ => bail!("{name} has the shape {axes:?}; (N, H, W, C) or (N, H, W) is needed, with nothing of length 0"),
+            _ => return Err(NpyError::Shape { shape: axes }),
         };
         if header.order() == Order::Fortran {
-            bail!("{name} is in Fortran order; save it with numpy.save(path, numpy.ascontiguousarray(images))");
+            return Err(NpyError::FortranOrder);
         }
         let DType::Plain(number) = header.dtype() else {
-            bail!("{name} holds records; an array of numbers is needed")
+            return Err(NpyError::Records);
         };
         let item_size = number.num_bytes().unwrap_or(0);
         let integer = match (number.type_char(), item_size) {
             (TypeChar::Float, 4 | 8) => false,
             (TypeChar::Int | TypeChar::Uint, 1 | 2 | 4 | 8) => true,
-            _ => bail!("{name} holds numbers of type {number}; save it as float32: images.astype('float32')"),
+            _ => {
+                return Err(NpyError::NumberType {
+                    number: number.to_string(),
+                });
+            }
         };
-        let end = data_start + header.len() * item_size as u64;
-        if length < end {
-            let missing = end - length;
-            bail!("{name} is cut short: {missing} bytes are missing ({length} of {end} are there); copy it again");
+        let expected = data_start + header.len() * item_size as u64;
+        if length < expected {
+            return Err(NpyError::CutShort { length, expected });
         }
         Ok(Stack {
             path: path.to_owned(),
@@ -61,26 +118,31 @@ impl Stack {
         })
     }
 
-    /// Image `index`, (H, W, C). Opens the file anew, so that threads need not take turns.
+    /// Image `index`, (H, W, C). Opens the file again, so that threads do not wait for each other.
     pub fn read(&self, index: usize) -> Result<Vec<f64>> {
-        let bytes = self
-            .bytes(index)
-            .with_context(|| format!("cannot read image {index} of {}", self.path.display()))?;
-        Ok(match (self.number.type_char(), self.item_size) {
-            (TypeChar::Float, 4) => self.decode::<f32>(&bytes, |v| v as f64)?,
-            (TypeChar::Int, 1) => self.decode::<i8>(&bytes, |v| v as f64)?,
-            (TypeChar::Int, 2) => self.decode::<i16>(&bytes, |v| v as f64)?,
-            (TypeChar::Int, 4) => self.decode::<i32>(&bytes, |v| v as f64)?,
-            (TypeChar::Int, _) => self.decode::<i64>(&bytes, |v| v as f64)?,
-            (TypeChar::Uint, 1) => self.decode::<u8>(&bytes, |v| v as f64)?,
-            (TypeChar::Uint, 2) => self.decode::<u16>(&bytes, |v| v as f64)?,
-            (TypeChar::Uint, 4) => self.decode::<u32>(&bytes, |v| v as f64)?,
-            (TypeChar::Uint, _) => self.decode::<u64>(&bytes, |v| v as f64)?,
-            _ => self.decode::<f64>(&bytes, |v| v)?,
+        self.values(index).map_err(|source| Error::Npy {
+            path: self.path.clone(),
+            source: NpyError::Image { index, source },
         })
     }
 
-    fn bytes(&self, index: usize) -> Result<Vec<u8>> {
+    fn values(&self, index: usize) -> io::Result<Vec<f64>> {
+        let bytes = self.bytes(index)?;
+        match (self.number.type_char(), self.item_size) {
+            (TypeChar::Float, 4) => self.decode::<f32>(&bytes, |v| v as f64),
+            (TypeChar::Int, 1) => self.decode::<i8>(&bytes, |v| v as f64),
+            (TypeChar::Int, 2) => self.decode::<i16>(&bytes, |v| v as f64),
+            (TypeChar::Int, 4) => self.decode::<i32>(&bytes, |v| v as f64),
+            (TypeChar::Int, _) => self.decode::<i64>(&bytes, |v| v as f64),
+            (TypeChar::Uint, 1) => self.decode::<u8>(&bytes, |v| v as f64),
+            (TypeChar::Uint, 2) => self.decode::<u16>(&bytes, |v| v as f64),
+            (TypeChar::Uint, 4) => self.decode::<u32>(&bytes, |v| v as f64),
+            (TypeChar::Uint, _) => self.decode::<u64>(&bytes, |v| v as f64),
+            _ => self.decode::<f64>(&bytes, |v| v),
+        }
+    }
+
+    fn bytes(&self, index: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.shape[1..].iter().product::<usize>() * self.item_size];
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.data_start + (index * bytes.len()) as u64))?;
@@ -88,17 +150,16 @@ impl Stack {
         Ok(bytes)
     }
 
-    fn decode<T: Deserialize>(&self, bytes: &[u8], to_f64: fn(T) -> f64) -> Result<Vec<f64>> {
-        let reader = T::reader(&DType::Plain(self.number.clone()))?;
+    fn decode<T: Deserialize>(&self, bytes: &[u8], to_f64: fn(T) -> f64) -> io::Result<Vec<f64>> {
+        let reader = T::reader(&DType::Plain(self.number.clone())).map_err(io::Error::other)?;
         let numbers = bytes.chunks_exact(self.item_size);
-        Ok(numbers
-            .map(|number| reader.read_one(number).map(to_f64))
-            .collect::<Result<_, _>>()?)
+        numbers.map(|number| reader.read_one(number).map(to_f64)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::tests::message;
     use super::*;
     use npyz::WriterBuilder;
 
@@ -143,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused_with_the_reason() {
+    fn unusable_arrays_are_refused_with_the_reason() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("images.npy");
-        let error = |path: &Path| format!("{:#}", Stack::open(path).unwrap_err());
+        let error = |path: &Path| message(Stack::open(path));
         save(&path, "<f4", &[2, 2, 2], Order::Fortran, &[0f32; 8]);
         assert!(error(&path).contains("Fortran") && error(&path).contains("ascontiguousarray"));
         save(&path, "<f4", &[2, 2], Order::C, &[0f32; 4]);
@@ -156,6 +217,6 @@ mod tests {
         std::fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
         assert!(error(&path).contains("5 bytes are missing"), "{}", error(&path));
         std::fs::write(&path, "no npy").unwrap();
-        assert!(error(&path).contains("images.npy has no valid .npy header"));
+        assert!(error(&path).contains("images.npy: it has no valid .npy header"));
     }
 }

@@ -4,23 +4,25 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use super::error::{Error, Result};
+use super::folder::FolderError;
 
 const ID: &str = "{id}";
 const BAND: &str = "{band}";
 
-/// A file's place below a folder, with `{id}` for the object's id.
+/// The path of a file relative to a folder, with `{id}` in place of the object's id.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pattern(String);
 
 impl Pattern {
-    /// The pattern of each band, or one pattern where the text has no `{band}` (all bands in one file).
-    pub fn parse(text: &str, bands: Option<&[String]>) -> Result<Vec<Pattern>> {
+    /// The pattern of each band, or one pattern if the text has no `{band}` (all bands in one file).
+    pub fn parse(text: &str, bands: Option<&[String]>) -> Result<Vec<Pattern>, FolderError> {
+        let pattern = || text.to_owned();
         if !text.contains(ID) {
-            bail!("the file-name pattern '{text}' has no {ID}; write for instance '{ID}_{BAND}.fits'");
+            return Err(FolderError::PatternWithoutId { pattern: pattern() });
         }
         if text.split('/').any(|part| part.matches(ID).count() > 1) {
-            bail!("the file-name pattern '{text}' has {ID} twice in one name");
+            return Err(FolderError::PatternRepeatsId { pattern: pattern() });
         }
         if !text.contains(BAND) {
             return Ok(vec![Pattern(text.to_owned())]);
@@ -29,9 +31,7 @@ impl Pattern {
             Some(bands) if !bands.is_empty() => {
                 Ok(bands.iter().map(|band| Pattern(text.replace(BAND, band))).collect())
             }
-            _ => bail!(
-                "the file-name pattern '{text}' has {BAND}, but no bands are named: add for instance --bands g,r,i"
-            ),
+            _ => Err(FolderError::PatternNeedsBands { pattern: pattern() }),
         }
     }
 
@@ -39,7 +39,7 @@ impl Pattern {
         root.join(self.0.replace(ID, id))
     }
 
-    /// Ids of all the files there are; none where a folder is missing.
+    /// The ids of all existing files; none if the folder is missing.
     pub fn ids(&self, root: &Path) -> Result<HashSet<String>> {
         let (folder, name) = self.split();
         let folder = root.join(folder);
@@ -48,12 +48,11 @@ impl Pattern {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(HashSet::new()),
-            Err(e) => return Err(e).with_context(|| format!("cannot list the folder {}", folder.display())),
+            Err(e) => return Err(Error::list_folder(&folder)(e)),
         };
         let mut ids = HashSet::new();
         for entry in entries {
-            let entry = entry.with_context(|| format!("cannot list the folder {}", folder.display()))?;
-            let name = entry.file_name();
+            let name = entry.map_err(Error::list_folder(&folder))?.file_name();
             let id = name
                 .to_str()
                 .and_then(|n| n.strip_prefix(prefix))
@@ -67,7 +66,7 @@ impl Pattern {
         Ok(ids)
     }
 
-    /// The folders that do not depend on the id, and what follows.
+    /// The folders that do not depend on the id, and the rest of the path.
     fn split(&self) -> (&str, &str) {
         let before = self.0.find(ID).unwrap_or(0);
         match self.0[..before].rfind('/') {
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_found_wherever_the_pattern_puts_them() {
+    fn ids_are_found_in_file_and_folder_names() {
         let dir = tempfile::tempdir().unwrap();
         let bands = ["g".to_owned(), "r".to_owned()];
         for name in [
@@ -125,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_without_id_or_bands_is_refused() {
+    fn patterns_without_an_id_or_bands_are_refused() {
         let error = |text, bands| Pattern::parse(text, bands).unwrap_err().to_string();
         assert!(error("{band}.fits", None).contains("no {id}"));
-        assert!(error("{id}_{band}.fits", None).contains("--bands"));
+        assert!(error("{id}_{band}.fits", None).contains("no bands are named"));
         assert!(error("{id}_{id}.fits", None).contains("twice"));
     }
 }

@@ -1,26 +1,30 @@
-//! Known surveys as data: where their files are, which bands and pixels are used, which rows can be trained on.
+//! Known surveys as data: their file names, bands, crop and label.
 
-use anyhow::{Result, bail};
+use super::error::Result;
+use super::folder::FolderError;
 
-/// How one survey's folder is laid out, and what of it is used.
+/// The file layout of one survey, and which bands, pixels and rows of it are used.
 #[derive(Debug, PartialEq)]
 pub struct Preset {
+    /// The name by which users choose it.
     pub name: &'static str,
-    /// Every band there is, with its files' place below `DIR` or `DIR/Public`.
+    /// All bands, with the pattern of their files relative to `DIR` or `DIR/Public`.
     pub files: &'static [(&'static str, &'static str)],
-    /// The bands used unless others are named.
+    /// The bands that are used unless others are named.
     pub bands: &'static [&'static str],
-    /// The central `crop` x `crop` pixels are used.
+    /// The side of the central square that is used, pixels.
     pub crop: usize,
-    /// Arcsec a pixel.
+    /// Arcsec per pixel.
     pub pixel_scale: f64,
-    /// Rows whose lensed image has fewer pixels than this cannot be measured, and are not trained on.
+    /// Rows whose lensed image covers fewer pixels than this are too faint or small to be measured, and are not used for
+    /// training.
     pub min_lensed_pixels: f64,
-    /// What the label is: the radius of the circle with the area inside the critical curve, shear included.
+    /// The name of the label: `theta_e_crit`, the radius of the circle with the area inside the critical curve, shear
+    /// included.
     pub label: &'static str,
 }
 
-/// Lens Finding Challenge 1 (Metcalf et al. 2019, A&A 625, A119), its ground-based and its space-based track.
+/// The ground-based and the space-based track of Lens Finding Challenge 1 (Metcalf et al. 2019, A&A 625, A119).
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "lfc1-ground",
@@ -48,14 +52,26 @@ pub const PRESETS: &[Preset] = &[
 ];
 
 impl Preset {
+    /// The preset of this name.
+    ///
+    /// # Errors
+    /// An unknown name; the message lists the known ones.
     pub fn by_name(name: &str) -> Result<&'static Preset> {
-        match PRESETS.iter().find(|p| p.name == name) {
-            Some(preset) => Ok(preset),
-            None => {
-                let known: Vec<_> = PRESETS.iter().map(|p| p.name).collect();
-                bail!("no preset is called '{name}'; there are: {}", known.join(", "))
-            }
-        }
+        let found = PRESETS.iter().find(|p| p.name == name);
+        Ok(found.ok_or_else(|| FolderError::UnknownPreset {
+            name: name.into(),
+            known: PRESETS.iter().map(|p| p.name).collect(),
+        })?)
+    }
+
+    /// The pattern of a band's files, relative to `DIR` or `DIR/Public`.
+    pub(super) fn file(&self, band: &str) -> Result<&'static str, FolderError> {
+        let found = self.files.iter().find(|(name, _)| *name == band);
+        found.map(|(_, file)| *file).ok_or_else(|| FolderError::UnknownBand {
+            preset: self.name,
+            band: band.into(),
+            known: self.files.iter().map(|(name, _)| *name).collect(),
+        })
     }
 }
 

@@ -1,45 +1,64 @@
 //! A point spread function from a FITS file.
 
-use super::fits::{Select, read};
-use anyhow::{Context, Result, ensure};
+use super::error::{Error, Result};
+use super::fits::{BandHdus, read};
 use std::path::Path;
 
-/// The largest side that the kernels take.
+/// The largest side that the convolution kernels support, pixels.
 const MAX_SIDE: usize = 49;
 
-/// Side in pixels and values, row by row, with the sum 1, of the first image of a file.
+/// Why an image cannot be a point spread function.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PsfError {
+    /// The image has no central pixel, or is too large.
+    #[error("it has {height} x {width} pixels; it must be square, with an odd side of at most {MAX_SIDE}")]
+    Shape {
+        /// Pixels.
+        height: usize,
+        /// Pixels.
+        width: usize,
+    },
+    /// The image cannot be normalised.
+    #[error("its sum is {sum}; all values must be finite, and their sum positive")]
+    Sum {
+        /// The sum of its values.
+        sum: f64,
+    },
+}
+
+/// Reads a point spread function from the first image of a FITS file: its side in pixels and its values, row by row,
+/// normalised to a sum of 1.
 ///
 /// # Errors
 /// A file that cannot be read; an image that is not square with an odd side of at most 49 pixels; values that are not
-/// finite or have no positive sum.
+/// finite or whose sum is not positive.
 pub fn read_psf(path: &Path) -> Result<(usize, Vec<f64>)> {
-    let name = path.display();
-    let image = read(path, &Select::First { planes: 1 })
-        .with_context(|| format!("the point spread function {name}"))?
-        .remove(0);
-    let side = image.width;
-    ensure!(
-        side == image.height && side % 2 == 1 && side <= MAX_SIDE,
-        "the point spread function {name} has {} x {} pixels; allowed are squares of an odd side up to {MAX_SIDE}",
-        image.height,
-        image.width
-    );
+    let image = read(path, &BandHdus::First { planes: 1 })?.remove(0);
+    let unusable = |source| Error::Psf {
+        path: path.into(),
+        source,
+    };
+    let (height, width) = (image.height, image.width);
+    if height != width || width % 2 == 0 || width > MAX_SIDE {
+        return Err(unusable(PsfError::Shape { height, width }));
+    }
     let sum: f64 = image.values.iter().sum();
-    ensure!(
-        image.values.iter().all(|v| v.is_finite()) && sum > 0.0,
-        "the point spread function {name} cannot be normalised: its sum is {sum}; allowed are numbers with a sum above 0"
-    );
-    Ok((side, image.values.iter().map(|v| v / sum).collect()))
+    if !(image.values.iter().all(|v| v.is_finite()) && sum > 0.0) {
+        return Err(unusable(PsfError::Sum { sum }));
+    }
+    Ok((width, image.values.iter().map(|v| v / sum).collect()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::tests::message;
     use super::*;
 
     #[test]
-    fn what_is_no_kernel_is_refused() {
+    fn an_image_that_is_not_square_is_refused() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/fits/scaled.fits");
-        let error = format!("{:#}", read_psf(&file).unwrap_err());
-        assert!(error.contains("scaled.fits has 10 x 12 pixels"), "{error}");
+        let error = message(read_psf(&file));
+        assert!(error.contains("scaled.fits: it has 10 x 12 pixels"), "{error}");
     }
 }

@@ -1,27 +1,44 @@
 //! The stretch: raw flux to network input, per band x = (asinh(flux / s) - mean) / std.
 
-use anyhow::{Result, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::cutout::Cutout;
-use super::sky::{NORMAL, mad};
+use super::error::Result;
+use super::sky::{MAD_TO_SIGMA, mad};
 use crate::numeric::median;
 
-/// Border pixels a band that are looked at; beyond it, every second, third, ... cutout.
-const MAX_BORDER: usize = 4_000_000;
+/// Pixels per band that a median is computed from; if there are more, every second, third, ... cutout is used.
+const MAX_PIXELS: usize = 4_000_000;
 
-/// One entry a band. A dead band has scale 0 and gives 0 whatever is in it.
+/// One entry per band. A band that is constant in training is not used: it has scale 0, and its input is 0 for any flux.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stretch {
     /// s, in flux: 1.4826 x the median absolute deviation of the border pixels.
     pub scale: Vec<f64>,
-    /// Mean and standard deviation of asinh(flux / s) over the training split.
+    /// Mean of asinh(flux / s) over the training split.
     pub mean: Vec<f64>,
+    /// Standard deviation of asinh(flux / s) over the training split.
     pub std: Vec<f64>,
 }
 
-/// Number, mean and sum of squared deviations, merged as Chan, Golub & LeVeque (1983) give it.
+/// Training images that no stretch can be fitted to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StretchError {
+    /// There are no images.
+    #[error("there are no images to fit the stretch to")]
+    NoImages,
+    /// Every image has the same constant flux.
+    #[error("every band is constant in all {images} training images; there is nothing to learn from")]
+    Constant {
+        /// Number of images.
+        images: usize,
+    },
+}
+
+/// Number, mean and sum of squared deviations, merged by the formula of Chan, Golub & LeVeque (1983, The American
+/// Statistician 37, 242).
 #[derive(Clone, Copy, Default)]
 struct Moments {
     n: f64,
@@ -55,7 +72,7 @@ impl Moments {
         }
     }
 
-    /// Over all cutouts, merged in their order so that the bits do not depend on threads.
+    /// Over all cutouts, merged in their order, so that the result does not depend on the number of threads.
     fn over(cutouts: &[&Cutout], band: usize, map: impl Fn(f64) -> f64 + Sync) -> Self {
         let flux = |c: &&Cutout| Moments::of(c.band(band).filter(|p| !p.1).map(|p| map(p.0 as f64)));
         let parts: Vec<Moments> = cutouts.par_iter().map(flux).collect();
@@ -68,16 +85,19 @@ impl Moments {
 }
 
 impl Stretch {
-    /// Fits on the training split; `bands` names the channels in the warnings that come back.
+    /// Fits to the training split. Returns the stretch and warnings, in which `bands` names the channels.
     ///
-    /// Where more than half of a band's border has one value its MAD is 0: then that of all pixels is taken, else their
-    /// standard deviation; a band that is constant is dead.
+    /// If more than half of a band's border has one value, its MAD is 0: the scale then is that of all pixels or, if this
+    /// is 0 as well, their standard deviation. A band that is constant is not used.
+    ///
+    /// # Errors
+    /// No images, or no band that varies.
     pub fn fit(cutouts: &[&Cutout], bands: &[String]) -> Result<(Stretch, Vec<String>)> {
         let Some(first) = cutouts.first() else {
-            bail!("there are no images to fit the stretch on")
+            return Err(StretchError::NoImages.into());
         };
         let border = first.border(0).count().max(1);
-        let every = (cutouts.len() * border).div_ceil(MAX_BORDER).max(1);
+        let every = (cutouts.len() * border).div_ceil(MAX_PIXELS).max(1);
         let mut stretch = Stretch {
             scale: Vec::new(),
             mean: Vec::new(),
@@ -86,13 +106,13 @@ impl Stretch {
         let mut warnings = Vec::new();
         for (band, name) in bands.iter().enumerate() {
             let sample = || cutouts.iter().step_by(every);
-            let mut scale = NORMAL * spread(sample().flat_map(|c| c.border(band)).collect());
+            let mut scale = MAD_TO_SIGMA * spread(sample().flat_map(|c| c.border(band)).collect());
             if scale == 0.0 {
                 let some = cutouts
                     .iter()
-                    .step_by((cutouts.len() * first.pixels.len()).div_ceil(MAX_BORDER).max(1));
+                    .step_by((cutouts.len() * first.pixels.len()).div_ceil(MAX_PIXELS).max(1));
                 let all = some.flat_map(|c| c.band(band)).filter(|p| !p.1).map(|p| p.0 as f64);
-                scale = NORMAL * spread(all.collect());
+                scale = MAD_TO_SIGMA * spread(all.collect());
                 if scale == 0.0 {
                     scale = Moments::over(cutouts, band, |flux| flux).std();
                 }
@@ -103,30 +123,31 @@ impl Stretch {
                 }
             }
             let moments = Moments::over(cutouts, band, |flux| (flux / scale).asinh());
-            let alive = scale > 0.0 && moments.std() > 0.0;
-            if !alive {
+            let varies = scale > 0.0 && moments.std() > 0.0;
+            if !varies {
                 warnings.push(format!(
                     "band {name} is constant in the training images and is not used"
                 ));
             }
-            stretch.scale.push(if alive { scale } else { 0.0 });
-            stretch.mean.push(if alive { moments.mean } else { 0.0 });
-            stretch.std.push(if alive { moments.std() } else { 1.0 });
+            stretch.scale.push(if varies { scale } else { 0.0 });
+            stretch.mean.push(if varies { moments.mean } else { 0.0 });
+            stretch.std.push(if varies { moments.std() } else { 1.0 });
         }
         if stretch.scale.iter().all(|&s| s == 0.0) {
-            bail!(
-                "every band is constant in all {} training images; there is nothing to learn from",
-                cutouts.len()
-            );
+            let images = cutouts.len();
+            return Err(StretchError::Constant { images }.into());
         }
         Ok((stretch, warnings))
     }
 
-    /// Network input of a cutout, (H, W, C), always finite; masked pixels count as flux 0.
+    /// Writes the network input of a cutout to `out`, (H, W, C). It is always finite; masked pixels count as flux 0.
+    ///
+    /// # Panics
+    /// If the bands are not those of the stretch, or `out` does not have the length of the cutout's pixels.
     pub fn apply(&self, cutout: &Cutout, out: &mut [f32]) {
         let channels = self.scale.len();
-        assert_eq!(cutout.channels, channels, "a stretch of other bands");
-        assert_eq!(cutout.pixels.len(), out.len(), "an output of another size");
+        assert_eq!(cutout.channels, channels, "the stretch has other bands");
+        assert_eq!(cutout.pixels.len(), out.len(), "the output has another size");
         for (pixel, out) in cutout.pixels.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
             for band in 0..channels {
                 out[band] = self.value(band, pixel[band]);
@@ -134,7 +155,7 @@ impl Stretch {
         }
     }
 
-    /// What a masked pixel of each band becomes, to the bit; a pixel of a flux of exactly zero becomes the same.
+    /// The network input of a masked pixel of each band, bit for bit; that of a pixel with flux 0 is the same.
     pub fn masked(&self) -> Vec<f32> {
         (0..self.scale.len()).map(|band| self.value(band, 0.0)).collect()
     }
@@ -192,7 +213,7 @@ mod tests {
     fn the_scale_is_the_border_noise_and_inputs_have_mean_0_and_std_1() {
         let mut images: Vec<_> = (0..20).map(|seed| noise(seed, 3e-12)).collect();
         for image in &mut images {
-            // A galaxy in the middle, which the border does not see, and a masked pixel.
+            // A galaxy in the centre, which does not reach the border, and a masked pixel.
             (0..2).for_each(|band| image[2 * (10 * 20 + 10) + band] = 1e-9);
             image[0] = 100.0;
         }
@@ -226,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_band_gives_zero_and_a_warning() {
+    fn a_constant_band_gives_zero_and_a_warning() {
         let mut images: Vec<_> = (0..3).map(|seed| noise(seed, 1.0)).collect();
         images
             .iter_mut()
@@ -262,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_merged_in_parts_are_those_of_the_whole() {
+    fn merged_moments_are_those_of_all_values() {
         let values: Vec<f64> = (0..100).map(|i| 1e6 + (i * i % 17) as f64).collect();
         let whole = Moments::of(values.iter().copied());
         let parts = values

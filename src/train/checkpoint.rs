@@ -154,7 +154,7 @@ impl Checkpoint {
         let logged = logged.expect("every member has logged the same steps");
         let bytes = safetensors::serialize(views.chain([(LOGGED, logged)]), Some(metadata));
         let bytes = bytes.map_err(|error| encode(error.into()))?;
-        Ok(files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))?)
+        Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
     }
 }
 

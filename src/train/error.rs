@@ -133,12 +133,6 @@ pub enum Error {
         /// Epochs that were complete.
         epochs: usize,
     },
-    /// The folder of a new run is not empty.
-    #[error("{} is not empty", path.display())]
-    FolderNotEmpty {
-        /// The folder.
-        path: PathBuf,
-    },
     /// A run cannot be resumed because there is none.
     #[error("{}: there is no run to resume in {}", path.display(), folder.display())]
     NoRun {
@@ -216,6 +210,18 @@ pub enum Error {
         /// What the encoder says.
         source: Cause,
     },
+    /// A network that is not valid.
+    #[error(transparent)]
+    Network(#[from] crate::nn::Error),
+    /// A file or folder that cannot be written.
+    #[error(transparent)]
+    Files(#[from] crate::files::Error),
+    /// Images or a catalogue that cannot be used.
+    #[error(transparent)]
+    Survey(#[from] crate::survey::Error),
+    /// Lenses that cannot be simulated.
+    #[error(transparent)]
+    Lens(#[from] crate::lens::Error),
     /// The model cannot be read, written or run.
     #[error(transparent)]
     Model(#[from] crate::model::Error),

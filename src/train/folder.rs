@@ -15,7 +15,7 @@ use crate::plot::svg::write_svg;
 use crate::plot::training_curves::{MemberCurves, training_curves};
 use crate::progress::{EpochRecord, MemberEpoch};
 use crate::survey::infer_table::{InferRow, InferTable};
-use crate::survey::table::{Kind, TableWriter};
+use crate::survey::table::{ColumnType, TableWriter};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ impl RunFolder {
             source: error.into(),
         })?;
         let path = self.path.join(RUN);
-        Ok(files::write_atomic(&path, |file| Ok(file.write_all(text.as_bytes())?))?)
+        Ok(files::write_atomic(&path, |file| file.write_all(text.as_bytes()))?)
     }
 
     /// Reads `run.toml`.
@@ -161,11 +161,11 @@ impl RunFolder {
             &predicted_vs_true(&title, scored, metrics)?,
         )?;
         let table = InferTable {
-            id: Kind::of_texts(ids.iter().map(String::as_str)),
+            id: ColumnType::of_texts(ids.iter().map(String::as_str)),
             ra_dec: false,
             members: 0,
             likelihood: Likelihood::default(),
-            pass_through: vec![("true_theta_e".into(), Kind::F64)],
+            pass_through: vec![("true_theta_e".into(), ColumnType::F64)],
         };
         let path = self.path.join(format!("{}.csv", split.replace(' ', "_")));
         let mut writer = TableWriter::create(&path, table.columns())?;
@@ -184,49 +184,5 @@ impl RunFolder {
         }
         writer.finish()?;
         Ok(())
-    }
-}
-
-/// The folder of a new run. It is created early, to find out whether that is possible, and removed again unless the run
-/// begins.
-pub struct NewFolder<'a> {
-    path: &'a Path,
-    /// The folders that were created: it, and those that contain it.
-    created: usize,
-    kept: bool,
-}
-
-impl<'a> NewFolder<'a> {
-    /// # Errors
-    /// A folder that is not empty, or cannot be created or written.
-    pub fn create(path: &'a Path) -> Result<NewFolder<'a>, Error> {
-        if std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Error::FolderNotEmpty { path: path.into() });
-        }
-        let missing = |p: &&Path| !p.as_os_str().is_empty() && !p.exists();
-        let created = path.ancestors().take_while(missing).count();
-        let folder = NewFolder {
-            path,
-            created,
-            kept: false,
-        };
-        files::new_folder(path)?;
-        Ok(folder)
-    }
-
-    /// Keeps the folder.
-    pub fn keep(mut self) {
-        self.kept = true;
-    }
-}
-
-impl Drop for NewFolder<'_> {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Only empty folders can be removed this way.
-            for folder in self.path.ancestors().take(self.created) {
-                let _ = std::fs::remove_dir(folder);
-            }
-        }
     }
 }

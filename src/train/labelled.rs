@@ -1,7 +1,8 @@
 //! Labelled images, read from a folder or given in memory.
 
 use super::error::Error;
-use crate::survey::{Cutout, Source};
+use crate::survey::audit::near_edge_warning;
+use crate::survey::{Audit, Cutout, ImageFolder};
 
 /// Labelled images in memory.
 #[derive(Clone, Debug)]
@@ -57,9 +58,9 @@ pub struct LabelledCutouts {
 
 impl LabelledCutouts {
     /// All objects of a source, which must be labelled, and their cutouts.
-    pub fn of_source(source: &Source, cutouts: Vec<Cutout>) -> LabelledCutouts {
+    pub fn of_source(source: &ImageFolder, cutouts: Vec<Cutout>) -> LabelledCutouts {
         let mut warnings = source.warnings.clone();
-        warnings.extend(source.audit(&cutouts));
+        warnings.extend(audit(&cutouts, &source.bands, source.pixel_scale));
         let label = |cutout: &Cutout| cutout.theta_e.expect("an object of a labelled source");
         LabelledCutouts {
             ids: source.objects.iter().map(|object| object.id.clone()).collect(),
@@ -100,12 +101,13 @@ impl LabelledCutouts {
             }
         }
         let cutout = |(id, image): (&String, &[f32])| Cutout::of_image(id.clone(), data.shape, image);
+        let images = data.images.chunks_exact(image.max(1));
+        let cutouts: Vec<Cutout> = ids.iter().zip(images).map(cutout).collect();
+        let [height, width, _] = data.shape;
+        let mut warnings = Vec::from_iter(near_edge_warning(data.labels, height.min(width), data.pixel_scale));
+        warnings.extend(audit(&cutouts, &data.bands, data.pixel_scale));
         Ok(LabelledCutouts {
-            cutouts: ids
-                .iter()
-                .zip(data.images.chunks_exact(image.max(1)))
-                .map(cutout)
-                .collect(),
+            cutouts,
             ids,
             labels: data.labels.to_vec(),
             bands: data.bands.clone(),
@@ -114,7 +116,13 @@ impl LabelledCutouts {
             label: "theta_e".into(),
             definition: None,
             notes: vec![],
-            warnings: vec![],
+            warnings,
         })
     }
+}
+
+fn audit(cutouts: &[Cutout], bands: &[String], pixel_scale: Option<f64>) -> Vec<String> {
+    let mut audit = Audit::new(bands, pixel_scale);
+    cutouts.iter().for_each(|cutout| audit.observe(cutout));
+    audit.warnings()
 }

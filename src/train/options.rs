@@ -3,13 +3,13 @@
 use super::error::Error;
 use crate::lens::Population;
 use crate::nn::Network;
-use crate::survey::SourceOptions;
+use crate::survey::ImageFolderOptions;
 use crate::survey::preset::Preset;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Where the images and labels are; see [`SourceOptions`], which has the same fields.
+/// Where the images and labels are; see [`ImageFolderOptions`], which has the same fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataOptions {
@@ -36,12 +36,12 @@ pub struct DataOptions {
 }
 
 impl DataOptions {
-    /// The same for [`Source::open`](crate::survey::Source::open).
+    /// The same for [`ImageFolder::open`](crate::survey::ImageFolder::open).
     ///
     /// # Errors
     /// An unknown preset.
-    pub fn source(&self, label_needed: bool) -> Result<SourceOptions, Error> {
-        Ok(SourceOptions {
+    pub fn image_folder(&self, require_labels: bool) -> Result<ImageFolderOptions, Error> {
+        Ok(ImageFolderOptions {
             dir: self.dir.clone(),
             preset: self.preset.as_deref().map(Preset::by_name).transpose()?,
             images: self.images.clone(),
@@ -52,7 +52,7 @@ impl DataOptions {
             crop: self.crop,
             flux_scale: self.flux_scale,
             pixel_scale: self.pixel_scale,
-            label_needed,
+            require_labels,
         })
     }
 }

@@ -10,11 +10,11 @@ use crate::model::{Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::progress::{Callback, Event, Phase};
-use crate::survey::audit::{near_edge, scale_differs};
+use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
-use crate::survey::split::{Split, split};
-use crate::survey::{Cutout, Source, Stretch};
+use crate::survey::split::DataSplit;
+use crate::survey::{Cutout, ImageFolder, Stretch};
 
 /// Fewer training rows than this cause a warning.
 const FEW: usize = 100;
@@ -40,7 +40,7 @@ pub struct Prepared {
     pub calibration: Examples,
     /// From flux to network input.
     pub stretch: Stretch,
-    /// Sky level and noise of the training images.
+    /// SkyStatistics level and noise of the training images.
     pub sky: SkyRange,
     /// What the labels are, and their scale.
     pub label: Target,
@@ -71,7 +71,7 @@ impl Counts {
 /// Reads and prepares a folder's labelled images. `from` is the model to fine-tune: its stretch and label scale are kept.
 ///
 /// # Errors
-/// Those of [`Source::open`] and [`Source::read`]; labels that do not fit the network; too few rows; a stop.
+/// Those of [`ImageFolder::open`] and [`ImageFolder::read`]; labels that do not fit the network; too few rows; a stop.
 pub fn prepare_folder(
     data: &DataOptions,
     training: &TrainOptions,
@@ -79,12 +79,11 @@ pub fn prepare_folder(
     from: Option<&Model>,
     progress: &Callback,
 ) -> Result<(Prepared, Dataset, Network), Error> {
-    let source = Source::open(&data.source(true)?)?;
+    let source = ImageFolder::open(&data.image_folder(true)?)?;
     let network = network(&[source.height, source.width, source.bands.len()])?;
     let split = split_rows(source.len(), training)?;
     let all: Vec<usize> = (0..source.len()).collect();
-    let cutouts = read_all(&source, &all, |done| Ok(preparing(progress, done, all.len())?));
-    let cutouts = cutouts.map_err(|error| error.downcast().unwrap_or_else(Error::from))?;
+    let cutouts = read_all(&source, &all, |done| preparing(progress, done, all.len()))?;
     let labelled = LabelledCutouts::of_source(&source, cutouts);
     let (prepared, data) = prepare(labelled, &split, &network, from)?;
     Ok((prepared, data, network))
@@ -106,8 +105,8 @@ pub fn preparing(progress: &Callback, done: usize, total: usize) -> Result<(), E
 ///
 /// # Errors
 /// Too few rows to train on.
-pub fn split_rows(rows: usize, training: &TrainOptions) -> Result<Split, Error> {
-    Ok(split(
+pub fn split_rows(rows: usize, training: &TrainOptions) -> Result<DataSplit, Error> {
+    Ok(DataSplit::new(
         rows,
         training.seed,
         training.validation,
@@ -122,7 +121,7 @@ pub fn split_rows(rows: usize, training: &TrainOptions) -> Result<Split, Error> 
 /// Labels that do not fit the network, images with nothing to learn from.
 pub fn prepare(
     labelled: LabelledCutouts,
-    split: &Split,
+    split: &DataSplit,
     network: &Network,
     from: Option<&Model>,
 ) -> Result<(Prepared, Dataset), Error> {
@@ -133,7 +132,6 @@ pub fn prepare(
         check_label(id, label, network.heads())?;
     }
     let mut warnings = labelled.warnings.clone();
-    warnings.extend(edge_warning(&labelled));
     let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
     let (stretch, more) = match from {
         Some(model) => (model.about.stretch.clone(), vec![]),
@@ -208,23 +206,6 @@ pub fn prepare(
     Ok((prepared, dataset))
 }
 
-fn edge_warning(labelled: &LabelledCutouts) -> Option<String> {
-    let scale = labelled.pixel_scale?;
-    let size = labelled.cutouts.first().map(|c| c.height.min(c.width))?;
-    let near = labelled
-        .labels
-        .iter()
-        .filter(|&&label| near_edge(label, size, scale))
-        .count();
-    (near > 0).then(|| {
-        format!(
-            "{near} of {} Einstein radii are larger than 0.8 of the cutout's half width, so their rings may extend \
-             beyond it: use a larger crop if the images allow it",
-            labelled.labels.len()
-        )
-    })
-}
-
 /// How the images differ from those that the initial model was trained on.
 fn differences(model: &Model, labelled: &LabelledCutouts) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -287,7 +268,7 @@ pub fn label_scale(labels: &[f64], heads: &Heads) -> (f64, f64) {
 }
 
 /// FNV-1a hash of the ids and labels of the training and validation rows.
-fn fingerprint(labelled: &LabelledCutouts, split: &Split) -> u64 {
+fn fingerprint(labelled: &LabelledCutouts, split: &DataSplit) -> u64 {
     let mut hash = FNV_OFFSET;
     for part in [&split.train, &split.validation] {
         for &row in part {

@@ -4,12 +4,13 @@ use super::dataset::Dataset;
 use super::error::Error;
 use super::finish::{evaluate, finish};
 use super::fit::fit;
-use super::folder::{NewFolder, RunFolder};
+use super::folder::RunFolder;
 use super::options::RunOptions;
 use super::prepare::{Prepared, prepare_folder};
 use super::simulated;
 use super::trainer::{EpochEnd, Trainer};
 use crate::device::Device;
+use crate::files::NewFolder;
 use crate::model::Model;
 use crate::nn::Network;
 use crate::posterior::metrics::Metrics;
@@ -50,7 +51,7 @@ pub fn begin(
     let trainer = new_trainer(&options, &mut prepared, data, from.as_ref(), device)?;
     let folder = RunFolder::new(out);
     folder.write_options(&options)?;
-    new.keep();
+    new.keep()?;
     train(folder, prepared, trainer, device, progress)
 }
 

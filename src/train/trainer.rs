@@ -15,8 +15,8 @@ use super::schedule::warmed;
 use crate::device::{Device, Engine};
 use crate::likelihood::Likelihood;
 use crate::model::{Ensemble, Member};
-use crate::nn::{Capacity, Layout, Network, TrainIo, Training, initialise};
-use crate::plan::{Plan, TensorId, log, schedule, state};
+use crate::nn::{Capacity, Layout, Network, NetworkPlan, TrainIo, Training, initialise};
+use crate::plan::{TensorId, log, schedule, state};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -97,7 +97,7 @@ impl Trainer {
             pool: largest,
             steps: largest / batch,
         };
-        let plan = Plan::training(network, &layout, &training(options, batch, capacity))?;
+        let plan = NetworkPlan::training(network, &layout, &training(options, batch, capacity))?;
         let io = plan.io.train.expect("a training plan");
         let members = options.members.len();
         let validation = data.validation.labels.len().clamp(1, VALIDATION_BATCH);

@@ -1,16 +1,22 @@
-//! What is said where a folder, a file or a catalogue is wrong.
+//! Error messages for unusable folders, files and catalogues.
 
 use super::*;
 
 #[test]
-fn bad_folders_files_and_catalogues_are_named() {
+fn unusable_folders_files_and_catalogues_are_named() {
     let empty = tempfile::tempdir().unwrap();
-    says(&error(&SourceOptions::new(empty.path())), &["is empty", "--images"]);
-    says(&error(&SourceOptions::new(empty.path().join("nowhere"))), &["nowhere"]);
-    write(&empty, "readme.txt", "x");
-    says(&error(&SourceOptions::new(empty.path())), &["no images in a layout"]);
+    says(&error(&ImageFolderOptions::new(empty.path())), &["is empty"]);
     says(
-        &error(&SourceOptions::new(empty.path().join("readme.txt"))),
+        &error(&ImageFolderOptions::new(empty.path().join("nowhere"))),
+        &["nowhere"],
+    );
+    write(&empty, "readme.txt", "x");
+    says(
+        &error(&ImageFolderOptions::new(empty.path())),
+        &["no images in a layout"],
+    );
+    says(
+        &error(&ImageFolderOptions::new(empty.path().join("readme.txt"))),
         &["is a file"],
     );
 
@@ -18,10 +24,10 @@ fn bad_folders_files_and_catalogues_are_named() {
     write(&dir, "cat.csv", "id,radius\na,1.5\n");
     says(
         &error(&options),
-        &["cat.csv", "no column 'theta_e'", "id, radius", "--label"],
+        &["column of the label", "cat.csv", "no column 'theta_e'", "id, radius"],
     );
     write(&dir, "cat.csv", "object,theta_e\na,1.5\n");
-    says(&error(&options), &["cat.csv", "no column 'id'", "--id-column"]);
+    says(&error(&options), &["column of the ids", "cat.csv", "no column 'id'"]);
     for label in ["nan", "", "inf", "-1", "none"] {
         write(&dir, "cat.csv", &format!("id,theta_e\nb,1.0\na,{label}\n"));
         says(
@@ -38,7 +44,7 @@ fn bad_folders_files_and_catalogues_are_named() {
     );
     write(&dir, "cat.csv", "id,theta_e\na,1\nb,2\n");
     write(&dir, "dog.csv", "id,theta_e\na,1\n");
-    says(&error(&options), &["several .csv", "cat.csv, dog.csv", "--catalogue"]);
+    says(&error(&options), &["several .csv", "cat.csv, dog.csv"]);
     fs::remove_file(dir.path().join("dog.csv")).unwrap();
     fs::remove_file(dir.path().join("b_r.fits")).unwrap();
     says(&error(&options), &["object b", "b_r.fits is missing"]);
@@ -46,42 +52,39 @@ fn bad_folders_files_and_catalogues_are_named() {
         &error(&unlabelled(options.clone())),
         &["object b", "b_r.fits is missing"],
     );
-    let nothing = SourceOptions {
+    let nothing = ImageFolderOptions {
         images: Some("{id}-{band}.fits".into()),
         ..options.clone()
     };
     says(&error(&nothing), &["cat.csv line 2", "a-g.fits"]);
     says(&error(&unlabelled(nothing)), &["has no images", "ID-g.fits"]);
     says(
-        &error(&SourceOptions {
+        &error(&ImageFolderOptions {
             flux_scale: f64::NAN,
             ..options.clone()
         }),
-        &["--flux-scale"],
+        &["flux scale is NaN"],
     );
-    says(&error(&SourceOptions { bands: None, ..options }), &["--bands"]);
+    says(
+        &error(&ImageFolderOptions { bands: None, ..options }),
+        &["{id}_{band}.fits", "no bands are named"],
+    );
 }
 
 #[test]
-fn images_that_are_too_small_or_cut_short_are_named_when_read() {
+fn images_that_are_too_small_or_truncated_are_errors_when_read() {
     let (dir, mut options) = plain();
     options.crop = Some(11);
     let read =
-        |options: &SourceOptions, index| format!("{:#}", Source::open(options).unwrap().read(index).unwrap_err());
-    says(
-        &read(&options, 0),
-        &["object a", "a_g.fits", "12 x 10", "11 x 11", "--crop"],
-    );
+        |options: &ImageFolderOptions, index| message(ImageFolder::open(options).unwrap().read(index).unwrap_err());
+    says(&read(&options, 0), &["object a", "a_g.fits", "12 x 10", "11 x 11"]);
     options.crop = None;
     fs::copy(
         data("lfc1_space/Public/imageEUC_VIS-100003.fits"),
         dir.path().join("b_r.fits"),
     )
     .unwrap();
-    says(
-        &read(&options, 1),
-        &["object b", "b_r.fits", "101 x 101", "12 x 10", "--crop"],
-    );
+    says(&read(&options, 1), &["object b", "b_r.fits", "101 x 101", "12 x 10"]);
     let whole = fs::read(data("fits/unnamed.fits")).unwrap();
     fs::write(dir.path().join("a_r.fits"), &whole[..3000]).unwrap();
     says(
@@ -91,16 +94,16 @@ fn images_that_are_too_small_or_cut_short_are_named_when_read() {
 }
 
 #[test]
-fn a_nan_label_of_a_lens_is_an_error_and_that_of_a_non_lens_is_not() {
+fn a_nan_label_is_an_error_for_a_lens_and_not_for_a_non_lens() {
     let dir = copy("lfc1_ground");
     let header = "ID,is_lens,Einstein_area,numb_pix_lensed_image\n";
-    let options = SourceOptions::new(dir.path());
+    let options = ImageFolderOptions::new(dir.path());
     write(
         &dir,
         "classifications.csv",
         &format!("{header}100003,1,1e-10,20\n100013,0,nan,0\n100026,1,nan,19\n"),
     );
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     says(
         &source.dropped.to_string(),
         &["1 of 3", "1 not a lens", "1 with fewer than 20 lensed pixels"],

@@ -1,5 +1,5 @@
-//! Folders as users have them: the challenge's layout (real images), files by a pattern, cubes, extensions, stacks; and
-//! what is said where something is wrong with them.
+//! Folders as users have them: the files of the Lens Finding Challenge, files by a pattern, cubes, extensions, stacks; and
+//! the messages if something is wrong with them.
 
 mod bad_input;
 
@@ -9,21 +9,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lensgpu::survey::reader::{read_all, stream};
-use lensgpu::survey::{Preset, Source, SourceOptions};
+use lensgpu::survey::{Audit, Cutout, Error, ImageFolder, ImageFolderOptions, Preset};
 use tempfile::TempDir;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-/// Training from the folder of this name below `tests/data`.
-fn real(name: &str) -> SourceOptions {
-    SourceOptions::new(data(name))
+/// For training from the folder of this name in `tests/data`.
+fn challenge(name: &str) -> ImageFolderOptions {
+    ImageFolderOptions::new(data(name))
 }
 
-fn unlabelled(options: SourceOptions) -> SourceOptions {
-    SourceOptions {
-        label_needed: false,
+fn unlabelled(options: ImageFolderOptions) -> ImageFolderOptions {
+    ImageFolderOptions {
+        require_labels: false,
         ..options
     }
 }
@@ -32,7 +32,7 @@ fn bands(names: &str) -> Option<Vec<String>> {
     Some(names.split(',').map(String::from).collect())
 }
 
-/// A copy, to break.
+/// A copy of a folder, to be damaged.
 fn copy(name: &str) -> TempDir {
     fn tree(from: &Path, to: &Path) {
         fs::create_dir_all(to).unwrap();
@@ -52,7 +52,7 @@ fn copy(name: &str) -> TempDir {
 }
 
 /// Objects `a` and `b` in g and r (12 x 10), and a catalogue.
-fn plain() -> (TempDir, SourceOptions) {
+fn plain() -> (TempDir, ImageFolderOptions) {
     let dir = tempfile::tempdir().unwrap();
     for name in ["a_g", "a_r", "b_g", "b_r"] {
         let from = if name.ends_with('g') {
@@ -63,7 +63,7 @@ fn plain() -> (TempDir, SourceOptions) {
         fs::copy(data("fits").join(from), dir.path().join(format!("{name}.fits"))).unwrap();
     }
     fs::write(dir.path().join("cat.csv"), "id,theta_e,z\na,1.5,0.3\nb,0.8,0.5\n").unwrap();
-    let mut options = SourceOptions::new(dir.path());
+    let mut options = ImageFolderOptions::new(dir.path());
     options.images = Some("{id}_{band}.fits".into());
     options.bands = bands("g,r");
     (dir, options)
@@ -73,9 +73,20 @@ fn write(dir: &TempDir, name: &str, text: &str) {
     fs::write(dir.path().join(name), text).unwrap();
 }
 
-/// The whole chain of an error's messages.
-fn error(options: &SourceOptions) -> String {
-    format!("{:#}", Source::open(options).expect_err("an error"))
+/// The error with all its causes, as the command line prints it.
+fn message(error: Error) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+fn error(options: &ImageFolderOptions) -> String {
+    message(ImageFolder::open(options).expect_err("an error"))
+}
+
+/// The warnings about these images of the folder.
+fn audit(folder: &ImageFolder, cutouts: &[Cutout]) -> Vec<String> {
+    let mut audit = Audit::new(&folder.bands, folder.pixel_scale);
+    cutouts.iter().for_each(|cutout| audit.observe(cutout));
+    audit.warnings()
 }
 
 #[track_caller]
@@ -86,8 +97,8 @@ fn says(message: &str, parts: &[&str]) {
 }
 
 #[test]
-fn real_ground_images_train_on_the_lenses_that_are_there() {
-    let source = Source::open(&real("lfc1_ground")).unwrap();
+fn ground_based_images_are_used_if_they_exist() {
+    let source = ImageFolder::open(&challenge("lfc1_ground")).unwrap();
     assert_eq!(source.preset.unwrap().name, "lfc1-ground");
     assert_eq!(
         (source.bands.join(""), source.height, source.width),
@@ -121,12 +132,12 @@ fn real_ground_images_train_on_the_lenses_that_are_there() {
     let at = 2880 + 4 * (50 * 101 + 50);
     let centre = f32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!(cutout.pixels[3 * (27 * 55 + 27) + 1], centre);
-    assert!(source.count_near_edge() == 0 && source.audit(&[cutout]).is_empty());
+    assert!(source.warnings.is_empty() && audit(&source, &[cutout]).is_empty());
 }
 
 #[test]
-fn real_space_images_are_used_whole() {
-    let source = Source::open(&real("lfc1_space")).unwrap();
+fn space_based_images_are_not_cropped() {
+    let source = ImageFolder::open(&challenge("lfc1_space")).unwrap();
     assert_eq!(
         (source.bands.join(""), source.height, source.pixel_scale),
         ("VIS".into(), 101, Some(0.1))
@@ -147,58 +158,65 @@ fn real_space_images_are_used_whole() {
         "a negative RA is wrapped: {:?}",
         cutout.ra
     );
-    assert_eq!(source.count_near_edge(), 1, "4.42 is beyond 0.8 of 5.05");
+    // 4.42" is more than 0.8 of the half width, 5.05".
+    says(
+        &source.warnings[0],
+        &["1 of 1 Einstein radii are larger than 0.8 of", "beyond the cutout"],
+    );
 }
 
 #[test]
-fn real_masked_pixels_and_repeated_bands_are_seen() {
-    let mut options = unlabelled(real("lfc1_ground"));
+fn masked_pixels_and_repeated_bands_are_found() {
+    let mut options = unlabelled(challenge("lfc1_ground"));
     (options.bands, options.crop) = (bands("U"), Some(101));
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     let cutout = source.read(0).unwrap();
     let masked = cutout.mask.iter().filter(|&&m| m).count();
     assert_eq!(masked, 49);
     assert!(cutout.pixels.iter().all(|&p| p != 100.0));
     assert_eq!(cutout.masked_fraction, 49.0 / 10201.0);
 
-    let source = Source::open(&unlabelled(real("lfc1_ground"))).unwrap();
+    let source = ImageFolder::open(&unlabelled(challenge("lfc1_ground"))).unwrap();
     let ids: Vec<_> = source.objects.iter().map(|o| o.id.as_str()).collect();
     assert_eq!(
         ids,
         ["100003", "100013", "100026"],
         "without labels every image is an object"
     );
-    let cutouts = read_all(&source, &[0, 1, 2], |_| Ok(())).unwrap();
+    let cutouts = read_all(&source, &[0, 1, 2], |_| Ok::<(), Error>(())).unwrap();
     assert!(cutouts[1].repeated_bands.is_some() && cutouts[1].theta_e.is_none());
-    let warnings = source.audit(&cutouts);
+    let warnings = audit(&source, &cutouts);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    says(&warnings[0], &["1 of 3 images repeat one band in another", "100013"]);
+    says(
+        &warnings[0],
+        &["1 of 3 images have the same pixels in two bands", "100013"],
+    );
 }
 
 #[test]
-fn the_folder_above_or_public_itself_and_any_preset_or_label_can_be_named() {
-    let mut options = real("lfc1_ground/Public");
-    assert_eq!(Source::open(&options).unwrap().len(), 2);
-    options = real("lfc1_ground");
+fn users_may_name_the_folder_public_and_any_preset_or_label() {
+    let mut options = challenge("lfc1_ground/Public");
+    assert_eq!(ImageFolder::open(&options).unwrap().len(), 2);
+    options = challenge("lfc1_ground");
     options.preset = Some(Preset::by_name("lfc1-ground").unwrap());
     options.label = Some("flux_lensed_image_in_sigma".into());
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     assert_eq!(
         source.objects[0].theta_e,
         Some(18815.4),
-        "a label that is named is taken as it is"
+        "a label named by the user is used unchanged"
     );
     options.bands = bands("R,Z");
     says(&error(&options), &["lfc1-ground", "'Z'", "R, I, G, U"]);
     options.images = Some("{id}.fits".into());
-    says(&error(&options), &["--images", "--preset", "exclude"]);
-    options = real("lfc1_ground");
+    says(&error(&options), &["preset lfc1-ground has its own file names"]);
+    options = challenge("lfc1_ground");
     options.preset = Some(Preset::by_name("lfc1-space").unwrap());
     says(&error(&options), &["no row of", "without an image"]);
 }
 
 #[test]
-fn another_pixel_scale_than_the_presets_is_told() {
+fn a_pixel_scale_that_differs_from_the_presets_is_a_warning() {
     let dir = copy("lfc1_space");
     let path = dir.path().join("Public/imageEUC_VIS-100003.fits");
     let bytes = fs::read(&path).unwrap();
@@ -206,16 +224,16 @@ fn another_pixel_scale_than_the_presets_is_told() {
         .unwrap()
         .replace("2.7777774714293E-05", "2.9000000000000E-05");
     fs::write(&path, [header.as_bytes(), &bytes[2880..]].concat()).unwrap();
-    let source = Source::open(&SourceOptions::new(dir.path())).unwrap();
-    let warnings = source.audit(&[source.read(0).unwrap()]);
+    let source = ImageFolder::open(&ImageFolderOptions::new(dir.path())).unwrap();
+    let warnings = audit(&source, &[source.read(0).unwrap()]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     says(&warnings[0], &["another pixel scale", "0.1044", "0.1000", "100003"]);
 }
 
 #[test]
-fn files_by_a_pattern_take_any_container_and_the_catalogues_position() {
+fn files_by_a_pattern_may_be_compressed_and_positions_come_from_the_catalogue() {
     let (dir, mut options) = plain();
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     assert_eq!((source.len(), source.height, source.width), (2, 10, 12));
     assert!((source.pixel_scale.unwrap() - 0.263).abs() < 1e-9, "from the header");
     let cutout = source.read(1).unwrap();
@@ -229,7 +247,7 @@ fn files_by_a_pattern_take_any_container_and_the_catalogues_position() {
     write(&dir, "cat.csv", "Name,R_E,ra,DEC\na,1.5,10.25,-5\nb,0.8,,\n");
     (options.id_column, options.label) = (Some("Name".into()), Some("R_E".into()));
     (options.crop, options.flux_scale, options.pixel_scale) = (Some(5), 1e-3, Some(0.3));
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     assert_eq!(
         (source.height, source.pixel_scale, source.label.as_deref()),
         (5, Some(0.3), Some("R_E"))
@@ -256,9 +274,9 @@ fn cubes_and_extensions_hold_all_bands_of_an_object() {
         .unwrap();
     }
     write(&dir, "cat.csv", "id,theta_e\n7,1.0\n");
-    let mut options = SourceOptions::new(dir.path());
+    let mut options = ImageFolderOptions::new(dir.path());
     options.images = Some("cube_{id}.fits".into());
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     assert_eq!(source.bands, ["band1", "band2", "band3"]);
     let cutout = source.read(0).unwrap();
     assert_eq!(
@@ -269,9 +287,9 @@ fn cubes_and_extensions_hold_all_bands_of_an_object() {
     assert_eq!(cutout.mask[..6], [false, true, false, false, false, true]);
 
     options.images = Some("mef_{id}.fits".into());
-    assert_eq!(Source::open(&options).unwrap().bands, ["R", "G", "I"]);
+    assert_eq!(ImageFolder::open(&options).unwrap().bands, ["R", "G", "I"]);
     options.bands = bands("g,r,i");
-    let cutout = Source::open(&options).unwrap().read(0).unwrap();
+    let cutout = ImageFolder::open(&options).unwrap().read(0).unwrap();
     assert_eq!(cutout.pixels[..3], [1000.0, 2000.0, 3000.0]);
     assert!(
         (cutout.ra.unwrap() - 150.5).abs() < 1e-9,
@@ -282,7 +300,7 @@ fn cubes_and_extensions_hold_all_bands_of_an_object() {
     says(&error(&options), &["unnamed_7.fits", "2 images", "g, r, i"]);
     options.bands = bands("g,r");
     assert_eq!(
-        Source::open(&options).unwrap().read(0).unwrap().pixels[..2],
+        ImageFolder::open(&options).unwrap().read(0).unwrap().pixels[..2],
         [1000.0, 2000.0]
     );
 }
@@ -308,14 +326,17 @@ fn a_stack_takes_its_rows_in_order() {
         &[3, 6, 6, 2],
         (0..216).map(|i| i as f32),
     );
-    let mut options = SourceOptions::new(dir.path());
-    says(&error(&options), &["no .csv", "--catalogue"]);
-    assert_eq!(Source::open(&unlabelled(options.clone())).unwrap().objects[2].id, "2");
+    let mut options = ImageFolderOptions::new(dir.path());
+    says(&error(&options), &["no .csv with the labels"]);
+    assert_eq!(
+        ImageFolder::open(&unlabelled(options.clone())).unwrap().objects[2].id,
+        "2"
+    );
 
     write(&dir, "catalogue.csv", "id,theta_e\nx,1\ny,2\nz,3\n");
     write(&dir, "notes.csv", "anything\n1\n");
     options.crop = Some(4);
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     let cutout = source.read(1).unwrap();
     assert_eq!(
         (cutout.id.as_str(), cutout.theta_e, cutout.pixels[0]),
@@ -324,7 +345,7 @@ fn a_stack_takes_its_rows_in_order() {
     // The value 100 is at row 2, column 2 of the image, in the first channel.
     assert_eq!(cutout.mask.iter().position(|&m| m), Some(2 * (4 + 1)));
     assert_eq!(cutout.masked_fraction, 1.0 / 32.0);
-    let source = Source::open(&unlabelled(options.clone())).unwrap();
+    let source = ImageFolder::open(&unlabelled(options.clone())).unwrap();
     assert_eq!((source.objects[2].id.as_str(), source.objects[2].row), ("z", Some(2)));
 
     write(&dir, "catalogue.csv", "id,theta_e\nx,1\ny,2\n");
@@ -340,11 +361,11 @@ fn a_stack_takes_its_rows_in_order() {
 fn without_labels_the_catalogue_only_adds_columns() {
     let (dir, mut options) = plain();
     options = unlabelled(options);
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     assert!(source.catalogue.is_none() && source.len() == 2 && source.label.is_none());
     write(&dir, "more.csv", "id,z\nb,0.5\nnowhere,0.7\n");
     options.catalogue = Some(dir.path().join("more.csv"));
-    let source = Source::open(&options).unwrap();
+    let source = ImageFolder::open(&options).unwrap();
     let rows: Vec<_> = source.objects.iter().map(|o| o.row).collect();
     assert_eq!(rows, [None, Some(0)]);
     assert_eq!(source.catalogue.as_ref().unwrap().text(0, 1), "0.5");
@@ -353,14 +374,14 @@ fn without_labels_the_catalogue_only_adds_columns() {
 }
 
 #[test]
-fn the_stream_keeps_the_order_passes_errors_on_and_can_be_dropped() {
+fn the_stream_keeps_the_order_returns_errors_and_can_be_dropped() {
     let dir = tempfile::tempdir().unwrap();
     save_stack(
         &dir.path().join("images.npy"),
         &[50, 4, 4, 1],
         (0..800).map(|i| (i / 16) as f32),
     );
-    let source = Arc::new(Source::open(&unlabelled(SourceOptions::new(dir.path()))).unwrap());
+    let source = Arc::new(ImageFolder::open(&unlabelled(ImageFolderOptions::new(dir.path()))).unwrap());
     let indices: Vec<usize> = (0..50).rev().collect();
     for ahead in [0, 1, 3, 64] {
         let seen: Vec<_> = stream(source.clone(), indices.clone(), ahead)
@@ -377,7 +398,7 @@ fn the_stream_keeps_the_order_passes_errors_on_and_can_be_dropped() {
     let calls = AtomicUsize::new(0);
     let all = read_all(&source, &indices, |_| {
         calls.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok::<(), Error>(())
     })
     .unwrap();
     assert_eq!((all.len(), all[0].id.as_str(), calls.into_inner()), (50, "49", 50));
@@ -390,5 +411,5 @@ fn the_stream_keeps_the_order_passes_errors_on_and_can_be_dropped() {
     let good = stream(source, (0..50).collect(), 4)
         .filter(|(_, cutout)| cutout.is_ok())
         .count();
-    assert_eq!(good, 40, "one bad image is one error, the rest goes on");
+    assert_eq!(good, 40, "each damaged image is one error, and the others are read");
 }

@@ -1,4 +1,4 @@
-use super::{Memory, gated, relu};
+use super::{Memory, relu};
 use lensgpu::plan::{DenseForward, DenseGradInput, DenseGradWeight, DenseShape};
 
 /// out = act(x kernel + bias).
@@ -20,18 +20,17 @@ pub fn forward(op: &DenseForward, memory: &mut Memory, m: usize) {
 /// dx = dout kernel^T.
 pub fn grad_input(op: &DenseGradInput, memory: &mut Memory, m: usize) {
     let DenseShape { batch, inputs, outputs } = op.shape;
-    let (x, dout) = (memory.row(op.x, m), memory.row(op.dout, m));
+    let dout = memory.row(op.dout, m);
     let kernel = memory.part(op.kernel, inputs * outputs, m);
     let mut dx = vec![0.0; batch * inputs];
     for b in 0..batch {
         for i in 0..inputs {
-            let sum = (0..outputs)
+            dx[b * inputs + i] = (0..outputs)
                 .map(|o| dout[b * outputs + o] * kernel[i * outputs + o])
                 .sum();
-            dx[b * inputs + i] = gated(op.gate, x[b * inputs + i], sum);
         }
     }
-    memory.row_mut(op.dx, m).copy_from_slice(&dx);
+    memory.put_input_grad([op.dx, op.x], &dx, op.gate, op.accumulate, m);
 }
 
 /// dkernel = x^T dout; dbias = sum over the batch of dout.

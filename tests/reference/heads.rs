@@ -1,4 +1,5 @@
-use super::{Memory, gated};
+use super::Memory;
+use lensgpu::likelihood::Likelihood;
 use lensgpu::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
 
 /// a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu = |a| or a; var = log(1 + exp(b)) + floor.
@@ -31,19 +32,19 @@ pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
         let [mu, var] = [0, 1].map(|i| memory.row(op.prediction, m)[2 * image + i]);
         let y = memory.row(op.y, m)[image];
         let square = (y - mu).powi(2);
-        let (l, dl_dmu, dl_dvar) = if op.student_t {
+        let (l, dl_dmu, dl_dvar) = match op.likelihood {
             // (nu + 1) / 2 and nu - 2 are both 3.
-            (
+            Likelihood::StudentT => (
                 var.ln() / 2.0 + 3.0 * (1.0 + square / (3.0 * var)).ln(),
                 6.0 * (mu - y) / (3.0 * var + square),
                 1.0 / (2.0 * var) - 3.0 * square / (var * (3.0 * var + square)),
-            )
-        } else {
-            (
+            ),
+            // A log-normal label arrives as its logarithm.
+            Likelihood::Gaussian | Likelihood::LogNormal => (
                 var.ln() / 2.0 + square / (2.0 * var),
                 (mu - y) / var,
                 1.0 / (2.0 * var) - square / (2.0 * var * var),
-            )
+            ),
         };
         loss += l / batch;
         squared_error += square / batch;
@@ -62,17 +63,16 @@ pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
 
 /// dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i].
 pub fn grad_input(op: &HeadsGradInput, memory: &mut Memory, m: usize) {
-    let (x, draw) = (memory.row(op.x, m), memory.row(op.draw, m));
+    let draw = memory.row(op.draw, m);
     let mean_kernel = memory.part(op.mean_kernel, op.inputs, m);
     let var_kernel = memory.part(op.var_kernel, op.inputs, m);
-    let mut dx = vec![0.0; x.len()];
+    let mut dx = vec![0.0; op.batch * op.inputs];
     for b in 0..op.batch {
         for i in 0..op.inputs {
-            let value = draw[2 * b] * mean_kernel[i] + draw[2 * b + 1] * var_kernel[i];
-            dx[b * op.inputs + i] = gated(op.gate, x[b * op.inputs + i], value);
+            dx[b * op.inputs + i] = draw[2 * b] * mean_kernel[i] + draw[2 * b + 1] * var_kernel[i];
         }
     }
-    memory.row_mut(op.dx, m).copy_from_slice(&dx);
+    memory.put_input_grad([op.dx, op.x], &dx, op.gate, op.accumulate, m);
 }
 
 /// Sum over the batch of draw x, and of draw.

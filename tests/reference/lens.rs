@@ -142,20 +142,6 @@ fn gauss_panels() -> &'static [(f64, f64)] {
     })
 }
 
-pub fn deflect(op: &LensDeflect, memory: &mut Memory) {
-    let at = memory.all(op.at).to_vec();
-    for n in 0..op.shape.objects {
-        let mass = Mass::of(&Words::of(memory, op.objects, op.shape, n));
-        for p in 0..op.points {
-            let theta = [at[2 * p], at[2 * p + 1]];
-            let (alpha, jacobian) = (mass.alpha(theta), mass.jacobian(theta));
-            let out = &mut memory.row_mut(op.out, 0)[(n * op.points + p) * 6..][..6];
-            out[..2].copy_from_slice(&alpha);
-            out[2..].copy_from_slice(&jacobian);
-        }
-    }
-}
-
 pub fn psf(op: &LensPsf, memory: &mut Memory) {
     let (s, k) = (op.shape, op.shape.kernel);
     for n in 0..s.objects {

@@ -1,4 +1,4 @@
-//! The plain f64 reference: every operation of a plan as loops that read like its equation in `src/plan/op.rs`.
+//! The plain f64 reference: every operation of a plan as loops that read like its equation in `src/plan/`.
 //!
 //! Slow on purpose. `reference_golden.rs` proves it against recorded Keras steps and `reference_checks.rs` against
 //! finite differences; the kernels are then compared with it.
@@ -6,8 +6,11 @@
 // Each test binary takes the part it needs.
 #![allow(dead_code)]
 
+mod activation;
 mod adam;
 mod average;
+mod average_pool;
+mod channels;
 pub mod compare;
 mod conv;
 mod dense;
@@ -19,7 +22,7 @@ mod norm;
 mod pool;
 pub mod recording;
 
-use lensgpu::plan::{Op, Plan, Slice, Tensor, TensorId, state};
+use lensgpu::plan::{LensOp, NetworkOp, Op, Plan, Slice, Tensor, TensorId, state};
 
 /// The values of a plan's tensors.
 ///
@@ -98,39 +101,66 @@ impl Memory {
             *target = if accumulate { *target + grad } else { *grad };
         }
     }
+
+    /// Writes the gradient of an input x to dx, or adds it to what is there; only where the ReLU that made x did, if one
+    /// did.
+    fn put_input_grad(&mut self, [dx, x]: [TensorId; 2], grad: &[f64], gate: bool, accumulate: bool, member: usize) {
+        for (i, &grad) in grad.iter().enumerate() {
+            let grad = gated(gate, self.row(x, member)[i], grad);
+            let target = &mut self.row_mut(dx, member)[i];
+            *target = if accumulate { *target + grad } else { grad };
+        }
+    }
 }
 
 /// Runs one operation for all members. No wildcard: an operation without a reference does not compile.
 pub fn run(op: &Op, memory: &mut Memory) {
     for member in 0..memory.members {
         match op {
-            Op::Gather(op) => gather::gather(op, memory, member),
-            Op::ConvForward(op) => conv::forward(op, memory, member),
-            Op::ConvGradInput(op) => conv::grad_input(op, memory, member),
-            Op::ConvGradWeight(op) => conv::grad_weight(op, memory, member),
-            Op::NormStats(op) => norm::stats(op, memory, member),
-            Op::NormForward(op) => norm::forward(op, memory, member),
-            Op::NormGradParam(op) => norm::grad_param(op, memory, member),
-            Op::NormGradInput(op) => norm::grad_input(op, memory, member),
-            Op::PoolForward(op) => pool::forward(op, memory, member),
-            Op::PoolGradInput(op) => pool::grad_input(op, memory, member),
-            Op::DenseForward(op) => dense::forward(op, memory, member),
-            Op::DenseGradInput(op) => dense::grad_input(op, memory, member),
-            Op::DenseGradWeight(op) => dense::grad_weight(op, memory, member),
-            Op::HeadsForward(op) => heads::forward(op, memory, member),
-            Op::HeadsLoss(op) => heads::loss(op, memory, member),
-            Op::HeadsGradInput(op) => heads::grad_input(op, memory, member),
-            Op::HeadsGradWeight(op) => heads::grad_weight(op, memory, member),
-            Op::Fgsm(op) => fgsm::fgsm(op, memory, member),
-            Op::Adam(op) => adam::adam(op, memory, member),
-            Op::Average(op) => average::average(op, memory, member),
-            Op::LensDeflect(op) => lens::deflect(op, memory),
-            Op::LensPsf(op) => lens::psf(op, memory),
-            Op::LensRender(op) => lens::render(op, memory),
-            Op::LensConvolve(op) => lens::convolve(op, memory),
-            Op::LensNoise(op) => lens::noise(op, memory),
-            Op::LensArcs(op) => lens::arcs(op, memory),
+            Op::Network(op) => network(op, memory, member),
+            Op::Lens(op) => simulator(op, memory),
         }
+    }
+}
+
+fn network(op: &NetworkOp, memory: &mut Memory, member: usize) {
+    match op {
+        NetworkOp::Gather(op) => gather::gather(op, memory, member),
+        NetworkOp::ConvForward(op) => conv::forward(op, memory, member),
+        NetworkOp::ConvGradInput(op) => conv::grad_input(op, memory, member),
+        NetworkOp::ConvGradWeight(op) => conv::grad_weight(op, memory, member),
+        NetworkOp::NormStats(op) => norm::stats(op, memory, member),
+        NetworkOp::NormForward(op) => norm::forward(op, memory, member),
+        NetworkOp::NormGradParam(op) => norm::grad_param(op, memory, member),
+        NetworkOp::NormGradInput(op) => norm::grad_input(op, memory, member),
+        NetworkOp::PoolForward(op) => pool::forward(op, memory, member),
+        NetworkOp::PoolGradInput(op) => pool::grad_input(op, memory, member),
+        NetworkOp::AveragePoolForward(op) => average_pool::forward(op, memory, member),
+        NetworkOp::AveragePoolGradInput(op) => average_pool::grad_input(op, memory, member),
+        NetworkOp::DenseForward(op) => dense::forward(op, memory, member),
+        NetworkOp::DenseGradInput(op) => dense::grad_input(op, memory, member),
+        NetworkOp::DenseGradWeight(op) => dense::grad_weight(op, memory, member),
+        NetworkOp::ActivationForward(op) => activation::forward(op, memory, member),
+        NetworkOp::ActivationGradInput(op) => activation::grad_input(op, memory, member),
+        NetworkOp::AddForward(op) => channels::add(op, memory, member),
+        NetworkOp::ChannelCopy(op) => channels::copy(op, memory, member),
+        NetworkOp::HeadsForward(op) => heads::forward(op, memory, member),
+        NetworkOp::HeadsLoss(op) => heads::loss(op, memory, member),
+        NetworkOp::HeadsGradInput(op) => heads::grad_input(op, memory, member),
+        NetworkOp::HeadsGradWeight(op) => heads::grad_weight(op, memory, member),
+        NetworkOp::Fgsm(op) => fgsm::fgsm(op, memory, member),
+        NetworkOp::Adam(op) => adam::adam(op, memory, member),
+        NetworkOp::Average(op) => average::average(op, memory, member),
+    }
+}
+
+fn simulator(op: &LensOp, memory: &mut Memory) {
+    match op {
+        LensOp::LensPsf(op) => lens::psf(op, memory),
+        LensOp::LensRender(op) => lens::render(op, memory),
+        LensOp::LensConvolve(op) => lens::convolve(op, memory),
+        LensOp::LensNoise(op) => lens::noise(op, memory),
+        LensOp::LensArcs(op) => lens::arcs(op, memory),
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Memory, gated, pool};
+use super::{Memory, pool};
 use lensgpu::plan::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource};
 
 /// batch = [mean; C], [biased variance; C]; next = momentum before + (1 - momentum) batch.
@@ -72,10 +72,9 @@ pub fn grad_input(op: &NormGradInput, memory: &mut Memory, m: usize) {
     for i in 0..x.len() {
         let c = i % channels;
         let scale = gamma[c] / (variance[c] + f64::from(op.epsilon)).sqrt();
-        let value = scale * (dz[i] - (dbeta[c] + xhat[i] * dgamma[c]) / rows);
-        dx[i] = gated(op.gate, x[i], value);
+        dx[i] = scale * (dz[i] - (dbeta[c] + xhat[i] * dgamma[c]) / rows);
     }
-    memory.row_mut(op.dx, m).copy_from_slice(&dx);
+    memory.put_input_grad([op.dx, op.x], &dx, op.gate, op.accumulate, m);
 }
 
 /// xhat = (x - mean) / sqrt(variance + epsilon), by channel.

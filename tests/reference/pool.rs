@@ -1,4 +1,4 @@
-use super::{Memory, at, gated};
+use super::{Memory, at};
 use lensgpu::plan::{PoolForward, PoolGradInput, PoolShape};
 
 /// out = the largest value of each window; a NaN counts as the largest.
@@ -10,11 +10,8 @@ pub fn forward(op: &PoolForward, memory: &mut Memory, m: usize) {
 /// dx = dout at the first largest value of each window in row-major order, else 0.
 pub fn grad_input(op: &PoolGradInput, memory: &mut Memory, m: usize) {
     let x = memory.row(op.x, m);
-    let mut dx = put_back(&op.shape, x, memory.row(op.dout, m));
-    for (dx, x) in dx.iter_mut().zip(x) {
-        *dx = gated(op.gate, *x, *dx);
-    }
-    memory.row_mut(op.dx, m).copy_from_slice(&dx);
+    let dx = put_back(&op.shape, x, memory.row(op.dout, m));
+    memory.put_input_grad([op.dx, op.x], &dx, op.gate, op.accumulate, m);
 }
 
 pub fn largest(shape: &PoolShape, x: &[f64]) -> Vec<f64> {

@@ -3,7 +3,7 @@
 use super::{Memory, run};
 use lensgpu::diagnose::recording::{Recording, STEPS, Values};
 use lensgpu::nn::NetworkPlan;
-use lensgpu::plan::{Op, Plan};
+use lensgpu::plan::{NetworkOp, Op};
 use safetensors::{Dtype, tensor::TensorView};
 
 /// The file of a recording: those of its entries that have values.
@@ -29,7 +29,7 @@ pub fn replay(recording: &Recording) -> Values<f64> {
 }
 
 fn replay_inference(recording: &Recording, values: &mut Values<f64>) {
-    let plan = Plan::inference(&recording.network, &recording.layout, recording.batch).unwrap();
+    let plan = NetworkPlan::inference(&recording.network, &recording.layout, recording.batch).unwrap();
     let (params, stats, x) = (
         wide(&recording.params()),
         wide(&recording.stats()),
@@ -82,7 +82,7 @@ fn replay_adversary(recording: &Recording, values: &mut Values<f64>) {
     let adversary = train.adversary.unwrap();
     for op in &plan.ops {
         run(op, &mut memory);
-        if matches!(op, Op::Fgsm(_)) {
+        if matches!(op, Op::Network(NetworkOp::Fgsm(_))) {
             values.insert("grad.x".into(), memory.all(adversary.grad_x).to_vec());
             let x: Vec<f64> = memory.all(adversary.x).iter().map(|v| f64::from(*v as f32)).collect();
             memory.set(

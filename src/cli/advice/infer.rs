@@ -7,6 +7,8 @@ pub fn advice(error: &Error) -> Option<String> {
     let advice = match error {
         Error::Bands { .. } => "Name the bands of the model with --bands.",
         Error::NoCatalogue { .. } => "Name the table that has it with --catalogue.",
+        Error::TruthColumn(_) => "Name the column with --truth.",
+        Error::Survey(error) => return super::survey::advice(error),
         Error::Model(error) => return super::model::advice(error),
         Error::TakesTables { .. }
         | Error::Size { .. }

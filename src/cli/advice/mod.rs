@@ -2,8 +2,11 @@
 //!
 //! One file per module of the library, each with a function from that module's error to advice.
 
+mod files;
 mod infer;
+mod lens;
 mod model;
+mod survey;
 mod train;
 
 /// Advice for the first error in the chain for which there is any.
@@ -12,8 +15,10 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
 }
 
 fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let infer = || error.downcast_ref().and_then(infer::advice);
-    let model = || error.downcast_ref().and_then(model::advice);
-    let train = || error.downcast_ref().and_then(train::advice);
-    infer().or_else(model).or_else(train)
+    None.or_else(|| error.downcast_ref().and_then(files::advice))
+        .or_else(|| error.downcast_ref().and_then(survey::advice))
+        .or_else(|| error.downcast_ref().and_then(lens::advice))
+        .or_else(|| error.downcast_ref().and_then(model::advice))
+        .or_else(|| error.downcast_ref().and_then(train::advice))
+        .or_else(|| error.downcast_ref().and_then(infer::advice))
 }

@@ -13,6 +13,7 @@ pub fn advice(error: &Error) -> Option<String> {
         }
         Error::Tensor { .. } => "Take the original file.",
         Error::Calibration => "Run `lensgpu calibrate` on it.",
+        Error::Files(error) => return super::files::advice(error),
         Error::Content { source, .. } | Error::NotWritten { source, .. } => return advice(source),
         Error::Version { .. }
         | Error::Metadata { .. }
@@ -25,6 +26,7 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::MetadataNotFinite
         | Error::Bands { .. }
         | Error::Encode(_)
+        | Error::Network(_)
         | Error::Unported(_) => return None,
     };
     Some(advice.into())

@@ -1,5 +1,6 @@
 //! Advice on trainings that cannot begin, be resumed or end.
 
+use crate::files;
 use crate::train::Error;
 
 /// What to do about a training that failed.
@@ -16,7 +17,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::OtherInput { .. } => "Choose the images with --crop and --bands as for the model of --from.",
         Error::NoSuchMember { .. } => "Name members of the model of --from with --members.",
         Error::NoStepTaken { .. } | Error::WeightsNotFinite { .. } => "Lower --learning-rate.",
-        Error::FolderNotEmpty { path } => {
+        Error::Files(files::Error::FolderNotEmpty { path }) => {
             return Some(format!(
                 "Resume the run in it with `lensgpu train --resume {}`, or name another folder with -o.",
                 path.display()
@@ -24,6 +25,9 @@ pub fn advice(error: &Error) -> Option<String> {
         }
         Error::NoRun { .. } => "Give the folder of a run that `lensgpu train -o` began.",
         Error::CheckpointRefused { source, .. } => return advice(source),
+        Error::Files(error) => return super::files::advice(error),
+        Error::Survey(error) => return super::survey::advice(error),
+        Error::Lens(error) => return super::lens::advice(error),
         Error::Model(error) => return super::model::advice(error),
         Error::ArrayLength { .. }
         | Error::NetworkUnreadable { .. }
@@ -39,6 +43,7 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::CheckpointDamaged { .. }
         | Error::CheckpointTensor { .. }
         | Error::Encode { .. }
+        | Error::Network(_)
         | Error::Unported(_) => return None,
     };
     Some(advice.into())

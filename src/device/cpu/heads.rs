@@ -3,6 +3,7 @@
 use super::memory::{Memory, Scratch};
 use super::simd::{LANES, simd};
 use super::{Native, gate, put_grad};
+use crate::likelihood::Likelihood;
 use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
 
 impl Native for HeadsForward {
@@ -51,13 +52,17 @@ impl Native for HeadsLoss {
             let (mut sum, mut squared_error) = (0.0, 0.0);
             for ((draw, y), (raw, prediction)) in draw.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs) {
                 let (error, var) = (prediction[0] - y, prediction[1]);
-                let (l, mut d_mu, mut d_var) = if self.student_t {
-                    let q = error * error / var / 3.0;
-                    let d_var = (0.5 - 3.0 * q / (1.0 + q)) / var;
-                    (0.5 * var.ln() + 3.0 * q.ln_1p(), 2.0 * error / var / (1.0 + q), d_var)
-                } else {
-                    let d_var = 0.5 / var * (1.0 - error * error / var);
-                    (0.5 * (var.ln() + error * error / var), error / var, d_var)
+                let (l, mut d_mu, mut d_var) = match self.likelihood {
+                    Likelihood::StudentT => {
+                        let q = error * error / var / 3.0;
+                        let d_var = (0.5 - 3.0 * q / (1.0 + q)) / var;
+                        (0.5 * var.ln() + 3.0 * q.ln_1p(), 2.0 * error / var / (1.0 + q), d_var)
+                    }
+                    // A log-normal label arrives as its logarithm.
+                    Likelihood::Gaussian | Likelihood::LogNormal => {
+                        let d_var = 0.5 / var * (1.0 - error * error / var);
+                        (0.5 * (var.ln() + error * error / var), error / var, d_var)
+                    }
                 };
                 sum += l;
                 squared_error += error * error;

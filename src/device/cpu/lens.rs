@@ -85,24 +85,13 @@ struct Mass {
     g2: f32,
 }
 
-/// What [`Mass::bend`] finds: along the mass's axes.
-struct Bend {
-    x: Lane,
-    y: Lane,
-    kappa: Lane,
-}
-
 impl Mass {
-    /// The power law alone, at points from its centre along its axes.
+    /// Deflection (x, y) by the power law without shear, at points relative to its centre, all along its axes.
     #[inline(always)]
-    fn bend(&self, px: &Lane, py: &Lane) -> Bend {
+    fn power_law(&self, px: &Lane, py: &Lane) -> (Lane, Lane) {
         let zero = [0.0; LANES];
         if self.b <= 0.0 {
-            return Bend {
-                x: zero,
-                y: zero,
-                kappa: zero,
-            };
+            return (zero, zero);
         }
         let (mut ux, mut uy, mut radius) = (zero, zero, zero);
         let (mut turn_x, mut turn_y) = (zero, zero);
@@ -134,21 +123,14 @@ impl Mass {
                 uy[l] += y;
             }
         }
-        let mut kappa = zero;
         for l in 0..LANES {
             // At the centre itself the sum is 0, whatever the power.
-            let ratio = self.b / radius[l].max(1e-30);
-            let power = pow(ratio, self.t - 1.0);
+            let power = pow(self.b / radius[l].max(1e-30), self.t - 1.0);
             let scale = 2.0 * self.b / (1.0 + self.q) * power;
             ux[l] *= scale;
             uy[l] *= scale;
-            kappa[l] = if radius[l] > 0.0 {
-                0.5 * (2.0 - self.t) * power * ratio
-            } else {
-                0.0
-            };
         }
-        Bend { x: ux, y: uy, kappa }
+        (ux, uy)
     }
 
     /// The source plane as seen at theta: beta = theta - alpha(theta).
@@ -160,11 +142,11 @@ impl Mass {
             px[l] = self.cos * dx + self.sin * dy;
             py[l] = self.cos * dy - self.sin * dx;
         }
-        let bend = self.bend(&px, &py);
+        let (ax, ay) = self.power_law(&px, &py);
         for l in 0..LANES {
             let (dx, dy) = (x[l] - self.x, y[l] - self.y);
-            px[l] = x[l] - (self.cos * bend.x[l] - self.sin * bend.y[l]) - (self.g1 * dx + self.g2 * dy);
-            py[l] = y[l] - (self.sin * bend.x[l] + self.cos * bend.y[l]) - (self.g2 * dx - self.g1 * dy);
+            px[l] = x[l] - (self.cos * ax[l] - self.sin * ay[l]) - (self.g1 * dx + self.g2 * dy);
+            py[l] = y[l] - (self.sin * ax[l] + self.cos * ay[l]) - (self.g2 * dx - self.g1 * dy);
         }
         (px, py)
     }
@@ -210,50 +192,6 @@ impl LensShape {
 
     fn y(&self, row: usize) -> f32 {
         (row as f32 - 0.5 * (self.h - 1) as f32) * self.pixel_scale
-    }
-}
-
-impl Native for LensDeflect {
-    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
-        let mut out = memory.take(self.out);
-        scratch
-            .workers
-            .share(out.pieces(self.points * 6), |_, (_, number, out)| {
-                let mass = Object::of(memory, self.objects, &self.shape, number).mass();
-                deflect(&mass, memory.row(self.at, 0), out);
-            });
-        memory.put(self.out, out);
-    }
-}
-
-simd! {
-    /// at (P,2) to out (P,6).
-    fn deflect(mass: &Mass, at: &[f32], out: &mut [f32]) {
-        for (at, out) in at.chunks_exact(2).zip(out.chunks_exact_mut(6)) {
-            let (dx, dy) = (at[0] - mass.x, at[1] - mass.y);
-            let (x, y) = (mass.cos * dx + mass.sin * dy, mass.cos * dy - mass.sin * dx);
-            let bend = mass.bend(&[x; LANES], &[y; LANES]);
-            let (ax, ay, kappa) = (bend.x[0], bend.y[0], bend.kappa[0]);
-            // gamma = z ((1 - t) alpha - z kappa) / |z|^2, for alpha is homogeneous of degree 1 - t.
-            let largest = x.abs().max(y.abs());
-            let (mut gx, mut gy) = (0.0, 0.0);
-            if largest > 0.0 {
-                let (zx, zy) = (x / largest, y / largest);
-                let share = (1.0 - mass.t) / largest;
-                let (wx, wy) = (ax * share - zx * kappa, ay * share - zy * kappa);
-                let norm = zx * zx + zy * zy;
-                (gx, gy) = ((zx * wx - zy * wy) / norm, (zx * wy + zy * wx) / norm);
-            }
-            // Turned as a spin-2 field.
-            let (c2, s2) = (mass.cos * mass.cos - mass.sin * mass.sin, 2.0 * mass.cos * mass.sin);
-            let (g1, g2) = (c2 * gx - s2 * gy + mass.g1, s2 * gx + c2 * gy + mass.g2);
-            out[0] = mass.cos * ax - mass.sin * ay + mass.g1 * dx + mass.g2 * dy;
-            out[1] = mass.sin * ax + mass.cos * ay + mass.g2 * dx - mass.g1 * dy;
-            out[2] = 1.0 - kappa - g1;
-            out[3] = -g2;
-            out[4] = -g2;
-            out[5] = 1.0 - kappa + g1;
-        }
     }
 }
 

@@ -5,8 +5,11 @@
 //! other members. Convolutions and dense layers are the products of `product.rs`; the rest is loops that the compiler
 //! vectorises, for the instruction set found at run time (`simd.rs`).
 
+mod activation;
 mod adam;
 mod average;
+mod average_pool;
+mod channels;
 mod conv;
 mod dense;
 mod elementary;
@@ -23,7 +26,7 @@ mod simd;
 
 use crate::device::{Engine, Next, Sink, Watch};
 use crate::numeric::median;
-use crate::plan::{Op, Plan, TensorId};
+use crate::plan::{LensOp, NetworkOp, Op, Plan, TensorId};
 use anyhow::{Result, ensure};
 use memory::{Memory, Need, Scratch};
 use std::time::Instant;
@@ -51,32 +54,41 @@ trait Native {
 /// No wildcard: an operation without a native twin does not compile.
 fn native(op: &Op) -> &dyn Native {
     match op {
-        Op::Gather(op) => op,
-        Op::ConvForward(op) => op,
-        Op::ConvGradInput(op) => op,
-        Op::ConvGradWeight(op) => op,
-        Op::NormStats(op) => op,
-        Op::NormForward(op) => op,
-        Op::NormGradParam(op) => op,
-        Op::NormGradInput(op) => op,
-        Op::PoolForward(op) => op,
-        Op::PoolGradInput(op) => op,
-        Op::DenseForward(op) => op,
-        Op::DenseGradInput(op) => op,
-        Op::DenseGradWeight(op) => op,
-        Op::HeadsForward(op) => op,
-        Op::HeadsLoss(op) => op,
-        Op::HeadsGradInput(op) => op,
-        Op::HeadsGradWeight(op) => op,
-        Op::Fgsm(op) => op,
-        Op::Adam(op) => op,
-        Op::Average(op) => op,
-        Op::LensDeflect(op) => op,
-        Op::LensPsf(op) => op,
-        Op::LensRender(op) => op,
-        Op::LensConvolve(op) => op,
-        Op::LensNoise(op) => op,
-        Op::LensArcs(op) => op,
+        Op::Network(op) => match op {
+            NetworkOp::Gather(op) => op,
+            NetworkOp::ConvForward(op) => op,
+            NetworkOp::ConvGradInput(op) => op,
+            NetworkOp::ConvGradWeight(op) => op,
+            NetworkOp::NormStats(op) => op,
+            NetworkOp::NormForward(op) => op,
+            NetworkOp::NormGradParam(op) => op,
+            NetworkOp::NormGradInput(op) => op,
+            NetworkOp::PoolForward(op) => op,
+            NetworkOp::PoolGradInput(op) => op,
+            NetworkOp::AveragePoolForward(op) => op,
+            NetworkOp::AveragePoolGradInput(op) => op,
+            NetworkOp::DenseForward(op) => op,
+            NetworkOp::DenseGradInput(op) => op,
+            NetworkOp::DenseGradWeight(op) => op,
+            NetworkOp::ActivationForward(op) => op,
+            NetworkOp::ActivationGradInput(op) => op,
+            NetworkOp::AddForward(op) => op,
+            NetworkOp::ChannelCopy(op) => op,
+            NetworkOp::HeadsForward(op) => op,
+            NetworkOp::HeadsLoss(op) => op,
+            NetworkOp::HeadsGradInput(op) => op,
+            NetworkOp::HeadsGradWeight(op) => op,
+            NetworkOp::Fgsm(op) => op,
+            NetworkOp::Adam(op) => op,
+            NetworkOp::Average(op) => op,
+        },
+        Op::Lens(op) => match op {
+            LensOp::LensPsf(op) => op,
+            LensOp::LensRender(op) => op,
+            LensOp::LensConvolve(op) => op,
+            LensOp::LensNoise(op) => op,
+            LensOp::LensArcs(op) => op,
+        },
     }
 }
 

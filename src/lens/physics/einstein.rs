@@ -1,4 +1,4 @@
-//! From Einstein radii to masses and velocity dispersions, and back.
+//! Conversions between Einstein radii, masses and velocity dispersions.
 
 use super::cosmology::Distances;
 use super::units::{ARCSEC, SOLAR_MASSES_PER_MPC, SPEED_OF_LIGHT};
@@ -7,35 +7,31 @@ use std::f64::consts::PI;
 impl Distances {
     /// Mass inside the Einstein radius, solar masses; `theta_e` in arcsec.
     ///
-    /// R_E = sqrt(4 G M D_LS / (c^2 D_L D_S)) as an angle (Schneider, Kochanek & Wambsganss 2006, part 1, eq. 18),
-    /// solved for M. Any lens that is symmetric about the line of sight has it.
+    /// theta_e = sqrt(4 G M D_LS / (c^2 D_L D_S)) (Schneider, Kochanek & Wambsganss 2006, part 1, eq. 18), solved for M.
+    /// It holds for any lens that is symmetric about the line of sight.
     pub fn einstein_mass(&self, theta_e: f64) -> f64 {
         let angle = theta_e * ARCSEC;
         SOLAR_MASSES_PER_MPC / 4.0 * angle * angle * self.lens * self.source / self.lens_source
     }
 
-    /// Einstein radius, arcsec, of `mass` in solar masses: [`einstein_mass`](Self::einstein_mass) turned round.
+    /// Einstein radius, arcsec, of `mass` in solar masses: the inverse of [`einstein_mass`](Self::einstein_mass).
     pub fn einstein_radius(&self, mass: f64) -> f64 {
         (4.0 * mass / SOLAR_MASSES_PER_MPC * self.lens_source / (self.lens * self.source)).sqrt() / ARCSEC
     }
 
-    /// Critical surface density c^2 D_S / (4 pi G D_L D_LS), solar masses per kpc^2.
-    pub fn critical_surface_density(&self) -> f64 {
-        SOLAR_MASSES_PER_MPC / (4.0 * PI) * self.source / (self.lens * self.lens_source) * 1e-6
-    }
-
-    /// Velocity dispersion of the singular isothermal sphere, km/s, with this `theta_e` in arcsec:
-    /// theta_e = 4 pi (sigma_v / c)^2 D_LS / D_S.
+    /// Velocity dispersion, km/s, of a singular isothermal sphere with the Einstein radius `theta_e` in arcsec:
+    /// theta_e = 4 pi (sigma_v / c)^2 D_LS / D_S (Schneider, Kochanek & Wambsganss 2006, part 1).
     pub fn velocity_dispersion(&self, theta_e: f64) -> f64 {
         SPEED_OF_LIGHT * (theta_e * ARCSEC / (4.0 * PI) * self.source / self.lens_source).sqrt()
     }
 
-    /// Einstein radius, arcsec, of a singular isothermal sphere with velocity dispersion `sigma_v` in km/s.
+    /// Einstein radius, arcsec, of a singular isothermal sphere with velocity dispersion `sigma_v` in km/s: the inverse of
+    /// [`velocity_dispersion`](Self::velocity_dispersion).
     pub fn isothermal_radius(&self, sigma_v: f64) -> f64 {
         4.0 * PI * (sigma_v / SPEED_OF_LIGHT).powi(2) * self.lens_source / self.source / ARCSEC
     }
 
-    /// Length in kpc at the lens that is seen under `angle` in arcsec.
+    /// Transverse length, kpc, at the lens that subtends `angle` in arcsec.
     pub fn at_lens(&self, angle: f64) -> f64 {
         1e3 * self.lens * angle * ARCSEC
     }
@@ -51,8 +47,8 @@ mod tests {
     }
 
     #[test]
-    fn worked_examples_are_those_of_astropy() {
-        // theta_e, z_lens, z_source; M [M_sun], sigma_v [km/s], R_E [kpc], critical density [M_sun/kpc^2] by astropy
+    fn worked_examples_agree_with_astropy() {
+        // theta_e, z_lens, z_source; M [M_sun], sigma_v [km/s], R_E [kpc], critical surface density [M_sun/kpc^2] from astropy
         // 8.0.2, LambdaCDM(H0=67.66, Om0=0.3111, Ode0=0.6889, Tcmb0=0) and its constants
         let examples = [
             (
@@ -88,14 +84,13 @@ mod tests {
             assert_close(d.einstein_mass(theta_e), mass, 1e-8);
             assert_close(d.velocity_dispersion(theta_e), sigma_v, 1e-8);
             assert_close(d.at_lens(theta_e), radius, 1e-8);
-            assert_close(d.critical_surface_density(), density, 1e-8);
-            // the mean surface density inside the Einstein radius is the critical one
+            // The mean surface density inside the Einstein radius is the critical one.
             assert_close(d.einstein_mass(theta_e), PI * radius * radius * density, 1e-8);
         }
     }
 
     #[test]
-    fn there_and_back() {
+    fn inverses() {
         let d = Cosmology::default().distances(0.3, 1.2).unwrap();
         for theta_e in [1e-6, 0.4, 1.0, 30.0] {
             assert_close(d.einstein_radius(d.einstein_mass(theta_e)), theta_e, 1e-14);
@@ -104,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mass_by_hand() {
+    fn the_mass_agrees_with_a_calculation_by_hand() {
         // D_L = 1000, D_S = 2000, D_LS = 1250 Mpc: M = theta^2 c^2 / (4 G) x 1600 Mpc, with 1" = 4.84814e-6 rad and
         // c^2 / G = 2.08968e19 M_sun/Mpc: 2.35045e-11 x 5.22421e18 x 1600 = 1.96467e11
         let d = Distances {

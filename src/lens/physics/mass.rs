@@ -1,46 +1,54 @@
-//! The mass model in f64: what it bends, and how large its critical curve is.
+//! The mass model in f64: deflection, convergence and the size of the critical curve.
 
 use std::f64::consts::{PI, TAU};
 
 /// An elliptical power law with external shear (Tessore & Metcalf 2015, A&A 580, A79); slope 1 is the singular
-/// isothermal ellipsoid (Kormann et al. 1994, A&A 284, 285). Lengths are arcsec, angles radian.
+/// isothermal ellipsoid (Kormann et al. 1994, A&A 284, 285).
+///
+/// The convergence is (2 - t)/2 (b/R)^t with R^2 = q^2 x^2 + y^2 along the axes, where t is the slope, q the axis ratio
+/// and b the [`scale`](Self::scale). Lengths are in arcsec, angles in radians.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mass {
+pub struct MassModel {
+    /// Centre, arcsec from the image centre along columns.
     pub x: f64,
+    /// Centre, arcsec from the image centre along rows.
     pub y: f64,
-    /// Mean convergence 1 inside the ellipse of area pi theta_e^2, shear left out; 0 is no mass.
+    /// Einstein radius: the mean convergence inside the ellipse of area pi theta_e^2 is 1, without the shear. 0 means no
+    /// mass.
     pub theta_e: f64,
     /// Minor over major axis of the convergence.
     pub axis_ratio: f64,
-    /// Of the major axis, from x to y.
+    /// Angle of the major axis, from x towards y.
     pub angle: f64,
-    /// Convergence falls as R^-slope, 0 < slope < 2.
+    /// Logarithmic slope t of the convergence, 0 < t < 2; 1 is isothermal.
     pub slope: f64,
     /// External shear: gamma1, gamma2.
     pub shear: [f64; 2],
 }
 
-/// Error of the series, relative to its sum, and most terms: axis ratio 0.2 takes 36.
+/// Error of the truncated series, relative to its sum.
 const SERIES_ERROR: f64 = 3e-7;
+/// Largest number of terms; an axis ratio of 0.2 takes 36.
 const MAX_TERMS: u32 = 64;
 
-/// Angles at which the critical curve is looked for: its radius is smooth and periodic, so the sum converges fast.
+/// Directions in which the critical radius is computed. It is smooth and periodic, so the sum converges fast.
 const ANGLES: usize = 720;
 
-impl Mass {
-    /// Scale b of the convergence (2 - t)/2 (b/R)^t, R^2 = q^2 x^2 + y^2.
+impl MassModel {
+    /// Scale b = theta_e sqrt(q) of the convergence, arcsec.
     pub fn scale(&self) -> f64 {
         self.theta_e * self.axis_ratio.sqrt()
     }
 
-    /// Terms of the deflection's series that f32 needs: its coefficients fall faster than ((1 - q)/(1 + q))^n.
+    /// Terms of the deflection series that an f32 evaluation needs: the coefficients fall faster than
+    /// ((1 - q)/(1 + q))^n.
     pub fn terms(&self) -> u32 {
         let f = (1.0 - self.axis_ratio) / (1.0 + self.axis_ratio);
         let terms = (SERIES_ERROR * (1.0 - f)).ln() / f.max(1e-9).ln();
         (terms.ceil() as u32).clamp(1, MAX_TERMS)
     }
 
-    /// Deflection at (x, y), without shear: arcsec.
+    /// Deflection at (x, y), arcsec, without the external shear (Tessore & Metcalf 2015, eqs. 13 and 23 to 29).
     pub fn alpha(&self, x: f64, y: f64) -> [f64; 2] {
         let (sin, cos) = self.angle.sin_cos();
         let (dx, dy) = (x - self.x, y - self.y);
@@ -53,18 +61,18 @@ impl Mass {
         let unit = [e[0] / radius, e[1] / radius];
         let f = (1.0 - q) / (1.0 + q);
         let square = times(unit, unit);
-        let turn = [-f * square[0], -f * square[1]];
+        let factor = [-f * square[0], -f * square[1]];
         let (mut term, mut sum) = (unit, unit);
         for n in 1..=2 * self.terms() {
             let k = (2.0 * f64::from(n) - (2.0 - t)) / (2.0 * f64::from(n) + (2.0 - t));
-            term = times(turn, term).map(|v| k * v);
+            term = times(factor, term).map(|v| k * v);
             sum = [sum[0] + term[0], sum[1] + term[1]];
         }
         let scale = 2.0 * self.scale() / (1.0 + q) * (self.scale() / radius).powf(t - 1.0);
         times([cos, sin], sum.map(|v| scale * v))
     }
 
-    /// Convergence at (x, y).
+    /// Convergence at (x, y); infinite at the centre.
     pub fn kappa(&self, x: f64, y: f64) -> f64 {
         let (sin, cos) = self.angle.sin_cos();
         let (dx, dy) = (x - self.x, y - self.y);
@@ -72,8 +80,8 @@ impl Mass {
         0.5 * (2.0 - self.slope) * (self.scale() / radius).powf(self.slope)
     }
 
-    /// Radius of the circle with the area inside the tangential critical curve, shear included: arcsec; 0 where there
-    /// is no mass, infinite where the shear is so strong that no closed curve is left.
+    /// Radius, arcsec, of the circle with the area inside the tangential critical curve, including the external shear. It
+    /// is 0 without mass, and infinite if the shear is so strong that the curve is not closed.
     pub fn theta_e_crit(&self) -> f64 {
         if self.theta_e == 0.0 {
             return 0.0;
@@ -84,24 +92,25 @@ impl Mass {
         (area / PI).sqrt()
     }
 
-    /// Where the outermost critical point lies in the direction `phi`, from the centre.
+    /// Distance of the outermost critical point from the centre in the direction `phi`.
     ///
-    /// The deflection is homogeneous of degree 1 - t, so its Jacobian at radius r is r^-t J, with J that at 1"; with the
-    /// shear's, det(I - G - s J) = 0 is an equation of second degree in s = r^-t, whose least positive root is it.
+    /// The deflection is homogeneous of degree 1 - t, so its Jacobian at radius r is r^-t J, where J is the Jacobian at 1".
+    /// With the Jacobian G of the shear, det(I - G - s J) = 0 is a quadratic equation in s = r^-t; its smallest positive
+    /// root gives the radius.
     fn critical_radius(&self, phi: f64) -> f64 {
         let (sin, cos) = phi.sin_cos();
         let (x, y) = (self.x + cos, self.y + sin);
         let (alpha, kappa) = (self.alpha(x, y), self.kappa(x, y));
         // gamma = z ((1 - t) alpha - z kappa) at |z| = 1.
         let z = [cos, sin];
-        let share = 1.0 - self.slope;
-        let gamma = times(z, [share * alpha[0] - kappa * z[0], share * alpha[1] - kappa * z[1]]);
+        let degree = 1.0 - self.slope;
+        let gamma = times(z, [degree * alpha[0] - kappa * z[0], degree * alpha[1] - kappa * z[1]]);
         let [g1, g2] = self.shear;
         // det(I - G - s J) = (1 - s kappa)^2 - |G + s gamma|^2 = c + s b + s^2 a.
         let a = kappa * kappa - gamma[0] * gamma[0] - gamma[1] * gamma[1];
         let b = -2.0 * (kappa + g1 * gamma[0] + g2 * gamma[1]);
         let c = 1.0 - g1 * g1 - g2 * g2;
-        // b < 0: the smaller root without cancellation, right for a = 0 too.
+        // The smaller root, as b < 0; this form avoids cancellation and holds for a = 0.
         let s = 2.0 * c / (-b + (b * b - 4.0 * a * c).max(0.0).sqrt());
         if s > 0.0 {
             s.powf(-1.0 / self.slope)
@@ -111,6 +120,7 @@ impl Mass {
     }
 }
 
+/// Product of two complex numbers.
 fn times(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
     [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]]
 }
@@ -119,8 +129,8 @@ fn times(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
 mod tests {
     use super::*;
 
-    fn mass(axis_ratio: f64, slope: f64, shear: [f64; 2]) -> Mass {
-        Mass {
+    fn mass(axis_ratio: f64, slope: f64, shear: [f64; 2]) -> MassModel {
+        MassModel {
             x: 0.1,
             y: -0.2,
             theta_e: 1.3,
@@ -133,7 +143,7 @@ mod tests {
 
     /// The critical curve of an isothermal ellipsoid is where its convergence is 1/2, and encloses pi theta_e^2.
     #[test]
-    fn an_isothermal_ellipsoid_without_shear_has_one_radius() {
+    fn without_shear_both_radii_of_isothermal_or_round_masses_agree() {
         for q in [0.2, 0.5, 0.8, 1.0] {
             let radius = mass(q, 1.0, [0.0; 2]).theta_e_crit();
             assert!((radius / 1.3 - 1.0).abs() < 1e-6, "{q}: {radius}");
@@ -146,14 +156,14 @@ mod tests {
 
     /// A singular isothermal sphere in shear gamma: r = theta_e (1 - gamma cos 2 phi) / (1 - gamma^2).
     #[test]
-    fn shear_enlarges_the_critical_curve_as_it_should() {
+    fn the_critical_curve_of_a_sheared_isothermal_sphere() {
         let gamma: f64 = 0.1;
         let radius = mass(1.0, 1.0, [gamma, 0.0]).theta_e_crit();
         let want = 1.3 * (1.0 + gamma * gamma / 2.0).sqrt() / (1.0 - gamma * gamma);
         assert!((radius / want - 1.0).abs() < 1e-9, "{radius} {want}");
     }
 
-    /// By brute force: the determinant of differences of the deflection changes sign there.
+    /// By brute force: the determinant, from finite differences of the deflection, changes sign there.
     #[test]
     fn the_critical_radius_is_where_the_magnification_diverges() {
         for (q, t, shear) in [

@@ -1,12 +1,16 @@
 //! Distances, Einstein radii, masses, and the mass model of a simulated lens.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
 //! | [`cosmology`], [`units`] | distances, constants |
-//! | [`einstein`] | Einstein radius, mass inside it, velocity dispersion |
-//! | [`mass`] | the mass model in f64: deflection, critical curve |
+//! | [`einstein`] | conversions between Einstein radius, enclosed mass and velocity dispersion |
+//! | [`mass`] | the mass model in f64: deflection, convergence, critical curve |
 
 pub mod cosmology;
 pub mod einstein;
+mod error;
 pub mod mass;
+mod quadrature;
 pub mod units;
+
+pub use error::Error;

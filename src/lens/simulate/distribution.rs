@@ -1,39 +1,45 @@
-//! One quantity's distribution, as a population's file has it.
+//! The distribution of one quantity of a population.
 
-use anyhow::{Result, ensure};
+use super::population::PopulationError;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-/// `0.9`, `{ uniform = [0.5, 1] }`, `{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }` and so on. Where `within` is
-/// given, values are drawn until one lies in it.
+/// A number or a random variable: `0.9`, `{ uniform = [0.5, 1] }` or `{ log_normal = [1.3, 0.42], within = [0.45, 4.2] }`
+/// for instance. With `within`, values are drawn until one lies in that range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]
 pub enum Distribution {
+    /// Always this value.
     Fixed(f64),
+    /// A random variable.
     Drawn(Drawn),
 }
 
+/// A random variable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawn {
-    pub shape: Shape,
+    /// Its distribution, before truncation.
+    pub shape: Family,
+    /// The range to which it is truncated.
     pub within: Option<[f64; 2]>,
 }
 
+/// A family of distributions with its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Shape {
-    /// Smallest and largest.
+pub enum Family {
+    /// Smallest and largest value.
     Uniform([f64; 2]),
-    /// Smallest and largest, uniform in the logarithm.
+    /// Smallest and largest value; uniform in the logarithm.
     LogUniform([f64; 2]),
     /// Mean and standard deviation.
     Normal([f64; 2]),
     /// Median, and standard deviation of the natural logarithm.
     LogNormal([f64; 2]),
-    /// Its mode.
+    /// Mode.
     Rayleigh(f64),
-    /// Quantiles at probabilities evenly spaced from 0 to 1, linear between them.
+    /// Quantiles at probabilities evenly spaced from 0 to 1, with linear interpolation.
     Quantiles(Vec<f64>),
 }
 
@@ -48,11 +54,11 @@ impl TryFrom<toml::Value> for Distribution {
                 let within = table.remove("within").map(toml::Value::try_into).transpose();
                 let within = within.map_err(|error| format!("within: {}", error.message()))?;
                 let shape = toml::Value::Table(table).try_into();
-                let shape: Shape = shape.map_err(|error| error.message().to_string())?;
+                let shape: Family = shape.map_err(|error| error.message().to_string())?;
                 Ok(Distribution::Drawn(Drawn { shape, within }))
             }
             other => Err(format!(
-                "{other} is no distribution: a number or a table like {{ uniform = [0, 1] }} is"
+                "{other} is not a distribution; expected a number or a table such as {{ uniform = [0, 1] }}"
             )),
         }
     }
@@ -63,7 +69,7 @@ impl From<Distribution> for toml::Value {
         match distribution {
             Distribution::Fixed(value) => toml::Value::Float(value),
             Distribution::Drawn(Drawn { shape, within }) => {
-                let mut value = toml::Value::try_from(shape).expect("numbers and lists of them");
+                let mut value = toml::Value::try_from(shape).expect("numbers and lists of numbers");
                 if let (Some(table), Some(within)) = (value.as_table_mut(), within) {
                     table.insert("within".into(), toml::Value::from(within.to_vec()));
                 }
@@ -74,9 +80,10 @@ impl From<Distribution> for toml::Value {
 }
 
 /// Draws after which a value is moved to the nearest end of `within`.
-const TRIES: usize = 1000;
+const MAX_DRAWS: usize = 1000;
 
 impl Distribution {
+    /// One random value.
     pub fn draw(&self, rng: &mut impl Rng) -> f64 {
         match self {
             Distribution::Fixed(value) => *value,
@@ -86,7 +93,7 @@ impl Distribution {
                 within: Some([low, high]),
             }) => {
                 let mut value = shape.draw(rng);
-                for _ in 1..TRIES {
+                for _ in 1..MAX_DRAWS {
                     if (*low..=*high).contains(&value) {
                         break;
                     }
@@ -97,7 +104,7 @@ impl Distribution {
         }
     }
 
-    /// Smallest and largest value that can come out; infinite where there is none.
+    /// Smallest and largest value that can be drawn; infinite if there is no bound.
     pub fn range(&self) -> [f64; 2] {
         let (shape, within) = match self {
             Distribution::Fixed(value) => return [*value; 2],
@@ -106,53 +113,65 @@ impl Distribution {
             }
         };
         let [low, high] = match shape {
-            Shape::Uniform(ends) | Shape::LogUniform(ends) => *ends,
-            Shape::Normal([mean, 0.0]) => [*mean; 2],
-            Shape::Normal(_) => [f64::NEG_INFINITY, f64::INFINITY],
-            Shape::LogNormal([median, 0.0]) => [*median; 2],
-            Shape::LogNormal(_) | Shape::Rayleigh(_) => [0.0, f64::INFINITY],
-            Shape::Quantiles(values) => [values[0], values[values.len() - 1]],
+            Family::Uniform(ends) | Family::LogUniform(ends) => *ends,
+            Family::Normal([mean, 0.0]) => [*mean; 2],
+            Family::Normal(_) => [f64::NEG_INFINITY, f64::INFINITY],
+            Family::LogNormal([median, 0.0]) => [*median; 2],
+            Family::LogNormal(_) | Family::Rayleigh(_) => [0.0, f64::INFINITY],
+            Family::Quantiles(values) => [values[0], values[values.len() - 1]],
         };
         [low.max(within[0]), high.min(within[1])]
     }
 
-    /// Fails, naming `key`, unless the distribution makes sense and all of it lies from `low` to `high`.
+    /// Checks that the parameters are consistent and that all values lie between `low` and `high`.
     ///
     /// # Errors
-    /// Say the key, its value and what is allowed.
-    pub fn check(&self, key: &str, low: f64, high: f64) -> Result<()> {
+    /// [`PopulationError::Distribution`] or [`PopulationError::Range`], about `key`; [`PopulationError::Value`] for a fixed
+    /// value.
+    pub fn check(&self, key: &str, low: f64, high: f64) -> Result<(), PopulationError> {
         if let Distribution::Drawn(Drawn { shape, within }) = self {
-            let ordered = |[a, b]: [f64; 2]| a.is_finite() && b.is_finite() && a <= b;
-            let sound = match shape {
-                Shape::Uniform(ends) => ordered(*ends),
-                Shape::LogUniform(ends) => ordered(*ends) && ends[0] > 0.0,
-                Shape::Normal([mean, sigma]) => mean.is_finite() && sigma.is_finite() && *sigma >= 0.0,
-                Shape::LogNormal([median, sigma]) => *median > 0.0 && sigma.is_finite() && *sigma >= 0.0,
-                Shape::Rayleigh(mode) => mode.is_finite() && *mode > 0.0,
-                Shape::Quantiles(values) => values.len() > 1 && values.windows(2).all(|w| ordered([w[0], w[1]])),
+            let require = |ok, requirement| match ok {
+                true => Ok(()),
+                false => Err(PopulationError::Distribution {
+                    key: key.into(),
+                    distribution: self.to_string(),
+                    requirement,
+                }),
             };
-            ensure!(
-                sound,
-                "{key} = {self}: widths must not be negative, medians, modes and logarithmic ends must be positive, \
-                 and ends and quantiles must grow"
-            );
-            ensure!(
-                within.is_none_or(ordered),
-                "{key} = {self}: 'within' must name the smallest value, then the largest"
-            );
+            require(
+                shape.is_consistent(),
+                "widths must not be negative; medians, modes and logarithmic ends must be positive; ends and quantiles \
+                 must increase",
+            )?;
+            require(
+                within.is_none_or(is_ordered),
+                "'within' must be the smallest value, then the largest",
+            )?;
         }
         let [least, most] = self.range();
-        ensure!(
-            least <= most && least >= low && most <= high,
-            "{key} = {self} can be anything from {least} to {most}; allowed is {}",
-            allowed(low, high)
-        );
-        Ok(())
+        if least <= most && least >= low && most <= high {
+            return Ok(());
+        }
+        let (key, allowed) = (key.to_owned(), range_text(low, high));
+        Err(match self {
+            Distribution::Fixed(value) => PopulationError::Value {
+                key,
+                value: value.to_string(),
+                allowed,
+            },
+            Distribution::Drawn(_) => PopulationError::Range {
+                key,
+                distribution: self.to_string(),
+                least,
+                most,
+                allowed,
+            },
+        })
     }
 }
 
-/// For people.
-pub fn allowed(low: f64, high: f64) -> String {
+/// A range in words.
+pub(super) fn range_text(low: f64, high: f64) -> String {
     match (low.is_finite(), high.is_finite()) {
         (true, true) => format!("{low} to {high}"),
         (true, false) => format!("{low} or more"),
@@ -161,34 +180,47 @@ pub fn allowed(low: f64, high: f64) -> String {
     }
 }
 
+/// As in the file.
 impl std::fmt::Display for Distribution {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
             Distribution::Fixed(value) => write!(f, "{value}"),
-            Distribution::Drawn(Drawn { shape, within }) => {
-                write!(f, "{shape:?}")?;
-                within.map_or(Ok(()), |within| write!(f, " within {within:?}"))
-            }
+            Distribution::Drawn(_) => write!(f, "{}", toml::Value::from(self.clone())),
         }
     }
 }
 
-impl Shape {
+impl Family {
     fn draw(&self, rng: &mut impl Rng) -> f64 {
         let mut uniform = || rng.random_range(0.0..1.0f64);
         match self {
-            Shape::Uniform([a, b]) => a + (b - a) * uniform(),
-            Shape::LogUniform([a, b]) => a * (b / a).powf(uniform()),
-            Shape::Normal([mean, sigma]) => mean + sigma * normal(rng),
-            Shape::LogNormal([median, sigma]) => median * (sigma * normal(rng)).exp(),
-            Shape::Rayleigh(mode) => mode * (-2.0 * (1.0 - uniform()).ln()).sqrt(),
-            Shape::Quantiles(values) => {
+            Family::Uniform([a, b]) => a + (b - a) * uniform(),
+            Family::LogUniform([a, b]) => a * (b / a).powf(uniform()),
+            Family::Normal([mean, sigma]) => mean + sigma * normal(rng),
+            Family::LogNormal([median, sigma]) => median * (sigma * normal(rng)).exp(),
+            Family::Rayleigh(mode) => mode * (-2.0 * (1.0 - uniform()).ln()).sqrt(),
+            Family::Quantiles(values) => {
                 let place = uniform() * (values.len() - 1) as f64;
                 let k = (place as usize).min(values.len() - 2);
                 values[k] + (place - k as f64) * (values[k + 1] - values[k])
             }
         }
     }
+
+    fn is_consistent(&self) -> bool {
+        match self {
+            Family::Uniform(ends) => is_ordered(*ends),
+            Family::LogUniform(ends) => is_ordered(*ends) && ends[0] > 0.0,
+            Family::Normal([mean, sigma]) => mean.is_finite() && sigma.is_finite() && *sigma >= 0.0,
+            Family::LogNormal([median, sigma]) => *median > 0.0 && sigma.is_finite() && *sigma >= 0.0,
+            Family::Rayleigh(mode) => mode.is_finite() && *mode > 0.0,
+            Family::Quantiles(values) => values.len() > 1 && values.windows(2).all(|w| is_ordered([w[0], w[1]])),
+        }
+    }
+}
+
+fn is_ordered([a, b]: [f64; 2]) -> bool {
+    a.is_finite() && b.is_finite() && a <= b
 }
 
 fn normal(rng: &mut impl Rng) -> f64 {
@@ -211,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn each_shape_has_the_median_that_it_should_and_keeps_within_its_ends() {
+    fn every_family_has_its_median_and_stays_in_its_range() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for (text, median) in [
             ("0.9", 0.9),
@@ -237,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_with_its_key_and_what_is_allowed() {
+    fn impossible_distributions_are_errors_with_key_and_range() {
         for text in [
             "-1",
             "{ uniform = [3, 1] }",

@@ -1,15 +1,19 @@
-//! One object of a population, by seed and number: the same whatever is drawn before or after it.
+//! Draws an object of a population from a seed and its number, independently of the other objects.
+//!
+//! The order of the random numbers is part of the result: changing it changes every object.
 
-use super::object::{Light, Object, Rectangle, Seen};
-use super::population::{Brightness, Isothermal, MAX_CLUMPS, MAX_NEIGHBOURS, Population, Psf, Radius};
-use crate::lens::physics::mass::Mass;
+use super::object::{Conditions, Light, Object, Rectangle};
+use super::population::einstein_radius::Isothermal;
+use super::population::{Brightness, MAX_CLUMPS, MAX_NEIGHBOURS, Population, Psf, Radius};
+use crate::lens::physics::mass::MassModel;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Poisson, StandardNormal};
 use std::f64::consts::{PI, TAU};
 
 impl Population {
-    pub fn draw(&self, seed: u64, number: u64) -> Object {
+    /// Object `number` of the population with the random seed `seed`.
+    pub fn object(&self, seed: u64, number: u64) -> Object {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(number);
         let rng = &mut rng;
@@ -28,19 +32,19 @@ impl Population {
             isothermal,
             source: if is_lens { source } else { vec![] },
             light: lights,
-            seen: self.seen(rng),
-            masks: self.masks(rng),
+            conditions: self.conditions(rng),
+            masks: self.rectangles(rng),
             source_offset,
         }
     }
 
-    fn mass(&self, rng: &mut impl Rng) -> (Mass, Option<Isothermal>) {
+    fn mass(&self, rng: &mut impl Rng) -> (MassModel, Option<Isothermal>) {
         let d = &self.deflector;
         let mut shift = || d.centre * rng.random_range(-1.0..=1.0);
         let (x, y) = (shift(), shift());
         let (shear, direction) = (d.shear.draw(rng), TAU * rng.random::<f64>());
         let (theta_e, isothermal) = d.theta_e.draw(rng);
-        let mass = Mass {
+        let mass = MassModel {
             x,
             y,
             theta_e,
@@ -52,7 +56,7 @@ impl Population {
         (mass, isothermal)
     }
 
-    fn lens_light(&self, mass: &Mass, rng: &mut impl Rng) -> Light {
+    fn lens_light(&self, mass: &MassModel, rng: &mut impl Rng) -> Light {
         let l = &self.lens_light;
         Light {
             x: mass.x,
@@ -65,8 +69,8 @@ impl Population {
         }
     }
 
-    /// The source and its clumps, and its offset from the deflector.
-    fn source(&self, mass: &Mass, rng: &mut impl Rng) -> (Vec<Light>, [f64; 2]) {
+    /// The source with its clumps, and its position relative to the deflector.
+    fn source(&self, mass: &MassModel, rng: &mut impl Rng) -> (Vec<Light>, [f64; 2]) {
         let s = &self.source;
         let offset = s.offset.within.draw(rng) * mass.theta_e * rng.random::<f64>().sqrt();
         let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
@@ -82,22 +86,22 @@ impl Population {
         };
         let mut all = vec![body];
         for _ in 0..MAX_CLUMPS {
-            // What is not used is drawn too: one object's clumps do not change what else it has.
-            let more = rng.random_bool(s.clumps);
-            let (share, r) = (rng.random_range(0.1..0.5), rng.random::<f64>().sqrt());
+            // Numbers are drawn for absent clumps too, so that the rest of the object does not depend on them.
+            let present = rng.random_bool(s.clumps);
+            let (fraction, r) = (rng.random_range(0.1..0.5), rng.random::<f64>().sqrt());
             let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
-            if !more {
+            if !present {
                 continue;
             }
             let body = all[0].clone();
-            all[0].flux.iter_mut().for_each(|flux| *flux *= 1.0 - share);
+            all[0].flux.iter_mut().for_each(|flux| *flux *= 1.0 - fraction);
             all.push(Light {
                 x: body.x + body.radius * r * cos,
                 y: body.y + body.radius * r * sin,
                 radius: body.radius / 3.0,
                 index: 1.0,
                 axis_ratio: 1.0,
-                flux: body.flux.iter().map(|flux| share * flux).collect(),
+                flux: body.flux.iter().map(|flux| fraction * flux).collect(),
                 ..body
             });
         }
@@ -109,7 +113,7 @@ impl Population {
         let number = Poisson::new(n.number.max(1e-9)).expect("a positive mean").sample(rng) as usize;
         let side = self.size as f64 * self.pixel_scale;
         for _ in 0..number.min(MAX_NEIGHBOURS) {
-            // Not on the lens itself.
+            // Not on top of the central galaxy.
             let clear = 0.12 * side;
             let (mut x, mut y) = (0.0f64, 0.0);
             while x.hypot(y) < clear {
@@ -128,7 +132,7 @@ impl Population {
         }
     }
 
-    /// Total in each band, pixel values.
+    /// Total flux in each band, pixel values.
     fn flux(&self, b: &Brightness, rng: &mut impl Rng) -> Vec<f64> {
         let first = match (&b.magnitude, &b.flux) {
             (Some(magnitude), _) => 10f64.powf(-0.4 * (magnitude.draw(rng) - self.zero_point)),
@@ -139,13 +143,13 @@ impl Population {
             let normal: f64 = StandardNormal.sample(rng);
             (b.colour_scatter * normal).exp()
         };
-        // The first band is what the others are compared with.
-        let of = |(k, colour): (usize, &f64)| first * colour * if k == 0 { 1.0 } else { scatter() };
-        b.colours.iter().enumerate().map(of).collect()
+        // The first band is the reference of the colours and has no scatter.
+        let flux = |(k, colour): (usize, &f64)| first * colour * if k == 0 { 1.0 } else { scatter() };
+        b.colours.iter().enumerate().map(flux).collect()
     }
 
-    fn seen(&self, rng: &mut impl Rng) -> Vec<Seen> {
-        let mut seen = Vec::new();
+    fn conditions(&self, rng: &mut impl Rng) -> Vec<Conditions> {
+        let mut conditions = Vec::new();
         for band in &self.bands {
             let (fwhm, e) = match &band.psf {
                 Psf::Gaussian { fwhm, ellipticity } | Psf::Moffat { fwhm, ellipticity, .. } => {
@@ -154,17 +158,17 @@ impl Population {
                 Psf::Image { .. } => (1.0, 0.0),
             };
             let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
-            seen.push(Seen {
+            conditions.push(Conditions {
                 sky: band.sky.draw(rng),
                 read_noise: band.read_noise.draw(rng),
                 fwhm,
                 ellipticity: [e * cos, e * sin],
             });
         }
-        seen
+        conditions
     }
 
-    fn masks(&self, rng: &mut impl Rng) -> Vec<Rectangle> {
+    fn rectangles(&self, rng: &mut impl Rng) -> Vec<Rectangle> {
         let Some(masks) = &self.masks else { return vec![] };
         let last = self.size as u32 - 1;
         let mut out = Vec::new();
@@ -192,6 +196,7 @@ impl Population {
 }
 
 impl Radius {
+    /// A half-light radius, arcsec, for an object with the Einstein radius `theta_e`.
     fn draw(&self, theta_e: f64, rng: &mut impl Rng) -> f64 {
         let radius = match (&self.arcsec, &self.theta_e) {
             (Some(arcsec), _) => arcsec.draw(rng),

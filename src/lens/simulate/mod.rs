@@ -1,21 +1,23 @@
-//! A simulator of galaxies as a survey would see them.
+//! A simulator of galaxy images as a survey would record them. Start reading at [`simulator`].
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
-//! | [`population`] | how simulated objects are distributed and seen: a TOML file, or a preset |
-//! | [`distribution`] | one quantity's distribution |
-//! | `draw` | one object of a population, by seed and number |
-//! | [`object`] | an object's parameters, and the words of it that a device takes |
-//! | [`plan`] | the operations that make images of objects |
-//! | [`simulator`] | draw, stream through a device, hand out: start reading here |
-//! | [`write`](mod@write) | images and tables to disk |
-//! | [`preview`] | a contact sheet in colour |
+//! | [`population`] | how objects are distributed and observed: a TOML file, or a preset |
+//! | [`distribution`] | the distribution of one quantity |
+//! | `draw` | draws an object of a population from a seed and its number |
+//! | [`object`] | the parameters of an object, and their encoding for a device |
+//! | [`plan`] | the operations that turn objects into images |
+//! | [`simulator`] | draws objects, runs them on a device and returns their images |
+//! | `psf` | point spread functions that a population reads from files |
+//! | [`write`](mod@write) | writes images and tables to disk |
+//! | `preview` | a contact sheet in colour |
 
 pub mod distribution;
-pub mod draw;
+mod draw;
 pub mod object;
 pub mod plan;
 pub mod population;
-pub mod preview;
+mod preview;
+mod psf;
 pub mod simulator;
 pub mod write;

@@ -1,78 +1,90 @@
-//! One object: its parameters, and the words of it that a device takes.
+//! One object: its parameters, and the words that encode it for a device.
 
-use super::population::{Isothermal, Population};
-use crate::lens::physics::mass::Mass;
+use super::population::Population;
+use super::population::einstein_radius::Isothermal;
+use crate::lens::physics::mass::MassModel;
 use crate::plan::{LensShape, object};
 use std::f64::consts::PI;
 
-/// A galaxy, lens or not, and what is around and behind it.
+/// A galaxy, lens or not, with the galaxies around and behind it. Lengths are in arcsec from the centre of the image, x
+/// along columns, y along rows; angles are in radians.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
-    /// Its number in the population, from 0.
+    /// Number of the object in the population, counted from 0.
     pub number: u64,
+    /// Whether there is a lensed source.
     pub is_lens: bool,
-    /// Key of its noise.
+    /// Key of the random numbers of its noise.
     pub key: [u32; 2],
-    /// Nothing is lensed where it is not a lens.
-    pub mass: Mass,
-    /// What its Einstein radius follows from, where the population has physics.
+    /// Mass of the central galaxy; if the object is not a lens, it deflects nothing.
+    pub mass: MassModel,
+    /// What the Einstein radius was computed from, if the population has velocity dispersions and redshifts.
     pub isothermal: Option<Isothermal>,
-    /// The lensed source: clumps, in the source plane.
+    /// The lensed source and its clumps, with positions in the source plane.
     pub source: Vec<Light>,
-    /// The galaxy in the middle, then its neighbours.
+    /// The central galaxy, then its neighbours.
     pub light: Vec<Light>,
-    /// As the band is at that moment, by band of the population.
-    pub seen: Vec<Seen>,
+    /// Observing conditions in each band of the population.
+    pub conditions: Vec<Conditions>,
+    /// Masked pixels.
     pub masks: Vec<Rectangle>,
-    /// How the source was placed, for `truth.csv`: its offset from the lens, arcsec.
+    /// Position of the source relative to the deflector.
     pub source_offset: [f64; 2],
 }
 
 /// An elliptical Sersic profile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Light {
+    /// Centre along columns.
     pub x: f64,
+    /// Centre along rows.
     pub y: f64,
-    /// Of the ellipse with half of the light: sqrt(a b), arcsec.
+    /// Half-light radius sqrt(a b), arcsec.
     pub radius: f64,
+    /// Sersic index.
     pub index: f64,
+    /// Minor over major axis.
     pub axis_ratio: f64,
-    /// Of the major axis, from x to y, radian.
+    /// Angle of the major axis, from x towards y.
     pub angle: f64,
-    /// Total, in pixel values, by band of the population.
+    /// Total flux in each band of the population, pixel values.
     pub flux: Vec<f64>,
 }
 
-/// A band's conditions for one object.
+/// The observing conditions of one object in one band.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
-    /// Electrons a pixel.
+pub struct Conditions {
+    /// Sky, electrons per pixel.
     pub sky: f64,
-    /// Electrons.
+    /// Standard deviation of the read noise, electrons.
     pub read_noise: f64,
-    /// Full width at half maximum, arcsec.
+    /// Full width at half maximum of the point spread function, arcsec.
     pub fwhm: f64,
+    /// Ellipticity of the point spread function: e1, e2.
     pub ellipticity: [f64; 2],
 }
 
-/// Masked pixels, in the population's own image: first and last, both included.
+/// A rectangle of masked pixels in the population's image, in pixels counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rectangle {
+    /// First and last column.
     pub columns: [u32; 2],
+    /// First and last row.
     pub rows: [u32; 2],
-    /// A bit a band of the population.
+    /// Bit mask of the bands of the population.
     pub bands: u32,
 }
 
-/// b(n): half of a Sersic profile's light lies inside its radius (Ciotti & Bertin 1999, A&A 352, 447, eq. 18).
+/// b(n), with which half of the light of a Sersic profile lies inside its radius (Ciotti & Bertin 1999, A&A 352, 447,
+/// eq. 18).
 pub fn sersic_b(n: f64) -> f64 {
     2.0 * n - 1.0 / 3.0 + 4.0 / (405.0 * n) + 46.0 / (25_515.0 * n * n) + 131.0 / (1_148_175.0 * n.powi(3))
         - 2_194_697.0 / (30_690_717_750.0 * n.powi(4))
 }
 
 impl Light {
-    /// Surface brightness at the centre of a profile with the total light 1, per square arcsec: its integral is
-    /// 2 pi n radius^2 b^(-2n) Gamma(2n).
+    /// Central surface brightness of a profile with a total flux of 1, per square arcsec: the integral of exp(-b
+    /// (R/radius)^(1/n)) is 2 pi n radius^2 b^(-2n) Gamma(2n).
     fn central(&self) -> f64 {
         let b = sersic_b(self.index);
         let ln = libm::lgamma(2.0 * self.index) - 2.0 * self.index * b.ln();
@@ -81,83 +93,93 @@ impl Light {
 }
 
 impl Object {
-    /// As [`crate::plan::object`] describes it, for the given of the population's bands.
+    /// The object encoded as described in [`crate::plan::object`], with the given bands of the population.
     pub fn words(&self, shape: &LensShape, population: &Population, bands: &[usize]) -> Vec<u32> {
         let mut words = vec![0; shape.words()];
-        let put = |words: &mut [u32], at: usize, values: &[f64]| {
-            let values = values.iter().map(|&v| (v as f32).to_bits());
-            words[at..]
-                .iter_mut()
-                .zip(values)
-                .for_each(|(word, value)| *word = value);
-        };
         words[object::KEY..][..2].copy_from_slice(&self.key);
         let lights = self.source.iter().chain(&self.light).take(shape.components);
         words[object::COMPONENTS] = lights.clone().count() as u32;
         words[object::LENSED] = self.source.len() as u32;
-        let m = &self.mass;
-        let scale = if self.is_lens { m.scale() } else { 0.0 };
-        put(
-            &mut words,
-            object::MASS,
-            &[
-                m.x,
-                m.y,
-                m.angle.cos(),
-                m.angle.sin(),
-                m.axis_ratio,
-                scale,
-                m.slope,
-                0.0,
-                m.shear[0],
-                m.shear[1],
-            ],
-        );
-        words[object::MASS + 7] = m.terms();
-        for (k, r) in self.masks.iter().take(object::MAX_RECTANGLES).enumerate() {
-            let both = |[first, last]: [u32; 2]| first | last << 16;
-            let rectangle = [both(r.columns), both(r.rows), r.bands];
-            words[object::RECTANGLES + k * object::RECTANGLE_WORDS..][..3].copy_from_slice(&rectangle);
+        put(&mut words, object::MASS, &self.mass_words());
+        words[object::MASS + object::MASS_TERMS] = self.mass.terms();
+        for (k, mask) in self.masks.iter().take(object::MAX_RECTANGLES).enumerate() {
+            let at = object::RECTANGLES + k * object::RECTANGLE_WORDS;
+            words[at..][..object::RECTANGLE_WORDS].copy_from_slice(&mask.words());
         }
         for (k, &band) in bands.iter().enumerate() {
-            let (at, settings, seen) = (
-                object::BANDS + k * object::BAND_WORDS,
-                &population.bands[band],
-                &self.seen[band],
-            );
-            let [e1, e2] = seen.ellipticity;
+            let at = object::BANDS + k * object::BAND_WORDS;
+            let (settings, conditions) = (&population.bands[band], &self.conditions[band]);
+            let [e1, e2] = conditions.ellipticity;
+            let Conditions {
+                sky, read_noise, fwhm, ..
+            } = *conditions;
             let beta = settings.psf.beta();
             put(
                 &mut words,
                 at,
-                &[seen.sky, seen.read_noise, settings.electron, seen.fwhm, beta, e1, e2],
+                &[sky, read_noise, settings.electron, fwhm, beta, e1, e2],
             );
-            words[at + 7] = band as u32;
+            words[at + object::BAND_NUMBER] = band as u32;
         }
-        let pixel = f64::from(shape.pixel_scale).powi(2);
+        let pixel_area = f64::from(shape.pixel_scale).powi(2);
         for (k, light) in lights.enumerate() {
             let at = shape.components_at() + k * shape.component_words();
-            let l = light;
-            let b = sersic_b(l.index);
-            put(
-                &mut words,
-                at,
-                &[
-                    l.x,
-                    l.y,
-                    l.angle.cos(),
-                    l.angle.sin(),
-                    l.axis_ratio,
-                    1.0 / l.radius,
-                    1.0 / l.index,
-                    b,
-                ],
-            );
-            let electrons = |&band: &usize| l.flux[band] / population.bands[band].electron * l.central() * pixel;
+            put(&mut words, at, &light.words());
+            let electrons =
+                |&band: &usize| light.flux[band] / population.bands[band].electron * light.central() * pixel_area;
             let amplitudes: Vec<f64> = bands.iter().map(electrons).collect();
             put(&mut words, at + object::COMPONENT_WORDS, &amplitudes);
         }
         words
+    }
+
+    /// With a placeholder for the number of terms, which is an integer.
+    fn mass_words(&self) -> [f64; object::MASS_WORDS] {
+        let mass = &self.mass;
+        let (cos, sin) = (mass.angle.cos(), mass.angle.sin());
+        let scale = if self.is_lens { mass.scale() } else { 0.0 };
+        let [g1, g2] = mass.shear;
+        [
+            mass.x,
+            mass.y,
+            cos,
+            sin,
+            mass.axis_ratio,
+            scale,
+            mass.slope,
+            0.0,
+            g1,
+            g2,
+        ]
+    }
+}
+
+impl Light {
+    fn words(&self) -> [f64; object::COMPONENT_WORDS] {
+        [
+            self.x,
+            self.y,
+            self.angle.cos(),
+            self.angle.sin(),
+            self.axis_ratio,
+            1.0 / self.radius,
+            1.0 / self.index,
+            sersic_b(self.index),
+        ]
+    }
+}
+
+impl Rectangle {
+    fn words(&self) -> [u32; object::RECTANGLE_WORDS] {
+        let pack = |[first, last]: [u32; 2]| first | last << 16;
+        [pack(self.columns), pack(self.rows), self.bands]
+    }
+}
+
+/// Stores `values` as f32 from word `at` on.
+fn put(words: &mut [u32], at: usize, values: &[f64]) {
+    for (word, &value) in words[at..].iter_mut().zip(values) {
+        *word = (value as f32).to_bits();
     }
 }
 
@@ -166,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_has_the_light_that_it_should_half_of_it_inside_its_radius() {
+    fn a_profile_is_normalised_and_half_of_its_light_lies_inside_its_radius() {
         for index in [0.5, 1.0, 2.5, 4.0, 5.0] {
             let light = Light {
                 x: 0.0,

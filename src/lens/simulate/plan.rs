@@ -1,33 +1,35 @@
-//! The operations that make images of objects: no network, one member, the objects as the batch.
+//! The operations that turn objects into images. The plan has no network and one member; its batch are the objects.
 
-use super::population::{Population, Psf};
+use super::population::{Population, PopulationError, Psf};
+use crate::lens::Error;
 use crate::plan::*;
-use anyhow::{Result, bail, ensure};
 
-/// A plan from the words of `objects` to `images`.
+/// A plan from the words of [`objects`](Self::objects) to [`images`](Self::images).
 #[derive(Clone, Debug)]
 pub struct LensPlan {
+    /// The operations.
     pub plan: Plan,
+    /// The sizes of a batch.
     pub shape: LensShape,
-    /// (N, words): [`super::object::Object::words`].
+    /// Objects (N, words): see [`Object::words`](super::object::Object::words).
     pub objects: TensorId,
-    /// Images (N,H,W,C), then arcs (N,2): [`LensArcs`].
+    /// Images (N,H,W,C), followed by the arcs (N,2) of [`LensArcs`].
     pub images: TensorId,
-    /// (C,K,K), where the population brings its own point spread functions: to be written once.
+    /// Point spread functions (C,K,K), to be written once, if the population reads them from files.
     pub kernels: Option<TensorId>,
 }
 
-/// What of a population's images is made.
+/// The part of a population's images that is simulated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
-    /// The central `size` x `size` pixels.
+    /// Side of the central crop, pixels.
     pub size: usize,
-    /// Bands, by their place in the population.
+    /// Bands, by their position in the population.
     pub bands: Vec<usize>,
 }
 
 impl Window {
-    /// All of them.
+    /// The whole image in all bands.
     pub fn whole(population: &Population) -> Window {
         Window {
             size: population.size,
@@ -35,28 +37,34 @@ impl Window {
         }
     }
 
+    /// The central `size` x `size` pixels in the bands with these names.
+    ///
     /// # Errors
-    /// More pixels than the population's images have, none, or a band that it does not know.
-    pub fn new(population: &Population, size: usize, bands: &[String]) -> Result<Window> {
-        ensure!(
-            (1..=population.size).contains(&size),
-            "a crop of {size} pixels; allowed is 1 to {}",
-            population.size
-        );
-        let known: Vec<&str> = population.bands.iter().map(|b| b.name.as_str()).collect();
-        let place = |band: &String| match known.iter().position(|k| k == band) {
-            Some(place) => Ok(place),
-            None => bail!("the population has no band '{band}'; it has: {}", known.join(", ")),
+    /// [`Error::CropSize`] if `size` is 0 or larger than the population's images, [`Error::UnknownBand`].
+    pub fn new(population: &Population, size: usize, bands: &[String]) -> Result<Window, Error> {
+        if !(1..=population.size).contains(&size) {
+            return Err(Error::CropSize {
+                size,
+                largest: population.size,
+            });
+        }
+        let position = |name: &String| {
+            let position = population.bands.iter().position(|band| band.name == *name);
+            position.ok_or_else(|| Error::UnknownBand {
+                name: name.clone(),
+                bands: population.bands.iter().map(|band| band.name.clone()).collect(),
+            })
         };
         Ok(Window {
             size,
-            bands: bands.iter().map(place).collect::<Result<_>>()?,
+            bands: bands.iter().map(position).collect::<Result<_, _>>()?,
         })
     }
 }
 
 impl LensPlan {
-    /// `kernel`: pixels of the side of the population's own point spread functions, where it brings them.
+    /// A plan for batches of `objects` objects. `kernel` is the side, in pixels, of point spread functions that the
+    /// population reads from files; without it they are computed per object.
     pub fn new(population: &Population, window: &Window, objects: usize, kernel: Option<usize>) -> LensPlan {
         let margin = (population.size - window.size) / 2;
         let shape = LensShape {
@@ -64,10 +72,10 @@ impl LensPlan {
             h: window.size,
             w: window.size,
             bands: window.bands.len(),
-            kernel: kernel.unwrap_or_else(|| population.kernel()),
+            kernel: kernel.unwrap_or_else(|| population.psf_side()),
             pixel_scale: population.pixel_scale as f32,
             samples: population.samples,
-            components: population.components(),
+            components: population.max_components(),
             margin: [margin; 2],
         };
         let mut tensors = Vec::new();
@@ -93,28 +101,28 @@ impl LensPlan {
             },
         );
         let images = tensor("images", pixels + 2 * shape.objects);
-        let mut ops = vec![Op::LensRender(LensRender { shape, objects, light })];
+        let mut ops = vec![Op::from(LensRender { shape, objects, light })];
         if kernel.is_none() {
-            ops.push(Op::LensPsf(LensPsf {
+            ops.push(Op::from(LensPsf {
                 shape,
                 objects,
                 kernels,
             }));
         }
-        ops.push(Op::LensConvolve(LensConvolve {
+        ops.push(Op::from(LensConvolve {
             shape,
             light,
             kernels,
             same: kernel.is_some(),
             out: blurred,
         }));
-        ops.push(Op::LensNoise(LensNoise {
+        ops.push(Op::from(LensNoise {
             shape,
             objects,
             light: blurred,
             images,
         }));
-        ops.push(Op::LensArcs(LensArcs {
+        ops.push(Op::from(LensArcs {
             shape,
             objects,
             light: blurred,
@@ -136,49 +144,20 @@ impl LensPlan {
     }
 }
 
-/// The deflection alone, at (P,2) points for each object: a plan, its objects, its points and what comes out.
-pub fn deflection(shape: LensShape, points: usize) -> (Plan, [TensorId; 3]) {
-    let [objects, at, out] = [0, 1, 2].map(TensorId);
-    let lens = [
-        ("objects", shape.objects * shape.words()),
-        ("at", 2 * points),
-        ("out", 6 * shape.objects * points),
-    ];
-    let tensors = lens.map(|(name, len)| Tensor {
-        name: name.into(),
-        len,
-        shared: true,
-    });
-    let op = Op::LensDeflect(LensDeflect {
-        shape,
-        points,
-        objects,
-        at,
-        out,
-    });
-    let plan = Plan {
-        tensors: tensors.into(),
-        ops: vec![op],
-        log: None,
-        batch: shape.objects,
-    };
-    (plan, [objects, at, out])
-}
-
-/// Whether the population's bands bring their own point spread functions.
+/// Whether the population reads its point spread functions from files.
 ///
 /// # Errors
-/// Only some of them do.
-pub fn brings_kernels(population: &Population) -> Result<bool> {
-    let own = population
-        .bands
-        .iter()
-        .filter(|b| matches!(b.psf, Psf::Image { .. }))
-        .count();
-    ensure!(
-        own == 0 || own == population.bands.len(),
-        "bands.psf: {own} of {} bands have kind = \"image\"; allowed is all or none",
-        population.bands.len()
-    );
-    Ok(own > 0)
+/// [`PopulationError::MixedPsfs`] if only some bands do.
+pub(super) fn has_psf_images(population: &Population) -> Result<bool, PopulationError> {
+    let is_image = |psf: &Psf| match psf {
+        Psf::Image { .. } => true,
+        Psf::Gaussian { .. } | Psf::Moffat { .. } => false,
+    };
+    let images = population.bands.iter().filter(|band| is_image(&band.psf)).count();
+    let bands = population.bands.len();
+    match images {
+        0 => Ok(false),
+        _ if images == bands => Ok(true),
+        _ => Err(PopulationError::MixedPsfs { images, bands }),
+    }
 }

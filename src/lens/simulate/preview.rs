@@ -1,39 +1,40 @@
-//! A contact sheet in colour: the composite of Lupton et al. (2004, PASP 116, 133), which keeps colours where it is
-//! bright: all bands are scaled by asinh(Q I) / (Q I) of their mean I.
+//! A contact sheet in colour, by the method of Lupton et al. (2004, PASP 116, 133), which preserves the colours of bright
+//! pixels: all bands are scaled by the same factor asinh(Q I) / (Q I), where I is their mean.
 
 use super::population::Population;
-use crate::files::write_atomic;
-use anyhow::{Context, Result};
+use crate::files::{Error, write_atomic};
 use std::path::Path;
 
-/// Images a row of the sheet, and rows, at most.
+/// Largest number of images per row.
 const COLUMNS: usize = 10;
+/// Largest number of rows.
 const ROWS: usize = 10;
 /// Pixels between two images.
 const GAP: usize = 2;
-/// Light that appears white, in units of the sky's noise, and where the scale turns from linear to logarithmic.
+/// The level that appears white, in units of the sky noise.
 const WHITE: f32 = 60.0;
+/// The level, in the same units, at which the scale changes from linear to logarithmic.
 const LINEAR: f32 = 3.0;
 
-/// Blue bands are fainter: red, green and blue are weighted, so that what is usual for a galaxy is about white.
+/// Weights of red, green and blue. Galaxies are fainter in blue bands; with these weights a typical one is white.
 const WEIGHTS: [f32; 3] = [0.75, 1.0, 1.7];
 
-/// The first objects, side by side.
-pub struct Sheet {
-    /// Red, green and blue: which band, and what its pixel values are divided by.
+/// The images of the first objects in a grid.
+pub(super) struct Sheet {
+    /// The band of red, green and blue, and the divisor of its pixel values.
     channels: [(usize, f32); 3],
     /// Height, width and bands of an image.
     shape: [usize; 3],
     columns: usize,
     rows: usize,
     shown: usize,
-    /// (rows, columns, 3).
+    /// RGB values (H,W,3) of the sheet.
     pixels: Vec<u8>,
 }
 
 impl Sheet {
-    /// Of up to `count` images (H,W,C) with all of the population's bands.
-    pub fn new(population: &Population, shape: [usize; 3], count: usize) -> Sheet {
+    /// A sheet for up to `count` images of this shape (H,W,C), with all bands of the population.
+    pub(super) fn new(population: &Population, shape: [usize; 3], count: usize) -> Sheet {
         let band = |name: &String| population.bands.iter().position(|b| b.name == *name).unwrap_or(0);
         let channels = match &population.preview[..] {
             [r, g, b] => {
@@ -45,6 +46,7 @@ impl Sheet {
                     (b, noise / WEIGHTS[2]),
                 ]
             }
+            // Anything but three names: `Population::check` allows none.
             _ => [(0, population.sky_noise(0) as f32); 3],
         };
         let columns = COLUMNS.min(count).max(1);
@@ -64,8 +66,8 @@ impl Sheet {
         self.columns * (self.shape[1] + GAP) - GAP
     }
 
-    /// Shows one more; none once the sheet is full.
-    pub fn push(&mut self, image: &[f32]) {
+    /// Adds an image, unless the sheet is full.
+    pub(super) fn push(&mut self, image: &[f32]) {
         if self.shown == self.columns * self.rows {
             return;
         }
@@ -76,7 +78,7 @@ impl Sheet {
         );
         for i in 0..h {
             for j in 0..w {
-                // Rows grow upwards in the image, downwards on the sheet.
+                // Row 0 is at the bottom of the image and at the top of the sheet.
                 let pixel = &image[((h - 1 - i) * w + j) * c..][..c];
                 let at = 3 * ((top + i) * self.width() + left + j);
                 self.pixels[at..at + 3]
@@ -86,11 +88,8 @@ impl Sheet {
         self.shown += 1;
     }
 
-    /// As PNG.
-    ///
-    /// # Errors
-    /// A file that cannot be written.
-    pub fn save(&self, path: &Path) -> Result<()> {
+    /// Writes the sheet as a PNG.
+    pub(super) fn save(&self, path: &Path) -> Result<(), Error> {
         write_atomic(path, |file| {
             let height = self.pixels.len() / 3 / self.width();
             let mut encoder = png::Encoder::new(file, self.width() as u32, height as u32);
@@ -98,14 +97,14 @@ impl Sheet {
             encoder.set_depth(png::BitDepth::Eight);
             let mut writer = encoder.write_header()?;
             writer.write_image_data(&self.pixels)?;
-            writer.finish().context("the PNG's end")
+            Ok(writer.finish()?)
         })
     }
 }
 
-/// Light in units of the noise to red, green and blue.
+/// The colour of a pixel whose red, green and blue light is given in units of the sky noise.
 fn composite(light: [f32; 3]) -> [u8; 3] {
-    // A little above the sky's mean is black.
+    // Half a standard deviation below the mean sky is black.
     let light = light.map(|v| (v + 0.5).max(0.0));
     let mean = light.iter().sum::<f32>() / 3.0;
     if mean <= 0.0 {
@@ -113,7 +112,7 @@ fn composite(light: [f32; 3]) -> [u8; 3] {
     }
     let shown = (mean / LINEAR).asinh() / (WHITE / LINEAR).asinh();
     let scaled = light.map(|v| v * shown / mean);
-    // Where one is too bright all are dimmed, so that the colour stays.
+    // Saturated pixels are dimmed in all channels alike, which preserves their colour.
     let most = scaled.iter().copied().fold(1.0, f32::max);
     scaled.map(|v| (255.0 * v / most) as u8)
 }
@@ -123,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brightness_grows_and_colour_stays() {
+    fn brightness_increases_and_colours_are_preserved() {
         assert_eq!(composite([-3.0, -1.0, -2.0]), [0; 3]);
         let mut last = 0;
         for light in [1.0, 5.0, 20.0, 59.0] {

@@ -65,15 +65,38 @@ impl Record {
 }
 
 /// Which map to fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// Two factors, for the aleatoric and the epistemic part
+    /// See [`factors`].
     #[default]
     Factors,
-    /// Quantiles by the distribution of the PIT; sigmas stay
+    /// See [`isotonic`].
     Isotonic,
-    /// Intervals with a finite-sample guarantee; sigmas and the median stay
+    /// See [`conformal`].
     Conformal,
+}
+
+impl Method {
+    /// Every method, the default first.
+    pub const ALL: [Method; 3] = [Method::Factors, Method::Isotonic, Method::Conformal];
+
+    /// The name in model files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Factors => "factors",
+            Method::Isotonic => "isotonic",
+            Method::Conformal => "conformal",
+        }
+    }
+
+    /// One line for users.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Method::Factors => "One factor each for the aleatoric and the epistemic part",
+            Method::Isotonic => "Quantiles from the distribution of the PIT; sigmas are unchanged",
+            Method::Conformal => "Intervals with a finite-sample guarantee; sigmas and the median are unchanged",
+        }
+    }
 }
 
 /// Fits a map. `rows` holds the ensemble's answers, uncalibrated, and the true values.

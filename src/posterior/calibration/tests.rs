@@ -1,7 +1,6 @@
 use super::*;
 use crate::likelihood::Likelihood;
 use crate::posterior::mixture::LEVELS;
-use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -102,7 +101,7 @@ fn scaled_rows(likelihood: Likelihood, n: usize, factors: [f64; 2], seed: u64) -
 #[test]
 fn every_method_calibrates_every_likelihood() {
     let (n, factors) = (2000, [1.7, 2.2]);
-    for &likelihood in Likelihood::value_variants() {
+    for likelihood in Likelihood::ALL {
         let (cal, test) = (
             scaled_rows(likelihood, n, factors, 11),
             scaled_rows(likelihood, n, factors, 12),

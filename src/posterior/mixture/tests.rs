@@ -20,8 +20,7 @@ fn gaussians(mu: &[f64], var: &[f64]) -> Mixture {
 
 /// Three members of each likelihood.
 fn of_every_likelihood() -> [Mixture; 3] {
-    [Likelihood::Gaussian, Likelihood::StudentT, Likelihood::LogNormal]
-        .map(|likelihood| Mixture::new(likelihood, &[0.8, 1.1, 2.4], &[0.01, 0.09, 0.04]).unwrap())
+    Likelihood::ALL.map(|likelihood| Mixture::new(likelihood, &[0.8, 1.1, 2.4], &[0.01, 0.09, 0.04]).unwrap())
 }
 
 fn close(a: f64, b: f64, tolerance: f64) {

@@ -1,11 +1,10 @@
-//! A FITS binary table, written without holding it in memory.
+//! Writes a FITS binary table without holding it in memory.
 //!
-//! The width of a text column and the number of rows stand in the header, before the data, and are known only at
-//! the end. So rows go to an unnamed spool file first, texts with their lengths, and are copied with the final
-//! widths when the table is complete.
+//! The header, which comes before the data, has the widths of the text columns and the number of rows, which are known
+//! only at the end. Rows are therefore written to an unnamed spool file first, each text with its length, and are copied
+//! with the final widths when the table is complete.
 
-use super::{Cell, Column, Kind};
-use anyhow::{Context, Result};
+use super::{Cell, Column, ColumnType};
 use fitsio_pure::bintable::{BinaryColumnDescriptor, BinaryColumnType, build_binary_table_cards};
 use fitsio_pure::block::padded_byte_len;
 use fitsio_pure::header::{Card, serialize_header};
@@ -13,26 +12,26 @@ use fitsio_pure::io::AtomicFile;
 use fitsio_pure::primary::build_primary_header;
 use fitsio_pure::value::Value;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
-/// What stands in an I32 column for a missing value; its TNULL.
+/// The value of a missing whole number; the column's TNULL.
 const NULL: i32 = i32::MIN;
 
 pub(super) struct FitsTable {
     file: AtomicFile,
     spool: BufWriter<File>,
-    /// Bytes a cell of each column takes in the table: for texts the longest so far, at least 1.
+    /// Bytes per cell of each column; for texts those of the longest so far, at least 1.
     widths: Vec<usize>,
     has_null: Vec<bool>,
 }
 
 impl FitsTable {
-    pub(super) fn new(file: AtomicFile, folder: &Path, columns: &[Column]) -> Result<FitsTable> {
-        let width = |column: &Column| match column.kind {
-            Kind::Str => 1,
-            Kind::F64 => 8,
-            Kind::I32 => 4,
+    pub(super) fn new(file: AtomicFile, folder: &Path, columns: &[Column]) -> io::Result<FitsTable> {
+        let width = |column: &Column| match column.column_type {
+            ColumnType::Str => 1,
+            ColumnType::F64 => 8,
+            ColumnType::I32 => 4,
         };
         Ok(FitsTable {
             file,
@@ -42,17 +41,17 @@ impl FitsTable {
         })
     }
 
-    /// `row` is known to fit `columns`.
-    pub(super) fn push(&mut self, row: &[Cell], columns: &[Column]) -> Result<()> {
+    /// `row` must fit `columns`.
+    pub(super) fn push(&mut self, row: &[Cell], columns: &[Column]) -> io::Result<()> {
         for (i, (cell, column)) in row.iter().zip(columns).enumerate() {
             match cell {
                 Cell::F64(value) => self.spool.write_all(&value.to_be_bytes())?,
                 Cell::I32(value) => self.spool.write_all(&value.to_be_bytes())?,
                 Cell::Str(text) => self.push_text(i, &ascii(text, '?'))?,
-                Cell::Null => match column.kind {
-                    Kind::Str => self.push_text(i, "")?,
-                    Kind::F64 => self.spool.write_all(&f64::NAN.to_be_bytes())?,
-                    Kind::I32 => {
+                Cell::Null => match column.column_type {
+                    ColumnType::Str => self.push_text(i, "")?,
+                    ColumnType::F64 => self.spool.write_all(&f64::NAN.to_be_bytes())?,
+                    ColumnType::I32 => {
                         self.has_null[i] = true;
                         self.spool.write_all(&NULL.to_be_bytes())?;
                     }
@@ -62,19 +61,17 @@ impl FitsTable {
         Ok(())
     }
 
-    fn push_text(&mut self, column: usize, text: &str) -> Result<()> {
+    fn push_text(&mut self, column: usize, text: &str) -> io::Result<()> {
         self.widths[column] = self.widths[column].max(text.len());
-        self.spool
-            .write_all(&u32::try_from(text.len()).context("a text of over 4 GiB")?.to_be_bytes())?;
-        Ok(self.spool.write_all(text.as_bytes())?)
+        let length = u32::try_from(text.len()).map_err(|_| io::Error::other("a text of more than 4 GiB"))?;
+        self.spool.write_all(&length.to_be_bytes())?;
+        self.spool.write_all(text.as_bytes())
     }
 
-    /// Writes headers and data; what remains is to commit the file.
-    pub(super) fn complete(mut self, columns: &[Column], rows: u64) -> Result<AtomicFile> {
-        let cards = self.cards(columns, rows as usize)?;
-        self.file
-            .write_all(&serialize_header(&build_primary_header(8, &[])?)?)?;
-        self.file.write_all(&serialize_header(&cards)?)?;
+    /// Writes headers and data. The caller must commit the file.
+    pub(super) fn complete(mut self, columns: &[Column], rows: u64) -> io::Result<AtomicFile> {
+        let headers = self.headers(columns, rows as usize).map_err(io::Error::other)?;
+        self.file.write_all(&headers)?;
 
         let mut spool = self.spool.into_inner().map_err(|e| e.into_error())?;
         spool.rewind()?;
@@ -83,7 +80,7 @@ impl FitsTable {
         for _ in 0..rows {
             for (column, &width) in columns.iter().zip(&self.widths) {
                 let mut filled = width;
-                if column.kind == Kind::Str {
+                if column.column_type == ColumnType::Str {
                     let mut length = [0; 4];
                     spool.read_exact(&mut length)?;
                     filled = u32::from_be_bytes(length) as usize;
@@ -99,16 +96,23 @@ impl FitsTable {
         Ok(self.file)
     }
 
-    fn cards(&self, columns: &[Column], rows: usize) -> Result<Vec<Card>> {
+    /// The primary header, which announces no data, and that of the table.
+    fn headers(&self, columns: &[Column], rows: usize) -> fitsio_pure::Result<Vec<u8>> {
+        let mut headers = serialize_header(&build_primary_header(8, &[])?)?;
+        headers.extend(serialize_header(&self.cards(columns, rows)?)?);
+        Ok(headers)
+    }
+
+    fn cards(&self, columns: &[Column], rows: usize) -> fitsio_pure::Result<Vec<Card>> {
         let descriptors: Vec<_> = columns
             .iter()
             .zip(&self.widths)
             .zip(names(columns))
             .map(|((column, &byte_width), name)| {
-                let (col_type, repeat) = match column.kind {
-                    Kind::Str => (BinaryColumnType::Ascii, byte_width),
-                    Kind::F64 => (BinaryColumnType::Double, 1),
-                    Kind::I32 => (BinaryColumnType::Int, 1),
+                let (col_type, repeat) = match column.column_type {
+                    ColumnType::Str => (BinaryColumnType::Ascii, byte_width),
+                    ColumnType::F64 => (BinaryColumnType::Double, 1),
+                    ColumnType::I32 => (BinaryColumnType::Int, 1),
                 };
                 BinaryColumnDescriptor {
                     name: Some(name),
@@ -135,8 +139,8 @@ impl FitsTable {
     }
 }
 
-/// Names as FITS takes them: what is not ASCII becomes an underscore, and a name that is then taken gets the number
-/// of its column.
+/// Names that FITS allows: characters that are not ASCII become underscores, and a name that then is not unique gets the
+/// number of its column appended.
 fn names(columns: &[Column]) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(columns.len());
     for (i, column) in columns.iter().enumerate() {
@@ -149,7 +153,7 @@ fn names(columns: &[Column]) -> Vec<String> {
     names
 }
 
-/// FITS text is printable ASCII; anything else becomes `substitute`.
+/// FITS text is printable ASCII; any other character becomes `substitute`.
 fn ascii(text: &str, substitute: char) -> String {
     text.chars()
         .map(|c| if (' '..='~').contains(&c) { c } else { substitute })
@@ -161,8 +165,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_ascii_and_differ() {
-        let columns = ["id", "θ_E", "φ_E", "naïve"].map(|n| Column::new(n, Kind::F64, "", ""));
+    fn names_are_ascii_and_unique() {
+        let columns = ["id", "θ_E", "φ_E", "naïve"].map(|n| Column::new(n, ColumnType::F64, "", ""));
         assert_eq!(names(&columns), ["id", "__E", "__E_3", "na_ve"]);
     }
 }

@@ -314,7 +314,7 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::MAX_KERNEL;
+    use crate::plan::{MAX_KERNEL, Padding};
 
     #[test]
     fn tiles_fit_every_adapter() {
@@ -348,6 +348,8 @@ mod tests {
                 kernel_h: 3,
                 kernel_w: 3,
                 out_c: channels,
+                stride: 1,
+                padding: Padding::Valid,
             };
             for class in [AdapterClass::Gpu, AdapterClass::Software] {
                 let split = Split::new(s, class);

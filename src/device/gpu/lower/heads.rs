@@ -2,6 +2,7 @@
 
 use super::{Lowering, fold, row};
 use crate::device::gpu::{Binding, Pass};
+use crate::likelihood::Likelihood;
 use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
 
 /// a, b, and the prediction mu, var.
@@ -36,10 +37,15 @@ pub fn forward(op: &HeadsForward, cx: &mut Lowering) -> Vec<Pass> {
 
 /// The loss, and its derivatives with respect to a and b.
 pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
+    let student_t = match op.likelihood {
+        Likelihood::StudentT => true,
+        // A log-normal label arrives as its logarithm.
+        Likelihood::Gaussian | Likelihood::LogNormal => false,
+    };
     let mut constants = vec![
         ("BATCH", op.batch.into()),
         ("ABS_MEAN", op.abs_mean.into()),
-        ("STUDENT_T", op.student_t.into()),
+        ("STUDENT_T", student_t.into()),
         ("WEIGHTED", (op.beta != 0.0).into()),
         ("STATE_WORDS", cx.stride(op.state).into()),
         ("CURSOR", state::CURSOR.into()),

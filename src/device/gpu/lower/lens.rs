@@ -4,6 +4,17 @@ use super::fold;
 use crate::device::gpu::{Binding, Constant, Pass};
 use crate::plan::*;
 
+/// The passes of one of the simulator's operations.
+pub fn lower(op: &LensOp) -> Vec<Pass> {
+    match op {
+        LensOp::LensPsf(op) => psf(op),
+        LensOp::LensRender(op) => render(op),
+        LensOp::LensConvolve(op) => convolve(op),
+        LensOp::LensNoise(op) => noise(op),
+        LensOp::LensArcs(op) => arcs(op),
+    }
+}
+
 const SHADER: &str = "lens.wgsl";
 
 /// Constants by name, those of the grid and of the shape that the kernel names.
@@ -40,24 +51,7 @@ fn constants(shape: &LensShape, grid: [u32; 2], names: &[&'static str]) -> Vec<(
     names.iter().map(|&name| (name, value(name))).collect()
 }
 
-pub fn deflect(op: &LensDeflect) -> Vec<Pass> {
-    let grid = fold((op.shape.objects * op.points).div_ceil(64));
-    let mut constants = constants(&op.shape, grid, &["GRID_X", "OBJECTS", "WORDS", "MASS"]);
-    constants.push(("POINTS", op.points.into()));
-    vec![Pass {
-        shader: SHADER,
-        entry: "lens_deflect",
-        constants,
-        buffers: vec![
-            Binding::read("objects", op.objects),
-            Binding::read("at", op.at),
-            Binding::write("out", op.out),
-        ],
-        grid,
-    }]
-}
-
-pub fn psf(op: &LensPsf) -> Vec<Pass> {
+fn psf(op: &LensPsf) -> Vec<Pass> {
     let grid = fold(op.shape.objects * op.shape.bands);
     let names = [
         "GRID_X",
@@ -81,7 +75,7 @@ pub fn psf(op: &LensPsf) -> Vec<Pass> {
     }]
 }
 
-pub fn render(op: &LensRender) -> Vec<Pass> {
+fn render(op: &LensRender) -> Vec<Pass> {
     let grid = fold((op.shape.objects * op.shape.pixels()).div_ceil(64));
     let names = [
         "GRID_X",
@@ -114,7 +108,7 @@ pub fn render(op: &LensRender) -> Vec<Pass> {
 }
 
 /// Its tile of 16 + K - 1 squared values fits 16 KiB of workgroup memory up to K = 49.
-pub fn convolve(op: &LensConvolve) -> Vec<Pass> {
+fn convolve(op: &LensConvolve) -> Vec<Pass> {
     let s = &op.shape;
     let grid = fold(s.objects * LAYERS * s.bands * s.h.div_ceil(16) * s.w.div_ceil(16));
     let mut constants = constants(s, grid, &["GRID_X", "OBJECTS", "H", "W", "BANDS", "KERNEL"]);
@@ -132,7 +126,7 @@ pub fn convolve(op: &LensConvolve) -> Vec<Pass> {
     }]
 }
 
-pub fn noise(op: &LensNoise) -> Vec<Pass> {
+fn noise(op: &LensNoise) -> Vec<Pass> {
     let s = &op.shape;
     let grid = fold((s.objects * s.pixels() * s.bands).div_ceil(256));
     let names = [
@@ -165,7 +159,7 @@ pub fn noise(op: &LensNoise) -> Vec<Pass> {
     }]
 }
 
-pub fn arcs(op: &LensArcs) -> Vec<Pass> {
+fn arcs(op: &LensArcs) -> Vec<Pass> {
     let grid = fold(op.shape.objects);
     let names = ["GRID_X", "OBJECTS", "H", "W", "BANDS", "WORDS", "BANDS_AT"];
     vec![Pass {

@@ -3,8 +3,11 @@
 //! Kernel, tile and split depend on the layer's shape, the batch and the class of the adapter, never on how many
 //! members there are: a member computes the same bits alone and in any company.
 
+mod activation;
 mod adam;
 mod average;
+mod average_pool;
+mod channels;
 mod conv;
 mod dense;
 mod fgsm;
@@ -15,7 +18,7 @@ mod norm;
 mod pool;
 
 use super::Pass;
-use crate::plan::{Op, Slice, Tensor, TensorId};
+use crate::plan::{NetworkOp, Op, Slice, Tensor, TensorId};
 
 /// What kernels are tuned for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,35 +73,42 @@ impl Lowering<'_> {
     }
 }
 
-/// The passes of an operation, in order.
+/// The passes of an operation, in order. No wildcard: an operation without a kernel does not compile.
 pub fn lower(op: &Op, cx: &mut Lowering) -> Vec<Pass> {
     match op {
-        Op::Gather(op) => gather::gather(op, cx),
-        Op::ConvForward(op) => conv::forward(op, cx),
-        Op::ConvGradInput(op) => conv::grad_input(op, cx),
-        Op::ConvGradWeight(op) => conv::grad_weight(op, cx),
-        Op::NormStats(op) => norm::stats(op, cx),
-        Op::NormForward(op) => norm::forward(op, cx),
-        Op::NormGradParam(op) => norm::grad_param(op, cx),
-        Op::NormGradInput(op) => norm::grad_input(op, cx),
-        Op::PoolForward(op) => pool::forward(op, cx),
-        Op::PoolGradInput(op) => pool::grad_input(op, cx),
-        Op::DenseForward(op) => dense::forward(op, cx),
-        Op::DenseGradInput(op) => dense::grad_input(op, cx),
-        Op::DenseGradWeight(op) => dense::grad_weight(op, cx),
-        Op::HeadsForward(op) => heads::forward(op, cx),
-        Op::HeadsLoss(op) => heads::loss(op, cx),
-        Op::HeadsGradInput(op) => heads::grad_input(op, cx),
-        Op::HeadsGradWeight(op) => heads::grad_weight(op, cx),
-        Op::Fgsm(op) => fgsm::fgsm(op),
-        Op::Adam(op) => adam::adam(op, cx),
-        Op::Average(op) => average::average(op, cx),
-        Op::LensDeflect(op) => lens::deflect(op),
-        Op::LensPsf(op) => lens::psf(op),
-        Op::LensRender(op) => lens::render(op),
-        Op::LensConvolve(op) => lens::convolve(op),
-        Op::LensNoise(op) => lens::noise(op),
-        Op::LensArcs(op) => lens::arcs(op),
+        Op::Network(op) => network(op, cx),
+        Op::Lens(op) => lens::lower(op),
+    }
+}
+
+fn network(op: &NetworkOp, cx: &mut Lowering) -> Vec<Pass> {
+    match op {
+        NetworkOp::Gather(op) => gather::gather(op, cx),
+        NetworkOp::ConvForward(op) => conv::forward(op, cx),
+        NetworkOp::ConvGradInput(op) => conv::grad_input(op, cx),
+        NetworkOp::ConvGradWeight(op) => conv::grad_weight(op, cx),
+        NetworkOp::NormStats(op) => norm::stats(op, cx),
+        NetworkOp::NormForward(op) => norm::forward(op, cx),
+        NetworkOp::NormGradParam(op) => norm::grad_param(op, cx),
+        NetworkOp::NormGradInput(op) => norm::grad_input(op, cx),
+        NetworkOp::PoolForward(op) => pool::forward(op, cx),
+        NetworkOp::PoolGradInput(op) => pool::grad_input(op, cx),
+        NetworkOp::AveragePoolForward(op) => average_pool::forward(op, cx),
+        NetworkOp::AveragePoolGradInput(op) => average_pool::grad_input(op, cx),
+        NetworkOp::DenseForward(op) => dense::forward(op, cx),
+        NetworkOp::DenseGradInput(op) => dense::grad_input(op, cx),
+        NetworkOp::DenseGradWeight(op) => dense::grad_weight(op, cx),
+        NetworkOp::ActivationForward(op) => activation::forward(op, cx),
+        NetworkOp::ActivationGradInput(op) => activation::grad_input(op, cx),
+        NetworkOp::AddForward(op) => channels::add(op, cx),
+        NetworkOp::ChannelCopy(op) => channels::copy(op, cx),
+        NetworkOp::HeadsForward(op) => heads::forward(op, cx),
+        NetworkOp::HeadsLoss(op) => heads::loss(op, cx),
+        NetworkOp::HeadsGradInput(op) => heads::grad_input(op, cx),
+        NetworkOp::HeadsGradWeight(op) => heads::grad_weight(op, cx),
+        NetworkOp::Fgsm(op) => fgsm::fgsm(op),
+        NetworkOp::Adam(op) => adam::adam(op, cx),
+        NetworkOp::Average(op) => average::average(op, cx),
     }
 }
 

@@ -1,0 +1,31 @@
+//! Advice on simulations.
+
+use crate::files;
+use crate::lens::Error;
+
+/// What to do where lenses cannot be simulated.
+pub fn advice(error: &Error) -> Option<String> {
+    let advice = match error {
+        Error::UnknownPreset { .. } => "Name a preset, or write a population file of your own (docs/simulator.md).",
+        Error::CropSize { .. } => "Give a smaller --crop, or a larger size in the population.",
+        Error::UnknownBand { .. } => "Name the population's bands with --bands.",
+        Error::NoObjects => "Give --count 1 or more.",
+        Error::TooManyObjects { .. } => "Give a smaller --count, and another --seed for each part.",
+        Error::ImageTooLarge { .. } => "Use another --device, for instance cpu, or simulate smaller images.",
+        Error::Files(files::Error::FolderNotEmpty { .. } | files::Error::NotAFolder { .. }) => {
+            "Name another folder, or empty it."
+        }
+        Error::Files(error) => return super::files::advice(error),
+        Error::Survey(error) => return super::survey::advice(error),
+        // The messages say what is allowed, in terms of the population file.
+        Error::ReadPopulation { .. }
+        | Error::Population { .. }
+        | Error::InvalidPopulation(_)
+        | Error::Psf { .. }
+        | Error::NoLenses
+        | Error::FaintArcs { .. }
+        | Error::Stopped { .. }
+        | Error::Unported(_) => return None,
+    };
+    Some(advice.into())
+}

@@ -1,0 +1,178 @@
+//! Advice on images and catalogues that cannot be used.
+
+use super::files;
+use crate::survey::{CatalogueError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError};
+
+/// What to do about the images or the catalogue.
+pub fn advice(error: &Error) -> Option<String> {
+    let advice = match error {
+        Error::Files(error) => return files::advice(error),
+        Error::Folder(error) => return folder(error),
+        Error::Selection(error) => return selection(error),
+        Error::Catalogue(error) => return catalogue(error),
+        Error::Fits { source, .. } => return fits(source),
+        Error::Npy { source, .. } => return npy(source),
+        Error::Object { source, .. } => return advice(source),
+        Error::TooSmall { .. } => "Give a smaller --crop when training.",
+        Error::SizeDiffers { .. } => "Use the central N x N pixels of each image with --crop N.",
+        Error::Split(SplitError::TooFewRows { hold_out: 1.., .. }) => "Lower --hold-out.",
+        Error::Table(_)
+        | Error::Split(_)
+        | Error::Stretch(_)
+        | Error::ListFolder { .. }
+        | Error::Psf { .. }
+        | Error::ReaderThread => return None,
+    };
+    Some(advice.into())
+}
+
+fn folder(error: &FolderError) -> Option<String> {
+    let advice = match error {
+        FolderError::FluxScale { .. } => "Give --flux-scale a positive number.",
+        FolderError::PixelScale { .. } => "Give --pixel-scale a positive number, in arcsec.",
+        FolderError::ZeroCrop => "Give --crop at least 1.",
+        FolderError::NotAFolder { .. } => "Give the folder that contains it.",
+        FolderError::PresetAndPattern { .. } => "Give either --images or --preset.",
+        FolderError::SeveralPresets { .. } => "Choose one with --preset.",
+        FolderError::SeveralFiles { extension: "csv", .. } => "Name one with --catalogue.",
+        FolderError::SeveralFiles { .. } => "Keep one of them in the folder.",
+        FolderError::Empty { .. } | FolderError::NotRecognised { .. } => {
+            "Needed are the files of the Lens Finding Challenge (Public/Band1/imageSDSS_R-ID.fits or \
+             Public/imageEUC_VIS-ID.fits), images.npy, or a pattern of the file names, for instance \
+             --images '{id}_{band}.fits' --bands g,r,i."
+        }
+        FolderError::PatternNeedsBands { .. } => "Name the bands, for instance with --bands g,r,i.",
+        FolderError::BandCount { .. } => "Name as many bands with --bands as the images have.",
+        FolderError::UnknownBand { .. } => "Name the bands with --bands.",
+        FolderError::NoMatch { .. } | FolderError::PatternWithoutId { .. } | FolderError::PatternRepeatsId { .. } => {
+            "Correct the pattern given with --images."
+        }
+        FolderError::UnknownPreset { .. } => "Choose one of them with --preset.",
+        FolderError::Open { .. } => return None,
+    };
+    Some(advice.into())
+}
+
+fn selection(error: &SelectionError) -> Option<String> {
+    let advice = match error {
+        SelectionError::NoCatalogue { .. } => "Name the catalogue with --catalogue.",
+        SelectionError::Column { role, .. } => match role {
+            ColumnRole::Id => "Name the column of the ids with --id-column.",
+            ColumnRole::Label => "Name the column of the label with --label.",
+            ColumnRole::Criterion => "Name a catalogue that has this column with --catalogue.",
+        },
+        SelectionError::NoImages { .. } => "Correct the pattern given with --images.",
+        SelectionError::NoImage { .. }
+        | SelectionError::MissingBand { .. }
+        | SelectionError::BadLabel { .. }
+        | SelectionError::NothingUsable { .. }
+        | SelectionError::StackLength { .. } => return None,
+    };
+    Some(advice.into())
+}
+
+fn catalogue(error: &CatalogueError) -> Option<String> {
+    match error {
+        CatalogueError::Fits { source, .. } => fits(source),
+        CatalogueError::EmptyId { .. } | CatalogueError::RepeatedId { .. } => {
+            Some("Correct the ids, or name another column with --id-column.".into())
+        }
+        // Only the caller knows what the column was for.
+        CatalogueError::NoColumn { .. }
+        | CatalogueError::Open { .. }
+        | CatalogueError::Csv { .. }
+        | CatalogueError::NoRows { .. } => None,
+    }
+}
+
+fn fits(error: &FitsError) -> Option<String> {
+    let advice = match error {
+        FitsError::Gzip(_)
+        | FitsError::Empty
+        | FitsError::CutInHeader { .. }
+        | FitsError::CutInData { .. }
+        | FitsError::Damaged(_)
+        | FitsError::DamagedHeader { .. } => "Download or copy the file again.",
+        FitsError::NoExtension { .. } | FitsError::TooFewImages { .. } | FitsError::Planes { .. } => {
+            "Name the bands that the file has with --bands."
+        }
+        FitsError::Io(_)
+        | FitsError::Format(_)
+        | FitsError::NotFits
+        | FitsError::ImageSize { .. }
+        | FitsError::Axes { .. }
+        | FitsError::PixelCount { .. }
+        | FitsError::NoImage
+        | FitsError::NoTable
+        | FitsError::VectorColumn { .. }
+        | FitsError::DamagedColumn { .. }
+        | FitsError::ColumnType { .. }
+        | FitsError::ColumnRows { .. } => return None,
+    };
+    Some(advice.into())
+}
+
+fn npy(error: &NpyError) -> Option<String> {
+    match error {
+        NpyError::CutShort { .. } => Some("Copy the file again.".into()),
+        NpyError::Io(_)
+        | NpyError::Header(_)
+        | NpyError::Shape { .. }
+        | NpyError::FortranOrder
+        | NpyError::Records
+        | NpyError::NumberType { .. }
+        | NpyError::Image { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::{ImageFolder, ImageFolderOptions};
+    use std::fs;
+
+    fn advice_on(options: &ImageFolderOptions) -> String {
+        advice(&ImageFolder::open(options).unwrap_err()).unwrap_or_default()
+    }
+
+    #[test]
+    fn folders_and_options_that_do_not_fit_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = ImageFolderOptions::new(dir.path());
+        assert!(advice_on(&options).contains("--images"));
+        options.images = Some("{id}_{band}.fits".into());
+        assert!(advice_on(&options).contains("--bands"));
+        options.bands = Some(vec!["g".into()]);
+        assert!(advice_on(&options).contains("--catalogue"));
+        options.flux_scale = f64::NAN;
+        assert!(advice_on(&options).contains("--flux-scale"));
+    }
+
+    #[test]
+    fn columns_that_the_catalogue_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = ImageFolderOptions::new(dir.path());
+        options.images = Some("{id}_{band}.fits".into());
+        options.bands = Some(vec!["g".into()]);
+        for (header, flag) in [("id,radius", "--label"), ("name,theta_e", "--id-column")] {
+            fs::write(dir.path().join("cat.csv"), format!("{header}\na,1\n")).unwrap();
+            assert!(advice_on(&options).contains(flag), "{header}");
+        }
+        fs::write(dir.path().join("dog.csv"), "").unwrap();
+        assert!(advice_on(&options).contains("--catalogue"));
+    }
+
+    #[test]
+    fn advice_on_an_object_is_that_on_its_image() {
+        let image = Error::SizeDiffers {
+            path: "a.fits".into(),
+            found: [3, 3],
+            expected: [4, 4],
+        };
+        let object = Error::Object {
+            id: "a".into(),
+            source: Box::new(image),
+        };
+        assert!(advice(&object).unwrap().contains("--crop N"));
+    }
+}

@@ -1,0 +1,180 @@
+//! The end of every network: one dense unit for the mean and one for the variance.
+
+use super::{LayerKind, features, is_default};
+use crate::likelihood::Likelihood;
+use crate::nn::builder::{Builder, Pass};
+use crate::nn::error::Problem;
+use crate::nn::graph::Node;
+use crate::nn::layout::Tensors;
+use crate::nn::{Result, Shape};
+use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, TensorId};
+use serde::{Deserialize, Serialize};
+
+/// The two outputs: `mu = |a|` or `a`, `var = softplus(b) + var_floor`, in scaled labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heads {
+    /// Name of the mean's tensors, `mean.kernel` (in, 1) and `mean.bias` (1).
+    pub mean: String,
+    /// Name of the variance's tensors.
+    pub var: String,
+    /// From a to mu.
+    #[serde(default)]
+    pub mean_activation: MeanActivation,
+    /// From b to var.
+    #[serde(default)]
+    pub var_activation: VarActivation,
+    /// Added to the variance; keeps the loss bounded from below.
+    #[serde(default = "default_var_floor")]
+    pub var_floor: f32,
+    /// The distribution whose mean and variance they are.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub likelihood: Likelihood,
+    /// The layer whose output they take, if not that of the layer before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+}
+
+/// From the first unit's output a to the mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MeanActivation {
+    /// mu = |a|, never negative.
+    #[default]
+    Abs,
+    /// mu = a.
+    Identity,
+}
+
+/// From the second unit's output b to the variance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VarActivation {
+    /// var = log(1 + exp(b)) + floor.
+    #[default]
+    Softplus,
+}
+
+fn default_var_floor() -> f32 {
+    1e-3
+}
+
+impl Heads {
+    fn abs_mean(&self) -> bool {
+        self.mean_activation == MeanActivation::Abs
+    }
+
+    fn raw_gradient(&self, b: &mut Builder) -> TensorId {
+        b.tensor("heads.draw", b.batch * 2)
+    }
+}
+
+impl LayerKind for Heads {
+    fn kind(&self) -> &'static str {
+        "heads"
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    fn input(&self) -> Option<&str> {
+        self.input.as_deref()
+    }
+
+    fn describe(&self) -> String {
+        let likelihood = match self.likelihood {
+            Likelihood::Gaussian => String::new(),
+            Likelihood::StudentT | Likelihood::LogNormal => format!(", {}", self.likelihood.name()),
+        };
+        let (mean, var) = (self.mean_activation, self.var_activation);
+        let text = format!(
+            "heads: {} ({mean:?}), {} ({var:?} + {})",
+            self.mean, self.var, self.var_floor
+        );
+        text.to_lowercase() + &likelihood
+    }
+
+    fn output(&self, inputs: &[Shape]) -> std::result::Result<Shape, Problem> {
+        features(inputs[0])?;
+        if !(self.var_floor.is_finite() && self.var_floor > 0.0) {
+            return Err(Problem::VarFloor(self.var_floor));
+        }
+        if self.likelihood == Likelihood::LogNormal && self.abs_mean() {
+            return Err(Problem::LogarithmNeedsIdentity);
+        }
+        Ok(Shape::features(2))
+    }
+
+    fn tensors(&self, input: Shape, _name: &str, tensors: &mut Tensors) -> Result<()> {
+        for head in [&self.mean, &self.var] {
+            tensors.param(head, "kernel", vec![input.c, 1])?;
+            tensors.param(head, "bias", vec![1])?;
+        }
+        Ok(())
+    }
+
+    fn forward(&self, b: &mut Builder, node: &Node) {
+        let raw = b.tensor("heads.raw", b.batch * 2);
+        let prediction = b.tensor("prediction", b.batch * 2);
+        b.push(HeadsForward {
+            batch: b.batch,
+            inputs: node.inputs[0].shape.c,
+            abs_mean: self.abs_mean(),
+            var_floor: self.var_floor,
+            x: b.tensor_of(node.inputs[0]),
+            mean_kernel: b.named_param(&self.mean, "kernel"),
+            mean_bias: b.named_param(&self.mean, "bias"),
+            var_kernel: b.named_param(&self.var, "kernel"),
+            var_bias: b.named_param(&self.var, "bias"),
+            raw,
+            prediction,
+        });
+        if let Pass::Train(train) = b.pass {
+            let draw = self.raw_gradient(b);
+            b.push(HeadsLoss {
+                batch: b.batch,
+                abs_mean: self.abs_mean(),
+                likelihood: self.likelihood,
+                beta: train.beta_nll,
+                schedule: train.schedule,
+                state: train.state,
+                raw,
+                prediction,
+                y: train.y,
+                draw,
+                loss: train.loss,
+            });
+        }
+    }
+
+    /// From the gradients that the loss has left; nothing stands behind the heads.
+    fn backward(&self, b: &mut Builder, node: &Node, _dout: TensorId) {
+        let (x, inputs) = (b.tensor_of(node.inputs[0]), node.inputs[0].shape.c);
+        let draw = self.raw_gradient(b);
+        b.push(HeadsGradWeight {
+            batch: b.batch,
+            inputs,
+            x,
+            draw,
+            mean_kernel_grad: b.named_grad(&self.mean, "kernel"),
+            mean_bias_grad: b.named_grad(&self.mean, "bias"),
+            var_kernel_grad: b.named_grad(&self.var, "kernel"),
+            var_bias_grad: b.named_grad(&self.var, "bias"),
+            accumulate: b.accumulate,
+        });
+        if let Some(to) = b.gradient_of(node.inputs[0]) {
+            b.push(HeadsGradInput {
+                batch: b.batch,
+                inputs,
+                draw,
+                mean_kernel: b.named_param(&self.mean, "kernel"),
+                var_kernel: b.named_param(&self.var, "kernel"),
+                x: to.x,
+                gate: to.gate,
+                dx: to.dx,
+                accumulate: to.accumulate,
+            });
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The fast gradient sign method.
+
+use crate::plan::{Operation, TensorId};
+
+/// out = x + `epsilon[c] sign(dx)`, sign(0) = 0 (Goodfellow et al. 2015), with c the value's channel; out = x where the
+/// bits of x are those of a masked pixel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fgsm {
+    pub len: usize,
+    pub channels: usize,
+    /// ([`bands::ROWS`](crate::plan::bands::ROWS), C).
+    pub bands: TensorId,
+    pub x: TensorId,
+    pub dx: TensorId,
+    pub out: TensorId,
+}
+
+impl Operation for Fgsm {
+    fn name(&self) -> &'static str {
+        "fgsm"
+    }
+
+    fn layer(&self) -> &str {
+        "input"
+    }
+}

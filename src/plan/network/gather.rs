@@ -1,0 +1,80 @@
+//! The mini-batch of each member, taken from the pool of images.
+
+use crate::plan::{Operation, TensorId};
+
+/// `x[b] = noisy(shift(flip(pool[draw], code)))`, `y[b] = labels[draw]`, for row `state[CURSOR]` of `draws` (steps, B).
+///
+/// A draw is `image | code << 28`. Code bit 0 mirrors left and right, bit 1 up and down, bit 2 transposes rows and
+/// columns (only where h = w); they apply in that order to the output's coordinates: for output (i, j), first swap
+/// (i, j) if bit 2, then i = h-1-i if bit 1, then j = w-1-j if bit 0, and read the image at (i, j).
+///
+/// Before that a shift takes (di, dj) from (i, j), two integers of -shift to shift; what comes from outside the image is
+/// a masked pixel. Noise adds `bands[NOISE]` (s - 2040) to every value that is not masked, s the sum of sixteen random
+/// bytes: nearly Gaussian (kurtosis 2.92, at most 6.9 sigma), and integers, the same on every device.
+///
+/// Random words are counter based: [`pcg4d`] of (`state[KEY]`, step, b, place of the value in the image), for the shift
+/// with a place of 2^32 - 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gather {
+    pub batch: usize,
+    pub h: usize,
+    pub w: usize,
+    pub c: usize,
+    /// Largest shift, pixels.
+    pub shift: usize,
+    pub noise: bool,
+    /// ([`bands::ROWS`](crate::plan::bands::ROWS), C), for shift and noise.
+    pub bands: Option<TensorId>,
+    pub pool: TensorId,
+    pub pool_labels: TensorId,
+    pub draws: TensorId,
+    pub state: TensorId,
+    pub x: TensorId,
+    pub y: TensorId,
+}
+
+impl Operation for Gather {
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+
+    fn layer(&self) -> &str {
+        "input"
+    }
+}
+
+/// Four random words of four words (Jarzynski & Olano 2020, JCGT 9, 3).
+pub fn pcg4d(key: [u32; 4]) -> [u32; 4] {
+    let mut v = key.map(|word| word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let mix = |v: &mut [u32; 4]| {
+        for (to, a, b) in [(0, 1, 3), (1, 2, 0), (2, 0, 1), (3, 1, 2)] {
+            v[to] = v[to].wrapping_add(v[a].wrapping_mul(v[b]));
+        }
+    };
+    mix(&mut v);
+    v = v.map(|word| word ^ (word >> 16));
+    mix(&mut v);
+    v
+}
+
+impl Gather {
+    /// The place of the random words that say the shift.
+    pub const SHIFT_PLACE: u32 = u32::MAX;
+    /// Mean and standard deviation of the sum of sixteen bytes.
+    pub const BYTES_MEAN: u32 = 2040;
+    pub const BYTES_SIGMA: f64 = 295.601_082_5;
+
+    /// Where the pixel (i, j) of an image of `h` x `w` comes from under a code of flips and turns.
+    pub fn source(code: u32, (mut i, mut j): (usize, usize), (h, w): (usize, usize)) -> (usize, usize) {
+        if code & 4 != 0 {
+            (i, j) = (j, i);
+        }
+        if code & 2 != 0 {
+            i = h - 1 - i;
+        }
+        if code & 1 != 0 {
+            j = w - 1 - j;
+        }
+        (i, j)
+    }
+}

@@ -1,0 +1,117 @@
+//! The two heads and the loss.
+
+use crate::likelihood::Likelihood;
+use crate::plan::{Operation, Slice, TensorId};
+
+/// The two heads: a = x mean.kernel + mean.bias, b = x var.kernel + var.bias;
+/// mu = |a| or a; var = max(b,0) + log(1 + exp(-|b|)) + floor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadsForward {
+    pub batch: usize,
+    pub inputs: usize,
+    pub abs_mean: bool,
+    pub var_floor: f32,
+    pub x: TensorId,
+    pub mean_kernel: Slice,
+    pub mean_bias: Slice,
+    pub var_kernel: Slice,
+    pub var_bias: Slice,
+    /// (B,2): a, b.
+    pub raw: TensorId,
+    /// (B,2): mu, var.
+    pub prediction: TensorId,
+}
+
+impl Operation for HeadsForward {
+    fn name(&self) -> &'static str {
+        "heads_forward"
+    }
+
+    fn layer(&self) -> &str {
+        "heads"
+    }
+}
+
+/// loss = mean over the batch of l, and draw = [dL/da, dL/db] of each image. Without its constant, the negative log
+/// likelihood l is
+/// - Gaussian: log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474 eq. 1); log-normal: the same, y being the logarithm;
+/// - Student's t of nu = 5 degrees of freedom and variance var: log(var)/2 + (nu + 1)/2 log(1 + (y - mu)^2 / ((nu - 2) var)).
+///
+/// L = mean of var^beta l, var^beta taken as a constant (Seitzer et al. 2022, arXiv 2203.09168, eq. 5), which at beta = 0
+/// is the loss; in a step whose `schedule` says FIT_MEAN, L = mean of (y - mu)^2 / 2. The derivative of |a| at 0 is 0, as
+/// in Keras.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadsLoss {
+    pub batch: usize,
+    pub abs_mean: bool,
+    pub likelihood: Likelihood,
+    pub beta: f32,
+    /// (steps, [`schedule::WIDTH`](crate::plan::schedule::WIDTH)); its row is `state[CURSOR]`.
+    pub schedule: TensorId,
+    pub state: TensorId,
+    pub raw: TensorId,
+    pub prediction: TensorId,
+    pub y: TensorId,
+    /// (B,2).
+    pub draw: TensorId,
+    /// (2): loss, mean of (mu - y)^2.
+    pub loss: TensorId,
+}
+
+impl Operation for HeadsLoss {
+    fn name(&self) -> &'static str {
+        "heads_loss"
+    }
+
+    fn layer(&self) -> &str {
+        "heads"
+    }
+}
+
+/// `dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i]`, gated by x > 0 where asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadsGradInput {
+    pub batch: usize,
+    pub inputs: usize,
+    pub draw: TensorId,
+    pub mean_kernel: Slice,
+    pub var_kernel: Slice,
+    pub x: TensorId,
+    pub gate: bool,
+    pub dx: TensorId,
+    pub accumulate: bool,
+}
+
+impl Operation for HeadsGradInput {
+    fn name(&self) -> &'static str {
+        "heads_grad_input"
+    }
+
+    fn layer(&self) -> &str {
+        "heads"
+    }
+}
+
+/// Gradients of both kernels and biases: sum over the batch of draw x.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadsGradWeight {
+    pub batch: usize,
+    pub inputs: usize,
+    pub x: TensorId,
+    pub draw: TensorId,
+    pub mean_kernel_grad: Slice,
+    pub mean_bias_grad: Slice,
+    pub var_kernel_grad: Slice,
+    pub var_bias_grad: Slice,
+    pub accumulate: bool,
+}
+
+impl Operation for HeadsGradWeight {
+    fn name(&self) -> &'static str {
+        "heads_grad_weight"
+    }
+
+    fn layer(&self) -> &str {
+        "heads"
+    }
+}

@@ -1,0 +1,125 @@
+//! Batch norm, and the max pooling right behind it.
+
+use super::PoolShape;
+use crate::plan::{Operation, Slice, TensorId};
+
+/// Batch statistics over the rows of x: batch = [mean; C], [biased variance; C], merged from blocks (n, mean, M2) in a
+/// fixed order (Chan et al. 1979). next = momentum before + (1 - momentum) batch for the running ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormStats {
+    pub layer: String,
+    pub rows: usize,
+    pub channels: usize,
+    pub momentum: f32,
+    pub x: TensorId,
+    /// (2,C).
+    pub batch_stats: TensorId,
+    /// Running statistics before: those of the last step taken, or for the second pass of a step those of its first.
+    pub before: TensorId,
+    pub next: TensorId,
+    /// Offsets of the layer's mean and variance in a member's row of both.
+    pub mean_offset: usize,
+    pub variance_offset: usize,
+}
+
+impl Operation for NormStats {
+    fn name(&self) -> &'static str {
+        "norm_stats"
+    }
+
+    fn layer(&self) -> &str {
+        &self.layer
+    }
+}
+
+/// Where a norm takes its mean and variance from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatsSource {
+    /// (2,C) of this batch: training.
+    Batch(TensorId),
+    /// Running statistics: inference.
+    Running {
+        stats: TensorId,
+        mean_offset: usize,
+        variance_offset: usize,
+    },
+}
+
+/// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta), windows of `pool` x `pool`, ragged rest dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormForward {
+    pub layer: String,
+    pub shape: PoolShape,
+    pub epsilon: f32,
+    pub x: TensorId,
+    pub source: StatsSource,
+    pub gamma: Slice,
+    pub beta: Slice,
+    pub out: TensorId,
+}
+
+impl Operation for NormForward {
+    fn name(&self) -> &'static str {
+        "norm_forward"
+    }
+
+    fn layer(&self) -> &str {
+        &self.layer
+    }
+}
+
+/// With xhat = (x - mean) / sqrt(variance + epsilon) and dz the gradient at the norm's own output (dout put back at
+/// each window's maximum; of equal values the first in row-major order):
+/// sums = [dbeta; C], [dgamma; C] = [sum of dz], [sum of dz xhat], also written to the gradients of gamma and beta.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormGradParam {
+    pub layer: String,
+    pub shape: PoolShape,
+    pub epsilon: f32,
+    pub x: TensorId,
+    pub batch_stats: TensorId,
+    pub gamma: Slice,
+    pub dout: TensorId,
+    /// (2,C).
+    pub sums: TensorId,
+    pub gamma_grad: Slice,
+    pub beta_grad: Slice,
+    pub accumulate: bool,
+}
+
+impl Operation for NormGradParam {
+    fn name(&self) -> &'static str {
+        "norm_grad_param"
+    }
+
+    fn layer(&self) -> &str {
+        &self.layer
+    }
+}
+
+/// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows), gated by x > 0 where asked
+/// (Ioffe & Szegedy 2015).
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormGradInput {
+    pub layer: String,
+    pub shape: PoolShape,
+    pub epsilon: f32,
+    pub x: TensorId,
+    pub batch_stats: TensorId,
+    pub gamma: Slice,
+    pub dout: TensorId,
+    pub sums: TensorId,
+    pub gate: bool,
+    pub dx: TensorId,
+    pub accumulate: bool,
+}
+
+impl Operation for NormGradInput {
+    fn name(&self) -> &'static str {
+        "norm_grad_input"
+    }
+
+    fn layer(&self) -> &str {
+        &self.layer
+    }
+}

@@ -1,0 +1,73 @@
+//! Adam, and the moving average of the weights.
+
+use crate::plan::{Operation, TensorId};
+
+/// Gradient norm, verdict, clip and update of a member (Kingma & Ba 2015, in Keras' form):
+/// w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon).
+///
+/// A member with a gradient, a loss or a new running statistic that is not finite keeps everything as it was. After
+/// `patience` such steps in a row it returns to its last good weights, with moments of zero and a tenth of the learning
+/// rate. Good weights are kept every `keep_every` steps taken. One row of the log is written, and the cursor moves on.
+///
+/// Decoupled weight decay (Loshchilov & Hutter 2019): kernels are multiplied by 1 - lr `decay` before the update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adam {
+    pub param_stride: usize,
+    pub stat_stride: usize,
+    pub beta1: f32,
+    pub beta2: f32,
+    pub epsilon: f32,
+    /// Largest norm of a member's gradient; infinite for none.
+    pub clip: f32,
+    /// 0 for none.
+    pub decay: f32,
+    /// Offset and length of the kernels in a member's row.
+    pub kernels: Vec<(usize, usize)>,
+    pub patience: u32,
+    pub keep_every: u32,
+    pub params: TensorId,
+    pub stats: TensorId,
+    pub stats_next: TensorId,
+    pub grads: TensorId,
+    pub adam_m: TensorId,
+    pub adam_v: TensorId,
+    pub good: TensorId,
+    pub loss: TensorId,
+    pub second_loss: Option<TensorId>,
+    pub schedule: TensorId,
+    pub state: TensorId,
+    pub log: TensorId,
+}
+
+impl Operation for Adam {
+    fn name(&self) -> &'static str {
+        "adam"
+    }
+
+    fn layer(&self) -> &str {
+        "optimiser"
+    }
+}
+
+/// average += (1 - decay) ([params, stats] - average), after a step that was taken (Polyak & Juditsky 1992). It begins at
+/// 0, so after t steps it is 1 - decay^t of a mean, which whoever reads it divides by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Average {
+    pub param_stride: usize,
+    pub stat_stride: usize,
+    pub decay: f32,
+    pub params: TensorId,
+    pub stats: TensorId,
+    pub state: TensorId,
+    pub average: TensorId,
+}
+
+impl Operation for Average {
+    fn name(&self) -> &'static str {
+        "average"
+    }
+
+    fn layer(&self) -> &str {
+        "optimiser"
+    }
+}

@@ -1,0 +1,136 @@
+//! What can go wrong with the images and catalogues of a survey.
+
+use super::catalogue::CatalogueError;
+use super::fits::FitsError;
+use super::folder::FolderError;
+use super::npy::NpyError;
+use super::psf::PsfError;
+use super::selection::SelectionError;
+use super::split::SplitError;
+use super::stretch::StretchError;
+use super::table::TableError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Images or a catalogue that cannot be read, used or written. Every message names the file, and where it helps the
+/// row, the column and the object.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that cannot be written.
+    #[error(transparent)]
+    Files(#[from] crate::files::Error),
+    /// A folder whose images are not found, or options that contradict them.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Objects without an image, a row or a usable label.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// A catalogue that cannot be read.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// A table that cannot be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Rows that cannot be split into training, validation and held-out ones.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// Training images that no stretch can be fitted to.
+    #[error(transparent)]
+    Stretch(#[from] StretchError),
+    /// A folder that cannot be listed.
+    #[error("cannot list the folder {}", path.display())]
+    ListFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A FITS file that cannot be read.
+    #[error("cannot read {}", path.display())]
+    Fits {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: FitsError,
+    },
+    /// A `.npy` file that cannot be read.
+    #[error("cannot read {}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: NpyError,
+    },
+    /// A point spread function that cannot be used.
+    #[error("cannot use the point spread function {}", path.display())]
+    Psf {
+        /// The FITS file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PsfError,
+    },
+    /// An image that is smaller than the part of it that is to be used.
+    #[error(
+        "{} has {} x {} pixels, fewer than the central {} x {} that are used",
+        path.display(), found[0], found[1], crop[0], crop[1]
+    )]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// Its width and height, pixels.
+        found: [usize; 2],
+        /// Width and height of the part that is used, pixels.
+        crop: [usize; 2],
+    },
+    /// An image of another size than the first one, where whole images are used.
+    #[error("{} has {} x {} pixels, but others have {} x {}", path.display(), found[0], found[1], expected[0], expected[1])]
+    SizeDiffers {
+        /// The file.
+        path: PathBuf,
+        /// Its width and height, pixels.
+        found: [usize; 2],
+        /// Width and height of the first image, pixels.
+        expected: [usize; 2],
+    },
+    /// One object's images cannot be used.
+    #[error("object {id}")]
+    Object {
+        /// The object's id.
+        id: String,
+        /// Why not.
+        source: Box<Error>,
+    },
+    /// A thread that read images has panicked.
+    #[error("a thread that reads images has ended early")]
+    ReaderThread,
+}
+
+/// The result of a function of this module.
+pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// For use in `map_err`, where the FITS file `path` is read.
+    pub(super) fn fits(path: &Path) -> impl FnOnce(FitsError) -> Error {
+        move |source| Error::Fits {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// For use in `map_err`, where the folder `path` is listed.
+    pub(super) fn list_folder(path: &Path) -> impl Fn(io::Error) -> Error {
+        move |source| Error::ListFolder {
+            path: path.into(),
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    /// The error with all its causes, as the command line prints it.
+    pub fn message<T>(result: Result<T, impl Into<anyhow::Error>>) -> String {
+        format!("{:#}", result.err().expect("an error").into())
+    }
+}

@@ -1,0 +1,109 @@
+//! Where an object's pixels are, and how they are read.
+
+use std::path::{Path, PathBuf};
+
+use super::cutout::{Cutout, Plane};
+use super::error::{Error, Result};
+use super::fits::{self, Astrometry, BandHdus, ImageHeader};
+use super::npy::Stack;
+use super::pattern::Pattern;
+
+/// The files that hold the images.
+#[derive(Debug)]
+pub(super) enum Images {
+    /// One file per object and band.
+    PerBand { root: PathBuf, patterns: Vec<Pattern> },
+    /// One file per object, with all bands in it.
+    PerObject {
+        root: PathBuf,
+        pattern: Pattern,
+        bands: BandHdus,
+    },
+    /// One file for all objects.
+    Stack(Stack),
+}
+
+impl Images {
+    /// Size and position of an object's image, without reading pixels.
+    pub fn header(&self, id: &str) -> Result<ImageHeader> {
+        let file = match self {
+            Images::Stack(stack) => {
+                let [_, height, width, planes] = stack.shape;
+                return Ok(ImageHeader {
+                    name: None,
+                    width,
+                    height,
+                    planes,
+                    astrometry: Astrometry::default(),
+                });
+            }
+            Images::PerBand { root, patterns } => patterns[0].file(root, id),
+            Images::PerObject { root, pattern, .. } => pattern.file(root, id),
+        };
+        Ok(fits::headers(&file)?.swap_remove(0))
+    }
+
+    /// Fills the cutout's bands; `index` is the object's place in a stack. Unless `crop` is set, images of another size
+    /// than the cutout are refused.
+    pub fn fill(&self, cutout: &mut Cutout, index: usize, crop: bool, flux_scale: f64) -> Result<Astrometry> {
+        let put = |cutout: &mut Cutout, band: usize, plane: &Plane, file: &Path| {
+            let (found, used) = ([plane.width, plane.height], [cutout.width, cutout.height]);
+            if !crop && found != used {
+                return Err(Error::SizeDiffers {
+                    path: file.into(),
+                    found,
+                    expected: used,
+                });
+            }
+            if !plane.covers(cutout) {
+                return Err(Error::TooSmall {
+                    path: file.into(),
+                    found,
+                    crop: used,
+                });
+            }
+            cutout.fill_band(band, plane, flux_scale);
+            Ok(())
+        };
+        match self {
+            Images::Stack(stack) => {
+                let [_, height, width, step] = stack.shape;
+                let values = stack.read(index)?;
+                for offset in 0..step {
+                    let plane = Plane {
+                        values: &values,
+                        offset,
+                        step,
+                        width,
+                        height,
+                        integer: stack.integer,
+                    };
+                    put(cutout, offset, &plane, &stack.path)?;
+                }
+                Ok(Astrometry::default())
+            }
+            Images::PerBand { root, patterns } => {
+                let mut astrometry = Astrometry::default();
+                for (band, pattern) in patterns.iter().enumerate() {
+                    let file = pattern.file(root, &cutout.id);
+                    let image = &fits::read(&file, &BandHdus::First { planes: 1 })?[0];
+                    put(cutout, band, &image.plane(0), &file)?;
+                    astrometry = astrometry.or(image.astrometry);
+                }
+                Ok(astrometry)
+            }
+            Images::PerObject { root, pattern, bands } => {
+                let file = pattern.file(root, &cutout.id);
+                let images = fits::read(&file, bands)?;
+                let planes = images
+                    .iter()
+                    .flat_map(|image| (0..image.planes).map(|plane| image.plane(plane)));
+                for (band, plane) in planes.enumerate() {
+                    put(cutout, band, &plane, &file)?;
+                }
+                let first = Astrometry::default();
+                Ok(images.iter().fold(first, |known, image| known.or(image.astrometry)))
+            }
+        }
+    }
+}
