@@ -139,7 +139,11 @@ impl Columns {
         let ra_dec = first.is_some_and(|cutout| cutout.ra.is_some());
         let catalogue = source.catalogue.as_ref();
         let truth = match (&options.truth, catalogue) {
-            (Some(column), Some(catalogue)) => Some(catalogue.column(column).map_err(Error::TruthColumn)?),
+            (Some(column), Some(catalogue)) => Some(
+                catalogue
+                    .column(column)
+                    .map_err(|error| Error::TruthColumn(error.into()))?,
+            ),
             (Some(column), None) => return Err(Error::NoCatalogue { column: column.clone() }),
             (None, _) => None,
         };

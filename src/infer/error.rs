@@ -78,16 +78,22 @@ pub enum Error {
     },
     /// The catalogue lacks the column with true values.
     #[error("true values")]
-    TruthColumn(#[source] crate::survey::CatalogueError),
+    TruthColumn(#[source] Box<crate::survey::CatalogueError>),
     /// Images or a catalogue that cannot be read or written.
     #[error(transparent)]
-    Survey(#[from] crate::survey::Error),
+    Survey(Box<crate::survey::Error>),
     /// The model cannot be run.
     #[error(transparent)]
     Model(#[from] crate::model::Error),
     // TEMPORARY
     #[error("{0:#}")]
     Unported(anyhow::Error),
+}
+
+impl From<crate::survey::Error> for Error {
+    fn from(error: crate::survey::Error) -> Error {
+        Error::Survey(error.into())
+    }
 }
 
 // TEMPORARY

@@ -218,10 +218,10 @@ pub enum Error {
     Files(#[from] crate::files::Error),
     /// Images or a catalogue that cannot be used.
     #[error(transparent)]
-    Survey(#[from] crate::survey::Error),
+    Survey(Box<crate::survey::Error>),
     /// Lenses that cannot be simulated.
     #[error(transparent)]
-    Lens(#[from] crate::lens::Error),
+    Lens(Box<crate::lens::Error>),
     /// The model cannot be read, written or run.
     #[error(transparent)]
     Model(#[from] crate::model::Error),
@@ -232,6 +232,18 @@ pub enum Error {
 
 /// The cause of an error, of a type that depends on what was done.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl From<crate::survey::Error> for Error {
+    fn from(error: crate::survey::Error) -> Error {
+        Error::Survey(error.into())
+    }
+}
+
+impl From<crate::lens::Error> for Error {
+    fn from(error: crate::lens::Error) -> Error {
+        Error::Lens(error.into())
+    }
+}
 
 // TEMPORARY
 impl From<anyhow::Error> for Error {
