@@ -137,7 +137,7 @@ fn a_simulated_run_takes_every_technique_and_goes_on_with_them() {
         at,
         &format!("train --simulate lfc1-ground --pool 64 {QUICK} {techniques} --hold-out 16 -o @/run"),
     );
-    let model = Model::read(&at.join("run/model.safetensors")).unwrap();
+    let model = Model::read(at.join("run/model.safetensors")).unwrap();
     assert_eq!(model.network.heads().likelihood, Likelihood::LogNormal);
     assert_eq!(model.about.training.options.len(), 9);
     let text = fs::read_to_string(at.join("run/run.toml")).unwrap();
@@ -159,7 +159,7 @@ fn a_simulated_run_takes_every_technique_and_goes_on_with_them() {
     fs::create_dir(at.join("again")).unwrap();
     fs::copy(at.join("run/run.toml"), at.join("again/run.toml")).unwrap();
     done(at, "train --resume @/again --device cpu -q");
-    let again = Model::read(&at.join("again/model.safetensors")).unwrap();
+    let again = Model::read(at.join("again/model.safetensors")).unwrap();
     assert!(model.members == again.members);
 
     let refused = run(at, "train --resume @/run --device cpu --ema 0.9").unwrap_err();
@@ -178,14 +178,14 @@ fn fine_tuning_keeps_the_likelihood_and_leaves_the_old_calibration() {
         at,
         &format!("calibrate @/run/model.safetensors {TRAIN} -o @/calibrated.safetensors --device cpu"),
     );
-    let first = Model::read(&at.join("calibrated.safetensors")).unwrap();
+    let first = Model::read(at.join("calibrated.safetensors")).unwrap();
     assert!(first.about.calibration.is_some());
     let tune = format!("train {TRAIN} {BANDS} --from @/calibrated.safetensors --epochs 2 --device cpu -q");
     done(
         at,
         &format!("{tune} --freeze conv --weight-decay 0.5 --noise 0.1 -o @/tuned"),
     );
-    let tuned = Model::read(&at.join("tuned/model.safetensors")).unwrap();
+    let tuned = Model::read(at.join("tuned/model.safetensors")).unwrap();
     assert_eq!(tuned.network, first.network);
     let layout = Layout::new(&first.network).unwrap();
     for (before, after) in first.members.iter().zip(&tuned.members) {
@@ -211,27 +211,30 @@ fn options_out_of_range_say_what_the_range_is() {
     let folder = folder();
     let at = folder.path();
     for (option, expected) in [
-        ("--ema 1.5", "--ema is 1.5; it is at least 0, which is off, and below 1"),
-        (
-            "--beta-nll -1",
-            "--beta-nll is -1; it is between 0, which is off, and 1",
-        ),
-        (
-            "--adversarial 2",
-            "--adversarial is 2; it is between 0, which is off, and 1",
-        ),
-        ("--noise 11", "--noise is 11; it is between 0, which is off, and 10"),
+        ("--ema 1.5", "ema is 1.5; it must be at least 0 (off) and below 1"),
+        ("--beta-nll -1", "beta_nll is -1; it must be between 0 (off) and 1"),
+        ("--adversarial 2", "adversarial is 2; it must be between 0 (off) and 1"),
+        ("--noise 11", "noise is 11; it must be between 0 (off) and 10"),
         (
             "--weight-decay 2",
-            "--weight-decay is 2; it is between 0, which is off, and 1",
+            "weight_decay is 2; it must be between 0 (off) and 1",
         ),
-        ("--warm-up-mean 4", "--warm-up-mean is 4; it is below --epochs, 4"),
-        ("--patience 2 --validation 0", "--patience 2 waits"),
+        (
+            "--warm-up-mean 4",
+            "warm_up_mean is 4; it must be below the number of epochs, 4",
+        ),
+        (
+            "--patience 2 --validation 0",
+            "patience is 2; it must be 0 (off) without validation rows",
+        ),
         (
             "--shift 40",
-            "--shift is 40; it is at most half of the image, 27 pixels",
+            "shift is 40; it must be at most half of the image, 27 pixels",
         ),
-        ("--warm-up 4000", "--warm-up is 4000; it is below the run's steps, 36"),
+        (
+            "--warm-up 4000",
+            "warm_up is 4000; it must be below the number of training steps, 36",
+        ),
         (
             "--likelihood cauchy",
             "possible values: gaussian, student-t, log-normal",
@@ -239,6 +242,8 @@ fn options_out_of_range_say_what_the_range_is() {
     ] {
         let refused = run(at, &format!("train {TRAIN} {BANDS} {QUICK} {option} -o @/run")).unwrap_err();
         assert!(refused.contains(expected), "{option}: {refused}");
+        let flag = option.split(' ').next().unwrap();
+        assert!(refused.contains(flag), "{option}: {refused}");
         assert!(!at.join("run").exists(), "{option}: a folder is left behind");
     }
 }

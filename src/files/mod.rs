@@ -56,21 +56,6 @@ pub fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-// TEMPORARY: for `cli::evaluate`, until it uses `NewFolder`.
-/// Creates a folder, or takes an existing one that is empty.
-///
-/// # Errors
-/// Those of [`NewFolder::create`].
-pub fn new_folder(path: &Path) -> Result<(), Error> {
-    NewFolder::create(path)?.keep()
-}
-
-// TEMPORARY: for `lens::simulate`, until it uses `Error::write`.
-/// What to say when bytes could not be written to `path`.
-pub fn write_failed(path: &Path) -> String {
-    format!("{}: writing failed; is the disk full?", path.display())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
