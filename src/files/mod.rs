@@ -65,12 +65,6 @@ pub fn new_folder(path: &Path) -> Result<(), Error> {
     NewFolder::create(path)?.keep()
 }
 
-// TEMPORARY: for `lens::simulate`, until it uses `Error::write`.
-/// What to say when bytes could not be written to `path`.
-pub fn write_failed(path: &Path) -> String {
-    format!("{}: writing failed; is the disk full?", path.display())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
