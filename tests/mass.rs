@@ -228,7 +228,7 @@ fn errors_name_the_problem() {
         ),
         (
             "in.csv --z-lens z_l --z-source z_s -o out.parquet",
-            "out.parquet: cannot write",
+            "out.parquet: tables are written as CSV or FITS",
         ),
         (
             "in.csv --z-lens z_l --z-source z_s -o none/out.csv",

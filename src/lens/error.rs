@@ -29,7 +29,7 @@ pub enum Error {
         /// The file or preset.
         name: String,
         /// What is wrong.
-        source: PopulationError,
+        source: Box<PopulationError>,
     },
     /// A population is not valid.
     #[error(transparent)]
@@ -40,7 +40,7 @@ pub enum Error {
         /// The band.
         band: String,
         /// What is wrong.
-        source: survey::Error,
+        source: Box<survey::Error>,
     },
     /// A population without lenses cannot give any to train on.
     #[error("the population contains no lenses: lens_share = 0")]
@@ -104,8 +104,15 @@ pub enum Error {
     Files(#[from] crate::files::Error),
     /// A table cannot be written.
     #[error(transparent)]
-    Table(#[from] survey::Error),
+    Table(Box<survey::Error>),
     /// The device failed.
     #[error(transparent)]
     Device(#[from] crate::device::Error),
+}
+
+// Boxed, as it is large.
+impl From<survey::Error> for Error {
+    fn from(error: survey::Error) -> Error {
+        Error::Table(Box::new(error))
+    }
 }

@@ -11,20 +11,20 @@ use std::path::PathBuf;
 pub enum Error {
     /// The catalogue cannot be read, or the output cannot be written.
     #[error(transparent)]
-    Survey(#[from] survey::Error),
+    Survey(Box<survey::Error>),
     /// A column that the caller named is missing.
     #[error("{role}")]
     MissingColumn {
         /// What the column was named for.
         role: ColumnRole,
         /// The catalogue and its columns.
-        source: CatalogueError,
+        source: Box<CatalogueError>,
     },
     /// The columns that `infer` writes are missing.
     #[error("the catalogue has no distribution of theta_e")]
     NotPredictions {
         /// The catalogue and its columns.
-        source: CatalogueError,
+        source: Box<CatalogueError>,
     },
     /// The catalogue already has one of the columns that would be added.
     #[error("{} already has a column '{name}'", path.display())]
@@ -58,6 +58,13 @@ pub enum Error {
         /// The file that would have been written.
         output: PathBuf,
     },
+}
+
+// Boxed, as it is large.
+impl From<survey::Error> for Error {
+    fn from(error: survey::Error) -> Error {
+        Error::Survey(Box::new(error))
+    }
 }
 
 /// The columns of a catalogue that a caller can name.

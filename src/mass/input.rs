@@ -44,12 +44,15 @@ impl<'a> Input<'a> {
         }
         let named = |name: &str, role| {
             let column = catalogue.column(name);
-            column.map_err(|source| Error::MissingColumn { role, source })
+            column.map_err(|error| Error::MissingColumn {
+                role,
+                source: error.into(),
+            })
         };
         let optional = |name: &Option<String>, role| name.as_ref().map(|name| named(name, role)).transpose();
         let from_infer = |name: &str| {
             let column = catalogue.column(name);
-            column.map_err(|source| Error::NotPredictions { source })
+            column.map_err(|error| Error::NotPredictions { source: error.into() })
         };
         let redshifts = [
             named(&options.z_lens, ColumnRole::LensRedshift)?,

@@ -17,12 +17,12 @@ pub fn advice(error: &Error) -> Option<String> {
         }
         Error::Files(error) => return super::files::advice(error),
         Error::Device(error) => return super::device::advice(error),
+        Error::Psf { source, .. } => return super::survey::advice(source),
         Error::Table(error) => return super::survey::advice(error),
         // The messages say what is allowed, in terms of the population file.
         Error::ReadPopulation { .. }
         | Error::Population { .. }
         | Error::InvalidPopulation(_)
-        | Error::Psf { .. }
         | Error::NoLenses
         | Error::FaintArcs { .. }
         | Error::Stopped { .. } => return None,

@@ -25,7 +25,7 @@ impl PsfImages {
             if let Psf::Image { file } = psf {
                 images.push(read_psf(file).map_err(|source| Error::Psf {
                     band: name.clone(),
-                    source,
+                    source: source.into(),
                 })?);
             }
         }

@@ -136,9 +136,9 @@ impl Simulator {
     ) -> Result<B, Error> {
         let (population, window, seed) = (&self.population, &self.window, self.seed);
         let shape = self.plan.shape;
-        // Batches that the device works on, and how the simulation ends; both are shared by the two closures.
+        // Batches that the device works on, and the value of the sink's break; both are shared by the two closures.
         let in_flight: RefCell<VecDeque<Vec<Object>>> = RefCell::default();
-        let end: RefCell<Option<Result<B, Error>>> = RefCell::new(None);
+        let end: RefCell<Option<B>> = RefCell::new(None);
         let mut number = first;
         let mut next_batch = || {
             if end.borrow().is_some() {
@@ -175,8 +175,10 @@ impl Simulator {
                 if object.is_lens && arcs[0] < min_arc_pixels as f32 {
                     faint += 1;
                     if faint == MAX_FAINT {
-                        let lenses = faint;
-                        *end.borrow_mut() = Some(Err(Error::FaintArcs { lenses, min_arc_pixels }));
+                        return Err(Error::FaintArcs {
+                            lenses: faint,
+                            min_arc_pixels,
+                        });
                     }
                     continue;
                 }
@@ -189,15 +191,14 @@ impl Simulator {
                     image,
                 };
                 if let ControlFlow::Break(value) = sink(simulated) {
-                    *end.borrow_mut() = Some(Ok(value));
+                    *end.borrow_mut() = Some(value);
                 }
             }
             Ok(())
         };
         let (objects, images) = (self.plan.objects, [self.plan.images]);
-        self.engine
-            .stream::<Error>(objects, &images, &mut next_batch, &mut take_batch)?;
-        end.into_inner().expect("the stream ends only by a break or an error")
+        self.engine.stream(objects, &images, &mut next_batch, &mut take_batch)?;
+        Ok(end.into_inner().expect("the stream ends only by a break or an error"))
     }
 
     /// Simulates `count` lenses, from object number `first` on, with their labels. Objects that are not lenses, and

@@ -37,7 +37,7 @@ impl Population {
         };
         Population::parse(text).map_err(|source| Error::Population {
             name: format!("preset {name}"),
-            source,
+            source: source.into(),
         })
     }
 
@@ -53,7 +53,7 @@ impl Population {
         })?;
         let mut population = Population::parse(&text).map_err(|source| Error::Population {
             name: path.display().to_string(),
-            source,
+            source: source.into(),
         })?;
         for band in &mut population.bands {
             if let Psf::Image { file } = &mut band.psf {
