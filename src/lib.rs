@@ -99,6 +99,8 @@
 //! | [`diagnose`] | the self test and the benchmark |
 //! | [`cli`] | the command line |
 
+#![warn(missing_docs)]
+
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
