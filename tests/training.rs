@@ -428,6 +428,44 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
     }
 }
 
+/// The example networks of assets/networks: they learn on both devices, which agree, and a member does not depend on the
+/// others.
+#[test]
+fn the_residual_networks_train_on_every_device() {
+    for (text, image) in [
+        (include_str!("../assets/networks/residual55.toml"), [55, 55, 3]),
+        (include_str!("../assets/networks/residual101.toml"), [101, 101, 1]),
+    ] {
+        let network = Network::from_toml(text, &image).unwrap();
+        let train = |device: &Device, members: &[u32]| {
+            let data = Dataset {
+                train: rings(80, 1, image),
+                validation: rings(20, 2, image),
+                ..dataset(1, 1)
+            };
+            let options = options(members.iter().copied(), 3);
+            let mut trainer = Trainer::new(device, &network, data, &options, None).unwrap();
+            finish(&mut trainer);
+            trainer
+        };
+        let mut first = Vec::new();
+        for device in devices() {
+            let mut trainer = train(&device, &[1, 2]);
+            let (history, name) = (trainer.state().history.clone(), device.name());
+            for (before, after) in history[0].members.iter().zip(&history[2].members) {
+                assert!(after.train_nll < before.train_nll, "{name}: {before:?} {after:?}");
+                assert_eq!((after.skipped, after.restored), (0, 0));
+            }
+            assert_eq!(rows(&mut train(&device, &[2])), rows(&mut trainer)[1..], "{name}");
+            first.push(history[0].clone());
+        }
+        for (cpu, software) in first[0].members.iter().zip(&first[1].members) {
+            let (a, b) = (cpu.train_nll.unwrap(), software.train_nll.unwrap());
+            assert!((a - b).abs() < 1e-3 * a.abs().max(1.0), "{cpu:?}\n{software:?}");
+        }
+    }
+}
+
 fn training_plan(network: &Network) -> NetworkPlan {
     let layout = Layout::new(network).unwrap();
     let capacity = Capacity { pool: 40, steps: 4 };
