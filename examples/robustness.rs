@@ -1,21 +1,20 @@
-//! What an ensemble answers, and what it flags, where images are unlike those of its training.
+//! What an ensemble predicts and flags for images that differ from its training set.
 //!
 //!     cargo run --release --example robustness -- MODEL DIR BANDS [HELD_OUT.csv]
 //!
-//! DIR holds an `images.npy` stack with a catalogue that has `theta_e`; HELD_OUT.csv (of a run) names the objects that are
-//! scored, by default all. The raw flux is changed before the stretch, and the answers are scored: RMSE and NMAD in
-//! arcsec, the share of errors above 1", the coverage of the 68.3 % interval and the nll, calibrated where the model is;
-//! then the shares that are flagged `out_of_distribution`, and flagged at all.
+//! DIR contains an `images.npy` stack and a catalogue with `theta_e`; HELD_OUT.csv (from a run) lists the objects to score,
+//! by default all. The raw flux is changed before the stretch, and the predictions are scored: RMSE and NMAD in arcsec, the
+//! fraction of errors above 1", the coverage of the 68.3 % interval and the NLL, calibrated if the model is; then the
+//! fractions that are flagged `out_of_distribution`, and flagged at all.
 
 use anyhow::{Context, Result};
 use lensgpu::device::Device;
-use lensgpu::infer::stream::{Found, Seen};
+use lensgpu::infer::PredictedImage;
+use lensgpu::model::Ensemble;
 use lensgpu::model::Model;
-use lensgpu::model::predictor::Predictor;
 use lensgpu::posterior::metrics::{Metrics, ScoredPrediction};
 use lensgpu::survey::flags::OUT_OF_DISTRIBUTION;
 use lensgpu::survey::reader::read_all;
-use lensgpu::survey::sky::SkyStatistics;
 use lensgpu::survey::{Cutout, ImageFolder, ImageFolderOptions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,15 +25,15 @@ use std::path::Path;
 enum Change {
     /// Gaussian, in units of the model's own sky noise of each band.
     Noise(f64),
-    /// By a Gaussian of so many pixels (standard deviation).
+    /// With a Gaussian of this standard deviation, pixels.
     Blur(f64),
-    /// Along both axes, by so many pixels; what comes in has no flux.
+    /// By this number of pixels along both axes; pixels without a source have zero flux.
     Shift(isize),
-    /// Pixels that are so many times larger than they are said to be, about the centre.
+    /// Pixels larger by this factor than the header says, about the centre.
     Pixels(f64),
     /// In reverse order.
     Bands,
-    /// Sky noise and nothing else.
+    /// Only sky noise.
     Empty,
     /// A point source of 10 to 1000 sigma at its peak, blurred by 1.5 pixels, in sky noise.
     Star,
@@ -112,7 +111,7 @@ fn main() -> Result<()> {
     let wanted = |i: &usize| ids.as_ref().is_none_or(|ids| ids.contains(&source.objects[*i].id));
     let rows: Vec<usize> = (0..source.len()).filter(wanted).collect();
     let cutouts = read_all(&source, &rows, |_| anyhow::Ok(()))?;
-    let mut predictor = Predictor::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
+    let mut ensemble = Ensemble::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
     println!("| change | RMSE | NMAD | > 1\" | 68.3 % covers | nll | out_of_distribution | any flag |");
     println!("|---|---|---|---|---|---|---|---|");
     let noise = [0.0, 0.5, 1.0, 2.0].map(|s| (format!("noise {s} sky sigma"), Change::Noise(s)));
@@ -130,31 +129,21 @@ fn main() -> Result<()> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let image = model.network.input_shape().len();
         let mut images = vec![0.0; rows.len() * image];
-        let mut skies = Vec::new();
-        for (cutout, out) in cutouts.iter().zip(images.chunks_exact_mut(image)) {
+        let mut changed_images = Vec::new();
+        for (cutout, input) in cutouts.iter().zip(images.chunks_exact_mut(image)) {
             let mut changed = cutout.clone();
             change.apply(&mut changed, &model.about.stretch.scale, &mut rng);
-            model.about.stretch.apply(&changed, out);
-            skies.push(SkyStatistics::of(&changed, &model.about.stretch));
+            changed_images.push(PredictedImage::new(changed, &model, input));
         }
-        let label = &model.about.label;
         let (mut scored, mut unlike, mut flagged) = (Vec::new(), 0, 0);
-        for ((answer, cutout), sky) in predictor.predict(&images)?.iter().zip(&cutouts).zip(skies) {
-            let seen = Seen {
-                index: 0,
-                id: String::new(),
-                found: Ok(Found {
-                    cutout: cutout.clone().without_pixels(),
-                    sky,
-                    answer: answer.in_units(label.scale, label.shift),
-                }),
-            };
-            let flags = seen.flags(&model);
+        for (mut image, prediction) in changed_images.into_iter().zip(ensemble.predict(&images)?) {
+            image.predicted(&prediction, &model);
+            let flags = image.flags(&model);
             unlike += usize::from(flags & OUT_OF_DISTRIBUTION != 0);
             flagged += usize::from(flags != 0);
-            let forecast = seen.forecast(model.about.calibration.as_ref())?;
+            let forecast = image.forecast(model.about.calibration.as_ref())?;
             scored.push(ScoredPrediction::new(
-                cutout.theta_e.context("a labelled row")?,
+                image.cutout.theta_e.context("a labelled row")?,
                 &forecast,
             ));
         }

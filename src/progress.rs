@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 pub type Callback<'a> = dyn Fn(Event<'_>) -> ControlFlow<()> + Sync + 'a;
 
 /// A callback that ignores every event.
-pub fn ignore(_: Event<'_>) -> ControlFlow<()> {
+pub fn ignore_events(_: Event<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
@@ -24,6 +24,17 @@ pub(crate) fn note(progress: &Callback, message: &str) {
 /// Reports a warning.
 pub(crate) fn warn(progress: &Callback, message: &str) {
     let _ = progress(Event::Warning(message));
+}
+
+/// An error and its causes, joined by colons.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// What a computation reports while it runs.

@@ -351,7 +351,7 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
 fn what_cannot_be_resumed_is_named() {
     let f = Folder::new();
     let resume = f.line("train --resume {run} --device cpu");
-    fails(1, &resume, &[&f.shown("run/run.toml"), "no run to go on with"]);
+    fails(1, &resume, &[&f.shown("run/run.toml"), "no run to resume"]);
     let mut running = Running::new(&f.line(&format!("{TRAIN} --epochs 2000 -q -o {{run}}")));
     running.until(&f.path("run/log.csv"), |text| text.lines().count() > 4);
     running.interrupt();
@@ -371,7 +371,7 @@ fn what_cannot_be_resumed_is_named() {
     );
     f.write("run/checkpoint.safetensors", &checkpoint);
     f.write("run/run.toml", &options[..options.len() / 2]);
-    fails(1, &resume, &["run.toml cannot be understood"]);
+    fails(1, &resume, &["run.toml cannot be parsed"]);
     f.write("run/run.toml", &options);
     f.write(
         "stack/catalogue.csv",
@@ -405,19 +405,23 @@ fn messages_on_bad_arguments_say_what_is_possible() {
         &f.line("train {stack} -o {run} --device voodoo"),
         &["'voodoo'", "there are:"],
     );
-    fails(2, &with("--epochs 0"), &["--epochs is 0", "at least 1"]);
+    fails(2, &with("--epochs 0"), &["epochs is 0", "at least 1", "--epochs"]);
     fails(
         2,
         &f.line("train {stack} -o {run} --device cpu --batch 0"),
-        &["--batch is 0", "at least 1"],
+        &["batch is 0", "at least 1", "--batch"],
     );
     fails(
         2,
         &f.line("train {stack} -o {run} --device cpu --learning-rate=-1"),
         &["--learning-rate"],
     );
-    fails(2, &with("--clip 0"), &["--clip is 0", "positive"]);
-    fails(2, &with("--validation 1"), &["--validation is 1", "below 1"]);
+    fails(2, &with("--clip 0"), &["clip is 0", "positive", "--clip"]);
+    fails(
+        2,
+        &with("--validation 1"),
+        &["validation is 1", "below 1", "--validation"],
+    );
     fails(1, &with("--hold-out 39"), &["40 rows", "39"]);
     fails(1, &with("--crop 0"), &["--crop"]);
     fails(1, &with("--crop 13"), &["12 x 12", "13 x 13", "--crop"]);

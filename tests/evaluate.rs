@@ -35,7 +35,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A run of two members, which know little: made once for all tests.
+/// A run of two members after little training, shared by all tests.
 static RUN: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
@@ -55,7 +55,7 @@ static RUN: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
     (dir, model)
 });
 
-/// Calibrated models beside the first.
+/// A calibrated copy of the shared model.
 fn calibrated(method: &str) -> PathBuf {
     let path = RUN.1.with_file_name(format!("{method}.safetensors"));
     let printed = done(&[
@@ -74,7 +74,7 @@ fn calibrated(method: &str) -> PathBuf {
 }
 
 #[test]
-fn a_report_has_all_its_files_and_needs_nothing_else() {
+fn a_report_is_complete_and_self_contained() {
     let model = calibrated("factors");
     let dir = tempfile::tempdir().unwrap();
     let report = dir.path().join("report");
@@ -99,6 +99,24 @@ fn a_report_has_all_its_files_and_needs_nothing_else() {
         let png = fs::read(report.join(format!("figures/{name}.png"))).unwrap();
         assert!(svg.starts_with("<svg") && png.starts_with(b"\x89PNG"), "{name}");
         assert!(html.contains(&format!("id=\"{name}\"")), "{name} is not in the page");
+    }
+    for (name, text) in [
+        ("pit", "PIT histogram"),
+        ("pit", "perfect calibration ± 2 sigma"),
+        ("reliability", "predicted quantile [%]"),
+        ("coverage", "perfect calibration ± 2 sigma"),
+        ("sigma_error", "Predicted sigma vs RMS error"),
+        ("members", "mean and range over sub-ensembles"),
+    ] {
+        let svg = fs::read_to_string(report.join(format!("figures/{name}.svg"))).unwrap();
+        assert!(svg.contains(text), "{name} does not say: {text}");
+    }
+    for text in [
+        "perfect calibration lies on the diagonal",
+        "catastrophic outliers (&gt; max(1&quot;, 5 sigma))",
+        "<h2>Metrics</h2>",
+    ] {
+        assert!(html.contains(text), "the page does not say: {text}");
     }
     let metrics: Value = serde_json::from_slice(&fs::read(report.join("metrics.json")).unwrap()).unwrap();
     assert_eq!(metrics["objects"], 80);
@@ -158,7 +176,7 @@ fn numbers(path: &Path, name: &str) -> Vec<f64> {
 }
 
 #[test]
-fn flags_largest_answers_and_the_median_are_those_of_the_catalogue() {
+fn flags_largest_predictions_and_the_median_agree_with_the_catalogue() {
     let dir = tempfile::tempdir().unwrap();
     let [model, report] = ["model.safetensors", "report"].map(|name| dir.path().join(name));
     let infer = |model: &Path, name: &str| {
@@ -166,20 +184,20 @@ fn flags_largest_answers_and_the_median_are_those_of_the_catalogue() {
         done(&["infer", text(model), TRAIN, "-o", text(&out), "--device", "cpu", "-q"]);
         out
     };
-    // Labels that end amid the answers: half of them are flagged.
-    let mut answers = numbers(&infer(&RUN.1, "before.csv"), "theta_e");
-    answers.sort_by(f64::total_cmp);
+    // A label range that ends at the median prediction: half of the objects are flagged.
+    let mut predictions = numbers(&infer(&RUN.1, "before.csv"), "theta_e");
+    predictions.sort_by(f64::total_cmp);
     let mut about_half = Model::read(&RUN.1).unwrap();
-    about_half.about.label.range = (0.0, 0.5 * (answers[39] + answers[40]));
+    about_half.about.label.range = (0.0, 0.5 * (predictions[39] + predictions[40]));
     about_half.write(&model).unwrap();
     let catalogue = infer(&model, "after.csv");
     let printed = done(&["evaluate", text(&model), TRAIN, "-o", text(&report), "--device", "cpu"]);
 
     let [theta_e, truth, median] = ["theta_e", "theta_e_cat", "q50"].map(|name| numbers(&catalogue, name));
     let flags: Vec<i32> = column(&catalogue, "flags").iter().map(|f| f.parse().unwrap()).collect();
-    let rows = |asked: &dyn Fn(i32) -> bool| (0..flags.len()).filter(|&i| asked(flags[i])).collect::<Vec<_>>();
-    let rmse = |rows: &[usize], answers: &[f64]| {
-        let squares = rows.iter().map(|&i| (answers[i] - truth[i]).powi(2));
+    let rows = |condition: &dyn Fn(i32) -> bool| (0..flags.len()).filter(|&i| condition(flags[i])).collect::<Vec<_>>();
+    let rmse = |rows: &[usize], predictions: &[f64]| {
+        let squares = rows.iter().map(|&i| (predictions[i] - truth[i]).powi(2));
         (squares.sum::<f64>() / rows.len() as f64).sqrt()
     };
     let same = |value: &Value, expected: f64| {
@@ -227,7 +245,7 @@ fn flags_largest_answers_and_the_median_are_those_of_the_catalogue() {
 }
 
 #[test]
-fn infer_follows_the_calibration_unless_raw() {
+fn infer_applies_the_calibration_unless_raw() {
     let dir = tempfile::tempdir().unwrap();
     let infer = |model: &Path, name: &str, more: &[&str]| {
         let out = dir.path().join(name);
@@ -257,7 +275,7 @@ fn infer_follows_the_calibration_unless_raw() {
 }
 
 #[test]
-fn what_cannot_be_evaluated_is_refused_with_the_reason() {
+fn data_that_cannot_be_evaluated_is_an_error_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("report");
     let evaluate = |data: &str, more: &[&str]| {
@@ -278,9 +296,23 @@ fn what_cannot_be_evaluated_is_refused_with_the_reason() {
     fs::copy(Path::new(TRAIN).join("images.npy"), bare.join("images.npy")).unwrap();
     assert!(evaluate(text(&bare), &[]).contains("no .csv with the labels"));
     let message = refused(&["calibrate", text(&RUN.1), INFER, "--device", "cpu"]);
-    assert!(message.contains("12 rows are too few"), "{message}");
+    assert!(
+        message.contains("12 rows are too few for calibration by factors: at least 20 are needed")
+            && message.contains("more labelled images"),
+        "{message}"
+    );
+    let few = [
+        "calibrate",
+        text(&RUN.1),
+        INFER,
+        "--method",
+        "conformal",
+        "--device",
+        "cpu",
+    ];
+    assert!(refused(&few).contains("at least 19 are needed"));
     assert!(
         Model::read(&RUN.1).unwrap().about.calibration.is_none(),
-        "it was left as it was"
+        "the model is unchanged"
     );
 }

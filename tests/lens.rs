@@ -248,7 +248,7 @@ fn rendered_deflections(masses: &[MassModel], expected: &[[f64; 2]]) -> Vec<(&'s
             .collect(),
         ..plan.plan.clone()
     };
-    let light = render.find("light").unwrap();
+    let light = reference::tensor(&render, "light").unwrap();
     let measure = |(device, mut engine): (&'static str, Box<dyn Engine>)| {
         engine.write(plan.objects, &words).unwrap();
         step(&mut *engine);
@@ -380,7 +380,7 @@ fn made(population: &Population, objects: &[Object], tensor: &str) -> Vec<(&'sta
     let window = Window::whole(population);
     let lens = LensPlan::new(population, &window, objects.len(), None);
     let words = words(objects, &lens.shape, population, &window);
-    let tensor = lens.plan.find(tensor).unwrap();
+    let tensor = reference::tensor(&lens.plan, tensor).unwrap();
     let run = |(device, mut engine): (&'static str, Box<dyn Engine>)| {
         engine.write(lens.objects, &words).unwrap();
         step(&mut *engine);

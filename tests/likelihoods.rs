@@ -1,5 +1,5 @@
-//! Every likelihood through every command, as a user runs them: training on a folder, on simulated lenses and from a model,
-//! `infer`, `evaluate`, `calibrate`, `mass`.
+//! Every likelihood with every command, as a user runs them: training on a folder, on simulated lenses and from a model,
+//! `infer`, `evaluate`, `calibrate` and `mass`.
 
 mod common;
 
@@ -15,7 +15,7 @@ const TRAIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample/train");
 const INFER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample/infer");
 const BANDS: &str = "--bands R,I,G";
 
-/// Words of a command are split at spaces; `@` is the folder.
+/// Runs a command, whose words are separated by spaces; `@` stands for the folder.
 fn run(folder: &Path, command: &str) -> Result<String, String> {
     let words = command
         .split_whitespace()
@@ -49,7 +49,7 @@ fn numbers(catalogue: &Catalogue, column: &str) -> Vec<f64> {
 }
 
 #[test]
-fn every_likelihood_goes_through_every_command() {
+fn every_likelihood_works_with_every_command() {
     for likelihood in Likelihood::ALL {
         let (folder, name) = (folder(), likelihood.name());
         let at = folder.path();
@@ -68,9 +68,9 @@ fn every_likelihood_goes_through_every_command() {
             );
             let infer = format!("infer @/{method}.safetensors {INFER} --device cpu -q --member-columns");
             done(at, &format!("{infer} -o @/{method}.csv"));
-            let answers = Catalogue::read(&at.join(format!("{method}.csv"))).unwrap();
-            let [low, median, high] = ["q02_5", "q50", "q97_5"].map(|q| numbers(&answers, q));
-            for (row, sigma) in numbers(&answers, "sigma").iter().enumerate() {
+            let predictions = Catalogue::read(&at.join(format!("{method}.csv"))).unwrap();
+            let [low, median, high] = ["q02_5", "q50", "q97_5"].map(|q| numbers(&predictions, q));
+            for (row, sigma) in numbers(&predictions, "sigma").iter().enumerate() {
                 let ascending = low[row] < median[row] && median[row] < high[row];
                 assert!(ascending && *sigma > 0.0, "{name} {method}, row {row}");
                 // Conformal intervals are symmetric.
@@ -91,7 +91,7 @@ fn every_likelihood_goes_through_every_command() {
             }
         }
 
-        // Redshifts beside the answers.
+        // Redshifts added to the predictions.
         let text = fs::read_to_string(at.join("factors.csv")).unwrap();
         let redshifts = text.lines().enumerate().map(|(i, line)| match i {
             0 => format!("{line},z_l,z_s\n"),
@@ -101,17 +101,20 @@ fn every_likelihood_goes_through_every_command() {
         let mass = "mass @/z.csv --z-lens z_l --z-source z_s -q";
         done(at, &format!("{mass} -o @/members.csv"));
         done(at, &format!("{mass} -o @/quantiles.csv --from-quantiles"));
-        let answers = Catalogue::read(&at.join("members.csv")).unwrap();
-        assert_eq!(answers.find("likelihood").is_some(), likelihood != Likelihood::Gaussian);
-        let cut = numbers(&answers, "mass_flags")
+        let predictions = Catalogue::read(&at.join("members.csv")).unwrap();
+        assert_eq!(
+            predictions.find("likelihood").is_some(),
+            likelihood != Likelihood::Gaussian
+        );
+        let cut = numbers(&predictions, "mass_flags")
             .iter()
             .filter(|flags| **flags != 0.0)
             .count();
         assert!(
             likelihood != Likelihood::LogNormal || cut == 0,
-            "nothing of a log-normal lies below 0"
+            "a log-normal distribution is positive"
         );
-        let masses = numbers(&answers, "log10_mass_e_q97_5");
+        let masses = numbers(&predictions, "log10_mass_e_q97_5");
         assert!(masses.iter().all(|mass| mass.is_finite()), "{name}");
         if likelihood != Likelihood::Gaussian {
             let as_gaussian = fs::read_to_string(at.join("z.csv")).unwrap().replace(name, "gaussian");
@@ -128,7 +131,7 @@ fn every_likelihood_goes_through_every_command() {
 }
 
 #[test]
-fn a_simulated_run_takes_every_technique_and_goes_on_with_them() {
+fn a_simulated_run_uses_every_technique_and_resumes_with_them() {
     let folder = folder();
     let at = folder.path();
     let techniques = "--likelihood log-normal --adversarial 0.02 --shift 2 --noise 0.2 --beta-nll 0.5 --warm-up-mean 1 \
@@ -137,7 +140,7 @@ fn a_simulated_run_takes_every_technique_and_goes_on_with_them() {
         at,
         &format!("train --simulate lfc1-ground --pool 64 {QUICK} {techniques} --hold-out 16 -o @/run"),
     );
-    let model = Model::read(&at.join("run/model.safetensors")).unwrap();
+    let model = Model::read(at.join("run/model.safetensors")).unwrap();
     assert_eq!(model.network.heads().likelihood, Likelihood::LogNormal);
     assert_eq!(model.about.training.options.len(), 9);
     let text = fs::read_to_string(at.join("run/run.toml")).unwrap();
@@ -155,11 +158,11 @@ fn a_simulated_run_takes_every_technique_and_goes_on_with_them() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
-    // From the first step, since nothing but run.toml is left: the same bits.
+    // Resumed from run.toml alone, it starts from the first step: the same bits.
     fs::create_dir(at.join("again")).unwrap();
     fs::copy(at.join("run/run.toml"), at.join("again/run.toml")).unwrap();
     done(at, "train --resume @/again --device cpu -q");
-    let again = Model::read(&at.join("again/model.safetensors")).unwrap();
+    let again = Model::read(at.join("again/model.safetensors")).unwrap();
     assert!(model.members == again.members);
 
     let refused = run(at, "train --resume @/run --device cpu --ema 0.9").unwrap_err();
@@ -167,7 +170,7 @@ fn a_simulated_run_takes_every_technique_and_goes_on_with_them() {
 }
 
 #[test]
-fn fine_tuning_keeps_the_likelihood_and_leaves_the_old_calibration() {
+fn fine_tuning_keeps_the_likelihood_and_drops_the_old_calibration() {
     let folder = folder();
     let at = folder.path();
     done(
@@ -178,14 +181,14 @@ fn fine_tuning_keeps_the_likelihood_and_leaves_the_old_calibration() {
         at,
         &format!("calibrate @/run/model.safetensors {TRAIN} -o @/calibrated.safetensors --device cpu"),
     );
-    let first = Model::read(&at.join("calibrated.safetensors")).unwrap();
+    let first = Model::read(at.join("calibrated.safetensors")).unwrap();
     assert!(first.about.calibration.is_some());
     let tune = format!("train {TRAIN} {BANDS} --from @/calibrated.safetensors --epochs 2 --device cpu -q");
     done(
         at,
         &format!("{tune} --freeze conv --weight-decay 0.5 --noise 0.1 -o @/tuned"),
     );
-    let tuned = Model::read(&at.join("tuned/model.safetensors")).unwrap();
+    let tuned = Model::read(at.join("tuned/model.safetensors")).unwrap();
     assert_eq!(tuned.network, first.network);
     let layout = Layout::new(&first.network).unwrap();
     for (before, after) in first.members.iter().zip(&tuned.members) {
@@ -197,7 +200,7 @@ fn fine_tuning_keeps_the_likelihood_and_leaves_the_old_calibration() {
     }
     assert!(
         tuned.about.calibration.is_none(),
-        "80 rows have no calibration split, and the old one is of other weights"
+        "80 rows have no calibration split, and the old calibration was for other weights"
     );
     let refused = run(at, &format!("{tune} --likelihood gaussian -o @/other")).unwrap_err();
     assert!(
@@ -211,27 +214,30 @@ fn options_out_of_range_say_what_the_range_is() {
     let folder = folder();
     let at = folder.path();
     for (option, expected) in [
-        ("--ema 1.5", "--ema is 1.5; it is at least 0, which is off, and below 1"),
-        (
-            "--beta-nll -1",
-            "--beta-nll is -1; it is between 0, which is off, and 1",
-        ),
-        (
-            "--adversarial 2",
-            "--adversarial is 2; it is between 0, which is off, and 1",
-        ),
-        ("--noise 11", "--noise is 11; it is between 0, which is off, and 10"),
+        ("--ema 1.5", "ema is 1.5; it must be at least 0 (off) and below 1"),
+        ("--beta-nll -1", "beta_nll is -1; it must be between 0 (off) and 1"),
+        ("--adversarial 2", "adversarial is 2; it must be between 0 (off) and 1"),
+        ("--noise 11", "noise is 11; it must be between 0 (off) and 10"),
         (
             "--weight-decay 2",
-            "--weight-decay is 2; it is between 0, which is off, and 1",
+            "weight_decay is 2; it must be between 0 (off) and 1",
         ),
-        ("--warm-up-mean 4", "--warm-up-mean is 4; it is below --epochs, 4"),
-        ("--patience 2 --validation 0", "--patience 2 waits"),
+        (
+            "--warm-up-mean 4",
+            "warm_up_mean is 4; it must be below the number of epochs, 4",
+        ),
+        (
+            "--patience 2 --validation 0",
+            "patience is 2; it must be 0 (off) without validation rows",
+        ),
         (
             "--shift 40",
-            "--shift is 40; it is at most half of the image, 27 pixels",
+            "shift is 40; it must be at most half of the image, 27 pixels",
         ),
-        ("--warm-up 4000", "--warm-up is 4000; it is below the run's steps, 36"),
+        (
+            "--warm-up 4000",
+            "warm_up is 4000; it must be below the number of training steps, 36",
+        ),
         (
             "--likelihood cauchy",
             "possible values: gaussian, student-t, log-normal",
@@ -239,6 +245,8 @@ fn options_out_of_range_say_what_the_range_is() {
     ] {
         let refused = run(at, &format!("train {TRAIN} {BANDS} {QUICK} {option} -o @/run")).unwrap_err();
         assert!(refused.contains(expected), "{option}: {refused}");
+        let flag = option.split(' ').next().unwrap();
+        assert!(refused.contains(flag), "{option}: {refused}");
         assert!(!at.join("run").exists(), "{option}: a folder is left behind");
     }
 }

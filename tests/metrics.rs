@@ -1,4 +1,4 @@
-//! The figures against other people's code, on a recorded table: see `tests/data/metrics/README.md`.
+//! Metrics and quantiles against independent implementations, on a recorded table: see `tests/data/metrics/README.md`.
 
 use lensgpu::posterior::MemberPredictions;
 use lensgpu::posterior::calibration::PredictiveDistribution;
@@ -12,7 +12,7 @@ fn recorded(name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-/// (truth, mu, var) of each object.
+/// (true value, means, variances) of each object.
 fn predictions() -> Vec<(f64, Vec<f64>, Vec<f64>)> {
     let rows = recorded("predictions.csv");
     let row = |line: &str| {
@@ -23,7 +23,7 @@ fn predictions() -> Vec<(f64, Vec<f64>, Vec<f64>)> {
 }
 
 #[test]
-fn every_figure_agrees_to_a_millionth() {
+fn every_metric_agrees_to_1e_minus_6() {
     let expected: Value = serde_json::from_str(&recorded("expected.json")).unwrap();
     let rows = predictions();
     let compare = |name: &str, members: &[usize], sigmas: f64| {
@@ -31,17 +31,17 @@ fn every_figure_agrees_to_a_millionth() {
             .iter()
             .map(|(truth, mu, var)| {
                 let var: Vec<f64> = var.iter().map(|v| v * sigmas * sigmas).collect();
-                let answer = MemberPredictions::gaussian(mu, &var).select(members);
-                ScoredPrediction::new(*truth, &PredictiveDistribution::new(&answer, None).unwrap())
+                let selected = MemberPredictions::gaussian(mu, &var).select(members);
+                ScoredPrediction::new(*truth, &PredictiveDistribution::new(&selected, None).unwrap())
             })
             .collect();
         let metrics = Metrics::new(&scored).unwrap();
-        for figure in &METRICS {
-            let (ours, theirs) = ((figure.of)(&metrics), expected[name][figure.name].as_f64().unwrap());
+        for metric in &METRICS {
+            let (ours, theirs) = ((metric.of)(&metrics), expected[name][metric.name].as_f64().unwrap());
             assert!(
                 (ours - theirs).abs() <= 1e-6,
                 "{name}: {} is {ours}, not {theirs}",
-                figure.name
+                metric.name
             );
         }
     };

@@ -1,4 +1,4 @@
-//! Training on lenses made on the fly, and fine-tuning of what came out of it, as a user runs them on the processor.
+//! Training on simulated lenses and fine-tuning, as a user runs them on the CPU.
 
 #![cfg(unix)] // signals
 
@@ -10,7 +10,7 @@ use lensgpu::model::Model;
 use lensgpu::nn::Layout;
 use std::fs;
 
-/// The tests' population, and the same lenses as another survey would have them: twice the counts, and more noise.
+/// The tests' population, and the same lenses as in another survey: with other flux units and noise, and other radii.
 fn folder() -> Folder {
     let f = Folder::new();
     f.write("population.toml", POPULATION);
@@ -26,17 +26,17 @@ const TRAIN: &str = "train --simulate {population.toml} --network {tiny.toml} --
                      --pool 64 --calibration 0 --learning-rate 0.02 -q";
 
 fn model(f: &Folder, run: &str) -> Model {
-    Model::read(&f.path(run).join("model.safetensors")).unwrap()
+    Model::read(f.path(run).join("model.safetensors")).unwrap()
 }
 
-/// A model's tensors as they lie in its file, behind the header with its length.
+/// The tensors of a model file, without its header.
 fn tensors(f: &Folder, run: &str) -> Vec<u8> {
     let bytes = fs::read(f.path(run).join("model.safetensors")).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     bytes[8 + header..].to_vec()
 }
 
-/// Fails unless two runs left the same model, bit for bit, but for the time.
+/// Fails unless two runs have the same model, bit for bit except for the date.
 fn assert_same(f: &Folder, a: &str, b: &str) {
     let [mut one, mut other] = [a, b].map(|run| model(f, run));
     for model in [&mut one, &mut other] {
@@ -51,7 +51,7 @@ fn close(found: f64, expected: f64, relative: f64) {
 }
 
 #[test]
-fn a_model_of_simulations_is_that_of_its_population_and_measures_its_lenses() {
+fn a_model_trained_on_simulations_describes_its_population_and_measures_its_lenses() {
     let f = folder();
     let train = f.line(&format!("{TRAIN} --epochs 60"));
     for (run, more) in [("run", ""), ("again", ""), ("other", "--seed 2")] {
@@ -67,15 +67,15 @@ fn a_model_of_simulations_is_that_of_its_population_and_measures_its_lenses() {
     assert_eq!(about.bands, ["G", "R"]);
     assert_eq!((about.pixel_scale, &about.preset), (Some(0.2), &None));
     assert_eq!(about.label.definition.as_deref(), Some("theta_e_crit"));
-    // The noise of the sky, electrons times the value of one, a little more with what light there is at the edges; and
-    // the spread of radii that are uniform from 0.3 to 1.2.
+    // Sky noise in electrons times the value of an electron, slightly increased by light at the edges; and the standard
+    // deviation of radii that are uniform from 0.3 to 1.2.
     close(about.stretch.scale[0], 10.0 * 0.5, 0.15);
     close(about.stretch.scale[1], 20.0 * 2.0, 0.15);
     close(about.label.scale, 0.9 / 12f64.sqrt(), 0.15);
     assert!(about.label.range.0 > 0.29 && about.label.range.1 < 1.25);
     assert_eq!((about.training.train, about.training.validation), (64, 6));
 
-    // New lenses, whose radii follow from physics; redshifts pass through to the masses.
+    // New lenses, whose radii follow from velocity dispersions; their redshifts are passed through to the masses.
     let physics = "{ sigma_v = { uniform = [150, 300] }, z_lens = 0.3, z_source = { uniform = [0.6, 2] }, \
                    radius_within = [0.4, 1.1] }";
     f.write("new.toml", POPULATION.replace("{ uniform = [0.3, 1.2] }", physics));
@@ -100,7 +100,7 @@ fn a_model_of_simulations_is_that_of_its_population_and_measures_its_lenses() {
 }
 
 #[test]
-fn a_preset_needs_no_more_words_for_its_folder() {
+fn a_preset_is_enough_to_train_and_to_infer() {
     let f = folder();
     let train = "train --simulate lfc1-ground --network {tiny.toml} --device cpu --members 1 --batch 8 --pool 8 \
                  --epochs 1 --validation 0.5 --calibration 0 -q -o {run}";
@@ -124,7 +124,7 @@ fn a_preset_needs_no_more_words_for_its_folder() {
     );
 }
 
-/// The run of a command line without a stop, and stopped and resumed.
+/// Runs a training without interruption, and again stopped and resumed.
 fn stopped_and_resumed(f: &Folder, line: &str) {
     let with = |run: &str| format!("{} -o {}", f.line(line), f.shown(run));
     done(&with("whole"));
@@ -140,7 +140,7 @@ fn stopped_and_resumed(f: &Folder, line: &str) {
 }
 
 #[test]
-fn a_run_on_simulations_that_was_stopped_ends_with_the_same_weights() {
+fn a_resumed_run_on_simulations_ends_with_the_same_weights() {
     stopped_and_resumed(&folder(), &format!("{TRAIN} --epochs 100"));
 }
 
@@ -156,12 +156,12 @@ const TUNE: &str = "train {real} --from {model/model.safetensors} --bands G,R --
                     --batch 8 --calibration 0 -q";
 
 #[test]
-fn a_fine_tuning_that_was_stopped_ends_with_the_same_weights() {
+fn a_resumed_fine_tuning_ends_with_the_same_weights() {
     stopped_and_resumed(&with_model(), &format!("{TUNE} --epochs 300"));
 }
 
 #[test]
-fn fine_tuning_keeps_stretch_and_scale_and_what_is_frozen() {
+fn fine_tuning_keeps_stretch_scale_and_frozen_layers() {
     let f = with_model();
     for (run, more) in [("all", ""), ("frozen", "--freeze conv")] {
         done(&f.line(&format!("{TUNE} {more} --epochs 4 -o {{{run}}}")));
@@ -199,7 +199,7 @@ fn fine_tuning_keeps_stretch_and_scale_and_what_is_frozen() {
 }
 
 #[test]
-fn what_does_not_fit_the_model_to_start_from_is_named() {
+fn images_that_do_not_fit_the_initial_model_are_refused() {
     let f = with_model();
     let from = "--from {model/model.safetensors} --device cpu --epochs 1";
     let train = |rest: &str| f.line(&format!("train {rest} {from} -o {{run}}"));
@@ -220,14 +220,14 @@ fn what_does_not_fit_the_model_to_start_from_is_named() {
         &[&f.shown("tiny.toml"), "model.safetensors"],
     );
     assert!(!f.path("run").exists());
-    // Other names may be the same bands.
+    // Other names may mean the same bands, so this is only a warning.
     let Ran { code, stderr, .. } = lensgpu(&train("{real}"));
     assert_eq!(code, Some(0), "{stderr}");
     says(&stderr, &["trained on the bands G, R, and these are band1, band2"]);
 }
 
 #[test]
-fn what_cannot_be_simulated_is_named_before_anything_is_made() {
+fn bad_simulation_options_are_refused_before_anything_is_written() {
     let f = folder();
     let train = |rest: &str| f.line(&format!("train {rest} --network {{tiny.toml}} --device cpu -o {{run}}"));
     fails(
@@ -239,7 +239,7 @@ fn what_cannot_be_simulated_is_named_before_anything_is_made() {
     fails(
         2,
         &train("--simulate {population.toml} --pool 7"),
-        &["--pool is 7", "at least 8"],
+        &["pool is 7", "at least 8", "--pool"],
     );
     fails(
         2,

@@ -1,20 +1,20 @@
-//! Whole trainings of a tiny ensemble on every device: it learns, its members do not know of each other, and a run that
-//! was stopped goes on as if it never had been.
+//! Complete trainings of a tiny ensemble on every device: it learns, its members are independent of each other, and a
+//! training that was interrupted ends with the same bits.
 
 mod common;
 
-use common::{answers, bits, dataset, devices, finish, options, rings, tiny, trained};
+use common::{bits, dataset, devices, finish, options, predictions, rings, tiny, trained};
 use lensgpu::device::Device;
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network};
 use lensgpu::progress::EpochRecord;
 use lensgpu::train::checkpoint::Checkpoint;
-use lensgpu::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::train::{Band, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Spread of labels that are uniform from 0.5 to 2.
+/// Standard deviation of labels that are uniform from 0.5 to 2.
 const SPREAD: f64 = 0.433;
 
 #[test]
@@ -23,7 +23,7 @@ fn it_learns_the_rings_and_the_devices_agree_on_the_first_epoch() {
         .iter()
         .map(|device| {
             let trainer = trained(device, dataset(200, 50), &options([0, 2], 15));
-            let (history, name) = (&trainer.progress().history, device.name());
+            let (history, name) = (&trainer.state().history, device.name());
             assert_eq!(history.len(), 15);
             for (before, after) in history[0].members.iter().zip(&history[14].members) {
                 let (train, validation) = (after.train_rmse.unwrap(), after.val_rmse.unwrap());
@@ -49,7 +49,7 @@ fn it_learns_the_rings_and_the_devices_agree_on_the_first_epoch() {
     }
 }
 
-/// A member's number, weights and statistics, by bits.
+/// A member's number, and the bits of its weights and statistics.
 type Row = (u32, Vec<u32>, Vec<u32>);
 
 fn rows(trainer: &mut Trainer) -> Vec<Row> {
@@ -59,7 +59,7 @@ fn rows(trainer: &mut Trainer) -> Vec<Row> {
 }
 
 #[test]
-fn a_member_of_an_ensemble_equals_the_same_member_alone() {
+fn a_member_is_the_same_alone_and_in_an_ensemble() {
     for device in devices() {
         let train = |members: &[u32]| {
             let options = options(members.iter().copied(), 2);
@@ -73,7 +73,7 @@ fn a_member_of_an_ensemble_equals_the_same_member_alone() {
 }
 
 #[test]
-fn members_in_several_waves_are_the_same() {
+fn members_do_not_depend_on_the_number_of_waves() {
     let limited = |members: u32| {
         let Ok(Device::Gpu(mut gpu)) = Device::choose("software") else {
             panic!("there is no software adapter: see the other tests");
@@ -90,18 +90,19 @@ fn members_in_several_waves_are_the_same() {
     assert_eq!(train(&one), train(&three));
 }
 
-/// All that a run leaves: its state by bits, and its history without the times.
+/// The result of a training: its state, bit for bit, and its history without durations.
 fn outcome(trainer: &mut Trainer) -> (Checkpoint, Vec<Row>) {
     let mut checkpoint = trainer.checkpoint().unwrap();
     checkpoint
-        .progress
+        .state
         .history
         .iter_mut()
         .for_each(|epoch| epoch.seconds = 0.0);
     (checkpoint, rows(trainer))
 }
 
-/// Stops at the first news of a device, goes on from the file in a new trainer, and so `stops` times.
+/// Interrupts a training at the first progress report, and continues from the checkpoint file in a new trainer; `stops`
+/// times.
 fn interrupted(device: &Device, options: &TrainOptions, pool: Option<usize>, stops: usize) -> Trainer {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("checkpoint.safetensors");
@@ -110,8 +111,8 @@ fn interrupted(device: &Device, options: &TrainOptions, pool: Option<usize>, sto
     let mut within = 0;
     for _ in 0..stops {
         let ended = trainer.epoch(&mut |_| ControlFlow::Break(())).unwrap();
-        assert!(matches!(ended, Ended::Stopped));
-        within += usize::from(trainer.progress().step > 0);
+        assert!(matches!(ended, EpochEnd::Interrupted));
+        within += usize::from(trainer.state().step > 0);
         trainer.checkpoint().unwrap().write(&path).unwrap();
         trainer = new();
         trainer.restore(Checkpoint::read(&path).unwrap()).unwrap();
@@ -122,7 +123,7 @@ fn interrupted(device: &Device, options: &TrainOptions, pool: Option<usize>, sto
 }
 
 #[test]
-fn a_run_that_was_stopped_and_read_from_disk_ends_with_the_same_bits() {
+fn a_training_resumed_from_a_file_ends_with_the_same_bits() {
     for device in devices() {
         for (pool, stops) in [(None, 3), (Some(35), 4)] {
             let options = options([0, 3], 2);
@@ -132,13 +133,13 @@ fn a_run_that_was_stopped_and_read_from_disk_ends_with_the_same_bits() {
                 outcome(&mut whole),
                 outcome(&mut interrupted(&device, &options, pool, stops)),
             );
-            assert_eq!(whole.0.progress, stopped.0.progress, "{} {pool:?}", device.name());
+            assert_eq!(whole.0.state, stopped.0.state, "{} {pool:?}", device.name());
             assert!(whole == stopped, "{} {pool:?}: other weights", device.name());
         }
     }
 }
 
-/// Everything that a run can switch on.
+/// Every technique switched on.
 fn all_on(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOptions {
     TrainOptions {
         adversarial: 0.01,
@@ -154,7 +155,7 @@ fn all_on(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOptions
     }
 }
 
-/// With masked pixels, so that there is something to shift in.
+/// With bands, whose masked pixels are 0.
 fn masked_dataset(train: usize, validation: usize) -> Dataset {
     let band = Band {
         masked: 0.0,
@@ -168,7 +169,7 @@ fn masked_dataset(train: usize, validation: usize) -> Dataset {
 }
 
 #[test]
-fn with_everything_on_it_learns_and_a_stopped_run_ends_with_the_same_bits() {
+fn with_every_technique_it_learns_and_a_resumed_training_ends_with_the_same_bits() {
     for device in devices() {
         let new = || Trainer::new(&device, &tiny(), masked_dataset(100, 20), &all_on([0, 3], 3), Some(60)).unwrap();
         let mut whole = new();
@@ -185,12 +186,12 @@ fn with_everything_on_it_learns_and_a_stopped_run_ends_with_the_same_bits() {
     }
     let mut trainer = Trainer::new(&Device::Cpu, &tiny(), masked_dataset(200, 50), &all_on([0], 25), None).unwrap();
     finish(&mut trainer);
-    let best = trainer.progress().best[0].unwrap();
+    let best = trainer.state().best[0].unwrap();
     assert!(best.rmse < 0.5 * SPREAD, "{best:?}");
 }
 
 #[test]
-fn with_everything_on_a_member_of_an_ensemble_equals_the_same_member_alone() {
+fn with_every_technique_a_member_is_the_same_alone_and_in_an_ensemble() {
     for device in devices() {
         let train = |members: &[u32]| {
             let options = all_on(members.iter().copied(), 3);
@@ -204,7 +205,7 @@ fn with_everything_on_a_member_of_an_ensemble_equals_the_same_member_alone() {
 }
 
 #[test]
-fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
+fn early_stopping_freezes_a_member_and_does_not_affect_the_others() {
     for device in devices() {
         let train = |patience: usize| {
             let options = TrainOptions {
@@ -214,17 +215,17 @@ fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
             trained(&device, dataset(60, 20), &options)
         };
         let (mut long, mut early) = (train(0), train(2));
-        let stopped = early.progress().stopped.clone();
-        let last = early.progress().epoch;
+        let stopped = early.state().stopped.clone();
+        let last = early.state().epoch;
         assert!(stopped.contains(&true), "choose other numbers");
         assert!(last == 30 || stopped.iter().all(|over| *over));
-        let (long_history, history) = (&long.progress().history, &early.progress().history);
+        let (long_history, history) = (&long.state().history, &early.state().history);
         for (m, &stopped) in stopped.iter().enumerate() {
-            let best = early.progress().best[m].unwrap();
+            let best = early.state().best[m].unwrap();
             for (epoch, (a, b)) in long_history.iter().zip(history).enumerate() {
                 let frozen = epoch + 1 > best.epoch + 2 && stopped;
                 let (a, b) = (&a.members[m], &b.members[m]);
-                // What it answers stays as it was when it stopped, and it takes no steps.
+                // Its predictions stay as they were when it stopped, and it takes no steps.
                 let ended = &history[(best.epoch + 1).min(history.len() - 1)].members[m];
                 match frozen {
                     false => assert_eq!(
@@ -242,14 +243,14 @@ fn early_stopping_freezes_a_member_and_the_others_do_not_notice() {
         }
         let (long_rows, rows) = (rows(&mut long), rows(&mut early));
         for m in 0..4 {
-            let same_best = long.progress().best[m] == early.progress().best[m];
+            let same_best = long.state().best[m] == early.state().best[m];
             assert_eq!(long_rows[m] == rows[m], same_best, "{}: member {m}", device.name());
         }
     }
 }
 
 #[test]
-fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
+fn every_likelihood_learns_the_rings_with_correct_uncertainties() {
     for likelihood in [Likelihood::StudentT, Likelihood::LogNormal] {
         let network = tiny().with_likelihood(likelihood);
         let mut data = dataset(200, 50);
@@ -260,17 +261,17 @@ fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
         let mut trainer = Trainer::new(&Device::Cpu, &network, data, &options([0, 2], 20), None).unwrap();
         finish(&mut trainer);
         let held_out = rings(100, 9, common::IMAGE);
-        let answers = answers(&Device::Cpu, &network, &mut trainer, &held_out.images);
-        for (m, best) in trainer.progress().best.iter().map(|best| best.unwrap()).enumerate() {
-            let last = &trainer.progress().history.last().unwrap().members[m];
+        let predictions = predictions(&Device::Cpu, &network, &mut trainer, &held_out.images);
+        for (m, best) in trainer.state().best.iter().map(|best| best.unwrap()).enumerate() {
+            let last = &trainer.state().history.last().unwrap().members[m];
             assert!(best.rmse < 0.4 * SPREAD, "{likelihood:?}: {best:?}");
-            // Both are -ln p in arcsec: a mean of training that lags a little, and validation.
+            // Both are -ln p in arcsec; the training mean lags a little behind.
             assert!(
                 (last.train_nll.unwrap() - last.val_nll.unwrap()).abs() < 1.0,
                 "{last:?}"
             );
-            let answers = answers.iter().map(|a| a.in_units(scale, shift));
-            let within = answers
+            let predictions = predictions.iter().map(|a| a.in_units(scale, shift));
+            let within = predictions
                 .zip(&held_out.labels)
                 .filter(|(a, y)| (a.mu[m] - **y).abs() < 2.0 * a.var[m].sqrt());
             let within = within.count();
@@ -283,8 +284,8 @@ fn every_likelihood_learns_the_rings_and_says_how_sure_it_is() {
 }
 
 #[test]
-fn all_views_are_the_average_of_the_views() {
-    use lensgpu::model::predictor::Predictor;
+fn predictions_in_all_views_are_averages_over_the_views() {
+    use lensgpu::model::Ensemble;
     for (shape, codes) in [([12, 11, 2], 4), ([12, 12, 2], 8)] {
         let network = Network::from_toml(common::TINY, &shape).unwrap();
         let data = Dataset {
@@ -301,7 +302,7 @@ fn all_views_are_the_average_of_the_views() {
             .map(|(member, _)| member)
             .collect();
         let images = rings(5, 3, shape).images;
-        let mut plain = Predictor::of_members(&Device::Cpu, &network, &members, 3).unwrap();
+        let mut plain = Ensemble::of_members(&Device::Cpu, &network, &members, 3).unwrap();
         let [h, w, c] = shape;
         let turned = |code: usize| -> Vec<f32> {
             let pixel = |at: usize| {
@@ -314,16 +315,16 @@ fn all_views_are_the_average_of_the_views() {
             (0..images.len()).map(pixel).collect()
         };
         let views: Vec<_> = (0..codes).map(|code| plain.predict(&turned(code)).unwrap()).collect();
-        let mut all = Predictor::of_members(&Device::Cpu, &network, &members, 3)
+        let mut all = Ensemble::of_members(&Device::Cpu, &network, &members, 3)
             .unwrap()
             .in_all_views();
-        for (n, answer) in all.predict(&images).unwrap().iter().enumerate() {
+        for (n, prediction) in all.predict(&images).unwrap().iter().enumerate() {
             for m in 0..2 {
                 let mean = |value: fn(&lensgpu::posterior::MemberPredictions, usize) -> f64| {
                     views.iter().map(|view| value(&view[n], m)).sum::<f64>() / codes as f64
                 };
-                assert!((answer.mu[m] - mean(|a, m| a.mu[m])).abs() < 1e-12);
-                assert!((answer.var[m] - mean(|a, m| a.var[m])).abs() < 1e-12);
+                assert!((prediction.mu[m] - mean(|a, m| a.mu[m])).abs() < 1e-12);
+                assert!((prediction.var[m] - mean(|a, m| a.var[m])).abs() < 1e-12);
             }
         }
     }
@@ -345,12 +346,12 @@ fn a_checkpoint_of_other_data_or_another_ensemble_is_refused() {
     );
     common::says(
         &refused(new(dataset(20, 5), &options(0..3, 1))),
-        &["not of this network"],
+        &["does not fit this network"],
     );
 }
 
 #[test]
-fn where_the_device_holds_a_part_of_the_images_every_row_is_seen() {
+fn with_several_shards_every_row_is_trained_on() {
     for device in devices() {
         // Four shards of 25 rows: five steps of 5 each, so no row is left out.
         let options = TrainOptions {
@@ -365,14 +366,14 @@ fn where_the_device_holds_a_part_of_the_images_every_row_is_seen() {
             let mut trainer = Trainer::new(&device, &tiny(), data, &options, Some(30)).unwrap();
             assert_eq!(trainer.steps(), 20);
             finish(&mut trainer);
-            trainer.progress().history[0]
+            trainer.state().history[0]
                 .members
                 .iter()
                 .map(|m| m.skipped)
                 .collect::<Vec<_>>()
         };
         assert_eq!(train(None), [0, 0]);
-        // A row that is seen shows by the step that it spoils.
+        // A NaN label makes its step be skipped, which shows that the row was used.
         for row in [0, 33, 50, 99] {
             assert_eq!(train(Some(row)), [1, 1], "{}: row {row}", device.name());
         }
@@ -380,11 +381,11 @@ fn where_the_device_holds_a_part_of_the_images_every_row_is_seen() {
 }
 
 #[test]
-fn shards_do_not_keep_it_from_learning() {
+fn it_learns_with_several_shards() {
     for device in devices() {
         let mut trainer = Trainer::new(&device, &tiny(), dataset(200, 50), &options([2], 15), Some(70)).unwrap();
         finish(&mut trainer);
-        let rmse = trainer.progress().history[14].members[0].val_rmse.unwrap();
+        let rmse = trainer.state().history[14].members[0].val_rmse.unwrap();
         assert!(rmse < 0.35 * SPREAD, "{}: {rmse}", device.name());
     }
 }
@@ -417,12 +418,12 @@ fn a_network_of_dense_layers_learns_a_cubic_from_a_table() {
         let mut trainer = Trainer::new(&device, &network, data, &options(0..2, 40), None).unwrap();
         finish(&mut trainer);
         let held_out = cubic(20, 0.25);
-        let answers = answers(&device, &network, &mut trainer, &held_out.images);
-        for (answer, y) in answers.iter().zip(&held_out.labels) {
-            let answer = answer.in_units(1.3, 10.0);
-            let error = (0.5 * (answer.mu[0] + answer.mu[1]) - y).abs();
+        let predictions = predictions(&device, &network, &mut trainer, &held_out.images);
+        for (prediction, y) in predictions.iter().zip(&held_out.labels) {
+            let prediction = prediction.in_units(1.3, 10.0);
+            let error = (0.5 * (prediction.mu[0] + prediction.mu[1]) - y).abs();
             assert!(error < 0.5, "{}: {y} off by {error}", device.name());
-            assert!(answer.var.iter().all(|&v| v > 0.0));
+            assert!(prediction.var.iter().all(|&v| v > 0.0));
         }
     }
 }
@@ -434,7 +435,7 @@ fn training_plan(network: &Network) -> NetworkPlan {
 }
 
 #[test]
-fn a_step_takes_as_many_dispatches_for_any_number_of_members() {
+fn the_dispatches_of_a_step_do_not_depend_on_the_number_of_members() {
     let software = Device::choose("software").unwrap_or_else(|error| panic!("{error:#}"));
     let network = tiny();
     let inference = NetworkPlan::inference(&network, &Layout::new(&network).unwrap(), 10).unwrap();
@@ -450,7 +451,7 @@ fn a_step_takes_as_many_dispatches_for_any_number_of_members() {
 }
 
 #[test]
-fn too_few_rows_or_a_pool_smaller_than_a_batch_are_refused_with_the_remedy() {
+fn too_few_rows_and_a_pool_smaller_than_a_batch_are_refused() {
     let error = |rows, pool| {
         let data = Dataset {
             train: rings(rows, 1, common::IMAGE),
@@ -460,5 +461,5 @@ fn too_few_rows_or_a_pool_smaller_than_a_batch_are_refused_with_the_remedy() {
         format!("{:#}", trainer.err().expect("an error"))
     };
     common::says(&error(1, None), &["1 rows", "at least 2"]);
-    common::says(&error(40, Some(5)), &["holds 5 images", "--batch is 10", "smaller"]);
+    common::says(&error(40, Some(5)), &["holds 5 images", "a batch is 10", "smaller"]);
 }

@@ -8,14 +8,14 @@ use lensgpu::plot::chart::{Axes, band, line};
 use lensgpu::plot::svg::{BLUE, INK, VERMILLION, draw_svg, drawing, write_svg};
 use plotters::prelude::*;
 use std::path::Path;
-use toy::{RECIPES, answers, points};
+use toy::{RECIPES, points, predictions};
 
 fn main() -> Result<()> {
     let path = std::env::args().nth(1).context("give the SVG to write")?;
     let device = Device::choose("auto")?;
     let points = points(20, 1);
     let xs: Vec<f64> = (-60..=60).map(|i| f64::from(i) / 10.0).collect();
-    let predictions = RECIPES.iter().map(|recipe| answers(&device, recipe, &points, &xs));
+    let predictions = RECIPES.iter().map(|recipe| predictions(&device, recipe, &points, &xs));
     let predictions = predictions.collect::<Result<Vec<_>>>()?;
     let svg = draw_svg((1120, 900), |area| {
         let panels = area.split_evenly((2, 2));

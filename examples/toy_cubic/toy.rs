@@ -1,19 +1,19 @@
 //! The toy problem of figure 1 of the deep ensembles paper (arXiv 1612.01474): y = x^3 + noise of standard deviation 3,
-//! 20 values of x between -4 and 4, answered between -6 and 6. The network is data, the kernels are those of the lenses.
+//! 20 values of x between -4 and 4, predicted between -6 and 6.
 
 use anyhow::Result;
 use lensgpu::device::Device;
-use lensgpu::model::predictor::Predictor;
+use lensgpu::model::Ensemble;
 use lensgpu::nn::Network;
 use lensgpu::posterior::mixture::Mixture;
-use lensgpu::train::{Band, Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::train::{Band, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use std::ops::ControlFlow;
 
 pub const NOISE: f64 = 3.0;
-/// x is divided by it before it reaches the network.
+/// x is divided by this to make the network's input.
 const X_SCALE: f64 = 4.0;
 
 const NETWORK: &str = r#"
@@ -23,12 +23,12 @@ layers = [
 ]
 "#;
 
-/// What a panel of the figure is trained with.
+/// The training of one panel of the figure.
 #[derive(Clone, Copy)]
 pub struct Recipe {
     pub title: &'static str,
     pub members: u32,
-    /// Fit the mean alone, by its squared error.
+    /// Fit only the mean, by squared error.
     pub squared_error: bool,
     /// See `lensgpu train --adversarial`; 0 for none.
     pub adversarial: f32,
@@ -72,8 +72,8 @@ pub fn points(count: usize, seed: u64) -> Vec<(f64, f64)> {
     (0..count).map(|_| point()).collect()
 }
 
-/// Trains an ensemble on the points, and returns its answers at `xs`.
-pub fn answers(device: &Device, recipe: &Recipe, points: &[(f64, f64)], xs: &[f64]) -> Result<Vec<Mixture>> {
+/// Trains an ensemble on the points, and returns its predictions at `xs`.
+pub fn predictions(device: &Device, recipe: &Recipe, points: &[(f64, f64)], xs: &[f64]) -> Result<Vec<Mixture>> {
     let mut network: Network = toml::from_str(NETWORK)?;
     network.input = vec![1];
     let input = |x: f64| (x / X_SCALE) as f32;
@@ -86,7 +86,7 @@ pub fn answers(device: &Device, recipe: &Recipe, points: &[(f64, f64)], xs: &[f6
             labels: points.iter().map(|p| p.1).collect(),
         },
         validation: Examples::default(),
-        // From -4 to 4, which is -1 to 1 for the network; nothing is masked.
+        // x from -4 to 4 is -1 to 1 for the network; nothing is masked.
         bands: vec![Band {
             masked: f32::NAN,
             sky_noise: 0.0,
@@ -105,22 +105,22 @@ pub fn answers(device: &Device, recipe: &Recipe, points: &[(f64, f64)], xs: &[f6
         validation: 0.0,
         calibration: 0.0,
         adversarial: recipe.adversarial,
-        // The last step, at a rate of almost nothing, is the only one that sees the variance then.
+        // Then only the last step, whose learning rate is almost 0, fits the variance.
         warm_up_mean: if recipe.squared_error { epochs - 1 } else { 0 },
         ..TrainOptions::default()
     };
     let mut trainer = Trainer::new(device, &network, data, &options, None)?;
     while !trainer.is_done() {
-        let Ended::Done = trainer.epoch(&mut |_| ControlFlow::Continue(()))? else {
+        let EpochEnd::Complete = trainer.epoch(&mut |_| ControlFlow::Continue(()))? else {
             unreachable!("nobody stops it")
         };
     }
     let members: Vec<_> = trainer.members()?.into_iter().map(|(member, _)| member).collect();
-    let mut predictor = Predictor::of_members(device, &network, &members, 64)?;
+    let mut ensemble = Ensemble::of_members(device, &network, &members, 64)?;
     let images: Vec<f32> = xs.iter().map(|&x| input(x)).collect();
-    let answers = predictor.predict(&images)?;
-    answers
+    let predictions = ensemble.predict(&images)?;
+    predictions
         .iter()
-        .map(|answer| Ok(answer.in_units(scale, shift).mixture()?))
+        .map(|prediction| Ok(prediction.in_units(scale, shift).mixture()?))
         .collect()
 }

@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::usage;
 use crate::device::Device;
-use crate::infer::stream::Passes;
+use crate::infer::Passes;
 use crate::train::DataOptions;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use super::console::Console;
 use super::labelled::LabelledArguments;
 use super::text::{Column, metrics, table};
 use crate::evaluate::Evaluation;
-use crate::files;
+use crate::files::{self, NewFolder};
 use crate::model::{Model, utc_now};
 use crate::report::{self, Subject};
 use anyhow::Result;
@@ -45,7 +45,7 @@ pub fn run(args: Evaluate) -> Result<()> {
         model.about.calibration = None;
     }
     let images = labelled.open(&model, &console)?;
-    files::new_folder(&args.output)?;
+    let folder = NewFolder::create(&args.output)?;
     let known = images.predict(&model, &console)?;
     let evaluation = Evaluation::new(&model, &images.source, known, args.seed.seed)?;
     let beside_model = files::folder_of(&labelled.model).join("log.csv");
@@ -57,6 +57,7 @@ pub fn run(args: Evaluate) -> Result<()> {
         date: utc_now(),
     };
     let page = report::write(&args.output, &subject, &evaluation, &images.source, log.as_deref())?;
+    folder.keep()?;
     if !quiet {
         print(&evaluation);
         println!("report: {}", page.display());

@@ -1,4 +1,4 @@
-//! `lensgpu infer`: a model and a folder of images to a catalogue.
+//! `lensgpu infer`: from a model and a folder of images to a catalogue.
 
 use super::arguments::{DeviceArgument, Images, Json, PassArguments, Quiet};
 use super::console::Console;
@@ -14,30 +14,30 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Einstein radii with uncertainties for a folder of images
+/// Measure Einstein radii with uncertainties for a folder of images
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu infer runs/ground/model.safetensors candidates/ -o einstein_radii.csv
   lensgpu infer model.safetensors cutouts/ --images '{id}_{band}.fits' -o out.fits --catalogue targets.csv
   lensgpu infer model.safetensors simulated/ --catalogue truth.csv --truth theta_e --plot check.svg -o out.csv")]
 pub struct Infer {
-    /// The model.safetensors that `lensgpu train` wrote
+    /// Model file written by `lensgpu train` (model.safetensors)
     model: PathBuf,
     /// Folder with the images
     dir: PathBuf,
-    /// The catalogue to write, .csv or .fits
+    /// Catalogue to write, .csv or .fits
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Write each member's mean and variance as well
+    /// Also write each member's mean and variance
     #[arg(long)]
     member_columns: bool,
-    /// The catalogue's column with true Einstein radii in arcsec: score the answers
+    /// Catalogue column with true Einstein radii in arcsec: score the predictions
     #[arg(long, value_name = "COLUMN")]
     truth: Option<String>,
-    /// Plot the answers against the truth
+    /// Plot predicted against true values
     #[arg(long, value_name = "SVG", requires = "truth")]
     plot: Option<PathBuf>,
-    /// Answers as the members give them, without the model's calibration
+    /// Skip calibration
     #[arg(long)]
     raw: bool,
     #[command(flatten)]
@@ -52,6 +52,8 @@ pub struct Infer {
     images: Images,
 }
 
+/// Writes the catalogue.
+///
 /// # Errors
 /// Those of [`Model::read`] and [`infer`].
 pub fn run(args: Infer) -> Result<()> {
@@ -75,8 +77,9 @@ pub fn run(args: Infer) -> Result<()> {
     let report = infer(&model, &device, &options, &|event| console.report(event));
     console.finish();
     let report = report?;
-    report.warnings.iter().for_each(|warning| console.warn(warning));
-    warn(&report, &console);
+    if report.other_flux_unit() {
+        console.line("--flux-scale FACTOR multiplies all fluxes");
+    }
     if let (Some(path), Some(metrics)) = (&args.plot, &report.metrics) {
         let title = format!("{} objects", metrics.n);
         write_svg(path, &predicted_vs_true(&title, &report.scored, metrics)?)?;
@@ -95,26 +98,6 @@ pub fn run(args: Infer) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn warn(report: &InferReport, console: &Console) {
-    for reason in report.unread.iter().take(5) {
-        console.warn(reason);
-    }
-    if report.unread.len() > 5 {
-        console.warn(&format!("and {} more without an answer", report.unread.len() - 5));
-    }
-    let sky = FLAGS
-        .iter()
-        .position(|f| f.name == "sky")
-        .map_or(0, |i| report.flagged[i]);
-    if 2 * sky > report.rows {
-        console.warn(&format!(
-            "the sky or noise of {sky} of {} images lies outside what the model was trained on: \
-             are the fluxes in another unit or zero point? --flux-scale FACTOR multiplies them",
-            report.rows
-        ));
-    }
 }
 
 fn print(report: &InferReport, args: &Infer) {

@@ -5,7 +5,8 @@ use super::console::Console;
 use super::usage;
 use crate::device::Device;
 use crate::evaluate::{LabelledPrediction, predict_labelled};
-use crate::infer::stream::{Passes, open};
+use crate::infer::Passes;
+use crate::infer::stream::open;
 use crate::model::Model;
 use crate::survey::ImageFolder;
 use anyhow::Result;
@@ -47,9 +48,8 @@ impl LabelledArguments {
     pub fn open(&self, model: &Model, console: &Console) -> Result<LabelledImages> {
         let device = self.device.open_and_show(console)?;
         let options = self.images.options(&self.dir, self.label.clone(), None)?;
-        let source = Arc::new(open(model, &options.image_folder(true).map_err(usage)?)?);
-        console.note(&source.dropped.to_string());
-        source.warnings.iter().for_each(|warning| console.warn(warning));
+        let options = options.image_folder(true).map_err(usage)?;
+        let source = Arc::new(open(model, &options, &|event| console.report(event))?);
         Ok(LabelledImages {
             source,
             device,

@@ -1,46 +1,46 @@
-//! What `lensgpu train` can be told beyond its defaults; docs/training.md says what each does.
+//! Optional training techniques of `lensgpu train`; docs/training.md describes each.
 
 use crate::likelihood::Likelihood;
 use crate::train::TrainOptions;
 
-/// Everything is off unless it is given.
+/// Each technique is off unless it is given.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Techniques (docs/training.md)")]
 pub struct Techniques {
-    /// What a member's mean and variance are of [default: the network file's, else gaussian]
+    /// Distribution that each member predicts [default: that of the network file, otherwise gaussian]
     #[arg(long, value_name = "NAME", value_parser = super::choices::likelihood())]
     pub likelihood: Option<Likelihood>,
-    /// Weigh each image's loss by its variance to this power, 0 to 1 (usual: 0.5)
+    /// Weight each image's loss by its variance to this power, 0 to 1 (usually 0.5)
     #[arg(long, value_name = "BETA", allow_negative_numbers = true)]
     beta_nll: Option<f32>,
-    /// Fit the mean alone, by the squared error, in so many epochs at the beginning (usual: 5)
+    /// Fit only the mean, by squared error, during the first EPOCHS epochs (usually 5)
     #[arg(long, value_name = "EPOCHS")]
     warm_up_mean: Option<usize>,
-    /// Train on images moved against the network as well, by this share of each band's range (usual: 0.01)
+    /// Also train on adversarially perturbed images; EPS is a fraction of each band's range (usually 0.01)
     #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
     adversarial: Option<f32>,
-    /// Shift each image by up to so many pixels along each axis
+    /// Shift each image at random by up to PIXELS along each axis
     #[arg(long, value_name = "PIXELS")]
     shift: Option<usize>,
-    /// Add noise to each image, in units of the sky's noise (usual: 0.3)
+    /// Add Gaussian noise to each image, in units of the sky noise (usually 0.3)
     #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
     noise: Option<f32>,
-    /// Let the learning rate rise to its first value over so many steps (usual: 100)
+    /// Increase the learning rate linearly over the first STEPS steps (usually 100)
     #[arg(long, value_name = "STEPS")]
     warm_up: Option<usize>,
-    /// Shrink kernels by this share of the learning rate in each step (usual: 1e-4)
+    /// Decoupled weight decay of the kernels, relative to the learning rate (usually 1e-4)
     #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
     weight_decay: Option<f32>,
-    /// Keep the moving average of the weights, of this decay (usual: 0.999)
+    /// Use an exponential moving average of the weights with this decay (usually 0.999)
     #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
     ema: Option<f32>,
-    /// End a member's training after so many epochs without a better validation nll (usual: 10)
+    /// Stop training a member after EPOCHS epochs without a better validation NLL (usually 10)
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<usize>,
 }
 
 impl Techniques {
-    /// `base` with what is given.
+    /// `base` with the techniques that are given.
     pub fn over(&self, base: TrainOptions) -> TrainOptions {
         TrainOptions {
             beta_nll: self.beta_nll.unwrap_or(base.beta_nll),

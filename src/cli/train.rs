@@ -1,4 +1,4 @@
-//! `lensgpu train`: a folder of labelled images to a model.
+//! `lensgpu train`: from labelled images to a model.
 
 use super::arguments::{DeviceArgument, Images, Quiet, members};
 use super::console::Console;
@@ -7,9 +7,9 @@ use super::text;
 use super::usage;
 use crate::model::Model;
 use crate::nn::Network;
-use crate::train::run::{Outcome, begin, resume};
-use crate::train::{RunOptions, SimulateOptions, TrainOptions, network_of};
-use anyhow::{Result, ensure};
+use crate::train::run::{RunEnd, begin, resume};
+use crate::train::{Error, RunOptions, SimulateOptions, TrainOptions, network_of};
+use anyhow::Result;
 use std::path::PathBuf;
 
 /// Train an ensemble on a folder of labelled images
@@ -23,62 +23,62 @@ use std::path::PathBuf;
   lensgpu train real_lenses/ --from runs/simulated/model.safetensors --freeze conv -o runs/tuned
   lensgpu train --resume runs/mine")]
 pub struct Train {
-    /// Folder with the images, and the catalogue with their labels
+    /// Folder with the images and the catalogue with their labels
     #[arg(required_unless_present_any = ["resume", "simulate"])]
     dir: Option<PathBuf>,
-    /// The run's folder, new: model.safetensors, log.csv, run.toml, plots
+    /// New folder for the run: model.safetensors, log.csv, run.toml, plots
     #[arg(short, long, value_name = "RUN", required_unless_present = "resume")]
     output: Option<PathBuf>,
-    /// Go on with a run that was stopped, with everything as it was
+    /// Resume a run that was stopped, with the same settings
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_A_NEW_RUN)]
     resume: Option<PathBuf>,
 
-    /// The catalogue's column with the Einstein radius in arcsec [default: theta_e, or the preset's]
+    /// Catalogue column with the Einstein radius in arcsec [default: the preset's, otherwise theta_e]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
     label: Option<String>,
-    /// Use the central N x N pixels [default: the preset's, else all]
+    /// Use the central N x N pixels [default: the preset's, otherwise all]
     #[arg(long, value_name = "N", help_heading = "Images")]
     crop: Option<usize>,
 
-    /// How many members, or which: 5 is 0 to 4, 3..7 is 3 to 7
+    /// Number of members, or a range of their numbers: 5 means 0 to 4, 3..7 means 3 to 7
     /// [default: 5, or those of --from]
     #[arg(long, value_parser = members, help_heading = "Training")]
     members: Option<std::vec::Vec<u32>>,
-    /// Images of each member in a step
+    /// Images per member and step
     #[arg(long, default_value_t = TrainOptions::default().batch, help_heading = "Training")]
     batch: usize,
     /// Passes over the training images
     #[arg(long, default_value_t = TrainOptions::default().epochs, help_heading = "Training")]
     epochs: usize,
-    /// Adam's first learning rate; it falls to 1/100 of it along half a cosine [default: 1e-3, with --from 1e-4]
+    /// Initial learning rate of Adam; it decays to 1/100 along half a cosine [default: 1e-3, with --from 1e-4]
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate: Option<f32>,
-    /// Largest norm of a member's gradient
+    /// Maximum norm of each member's gradient
     #[arg(long, value_name = "NORM", default_value_t = TrainOptions::default().clip, help_heading = "Training")]
     clip: f32,
-    /// Share of the images that chooses the best weights
-    #[arg(long, value_name = "SHARE", default_value_t = TrainOptions::default().validation, help_heading = "Training")]
+    /// Fraction of the images that select the best weights
+    #[arg(long, value_name = "FRACTION", default_value_t = TrainOptions::default().validation, help_heading = "Training")]
     validation: f64,
-    /// Share of the images that calibrates the error bars; none where that is fewer than 50
-    #[arg(long, value_name = "SHARE", default_value_t = TrainOptions::default().calibration, help_heading = "Training")]
+    /// Fraction of the images that calibrate the error bars; none if that is fewer than 50
+    #[arg(long, value_name = "FRACTION", default_value_t = TrainOptions::default().calibration, help_heading = "Training")]
     calibration: f64,
-    /// Keep this many images out of everything, and score the ensemble on them in the end
+    /// Hold out this many images from everything else, and score the ensemble on them at the end
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     hold_out: usize,
-    /// Decides the split, first weights and mini-batches
+    /// Random seed of the split, initial weights and mini-batches
     #[arg(long, default_value_t = TrainOptions::default().seed, value_parser = clap::value_parser!(u64).range(..=MAX_SEED), help_heading = "Training")]
     seed: u64,
-    /// No flips and quarter turns
+    /// Disable random flips and quarter turns
     #[arg(long, help_heading = "Training")]
     no_augment: bool,
-    /// A network file, as docs/networks.md has it [default: the vanilla lens model]
+    /// Network file, see docs/networks.md [default: the vanilla lens model]
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
 
-    /// Train on lenses made on the fly, of a preset of `lensgpu simulate` or a population's TOML file
+    /// Train on simulated lenses: a preset of `lensgpu simulate`, or the TOML file of a population
     #[arg(long, value_name = "POPULATION", conflicts_with = "dir", help_heading = "Training")]
     simulate: Option<String>,
-    /// With --simulate: lenses that an epoch trains on, of which a quarter is new in each
+    /// With --simulate: lenses per epoch, a quarter of which are new in each epoch
     #[arg(
         long,
         value_name = "N",
@@ -88,10 +88,10 @@ pub struct Train {
         help_heading = "Training"
     )]
     pool: usize,
-    /// Start from this model's weights and keep its network, stretch and label scale: fine-tuning on a few real lenses
+    /// Fine-tune this model: start from its weights, and keep its network, stretch and label scale
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["network", "likelihood"], help_heading = "Training")]
     from: Option<PathBuf>,
-    /// With --from: leave the convolutions as they are
+    /// With --from: keep the weights of the convolutions fixed
     #[arg(long, value_enum, requires = "from", help_heading = "Training")]
     freeze: Option<Freeze>,
 
@@ -106,7 +106,7 @@ pub struct Train {
     techniques: Techniques,
 }
 
-/// A population's file is named by its absolute path: a run goes on from any folder.
+/// The path of a population becomes absolute, so that a run can be resumed from any folder.
 fn simulate_options(population: &str, pool: usize) -> Result<SimulateOptions> {
     let population = match population.ends_with(".toml") {
         true => std::path::absolute(population)?.display().to_string(),
@@ -120,10 +120,10 @@ enum Freeze {
     Conv,
 }
 
-/// What TOML can hold.
+/// The largest integer in TOML.
 const MAX_SEED: u64 = i64::MAX as u64;
 
-/// Arguments that a run which goes on has in its `run.toml`.
+/// Arguments that a resumed run takes from its `run.toml`.
 const OF_A_NEW_RUN: [&str; 21] = [
     "dir",
     "output",
@@ -148,99 +148,110 @@ const OF_A_NEW_RUN: [&str; 21] = [
     "freeze",
 ];
 
+/// Trains a new run, or resumes one.
+///
 /// # Errors
 /// Those of [`begin`] and [`resume`].
 pub fn run(args: Train) -> Result<()> {
     let console = Console::new(args.quiet.quiet)?;
     let device = args.device.open_and_show(&console)?;
-    let dir = args.dir.clone().or(args.simulate.is_some().then(PathBuf::new));
-    let (folder, outcome) = match (&args.resume, &dir, &args.output) {
-        (Some(folder), ..) => (folder.clone(), resume(folder, &device, &|event| console.report(event))),
-        (None, Some(dir), Some(output)) => {
+    let (folder, end) = match (&args.resume, &args.output) {
+        (Some(folder), _) => (folder, resume(folder, &device, &|event| console.report(event))),
+        (None, Some(output)) => {
             let from = args.from.as_deref().map(Model::read).transpose()?;
-            let default = TrainOptions::default();
-            let learning_rate = args.learning_rate.unwrap_or(match from {
-                Some(_) => default.learning_rate / 10.0,
-                None => default.learning_rate,
-            });
-            let numbers = from
-                .as_ref()
-                .map(|model| model.members.iter().map(|m| m.number).collect());
-            let options = RunOptions {
-                lensgpu: env!("CARGO_PKG_VERSION").into(),
-                data: args.images.options(dir, args.label.clone(), args.crop)?,
-                simulate: args
-                    .simulate
-                    .as_deref()
-                    .map(|p| simulate_options(p, args.pool))
-                    .transpose()?,
-                from: args.from.as_deref().map(std::path::absolute).transpose()?,
-                training: args.techniques.over(TrainOptions {
-                    members: args.members.clone().or(numbers).unwrap_or(default.members),
-                    batch: args.batch,
-                    epochs: args.epochs,
-                    learning_rate,
-                    final_rate: learning_rate / 100.0,
-                    clip: args.clip,
-                    validation: args.validation,
-                    calibration: args.calibration,
-                    hold_out: args.hold_out,
-                    seed: args.seed,
-                    augment: !args.no_augment,
-                    freeze_convolutions: args.freeze.is_some(),
-                    ..TrainOptions::default()
-                }),
-                network: Network {
-                    input: vec![],
-                    layers: vec![],
-                },
-            };
-            options.training.check().map_err(usage)?;
-            match &options.simulate {
-                Some(simulate) => drop(simulate.population().map_err(usage)?),
-                None => drop(options.data.image_folder(true).map_err(usage)?),
-            }
-            let network = |input: &[usize]| match from {
-                Some(model) => {
-                    ensure!(
-                        model.network.input == input,
-                        "the model to start from takes images of {:?} (height, width, bands), and these are {input:?}: \
-                         choose them with --crop and --bands",
-                        model.network.input
-                    );
-                    Ok(model.network)
-                }
-                None => {
-                    let network = network_of(args.network.as_deref(), input)?;
-                    Ok(match args.techniques.likelihood {
-                        Some(likelihood) => network.with_likelihood(likelihood),
-                        None => network,
-                    })
-                }
-            };
-            (
-                output.clone(),
-                begin(output, options, network, &device, &|event| console.report(event)),
-            )
+            let options = args.options(from.as_ref())?;
+            check(&options).map_err(usage)?;
+            let network = |input: &[usize]| args.network(from, input);
+            let end = begin(output, options, network, &device, &|event| console.report(event));
+            (output, end)
         }
-        _ => unreachable!("clap asks for one or the other"),
+        (None, None) => unreachable!("clap requires one of them"),
     };
     console.finish();
-    let folder = folder.display();
-    match outcome? {
-        Outcome::Stopped => {
-            println!("stopped and saved; go on with: lensgpu train --resume {folder}");
-        }
-        Outcome::Done { model, metrics } => {
-            if let Some((rows, metrics)) = metrics {
-                print!("the ensemble on the {rows} images:\n{}", text::metrics(&metrics));
-            }
-            ensure!(model.exists(), "{} is gone", model.display());
-            println!(
-                "model: {}\nplots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg",
-                model.display()
-            );
-        }
+    print(end?, &folder.display().to_string());
+    Ok(())
+}
+
+/// What can be checked before any image is read.
+fn check(options: &RunOptions) -> std::result::Result<(), Error> {
+    options.training.check()?;
+    match &options.simulate {
+        Some(simulate) => drop(simulate.population()?),
+        None => drop(options.data.image_folder(true)?),
     }
     Ok(())
+}
+
+fn print(end: RunEnd, folder: &str) {
+    match end {
+        RunEnd::Stopped => println!("stopped and saved; resume with: lensgpu train --resume {folder}"),
+        RunEnd::Complete { model, metrics } => {
+            if let Some((split, metrics)) = metrics {
+                print!("the ensemble on the {split} images:\n{}", text::metrics(&metrics));
+            }
+            println!("model: {}", model.display());
+            println!("plots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg");
+        }
+    }
+}
+
+impl Train {
+    /// The options of a new run, which fine-tunes `from` if there is such a model.
+    fn options(&self, from: Option<&Model>) -> Result<RunOptions> {
+        let default = TrainOptions::default();
+        let learning_rate = self.learning_rate.unwrap_or(match from {
+            Some(_) => default.learning_rate / 10.0,
+            None => default.learning_rate,
+        });
+        let members = from.map(|model| model.members.iter().map(|m| m.number).collect());
+        // Simulated lenses have no folder.
+        let dir = self.dir.clone().unwrap_or_default();
+        Ok(RunOptions {
+            lensgpu: env!("CARGO_PKG_VERSION").into(),
+            data: self.images.options(&dir, self.label.clone(), self.crop)?,
+            simulate: self
+                .simulate
+                .as_deref()
+                .map(|population| simulate_options(population, self.pool))
+                .transpose()?,
+            from: self.from.as_deref().map(std::path::absolute).transpose()?,
+            training: self.techniques.over(TrainOptions {
+                members: self.members.clone().or(members).unwrap_or(default.members),
+                batch: self.batch,
+                epochs: self.epochs,
+                learning_rate,
+                final_rate: learning_rate / 100.0,
+                clip: self.clip,
+                validation: self.validation,
+                calibration: self.calibration,
+                hold_out: self.hold_out,
+                seed: self.seed,
+                augment: !self.no_augment,
+                freeze_convolutions: self.freeze.is_some(),
+                ..TrainOptions::default()
+            }),
+            network: Network {
+                input: vec![],
+                layers: vec![],
+            },
+        })
+    }
+
+    /// The network for images of a shape (height, width, bands).
+    fn network(&self, from: Option<Model>, input: &[usize]) -> std::result::Result<Network, Error> {
+        if let Some(model) = from {
+            return match model.network.input == input {
+                true => Ok(model.network),
+                false => Err(Error::OtherInput {
+                    expected: model.network.input,
+                    found: input.to_vec(),
+                }),
+            };
+        }
+        let network = network_of(self.network.as_deref(), input)?;
+        Ok(match self.techniques.likelihood {
+            Some(likelihood) => network.with_likelihood(likelihood),
+            None => network,
+        })
+    }
 }

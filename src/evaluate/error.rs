@@ -24,15 +24,7 @@ pub enum Error {
     /// Predictions or true values that nothing can be computed from.
     #[error(transparent)]
     Posterior(#[from] crate::posterior::Error),
-    // TEMPORARY
-    /// An error of inference.
-    #[error("{0:#}")]
-    Unported(anyhow::Error),
-}
-
-// TEMPORARY
-impl From<anyhow::Error> for Error {
-    fn from(error: anyhow::Error) -> Error {
-        Error::Unported(error)
-    }
+    /// Inference failed.
+    #[error(transparent)]
+    Infer(#[from] crate::infer::Error),
 }

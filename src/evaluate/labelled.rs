@@ -2,14 +2,15 @@
 
 use super::Error;
 use crate::device::Device;
-use crate::infer::stream::{Passes, Seen, stream};
+use crate::infer::Passes;
+use crate::infer::stream::{StreamedObject, stream};
 use crate::model::Model;
 use crate::posterior;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::posterior::metrics::ScoredPrediction;
 use crate::posterior::mixture::Mixture;
-use crate::progress::{Callback, Event, Phase};
+use crate::progress::Callback;
 use crate::survey::ImageFolder;
 use std::sync::Arc;
 
@@ -51,25 +52,22 @@ pub fn predict_labelled(
 ) -> Result<Vec<LabelledPrediction>, Error> {
     let total = source.len();
     let mut predictions = Vec::with_capacity(total);
-    stream(model, device, source, passes, &mut |seen: Seen| {
-        seen.forecast(None)?;
-        let flags = seen.flags(model);
-        let object = &source.objects[seen.index];
-        let truth = object
-            .theta_e
-            .ok_or_else(|| Error::Unlabelled { id: object.id.clone() })?;
-        let found = seen.found.expect("an object with a forecast was read");
+    stream(model, device, source, passes, progress, &mut |object| {
+        object.forecast(None)?;
+        let flags = object.flags(model);
+        let StreamedObject { index, image } = object;
+        let labelled = &source.objects[index];
+        let truth = labelled.theta_e.ok_or_else(|| Error::Unlabelled {
+            id: labelled.id.clone(),
+        })?;
+        let image = image.expect("an object with a forecast was read");
         predictions.push(LabelledPrediction {
-            index: seen.index,
+            index,
             truth,
-            members: found.answer,
+            members: image.members,
             flags,
         });
-        Ok(progress(Event::Advanced {
-            phase: Phase::Predicting,
-            done: predictions.len(),
-            total,
-        }))
+        Ok::<(), Error>(())
     })?;
     let done = predictions.len();
     if done < total {

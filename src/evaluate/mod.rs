@@ -3,9 +3,9 @@
 //! | file | what it has |
 //! |---|---|
 //! | this one | [`Evaluation`], all that a report shows |
-//! | [`labelled`] | predictions for labelled images |
-//! | [`cross_fit`] | the effect of a calibration on rows that it was not fitted to |
-//! | [`flagged`], [`bins`], [`sub_ensembles`] | metrics by flag, by quantity, and by number of members |
+//! | `labelled` | predictions for labelled images |
+//! | `cross_fit` | the effect of a calibration on rows that it was not fitted to |
+//! | `flagged`, `bins`, `sub_ensembles` | metrics by flag, by quantity, and by number of members |
 
 mod bins;
 mod cross_fit;

@@ -56,15 +56,6 @@ pub fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-// TEMPORARY: for `cli::evaluate`, until it uses `NewFolder`.
-/// Creates a folder, or takes an existing one that is empty.
-///
-/// # Errors
-/// Those of [`NewFolder::create`].
-pub fn new_folder(path: &Path) -> Result<(), Error> {
-    NewFolder::create(path)?.keep()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,182 +1,153 @@
-//! A folder's images through an ensemble, in order, with flat memory: what `infer`, `evaluate` and `calibrate` share.
+//! The images of a folder through an ensemble, in order and with constant memory for pixels: what `infer`, `evaluate` and
+//! `calibrate` share.
 
+use super::predicted::PredictedImage;
+use super::{Error, Passes};
 use crate::device::Device;
-use crate::model::Model;
-use crate::model::predictor::Predictor;
-use crate::posterior::MemberPredictions;
+use crate::model::{self, Model};
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
-use crate::survey::sky::SkyStatistics;
-use crate::survey::{Cutout, ImageFolder, ImageFolderOptions, flags, reader};
-use anyhow::{Context, Result, anyhow, ensure};
-use std::cell::RefCell;
+use crate::progress::{Callback, Event, Phase, chain, note, warn};
+use crate::survey::{Audit, ImageFolder, ImageFolderOptions, flags, reader};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// One object and its answer.
-pub struct Seen {
-    /// In [`ImageFolder::objects`].
+/// One object and its predictions.
+pub struct StreamedObject {
+    /// Index in [`ImageFolder::objects`].
     pub index: usize,
-    pub id: String,
-    /// Or why the image cannot be read.
-    pub found: Result<Found, String>,
+    /// Its predictions, or why its image cannot be read.
+    pub image: Result<PredictedImage, String>,
 }
 
-/// What is known of an image that could be read.
-pub struct Found {
-    /// Without its pixels.
-    pub cutout: Cutout,
-    /// One a band.
-    pub sky: Vec<Option<SkyStatistics>>,
-    /// Each member's mean and variance in the label's unit.
-    pub answer: MemberPredictions,
-}
-
-/// How images pass through the network.
-#[derive(Clone, Copy)]
-pub struct Passes {
-    /// Images on the device at a time.
-    pub batch: usize,
-    /// Each image is seen in all its flips and quarter turns.
-    pub all_views: bool,
-}
-
-impl Seen {
+impl StreamedObject {
+    /// The distribution that the ensemble predicts.
+    ///
     /// # Errors
-    /// An image that could not be read, and an answer that is not finite; each names the object.
-    pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<PredictiveDistribution<'a>> {
-        let found = self.found.as_ref().map_err(|error| anyhow!("{error}"))?;
-        PredictiveDistribution::new(&found.answer, calibration)
-            .with_context(|| format!("object {}: no answer", self.id))
+    /// An image that could not be read, and predictions that are not finite; each names the object.
+    pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<PredictiveDistribution<'a>, Error> {
+        match &self.image {
+            Ok(image) => image.forecast(calibration),
+            Err(error) => Err(Error::Unreadable(error.clone())),
+        }
     }
 
-    /// Why this answer should be looked at before it is trusted; see [`flags`]. Calibration changes none of them.
+    /// Why the prediction may be wrong, see [`flags`].
     pub fn flags(&self, model: &Model) -> i32 {
-        let Ok(Found { cutout, sky, answer }) = &self.found else {
-            return flags::READ_ERROR;
-        };
-        let Ok(mixture) = answer.mixture() else {
-            return flags::READ_ERROR;
-        };
-        let (about, theta_e) = (&model.about, mixture.mean());
-        let scale = cutout.pixel_scale.or(about.pixel_scale);
-        let size = cutout.height.min(cutout.width);
-        flags::masked(cutout.masked_fraction)
-            | cutout
-                .pixel_scale
-                .zip(about.pixel_scale)
-                .map_or(0, |(header, model)| flags::pixel_scale(header, model))
-            | flags::sky(sky, &about.sky)
-            | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
-            | flags::label_range(theta_e, about.label.range)
-            | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma())
-            | flags::disagree(&answer.mu, &answer.var)
-            | flags::out_of_distribution(answer.ood_score, about.ood.as_ref().map(|threshold| threshold.score))
+        match &self.image {
+            Ok(image) => image.flags(model),
+            Err(_) => flags::READ_ERROR,
+        }
     }
 }
 
-/// Answers for every object of `source`. When `sink` breaks, what is on its way still arrives, and no more is read.
+/// Hands predictions for every object of `source` to `sink`, in order, and then warns about the images. When `progress`
+/// asks to stop, the batches in flight are finished.
 ///
 /// # Errors
-/// A device that fails, and those of `sink`. An image that cannot be read is no error.
-pub fn stream(
+/// A device that fails, and those of `sink`. An image that cannot be read is not an error.
+pub fn stream<E: From<Error>>(
     model: &Model,
     device: &Device,
     source: &Arc<ImageFolder>,
     passes: Passes,
-    sink: &mut dyn FnMut(Seen) -> Result<ControlFlow<()>>,
-) -> Result<()> {
-    let objects = source.len();
-    let batch = passes.batch.min(objects);
-    let mut predictor = Predictor::of_members(device, &model.network, &model.members, batch)?;
-    if passes.all_views {
-        predictor = predictor.in_all_views();
-    }
-    let (batch, image) = (predictor.batch(), model.network.input_shape().len());
-    let label = &model.about.label;
-    let mut stream = reader::stream(source.clone(), (0..objects).collect(), 4 * batch);
-    // Objects whose answers are on their way; those that cannot be read among them, to keep the order.
-    let waiting: RefCell<VecDeque<Vec<Seen>>> = RefCell::default();
-    let going = RefCell::new(true);
+    progress: &Callback,
+    sink: &mut dyn FnMut(StreamedObject) -> Result<(), E>,
+) -> Result<(), E> {
+    let total = source.len();
+    let batch = passes.batch.min(total);
+    let mut ensemble = Passes { batch, ..passes }.ensemble(model, device)?;
+    let image = model.network.input_shape().len();
+    let mut cutouts = reader::stream(source.clone(), (0..total).collect(), 4 * batch);
+    // Objects whose predictions are in flight; those that cannot be read are among them, which keeps the order.
+    let in_flight: RefCell<VecDeque<Vec<StreamedObject>>> = RefCell::default();
+    let stop = Cell::new(false);
     let mut next = || {
-        if !*going.borrow() {
+        if stop.get() {
             return Ok(None);
         }
-        let (mut images, mut objects) = (Vec::new(), Vec::new());
-        while images.len() < batch * image {
-            let Some((index, cutout)) = stream.next() else { break };
-            let read = |cutout: Cutout| {
-                let start = images.len();
-                images.resize(start + image, 0.0);
-                model.about.stretch.apply(&cutout, &mut images[start..]);
-                Found {
-                    sky: SkyStatistics::of(&cutout, &model.about.stretch),
-                    cutout: cutout.without_pixels(),
-                    answer: MemberPredictions::default(),
-                }
-            };
-            objects.push(Seen {
+        let (mut input, mut objects) = (Vec::new(), Vec::new());
+        while input.len() < batch * image {
+            let Some((index, cutout)) = cutouts.next() else { break };
+            let prepared = cutout.map(|cutout| {
+                let start = input.len();
+                input.resize(start + image, 0.0);
+                PredictedImage::new(cutout, model, &mut input[start..])
+            });
+            objects.push(StreamedObject {
                 index,
-                id: source.objects[index].id.clone(),
-                found: cutout
-                    .map(read)
-                    .map_err(|error| format!("{:#}", anyhow::Error::from(error))),
+                image: prepared.map_err(|error| chain(&error)),
             });
         }
         if objects.is_empty() {
             return Ok(None);
         }
-        // A batch of which nothing could be read still passes through, to keep the order.
-        images.resize(images.len().max(image), 0.0);
-        waiting.borrow_mut().push_back(objects);
-        Ok(Some(images))
+        // A batch without any readable image passes through as well, to keep the order.
+        input.resize(input.len().max(image), 0.0);
+        in_flight.borrow_mut().push_back(objects);
+        Ok(Some(input))
     };
-    predictor.stream(&mut next, &mut |answers| {
-        let objects = waiting.borrow_mut().pop_front().expect("objects for every batch");
-        let mut answers = answers.into_iter();
+    let (mut done, mut audit) = (0, Audit::new(&source.bands, source.pixel_scale));
+    let result = ensemble.stream(&mut next, &mut |predictions| {
+        let objects = in_flight.borrow_mut().pop_front().expect("objects of every batch");
+        let mut predictions = predictions.into_iter();
         for mut object in objects {
-            if let Ok(found) = &mut object.found {
-                let answer = answers.next().context("an answer for every image")?;
-                found.answer = answer.in_units(label.scale, label.shift);
+            if let Ok(image) = &mut object.image {
+                image.predicted(&predictions.next().expect("a prediction for every image"), model);
+                audit.observe(&image.cutout);
             }
-            *going.borrow_mut() &= sink(object)?.is_continue();
+            sink(object).map_err(Failure)?;
+            done += 1;
+            let phase = Phase::Predicting;
+            if progress(Event::Advanced { phase, done, total }).is_break() {
+                stop.set(true);
+            }
         }
         Ok(())
-    })
+    });
+    result.map_err(|Failure(error)| error)?;
+    audit.warnings().iter().for_each(|message| warn(progress, message));
+    Ok(())
 }
 
-/// A folder, opened for this model: bands and crop left out are the model's.
+/// The caller's error, which the ensemble's errors become part of as errors of inference.
+struct Failure<E>(E);
+
+impl<E: From<Error>> From<model::Error> for Failure<E> {
+    fn from(error: model::Error) -> Failure<E> {
+        Failure(Error::Model(error).into())
+    }
+}
+
+/// Opens a folder for this model: bands that are not given and the crop are the model's. Reports which rows of the
+/// catalogue are used, and warnings.
 ///
 /// # Errors
 /// Those of [`ImageFolder::open`]; images that do not fit the model.
-pub fn open(model: &Model, options: &ImageFolderOptions) -> Result<ImageFolder> {
+pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) -> Result<ImageFolder, Error> {
     let input = model.network.input_shape();
-    ensure!(
-        model.network.input.len() == 3,
-        "this model takes tables, not images: [{}] features",
-        input.c
-    );
+    if model.network.input.len() != 3 {
+        return Err(Error::TakesTables { features: input.c });
+    }
     let options = ImageFolderOptions {
         bands: options.bands.clone().or_else(|| Some(model.about.bands.clone())),
         crop: (input.h == input.w).then_some(input.h),
         ..options.clone()
     };
     let source = ImageFolder::open(&options)?;
-    ensure!(
-        source.bands.len() == input.c,
-        "the model takes {} bands ({}), and these images have {} ({}): name them with --bands",
-        input.c,
-        model.about.bands.join(", "),
-        source.bands.len(),
-        source.bands.join(", ")
-    );
-    ensure!(
-        (source.height, source.width) == (input.h, input.w),
-        "the model takes images of {} x {} pixels, and these are {} x {}",
-        input.w,
-        input.h,
-        source.width,
-        source.height
-    );
+    if source.bands.len() != input.c {
+        return Err(Error::Bands {
+            expected: model.about.bands.clone(),
+            found: source.bands,
+        });
+    }
+    let (expected, found) = ((input.w, input.h), (source.width, source.height));
+    if expected != found {
+        return Err(Error::Size { expected, found });
+    }
+    if source.catalogue.is_some() {
+        note(progress, &source.dropped.to_string());
+    }
+    source.warnings.iter().for_each(|message| warn(progress, message));
     Ok(source)
 }

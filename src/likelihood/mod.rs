@@ -6,10 +6,10 @@
 //! | file | what it has |
 //! |---|---|
 //! | this one | the list of likelihoods, and what each must define |
-//! | [`gaussian`], [`student_t`], [`log_normal`] | one likelihood each |
-//! | [`component`] | one ensemble member's distribution, of any likelihood |
+//! | `gaussian`, `student_t`, `log_normal` | one likelihood each |
+//! | `component` | one ensemble member's distribution, of any likelihood |
 //!
-//! A new likelihood is a file that implements [`Family`], one entry of `likelihoods!`, and its loss on each device.
+//! A new likelihood is a file that implements `Family`, one entry of `likelihoods!`, and its loss on each device.
 
 mod component;
 mod error;

@@ -96,12 +96,12 @@ struct Building<'a> {
 
 impl<'a> Building<'a> {
     fn add(&mut self, network: &Network, place: usize, layer: &'a Layer) -> std::result::Result<(), Problem> {
-        let kind = layer.kind();
-        let first = kind.input().map_or(Ok(self.last), |name| self.named(name))?;
-        let second = kind.with().map(|name| self.named(name)).transpose()?;
+        let keys = layer.keys();
+        let first = keys.input.map_or(Ok(self.last), |name| self.named(name))?;
+        let second = keys.with.map(|name| self.named(name)).transpose()?;
         let inputs: Vec<Input> = [Some(first), second].into_iter().flatten().collect();
         let shapes: Vec<Shape> = inputs.iter().map(|input| input.shape).collect();
-        let shape = kind.output(&shapes)?;
+        let shape = layer.kind().output(&shapes)?;
         if !shape.fits() {
             return Err(Problem::OutputTooLarge(shape));
         }
@@ -132,7 +132,7 @@ impl<'a> Building<'a> {
                 self.last = Input { value: output, shape };
             }
         }
-        if let Some(name) = kind.name() {
+        if let Some(name) = keys.name {
             self.by_name.insert(name, self.last);
         }
         Ok(())
@@ -146,11 +146,11 @@ impl<'a> Building<'a> {
     /// Whether the pooling at `place` stands right behind a norm whose own output nobody else takes: then that output is
     /// never stored.
     fn fuses(&self, network: &Network, place: usize) -> bool {
-        let takes_another = network.layers[place].kind().input().is_some();
+        let takes_another = network.layers[place].keys().input.is_some();
         let Some(Layer::Norm(norm)) = place.checked_sub(1).map(|before| &network.layers[before]) else {
             return false;
         };
-        let takes_norm = |layer: &Layer| [layer.kind().input(), layer.kind().with()].contains(&Some(&norm.name));
+        let takes_norm = |layer: &Layer| [layer.keys().input, layer.keys().with].contains(&Some(&norm.name));
         !takes_another && !network.layers.iter().any(takes_norm)
     }
 
@@ -171,9 +171,9 @@ impl<'a> Building<'a> {
 
 /// `pool3` for the third layer of a network, if that is a pooling without a name.
 fn name_of(layer: &Layer, place: usize) -> String {
-    let kind = layer.kind();
-    kind.name()
-        .map_or_else(|| format!("{}{}", kind.kind(), place + 1), str::to_string)
+    let keys = layer.keys();
+    keys.name
+        .map_or_else(|| format!("{}{}", keys.kind, place + 1), str::to_string)
 }
 
 fn check_heads(network: &Network) -> Result<()> {

@@ -43,9 +43,4 @@ impl Plan {
     pub fn tensor(&self, id: TensorId) -> &Tensor {
         &self.tensors[id.0]
     }
-
-    /// The tensor of that name.
-    pub fn find(&self, name: &str) -> Option<TensorId> {
-        self.tensors.iter().position(|t| t.name == name).map(TensorId)
-    }
 }

@@ -11,7 +11,7 @@ pub enum Error {
     Plot(#[from] crate::plot::Error),
     /// An image for a gallery cannot be read.
     #[error(transparent)]
-    Image(#[from] crate::survey::Error),
+    Image(#[from] Box<crate::survey::Error>),
     /// A file or folder cannot be written.
     #[error(transparent)]
     Files(#[from] crate::files::Error),

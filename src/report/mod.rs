@@ -158,7 +158,7 @@ fn channels_text(bands: &[String]) -> String {
 fn tile(subject: &Subject, evaluation: &Evaluation, source: &ImageFolder, row: usize) -> Result<Tile, Error> {
     let object = &evaluation.objects[row];
     let about = &subject.model.about;
-    let cutout = source.read(object.index)?;
+    let cutout = source.read(object.index).map_err(Box::new)?;
     let rgb = composite::composite(&cutout, &about.stretch, &about.bands);
     let p = evaluation.prediction(row);
     let number = |value: f64| format!("{value:.2}").replace('-', "−");

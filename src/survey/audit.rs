@@ -1,6 +1,6 @@
 //! Warnings about the images, which users should read before they trust a result.
 
-use super::{Cutout, ImageFolder};
+use super::Cutout;
 
 /// A cutout with a larger fraction of masked pixels is flagged.
 pub const MAX_MASKED: f64 = 0.2;
@@ -20,23 +20,22 @@ pub fn near_edge(theta_e: f64, size: usize, pixel_scale: f64) -> bool {
     theta_e > EDGE_FRACTION * size as f64 / 2.0 * pixel_scale
 }
 
-/// A warning if labels are [`near_edge`]; nothing can be said without labels or a pixel scale.
-pub(super) fn near_edge_warning(folder: &ImageFolder) -> Option<String> {
-    let (scale, size) = (folder.pixel_scale?, folder.height.min(folder.width));
-    let labels = folder.objects.iter().filter_map(|o| o.theta_e);
-    let count = labels.filter(|&t| near_edge(t, size, scale)).count();
+/// A warning if some of `labels` (arcsec) are [`near_edge`]; nothing can be said without a pixel scale.
+pub fn near_edge_warning(labels: &[f64], size: usize, pixel_scale: Option<f64>) -> Option<String> {
+    let scale = pixel_scale?;
+    let count = labels.iter().filter(|&&t| near_edge(t, size, scale)).count();
     (count > 0).then(|| {
         format!(
             "{count} of {} Einstein radii are larger than {EDGE_FRACTION} of the cutout's half width: these rings may \
              extend beyond the cutout; use a larger crop if the images allow it",
-            folder.len()
+            labels.len()
         )
     })
 }
 
 /// Collects warnings image by image: another pixel scale, repeated bands, many masked pixels.
 ///
-/// [`ImageFolder::warnings`] are the warnings that do not need the images.
+/// [`ImageFolder::warnings`](super::ImageFolder::warnings) are the warnings that do not need the images.
 #[derive(Debug)]
 pub struct Audit {
     bands: Vec<String>,
@@ -68,11 +67,11 @@ impl Findings {
 }
 
 impl Audit {
-    /// Nothing observed yet.
-    pub fn new(folder: &ImageFolder) -> Audit {
+    /// Nothing observed yet, of images with these bands and this pixel scale (arcsec per pixel), if it is known.
+    pub fn new(bands: &[String], pixel_scale: Option<f64>) -> Audit {
         Audit {
-            bands: folder.bands.clone(),
-            pixel_scale: folder.pixel_scale,
+            bands: bands.to_vec(),
+            pixel_scale,
             images: 0,
             other_scale: Findings::default(),
             repeated_bands: Findings::default(),

@@ -75,12 +75,12 @@ pub enum CatalogueError {
         column: String,
     },
     /// Two rows with the same id.
-    #[error("{place}: the id {id} is already used at {first}; ids (column '{column}') must be unique")]
+    #[error("{place}: the id {id} is already used in {first}; ids (column '{column}') must be unique")]
     RepeatedId {
         /// The second of the rows.
         place: Place,
         /// The first of the rows.
-        first: Place,
+        first: RowNumber,
         /// Their id.
         id: String,
         /// The column of ids.
@@ -88,20 +88,35 @@ pub enum CatalogueError {
     },
 }
 
-/// Where a row is: a line of a CSV file, or a row of a FITS table, both counted from 1.
+/// A row of a file, for messages: `cat.csv line 3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// `FILE line N`.
-    Line(PathBuf, u64),
-    /// `FILE row N`.
-    Row(PathBuf, usize),
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The row in it.
+    pub row: RowNumber,
+}
+
+/// Where a row is in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowNumber {
+    /// A line of a CSV file, counted from 1; the header line counts.
+    Line(u64),
+    /// A row of a FITS table, counted from 1.
+    Row(usize),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.path.display(), self.row)
+    }
+}
+
+impl fmt::Display for RowNumber {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Place::Line(path, line) => write!(f, "{} line {line}", path.display()),
-            Place::Row(path, row) => write!(f, "{} row {row}", path.display()),
+            RowNumber::Line(line) => write!(f, "line {line}"),
+            RowNumber::Row(row) => write!(f, "row {row}"),
         }
     }
 }
@@ -206,9 +221,16 @@ impl Catalogue {
 
     /// Where a row is, for messages; `row` is counted from 0.
     pub fn place(&self, row: usize) -> Place {
+        Place {
+            path: self.path.clone(),
+            row: self.row_number(row),
+        }
+    }
+
+    fn row_number(&self, row: usize) -> RowNumber {
         match self.rows[row].position() {
-            Some(position) => Place::Line(self.path.clone(), position.line()),
-            None => Place::Row(self.path.clone(), row + 1),
+            Some(position) => RowNumber::Line(position.line()),
+            None => RowNumber::Row(row + 1),
         }
     }
 
@@ -230,7 +252,7 @@ impl Catalogue {
             if let Some(first) = rows.insert(id, row) {
                 return Err(CatalogueError::RepeatedId {
                     place: self.place(row),
-                    first: self.place(first),
+                    first: self.row_number(first),
                     id: id.into(),
                     column: column(),
                 });
@@ -309,7 +331,7 @@ mod tests {
             let texts = |row| (0..4).map(|i| cat.text(row, i).to_string()).collect::<Vec<_>>();
             assert_eq!(texts(0), ["007", "0.30000000000000004", "2.0", "-3"]);
             assert_eq!(texts(1), ["lens, 8", "", "", ""]);
-            assert_eq!(cat.place(1), Place::Row(path.into(), 2));
+            assert_eq!(cat.place(1).row, RowNumber::Row(2));
         };
         check(&path);
         let bytes = std::fs::read(&path).unwrap();

@@ -25,13 +25,13 @@ pub enum Error {
     Folder(#[from] FolderError),
     /// Objects without an image, a row or a usable label.
     #[error(transparent)]
-    Selection(#[from] SelectionError),
+    Selection(Box<SelectionError>),
     /// A catalogue that cannot be read.
     #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
+    Catalogue(Box<CatalogueError>),
     /// A table that cannot be written.
     #[error(transparent)]
-    Table(#[from] TableError),
+    Table(Box<TableError>),
     /// Rows that cannot be split into training, validation and held-out ones.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -104,6 +104,26 @@ pub enum Error {
     /// A thread that read images has panicked.
     #[error("a thread that reads images has ended early")]
     ReaderThread,
+}
+
+// The errors with the most fields are boxed, so that a result without an error stays small.
+
+impl From<SelectionError> for Error {
+    fn from(error: SelectionError) -> Error {
+        Error::Selection(Box::new(error))
+    }
+}
+
+impl From<CatalogueError> for Error {
+    fn from(error: CatalogueError) -> Error {
+        Error::Catalogue(Box::new(error))
+    }
+}
+
+impl From<TableError> for Error {
+    fn from(error: TableError) -> Error {
+        Error::Table(Box::new(error))
+    }
 }
 
 /// The result of a function of this module.

@@ -257,7 +257,11 @@ impl ImageFolder {
             cropped: crop.is_some(),
             flux_scale: options.flux_scale,
         };
-        folder.warnings.extend(near_edge_warning(&folder));
+        let labels: Vec<f64> = folder.objects.iter().filter_map(|object| object.theta_e).collect();
+        let size = folder.height.min(folder.width);
+        folder
+            .warnings
+            .extend(near_edge_warning(&labels, size, folder.pixel_scale));
         Ok(folder)
     }
 

@@ -39,7 +39,7 @@ pub(crate) mod stretch;
 pub mod table;
 
 pub use audit::Audit;
-pub use catalogue::{Catalogue, CatalogueError, Place};
+pub use catalogue::{Catalogue, CatalogueError, Place, RowNumber};
 pub use cutout::{Cutout, MASK_VALUE};
 pub use error::Error;
 pub use fits::FitsError;

@@ -1,22 +1,22 @@
-//! What the adversary, shifts and noise must know of each channel of the images.
+//! Properties of each channel of the images that adversarial training, shifts and noise need.
 
 use super::options::TrainOptions;
 use crate::plan::{Gather, bands};
 use crate::survey::Stretch;
 
-/// One channel of the images as the network takes them.
+/// One channel of the images as the network takes them, stretched.
 #[derive(Clone, Copy, Debug)]
 pub struct Band {
-    /// What a masked pixel is, to the bit.
+    /// The value of a masked pixel, bit for bit.
     pub masked: f32,
-    /// The sky's noise, where there is nothing but sky.
+    /// Noise of the empty sky.
     pub sky_noise: f32,
-    /// From the 0.1th to the 99.9th percentile of the training images' pixels, masked ones left out.
+    /// Difference of the 99.9th and the 0.1th percentile of the training images' unmasked pixels.
     pub range: f32,
 }
 
 impl Band {
-    /// The channels of `images`, which were stretched by `stretch`.
+    /// The channels of `images` (N,H,W,C), which were stretched by `stretch`.
     pub fn all(stretch: &Stretch, images: &[f32]) -> Vec<Band> {
         let masked = stretch.masked();
         let channels = masked.len();
@@ -29,7 +29,7 @@ impl Band {
     }
 }
 
-/// The plan's `bands` ([`bands`]).
+/// The content of the plan's tensor `bands` ([`bands`]).
 pub fn words(channels: &[Band], options: &TrainOptions) -> Vec<u32> {
     let mut words = vec![0; bands::ROWS * channels.len()];
     for (c, band) in channels.iter().enumerate() {
@@ -41,10 +41,10 @@ pub fn words(channels: &[Band], options: &TrainOptions) -> Vec<u32> {
     words
 }
 
-/// Most pixels of a channel whose percentiles are taken; of more, every second, third, ...
+/// Percentiles are those of at most so many pixels per channel; of more, every second, third, ... is used.
 const MAX_PIXELS: usize = 4_000_000;
 
-/// See [`Band::range`]; nearest ranks, and 0 of no pixels.
+/// See [`Band::range`]; nearest ranks, and 0 without pixels.
 fn range(images: &[f32], channels: usize, channel: usize, masked: f32) -> f32 {
     let every = (images.len() / channels).div_ceil(MAX_PIXELS).max(1);
     let pixels = images.iter().skip(channel).step_by(every * channels);
@@ -56,9 +56,9 @@ fn range(images: &[f32], channels: usize, channel: usize, masked: f32) -> f32 {
         return 0.0;
     }
     let last = pixels.len() - 1;
-    let mut rank = |share: f64| {
+    let mut rank = |fraction: f64| {
         *pixels
-            .select_nth_unstable_by((share * last as f64).round() as usize, f32::total_cmp)
+            .select_nth_unstable_by((fraction * last as f64).round() as usize, f32::total_cmp)
             .1
     };
     let range = rank(0.999) - rank(0.001);
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_leaves_out_a_thousandth_on_each_side_and_what_is_masked() {
+    fn a_range_excludes_a_thousandth_at_each_end_and_masked_pixels() {
         let mut pixels: Vec<f32> = (0..2002)
             .map(|i| if i % 2 == 0 { i as f32 / 2.0 } else { -7.0 })
             .collect();

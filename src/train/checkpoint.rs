@@ -1,8 +1,12 @@
-//! All that a run needs to go on as if it had never stopped, bit for bit: `checkpoint.safetensors`.
+//! Everything that is needed to resume a training as if it had never been interrupted, bit for bit:
+//! `checkpoint.safetensors`.
 
+use super::error::{Cause, Error};
+use super::initial::InitialWeight;
+use super::trainer::Trainer;
 use crate::files;
+use crate::plan::{TensorId, state};
 use crate::progress::EpochRecord;
-use anyhow::{Context, Result, ensure};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -11,102 +15,223 @@ use std::io::Write;
 use std::path::Path;
 
 const FORMAT: &str = "lensgpu-checkpoint-1";
-/// The tensor of [`Progress::logged`], (members, values).
+/// The tensor of [`TrainingState::logged`], (members, values).
 const LOGGED: &str = "logged";
 
+/// The content of a checkpoint file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    pub progress: Progress,
-    /// Rows of all members, 32-bit words, by the names of the training plan's tensors; `best_params` and `best_stats`
-    /// beside them.
+    /// How far the training is.
+    pub state: TrainingState,
+    /// Rows of all members, 32-bit words, by the names of the training plan's tensors; also `best_params` and
+    /// `best_stats`.
     pub tensors: BTreeMap<String, Vec<u32>>,
 }
 
-/// How far a run is.
+/// How far a training is, and what happened so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Epochs that are done.
+pub struct TrainingState {
+    /// Epochs that are complete.
     pub epoch: usize,
-    /// Of the epoch under way: shards that are done, and steps of the next one.
+    /// Shards of the current epoch that are complete.
     pub shard: usize,
+    /// Steps of the current shard that are done.
     pub step: usize,
-    /// What the steps of the epoch under way logged: by member, [`crate::plan::log::WIDTH`] values a step. A
-    /// tensor of the file: JSON has no NaN, which is what a step that was skipped logs.
+    /// Log of the current epoch's steps, per member, [`crate::plan::log::WIDTH`] values per step. It is a tensor of the
+    /// file because JSON has no NaN, which skipped steps log.
     #[serde(skip)]
     pub logged: Vec<Vec<f32>>,
+    /// One entry per complete epoch.
     pub history: Vec<EpochRecord>,
-    /// By member.
+    /// Per member.
     pub best: Vec<Option<Best>>,
-    /// By member: whether its training has ended early.
+    /// Per member: whether its training was stopped early.
     #[serde(default)]
     pub stopped: Vec<bool>,
-    /// Seconds spent in the epoch under way.
+    /// Per member; empty in checkpoints of early versions.
+    #[serde(default)]
+    pub initial: Vec<InitialWeight>,
+    /// Time spent in the current epoch so far.
     pub seconds: f64,
-    /// Of the rows' ids and labels: a run goes on with the data that it began with.
+    /// Hash of the objects' ids and labels: a run is resumed with the data that it began with.
     pub data: u64,
-}
-
-impl Progress {
-    /// Whether no member takes steps any more.
-    pub fn all_stopped(&self) -> bool {
-        !self.stopped.is_empty() && self.stopped.iter().all(|over| *over)
-    }
 }
 
 /// A member's best epoch so far, by its validation nll.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
+    /// Counted from 1.
     pub epoch: usize,
+    /// Negative log likelihood of the validation rows (label in arcsec).
     pub nll: f64,
+    /// Root mean square error of the validation rows, arcsec.
     pub rmse: f64,
 }
 
+impl TrainingState {
+    /// Before the first step.
+    pub(super) fn new(members: usize, data: u64) -> TrainingState {
+        TrainingState {
+            best: vec![None; members],
+            stopped: vec![false; members],
+            logged: vec![vec![]; members],
+            initial: vec![InitialWeight::ALL; members],
+            data,
+            ..Default::default()
+        }
+    }
+
+    /// Whether every member was stopped early.
+    pub fn all_stopped(&self) -> bool {
+        !self.stopped.is_empty() && self.stopped.iter().all(|stopped| *stopped)
+    }
+
+    pub(super) fn finish_epoch(&mut self, record: EpochRecord) {
+        self.history.push(record);
+        self.epoch += 1;
+        (self.shard, self.step, self.seconds) = (0, 0, 0.0);
+        self.logged.iter_mut().for_each(Vec::clear);
+    }
+}
+
 impl Checkpoint {
+    /// Reads a checkpoint file.
+    ///
     /// # Errors
-    /// A file that is missing, cut short or of another kind; it is named.
-    pub fn read(path: &Path) -> Result<Checkpoint> {
-        let shown = path.display();
-        let bytes = std::fs::read(path).with_context(|| {
-            format!("{shown}: there is no checkpoint to go on from; was this a folder of `train -o`?")
+    /// A file that is missing, truncated or not a checkpoint; the path is in each of them.
+    pub fn read(path: &Path) -> Result<Checkpoint, Error> {
+        let bytes = std::fs::read(path).map_err(|source| Error::CheckpointMissing {
+            path: path.into(),
+            source,
         })?;
-        let damaged = || format!("{shown} is not a checkpoint of this version, or is damaged: start the run again");
-        let (_, header) = SafeTensors::read_metadata(&bytes).with_context(damaged)?;
+        let damaged = |source: Option<Cause>| Error::CheckpointDamaged {
+            path: path.into(),
+            source,
+        };
+        let unreadable = |error: safetensors::SafeTensorError| damaged(Some(error.into()));
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        ensure!(metadata.get("format").is_some_and(|f| f == FORMAT), damaged());
-        let mut progress: Progress =
-            serde_json::from_str(metadata.get("progress").map_or("", String::as_str)).with_context(damaged)?;
-        let tensors = SafeTensors::deserialize(&bytes).with_context(damaged)?;
-        let words = |view: TensorView| bytemuck::pod_collect_to_vec::<u8, u32>(view.data());
-        let logged = tensors.tensor(LOGGED).with_context(damaged)?;
+        if metadata.get("format").is_none_or(|format| format != FORMAT) {
+            return Err(damaged(None));
+        }
+        let state = metadata.get("progress").map_or("", String::as_str);
+        let mut state: TrainingState = serde_json::from_str(state).map_err(|error| damaged(Some(error.into())))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(unreadable)?;
+        let logged = tensors.tensor(LOGGED).map_err(unreadable)?;
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(logged.data());
         let width = values.len() / logged.shape()[0].max(1);
-        progress.logged = (0..logged.shape()[0])
+        state.logged = (0..logged.shape()[0])
             .map(|m| values[m * width..][..width].to_vec())
             .collect();
+        let words = |view: TensorView| bytemuck::pod_collect_to_vec::<u8, u32>(view.data());
         let tensors = tensors
             .iter()
             .filter(|(name, _)| *name != LOGGED)
             .map(|(name, view)| (name.to_string(), words(view)))
             .collect();
-        Ok(Checkpoint { progress, tensors })
+        Ok(Checkpoint { state, tensors })
     }
 
-    /// Written to a temporary name, synced, renamed: a run that is killed keeps the checkpoint before.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let progress = serde_json::to_string(&self.progress)?;
-        let metadata = HashMap::from([("format".into(), FORMAT.into()), ("progress".into(), progress)]);
+    /// Writes a checkpoint file atomically: a run that is killed meanwhile keeps the previous one.
+    ///
+    /// # Errors
+    /// Those of [`files::write_atomic`].
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let encode = |source: Cause| Error::Encode {
+            what: "the checkpoint",
+            source,
+        };
+        let state = serde_json::to_string(&self.state).map_err(|error| encode(error.into()))?;
+        let metadata = HashMap::from([("format".into(), FORMAT.into()), ("progress".into(), state)]);
         let views = self.tensors.iter().map(|(name, words)| {
             let view = TensorView::new(Dtype::U32, vec![words.len()], bytemuck::cast_slice(words));
-            (name.as_str(), view.expect("the bytes of so many words"))
+            (name.as_str(), view.expect("four bytes per word"))
         });
-        let logged = self.progress.logged.concat();
-        let shape = vec![
-            self.progress.logged.len(),
-            logged.len() / self.progress.logged.len().max(1),
-        ];
-        let logged = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(&logged)).context("ragged logs")?;
-        let views = views.chain([(LOGGED, logged)]);
-        let bytes = safetensors::serialize(views, Some(metadata))?;
+        let logged = self.state.logged.concat();
+        let members = self.state.logged.len();
+        let shape = vec![members, logged.len() / members.max(1)];
+        let logged = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(&logged));
+        let logged = logged.expect("every member has logged the same steps");
+        let bytes = safetensors::serialize(views.chain([(LOGGED, logged)]), Some(metadata));
+        let bytes = bytes.map_err(|error| encode(error.into()))?;
         Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
+    }
+}
+
+impl Trainer {
+    /// A checkpoint of the current state.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn checkpoint(&mut self) -> Result<Checkpoint, Error> {
+        let mut tensors = BTreeMap::new();
+        for (name, tensor) in self.saved() {
+            tensors.insert(name.to_string(), self.engine.read(tensor)?);
+        }
+        tensors.insert("best_params".into(), bytemuck::cast_slice(&self.best_params).to_vec());
+        tensors.insert("best_stats".into(), bytemuck::cast_slice(&self.best_stats).to_vec());
+        Ok(Checkpoint {
+            state: self.state.clone(),
+            tensors,
+        })
+    }
+
+    /// Continues from a checkpoint of the same training.
+    ///
+    /// # Errors
+    /// A checkpoint of other data or another network.
+    pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), Error> {
+        if checkpoint.state.data != self.data.fingerprint {
+            return Err(Error::DataChanged);
+        }
+        let members = self.options.members.len();
+        let take = |name: &str, len: usize| -> Result<&Vec<u32>, Error> {
+            let words = checkpoint.tensors.get(name).filter(|words| words.len() == len);
+            words.ok_or_else(|| Error::CheckpointTensor { tensor: name.into() })
+        };
+        let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        for (name, tensor) in self.saved() {
+            let len = match name {
+                "stats" => s,
+                "good" | "average" => p + s,
+                "state" => state::WORDS,
+                _ => p,
+            };
+            self.engine.write(tensor, take(name, members * len)?)?;
+        }
+        self.best_params = bytemuck::cast_slice(take("best_params", members * p)?).to_vec();
+        self.best_stats = bytemuck::cast_slice(take("best_stats", members * s)?).to_vec();
+        let counters = take("state", members * state::WORDS)?.clone();
+        let initial = std::mem::take(&mut self.state.initial);
+        self.state = checkpoint.state;
+        if self.state.initial.is_empty() {
+            self.state.initial = self.initial_weights(&initial, &counters);
+        }
+        Ok(())
+    }
+
+    /// For checkpoints of early versions: as if no member had returned to its last good weights. `before` is what the
+    /// training began with.
+    fn initial_weights(&self, before: &[InitialWeight], counters: &[u32]) -> Vec<InitialWeight> {
+        let members = before.iter().zip(counters.chunks_exact(state::WORDS));
+        let decay = f64::from(self.options.ema);
+        let weight = |(before, words): (&InitialWeight, &[u32])| match *before == InitialWeight::NONE {
+            true => InitialWeight::NONE,
+            false => InitialWeight::after(words[state::TAKEN], words[state::SINCE_GOOD], decay),
+        };
+        members.map(weight).collect()
+    }
+
+    fn saved(&self) -> Vec<(&'static str, TensorId)> {
+        let average = self.io.average.map(|average| ("average", average));
+        let all = [
+            ("params", self.params),
+            ("stats", self.stats),
+            ("adam_m", self.io.adam_m),
+            ("adam_v", self.io.adam_v),
+            ("good", self.io.good),
+            ("state", self.io.state),
+        ];
+        all.into_iter().chain(average).collect()
     }
 }

@@ -1,13 +1,16 @@
 //! `log.csv`: losses of every epoch and member.
 
+use super::error::Error;
 use crate::files;
 use crate::progress::EpochRecord;
-use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
 
-/// Writes all epochs, one row an epoch and member.
-pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<()> {
+/// Writes all epochs, one row per epoch and member. A value that is missing is an empty cell.
+///
+/// # Errors
+/// Those of [`files::write_atomic`].
+pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<(), Error> {
     Ok(files::write_atomic(path, |file| {
         writeln!(
             file,

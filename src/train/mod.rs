@@ -2,27 +2,45 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`run`] | a run folder: data in, log, checkpoint and model out |
-//! | `prepare` | a folder of images to what an ensemble learns from |
-//! | `simulated` | the same from lenses made on the fly |
-//! | [`trainer`] | epoch by epoch on a device: start reading here |
-//! | [`bands`] | what the adversary, shifts and noise must know of each channel |
-//! | `draws`, `schedule` | which image in which step, and the learning rate |
-//! | [`checkpoint`], [`history`] | what a run needs to go on, and what it logged |
-//! | [`options`] | what a run is told |
+//! | [`run`], `folder` | a run that can be resumed, and its files |
+//! | `arrays` | the same on images in memory |
+//! | `labelled` | labelled images from a folder or from memory |
+//! | `prepare` | splits, stretches and scales them |
+//! | `simulated` | simulated lenses instead |
+//! | [`trainer`], `validation` | epoch by epoch on a device: start reading here |
+//! | `fit` | the loop over epochs |
+//! | `finish` | from the trained members to a calibrated model with scores |
+//! | [`bands`], `dataset` | what the trainer takes |
+//! | `batches`, `schedule` | which images in which step, and the learning rate |
+//! | `initial` | bias correction of the running statistics |
+//! | [`checkpoint`], `history` | what is needed to resume, and the log |
+//! | [`options`] | options of a training |
 
+mod arrays;
 pub mod bands;
+mod batches;
 pub mod checkpoint;
-mod draws;
-pub mod history;
+mod dataset;
+mod error;
+mod finish;
+mod fit;
+mod folder;
+mod history;
+mod initial;
+mod labelled;
 pub mod options;
 mod prepare;
 pub mod run;
 mod schedule;
 mod simulated;
 pub mod trainer;
+mod validation;
 
+pub use arrays::{Start, Trained, train_arrays};
 pub use bands::Band;
+pub use dataset::{Dataset, EpochImages, Examples};
+pub use error::{Cause, Error};
+pub use labelled::LabelledImages;
 pub use options::{DataOptions, RunOptions, SimulateOptions, TrainOptions};
 pub use prepare::network_of;
-pub use trainer::{Dataset, Ended, Examples, Trainer};
+pub use trainer::{EpochEnd, Trainer};

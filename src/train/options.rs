@@ -1,34 +1,46 @@
-//! What a run is told, and everything it decided: the content of `run.toml`.
+//! Options of a training, and everything a run resolved from them: the content of `run.toml`.
 
+use super::error::Error;
 use crate::lens::Population;
 use crate::nn::Network;
 use crate::survey::ImageFolderOptions;
 use crate::survey::preset::Preset;
-use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Where the images and labels are; see [`ImageFolderOptions`].
+/// Where the images and labels are; see [`ImageFolderOptions`], which has the same fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataOptions {
+    /// Folder with the images; empty for simulated lenses.
     pub dir: PathBuf,
+    /// Name of a survey preset; detected if `None`.
     pub preset: Option<String>,
+    /// Pattern of the file names.
     pub images: Option<String>,
+    /// Bands, in the order of the network's channels.
     pub bands: Option<Vec<String>>,
+    /// Column of the label, arcsec.
     pub label: Option<String>,
+    /// The catalogue; detected if `None`.
     pub catalogue: Option<PathBuf>,
+    /// Column of the objects' ids.
     pub id_column: Option<String>,
+    /// Use the central `crop` x `crop` pixels.
     pub crop: Option<usize>,
+    /// All fluxes are multiplied by this factor.
     pub flux_scale: f64,
+    /// Pixel scale, arcsec per pixel; from the preset or the headers if `None`.
     pub pixel_scale: Option<f64>,
 }
 
 impl DataOptions {
+    /// The same for [`ImageFolder::open`](crate::survey::ImageFolder::open).
+    ///
     /// # Errors
-    /// A preset that is not known.
-    pub fn image_folder(&self, require_labels: bool) -> Result<ImageFolderOptions> {
+    /// An unknown preset.
+    pub fn image_folder(&self, require_labels: bool) -> Result<ImageFolderOptions, Error> {
         Ok(ImageFolderOptions {
             dir: self.dir.clone(),
             preset: self.preset.as_deref().map(Preset::by_name).transpose()?,
@@ -49,55 +61,60 @@ impl DataOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainOptions {
-    /// Numbers of the members, which decide their weights and their mini-batches.
+    /// Numbers of the members. A number determines a member's initial weights and mini-batches.
     pub members: Vec<u32>,
+    /// Images per member and step.
     pub batch: usize,
+    /// Passes over the training images.
     pub epochs: usize,
-    /// Adam's learning rate at the first step; it falls along half a cosine to `final_rate`.
+    /// Adam's learning rate at the first step; it decays along half a cosine to `final_rate`.
     pub learning_rate: f32,
+    /// Learning rate of the last step.
     pub final_rate: f32,
-    /// Largest norm of a member's gradient.
+    /// Maximum norm of a member's gradient.
     pub clip: f32,
-    /// Share of the rows that choose the best weights.
+    /// Fraction of the rows that choose the best weights.
     pub validation: f64,
-    /// Share of the rows that nothing but the calibration is fitted on; none where it is too few for that, see
-    /// [`split`](crate::survey::split::DataSplit::new). Runs of earlier versions had none.
+    /// Fraction of the rows that only the calibration is fitted on; none if that is too few, see
+    /// [`split`](crate::survey::split::split). Runs of early versions had none.
     #[serde(default)]
     pub calibration: f64,
-    /// Rows that are neither trained on nor used to choose anything.
+    /// Number of rows that are neither trained on nor used to choose anything.
     pub hold_out: usize,
+    /// Random seed of the split, the initial weights and the mini-batches.
     pub seed: u64,
-    /// Flips and quarter turns, drawn for each image and member.
+    /// Random flips and quarter turns of each image.
     pub augment: bool,
-    /// Leave the convolutions as they are, in fine-tuning.
+    /// Keep the convolutions' weights fixed, in fine-tuning.
     #[serde(default)]
     pub freeze_convolutions: bool,
-    // What follows is 0 where it is off, as it was in runs that do not have it; docs/training.md says what it does.
-    /// The adversary's epsilon, as a share of each band's range.
+    // The options below are off if they are 0, as in runs of versions that did not have them; docs/training.md describes
+    // them.
+    /// Epsilon of the adversarial perturbation, as a fraction of each band's range.
     #[serde(default)]
     pub adversarial: f32,
-    /// Power of the variance that weighs each image's loss (Seitzer et al. 2022).
+    /// Exponent of the variance that weights each image's loss (Seitzer et al. 2022).
     #[serde(default)]
     pub beta_nll: f32,
-    /// Epochs in the beginning that fit the mean alone.
+    /// Initial epochs that fit the mean only.
     #[serde(default)]
     pub warm_up_mean: usize,
-    /// Largest shift, pixels, drawn for each image and member.
+    /// Maximum random shift of each image, pixels.
     #[serde(default)]
     pub shift: usize,
-    /// Noise that is added, in units of the sky's noise of each band.
+    /// Noise that is added to each image, in units of the sky noise of each band.
     #[serde(default)]
     pub noise: f32,
-    /// Steps in the beginning over which the learning rate rises.
+    /// Initial steps over which the learning rate rises.
     #[serde(default)]
     pub warm_up: usize,
-    /// Decoupled decay of kernels.
+    /// Decoupled weight decay of the kernels.
     #[serde(default)]
     pub weight_decay: f32,
-    /// Decay of the moving average of weights.
+    /// Decay of the moving average of the weights.
     #[serde(default)]
     pub ema: f32,
-    /// Epochs without a better validation nll after which a member's training ends.
+    /// Epochs without improvement of the validation nll after which a member stops training.
     #[serde(default)]
     pub patience: usize,
 }
@@ -131,66 +148,83 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
+    /// Checks what does not depend on the data.
+    ///
     /// # Errors
-    /// A value out of its range, with the range.
-    pub fn check(&self) -> Result<()> {
-        ensure!(!self.members.is_empty(), "--members: at least one member is needed");
-        ensure!(self.batch >= 1, "--batch is {}; at least 1 is needed", self.batch);
-        ensure!(self.epochs >= 1, "--epochs is {}; at least 1 is needed", self.epochs);
+    /// An option out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        require(!self.members.is_empty(), "members", "empty", "at least one number")?;
+        require(self.batch >= 1, "batch", self.batch, "at least 1")?;
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")?;
         let rate = self.learning_rate;
-        ensure!(
+        require(
             rate.is_finite() && rate > 0.0,
-            "--learning-rate is {rate}; it must be positive (usual: 1e-3)"
-        );
-        ensure!(
-            self.clip > 0.0,
-            "--clip is {}; it must be positive (usual: 5)",
-            self.clip
-        );
-        for (option, share) in [("--validation", self.validation), ("--calibration", self.calibration)] {
-            ensure!(
-                (0.0..1.0).contains(&share),
-                "{option} is {share}; it is a share, at least 0 and below 1"
-            );
+            "learning_rate",
+            rate,
+            "positive (usually 1e-3)",
+        )?;
+        require(self.clip > 0.0, "clip", self.clip, "positive (usually 5)")?;
+        for (option, value) in [("validation", self.validation), ("calibration", self.calibration)] {
+            let allowed = "a fraction, at least 0 and below 1";
+            require((0.0..1.0).contains(&value), option, value, allowed)?;
         }
         for (option, value, largest, usual) in [
-            ("--beta-nll", self.beta_nll, 1.0, "0.5"),
-            ("--adversarial", self.adversarial, 1.0, "0.01"),
-            ("--noise", self.noise, 10.0, "0.3"),
-            ("--weight-decay", self.weight_decay, 1.0, "1e-4"),
+            ("beta_nll", self.beta_nll, 1.0, "0.5"),
+            ("adversarial", self.adversarial, 1.0, "0.01"),
+            ("noise", self.noise, 10.0, "0.3"),
+            ("weight_decay", self.weight_decay, 1.0, "1e-4"),
         ] {
-            ensure!(
-                (0.0..=largest).contains(&value),
-                "{option} is {value}; it is between 0, which is off, and {largest} (usual: {usual})"
-            );
+            let allowed = format!("between 0 (off) and {largest} (usually {usual})");
+            require((0.0..=largest).contains(&value), option, value, allowed)?;
         }
-        ensure!(
+        require(
             (0.0..1.0).contains(&self.ema),
-            "--ema is {}; it is at least 0, which is off, and below 1 (usual: 0.999, which averages over 1000 steps)",
-            self.ema
-        );
-        ensure!(
-            self.warm_up_mean < self.epochs,
-            "--warm-up-mean is {}; it is below --epochs, {}, for the variance is learnt after it (usual: 5)",
+            "ema",
+            self.ema,
+            "at least 0 (off) and below 1 (usually 0.999, which averages over 1000 steps)",
+        )?;
+        let epochs = self.epochs;
+        require(
+            self.warm_up_mean < epochs,
+            "warm_up_mean",
             self.warm_up_mean,
-            self.epochs
-        );
-        ensure!(
+            format!("below the number of epochs, {epochs}, because the variance is fitted afterwards (usually 5)"),
+        )?;
+        require(
             self.patience == 0 || self.validation > 0.0,
-            "--patience {} waits for a better validation nll, and --validation is 0: there is none",
-            self.patience
-        );
-        Ok(())
+            "patience",
+            self.patience,
+            "0 (off) without validation rows, whose nll it waits for",
+        )
     }
-}
 
-impl TrainOptions {
-    /// Whether the plan asks for what is known of each band.
+    /// Checks what depends on the size of the images.
+    pub(super) fn check_images(&self, network: &Network) -> Result<(), Error> {
+        if network.input.len() != 3 {
+            for (option, on) in [("shift", self.shift > 0), ("noise", self.noise != 0.0)] {
+                if on {
+                    return Err(Error::NeedsImages { option });
+                }
+            }
+        }
+        let image = network.input_shape();
+        let largest = image.h.min(image.w) / 2;
+        let allowed = format!("at most half of the image, {largest} pixels");
+        require(self.shift <= largest, "shift", self.shift, allowed)
+    }
+
+    /// Checks what depends on the number of steps of the whole training.
+    pub(super) fn check_warm_up(&self, steps: usize) -> Result<(), Error> {
+        let allowed = format!("below the number of training steps, {steps}");
+        require(self.warm_up < steps, "warm_up", self.warm_up, allowed)
+    }
+
+    /// Whether the plan needs the properties of each band.
     pub fn needs_bands(&self) -> bool {
         self.adversarial > 0.0 || self.shift > 0 || self.noise > 0.0
     }
 
-    /// Those of the options of docs/training.md that are on.
+    /// The options of docs/training.md that are on, by name.
     pub fn switched_on(&self) -> BTreeMap<String, f64> {
         let all = [
             ("adversarial", short(self.adversarial)),
@@ -208,26 +242,40 @@ impl TrainOptions {
     }
 }
 
-/// The double that is written as the float is: 0.01, not 0.009999999776.
+/// An error unless `holds`.
+fn require(holds: bool, option: &'static str, value: impl ToString, allowed: impl Into<String>) -> Result<(), Error> {
+    match holds {
+        true => Ok(()),
+        false => Err(Error::Option {
+            option,
+            value: value.to_string(),
+            allowed: allowed.into(),
+        }),
+    }
+}
+
+/// The double with the same decimal text as the float: 0.01, not 0.009999999776.
 fn short(value: f32) -> f64 {
-    value.to_string().parse().expect("a number's own text")
+    value.to_string().parse().expect("the text of a number")
 }
 
 /// Training on simulated lenses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateOptions {
-    /// The population: a preset's name, or a TOML file.
+    /// The population: name of a preset, or path of a TOML file.
     pub population: String,
-    /// Lenses that an epoch trains on; a quarter of them are new in each.
+    /// Lenses per epoch; a quarter of them are new in each epoch.
     pub pool: usize,
 }
 
 impl SimulateOptions {
+    /// Reads the population.
+    ///
     /// # Errors
-    /// A population that is not known, or cannot be; fewer than eight lenses.
-    pub fn population(&self) -> Result<Population> {
-        ensure!(self.pool >= 8, "--pool is {}; at least 8 are needed", self.pool);
+    /// A population that is unknown or not valid; fewer than eight lenses.
+    pub fn population(&self) -> Result<Population, Error> {
+        require(self.pool >= 8, "pool", self.pool, "at least 8")?;
         Ok(match self.population.ends_with(".toml") {
             true => Population::read(self.population.as_ref())?,
             false => Population::preset(&self.population)?,
@@ -241,14 +289,17 @@ impl SimulateOptions {
 pub struct RunOptions {
     /// Version of lensgpu that began the run.
     pub lensgpu: String,
+    /// The images and labels.
     pub data: DataOptions,
-    /// Train on lenses made on the fly instead of on those of a folder.
+    /// Train on simulated lenses instead of those of a folder.
     #[serde(default)]
     pub simulate: Option<SimulateOptions>,
-    /// The model whose weights the members start from, and whose stretch and label scale they keep.
+    /// The model to fine-tune: the members start from its weights, and its stretch and label scale are kept.
     #[serde(default)]
     pub from: Option<PathBuf>,
+    /// How the ensemble is trained.
     pub training: TrainOptions,
+    /// The network.
     pub network: Network,
 }
 
@@ -256,12 +307,12 @@ pub struct RunOptions {
 mod tests {
     use super::*;
 
-    /// As the first versions wrote it.
+    /// `run.toml` of the first versions.
     const OLD: &str = "members = [0, 1]\nbatch = 32\nepochs = 40\nlearning_rate = 0.001\nfinal_rate = 0.00001\n\
         clip = 5.0\nvalidation = 0.1\nhold_out = 0\nseed = 1\naugment = true\n";
 
     #[test]
-    fn what_a_run_of_an_earlier_version_does_not_have_is_off() {
+    fn options_that_a_run_of_an_early_version_lacks_are_off() {
         let old: TrainOptions = toml::from_str(OLD).unwrap();
         assert!(old.switched_on().is_empty());
         assert!(toml::from_str::<TrainOptions>(&format!("{OLD}adversary = 1.0\n")).is_err());
@@ -285,13 +336,13 @@ mod tests {
             change(&mut options);
             options.check().unwrap_err().to_string()
         };
-        assert!(refused(|o| o.adversarial = -0.1).contains("--adversarial"));
-        assert!(refused(|o| o.adversarial = f32::NAN).contains("--adversarial"));
-        assert!(refused(|o| o.beta_nll = 1.5).contains("--beta-nll is 1.5; it is between 0, which is off, and 1"));
-        assert!(refused(|o| o.noise = f32::INFINITY).contains("--noise"));
-        assert!(refused(|o| o.weight_decay = -1.0).contains("--weight-decay"));
-        assert!(refused(|o| o.ema = 1.0).contains("--ema is 1; it is at least 0"));
-        assert!(refused(|o| o.warm_up_mean = 40).contains("--warm-up-mean is 40; it is below --epochs, 40"));
-        assert!(refused(|o| (o.patience, o.validation) = (3, 0.0)).contains("--patience"));
+        assert!(refused(|o| o.adversarial = -0.1).contains("adversarial is -0.1"));
+        assert!(refused(|o| o.adversarial = f32::NAN).contains("adversarial is NaN"));
+        assert!(refused(|o| o.beta_nll = 1.5).contains("beta_nll is 1.5; it must be between 0 (off) and 1"));
+        assert!(refused(|o| o.noise = f32::INFINITY).contains("noise is inf"));
+        assert!(refused(|o| o.weight_decay = -1.0).contains("weight_decay is -1"));
+        assert!(refused(|o| o.ema = 1.0).contains("ema is 1; it must be at least 0 (off) and below 1"));
+        assert!(refused(|o| o.warm_up_mean = 40).contains("warm_up_mean is 40; it must be below"));
+        assert!(refused(|o| (o.patience, o.validation) = (3, 0.0)).contains("patience is 3"));
     }
 }

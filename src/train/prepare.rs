@@ -1,46 +1,58 @@
-//! From a folder of images to what an ensemble learns from.
+//! From labelled images to what an ensemble learns from.
 
 use super::bands::Band;
+use super::dataset::{Dataset, EpochImages, Examples};
+use super::error::Error;
+use super::labelled::LabelledCutouts;
 use super::options::{DataOptions, TrainOptions};
-use super::trainer::{Dataset, Examples, Fresh};
 use crate::likelihood::Likelihood;
-use crate::model::{Label, Model};
+use crate::model::{Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
 use crate::numeric::{FNV_OFFSET, fnv1a};
+use crate::progress::{Callback, Event, Phase};
 use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{Audit, Cutout, ImageFolder, Stretch};
-use anyhow::{Context, Result, ensure};
+use crate::survey::{Cutout, ImageFolder, Stretch};
 
-/// Rows below which the user is warned.
+/// Fewer training rows than this cause a warning.
 const FEW: usize = 100;
 
-/// What an ensemble is trained, calibrated and scored on, beside the [`Dataset`] that the trainer takes.
+/// What an ensemble is calibrated and scored on, and the metadata of its model; the [`Dataset`] that it is trained on
+/// goes to the trainer.
 pub struct Prepared {
+    /// Names of the channels.
     pub bands: Vec<String>,
+    /// Arcsec per pixel.
     pub pixel_scale: Option<f64>,
+    /// Name of the survey preset.
     pub preset: Option<String>,
-    /// How many rows have which part.
+    /// Rows of each split.
     pub counts: Counts,
-    /// Names of the validation rows and of those held out.
+    /// Ids of the validation rows.
     pub validation_ids: Vec<String>,
+    /// Ids of the rows held out.
     pub held_out_ids: Vec<String>,
-    /// Network input of the rows held out and of those for calibration, and their labels.
+    /// The rows held out, as the network takes them.
     pub held_out: Examples,
+    /// The rows for calibration, as the network takes them.
     pub calibration: Examples,
+    /// From flux to network input.
     pub stretch: Stretch,
+    /// SkyStatistics level and noise of the training images.
     pub sky: SkyRange,
-    pub label: Label,
-    /// Where the training images of an epoch come from, if not from the dataset.
-    pub fresh: Option<Fresh>,
-    /// What the user should read, and what they should not miss.
-    pub news: Vec<String>,
+    /// What the labels are, and their scale.
+    pub label: Target,
+    /// Where the training images of each epoch come from, if not from the dataset.
+    pub epoch_images: Option<EpochImages>,
+    /// Information for the user.
+    pub notes: Vec<String>,
+    /// What may make the result wrong.
     pub warnings: Vec<String>,
 }
 
-/// Rows of each part.
+/// Number of rows of each split.
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
     pub train: usize,
@@ -50,132 +62,168 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Rows of all splits together.
     pub fn all(&self) -> usize {
         self.train + self.validation + self.calibration + self.held_out
     }
 }
 
-impl Prepared {
-    /// A folder's labelled rows, read, split and stretched. `from` is the model that the members start from: its stretch
-    /// and label scale are kept. `progress` is told how many of how many objects are read; its error ends the reading.
-    ///
-    /// # Errors
-    /// Those of [`ImageFolder::open`] and [`ImageFolder::read`]; labels that do not fit the network; too few rows.
-    pub fn new(
-        data: &DataOptions,
-        training: &TrainOptions,
-        network: impl FnOnce(&[usize]) -> Result<Network>,
-        from: Option<&Model>,
-        progress: impl Fn(usize, usize) -> Result<()> + Sync,
-    ) -> Result<(Prepared, Dataset, Network)> {
-        let source = ImageFolder::open(&data.image_folder(true)?)?;
-        let network = network(&[source.height, source.width, source.bands.len()])?;
-        let split = DataSplit::new(
-            source.len(),
-            training.seed,
-            training.validation,
-            training.calibration,
-            training.hold_out,
-        )?;
-        let all: Vec<usize> = (0..source.len()).collect();
-        let cutouts = read_all(&source, &all, |done| progress(done, all.len()))?;
-        for object in &source.objects {
-            let label = object.theta_e.expect("a labelled row");
-            check_label(label, network.heads()).with_context(|| format!("object {}", object.id))?;
-        }
-        let mut warnings = source.warnings.clone();
-        let mut audit = Audit::new(&source);
-        cutouts.iter().for_each(|cutout| audit.observe(cutout));
-        warnings.extend(audit.warnings());
-        let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
-        let (stretch, more) = match from {
-            Some(model) => (model.about.stretch.clone(), vec![]),
-            None => Stretch::fit(&train, &source.bands)?,
-        };
-        warnings.extend(more);
-        let sky = SkyRange::fit(&train, &stretch);
-        let examples = |rows: &[usize]| {
-            let image = network.input_shape().len();
-            let mut images = vec![0.0; rows.len() * image];
-            for (&row, out) in rows.iter().zip(images.chunks_exact_mut(image)) {
-                stretch.apply(&cutouts[row], out);
-            }
-            let label = |&row: &usize| cutouts[row].theta_e.expect("a labelled row");
-            Examples {
-                images,
-                labels: rows.iter().map(label).collect(),
-            }
-        };
-        if let Some(model) = from
-            && model.about.bands != source.bands
-        {
-            warnings.push(format!(
-                "the model to start from was trained on the bands {}, and these are {}",
-                model.about.bands.join(", "),
-                source.bands.join(", ")
-            ));
-        }
-        if let Some((model, here)) = from.and_then(|m| m.about.pixel_scale).zip(source.pixel_scale)
-            && scale_differs(here, model)
-        {
-            warnings.push(format!(
-                "the model to start from was trained on {model}\" a pixel, and these images have {here}\""
-            ));
-        }
-        if split.train.len() < FEW {
-            warnings.push(format!(
-                "only {} rows to train on: a network learns little from fewer than {FEW}, and its answers will be poor",
-                split.train.len()
-            ));
-        }
-        let [train, validation, calibration, held_out] =
-            [&split.train, &split.validation, &split.calibration, &split.hold_out].map(|rows| examples(rows));
-        let (scale, shift) = match from {
-            Some(model) => (model.about.label.scale, model.about.label.shift),
-            None => label_scale(&train.labels, network.heads()),
-        };
-        let range = range(&train.labels);
-        let label = Label {
-            name: source.label.clone().unwrap_or_else(|| "theta_e".into()),
-            unit: "arcsec".into(),
-            scale,
-            shift,
-            definition: source.preset.map(|p| p.label.into()),
-            range,
-        };
-        let fingerprint = fingerprint(&source, &split);
-        let dataset = Dataset {
-            bands: Band::all(&stretch, &train.images),
-            train,
-            validation,
-            scale,
-            shift,
-            fingerprint,
-        };
-        let ids = |rows: &[usize]| rows.iter().map(|&row| source.objects[row].id.clone()).collect();
-        let prepared = Prepared {
-            counts: Counts {
-                train: split.train.len(),
-                validation: split.validation.len(),
-                calibration: split.calibration.len(),
-                held_out: split.hold_out.len(),
-            },
-            validation_ids: ids(&split.validation),
-            held_out_ids: ids(&split.hold_out),
-            bands: source.bands.clone(),
-            pixel_scale: source.pixel_scale,
-            preset: source.preset.map(|p| p.name.into()),
-            held_out,
-            calibration,
-            stretch,
-            sky,
-            label,
-            fresh: None,
-            news: vec![source.dropped.to_string()],
-            warnings,
-        };
-        Ok((prepared, dataset, network))
+/// Reads and prepares a folder's labelled images. `from` is the model to fine-tune: its stretch and label scale are kept.
+///
+/// # Errors
+/// Those of [`ImageFolder::open`] and [`ImageFolder::read`]; labels that do not fit the network; too few rows; a stop.
+pub fn prepare_folder(
+    data: &DataOptions,
+    training: &TrainOptions,
+    network: impl FnOnce(&[usize]) -> Result<Network, Error>,
+    from: Option<&Model>,
+    progress: &Callback,
+) -> Result<(Prepared, Dataset, Network), Error> {
+    let source = ImageFolder::open(&data.image_folder(true)?)?;
+    let network = network(&[source.height, source.width, source.bands.len()])?;
+    let split = split_rows(source.len(), training)?;
+    let all: Vec<usize> = (0..source.len()).collect();
+    let cutouts = read_all(&source, &all, |done| preparing(progress, done, all.len()))?;
+    let labelled = LabelledCutouts::of_source(&source, cutouts);
+    let (prepared, data) = prepare(labelled, &split, &network, from)?;
+    Ok((prepared, data, network))
+}
+
+/// Reports that `done` of `total` images are read or simulated.
+///
+/// # Errors
+/// The callback asks to stop.
+pub fn preparing(progress: &Callback, done: usize, total: usize) -> Result<(), Error> {
+    let phase = Phase::Preparing;
+    match progress(Event::Advanced { phase, done, total }).is_break() {
+        true => Err(Error::StoppedBeforeTraining),
+        false => Ok(()),
     }
+}
+
+/// The splits of `rows` rows.
+///
+/// # Errors
+/// Too few rows to train on.
+pub fn split_rows(rows: usize, training: &TrainOptions) -> Result<DataSplit, Error> {
+    Ok(DataSplit::new(
+        rows,
+        training.seed,
+        training.validation,
+        training.calibration,
+        training.hold_out,
+    )?)
+}
+
+/// Stretches and scales labelled images.
+///
+/// # Errors
+/// Labels that do not fit the network, images with nothing to learn from.
+pub fn prepare(
+    labelled: LabelledCutouts,
+    split: &DataSplit,
+    network: &Network,
+    from: Option<&Model>,
+) -> Result<(Prepared, Dataset), Error> {
+    let LabelledCutouts {
+        cutouts, ids, labels, ..
+    } = &labelled;
+    for (id, &label) in ids.iter().zip(labels) {
+        check_label(id, label, network.heads())?;
+    }
+    let mut warnings = labelled.warnings.clone();
+    let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
+    let (stretch, more) = match from {
+        Some(model) => (model.about.stretch.clone(), vec![]),
+        None => Stretch::fit(&train, &labelled.bands)?,
+    };
+    warnings.extend(more);
+    if let Some(model) = from {
+        warnings.extend(differences(model, &labelled));
+    }
+    if split.train.len() < FEW {
+        warnings.push(format!(
+            "only {} rows to train on: a network learns little from fewer than {FEW}, and its predictions will be poor",
+            split.train.len()
+        ));
+    }
+    let sky = SkyRange::fit(&train, &stretch);
+    let examples = |rows: &Vec<usize>| {
+        let image = network.input_shape().len();
+        let mut images = vec![0.0; rows.len() * image];
+        for (&row, out) in rows.iter().zip(images.chunks_exact_mut(image)) {
+            stretch.apply(&cutouts[row], out);
+        }
+        Examples {
+            images,
+            labels: rows.iter().map(|&row| labels[row]).collect(),
+        }
+    };
+    let [train, validation, calibration, held_out] =
+        [&split.train, &split.validation, &split.calibration, &split.hold_out].map(examples);
+    let (scale, shift) = match from {
+        Some(model) => (model.about.label.scale, model.about.label.shift),
+        None => label_scale(&train.labels, network.heads()),
+    };
+    let label = Target {
+        name: labelled.label.clone(),
+        unit: "arcsec".into(),
+        scale,
+        shift,
+        definition: labelled.definition.clone(),
+        range: range(&train.labels),
+    };
+    let dataset = Dataset {
+        bands: Band::all(&stretch, &train.images),
+        train,
+        validation,
+        scale,
+        shift,
+        fingerprint: fingerprint(&labelled, split),
+    };
+    let ids = |rows: &[usize]| rows.iter().map(|&row| ids[row].clone()).collect();
+    let prepared = Prepared {
+        counts: Counts {
+            train: split.train.len(),
+            validation: split.validation.len(),
+            calibration: split.calibration.len(),
+            held_out: split.hold_out.len(),
+        },
+        validation_ids: ids(&split.validation),
+        held_out_ids: ids(&split.hold_out),
+        bands: labelled.bands,
+        pixel_scale: labelled.pixel_scale,
+        preset: labelled.preset,
+        held_out,
+        calibration,
+        stretch,
+        sky,
+        label,
+        epoch_images: None,
+        notes: labelled.notes,
+        warnings,
+    };
+    Ok((prepared, dataset))
+}
+
+/// How the images differ from those that the initial model was trained on.
+fn differences(model: &Model, labelled: &LabelledCutouts) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if model.about.bands != labelled.bands {
+        warnings.push(format!(
+            "the initial model was trained on the bands {}, and these are {}",
+            model.about.bands.join(", "),
+            labelled.bands.join(", ")
+        ));
+    }
+    if let Some((model, here)) = model.about.pixel_scale.zip(labelled.pixel_scale)
+        && scale_differs(here, model)
+    {
+        warnings.push(format!(
+            "the initial model was trained on {model}\" per pixel, and these images have {here}\""
+        ));
+    }
+    warnings
 }
 
 /// Smallest and largest.
@@ -185,28 +233,31 @@ pub fn range(labels: &[f64]) -> (f64, f64) {
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)))
 }
 
-/// Whether the network can answer this.
-pub fn check_label(label: f64, heads: &Heads) -> Result<()> {
-    ensure!(
-        heads.likelihood != Likelihood::LogNormal || label > 0.0,
-        "the label is {label}, and a log-normal likelihood needs positive ones: use another with --likelihood"
-    );
-    ensure!(
-        heads.mean_activation != MeanActivation::Abs || label >= 0.0,
-        "the label is {label}, and the network's mean is |a|: use mean_activation = \"identity\", or correct it"
-    );
-    Ok(())
+/// Whether the network can predict this label.
+fn check_label(object: &str, label: f64, heads: &Heads) -> Result<(), Error> {
+    let reason = if heads.likelihood == Likelihood::LogNormal && label <= 0.0 {
+        "a log-normal likelihood needs positive labels"
+    } else if heads.mean_activation == MeanActivation::Abs && label < 0.0 {
+        "the network's mean is an absolute value: use mean_activation = \"identity\", or correct the label"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Label {
+        object: object.into(),
+        label,
+        reason,
+    })
 }
 
-/// Labels, or their logarithms where the likelihood is log-normal, are divided by their standard deviation, and shifted by
-/// their mean where the network's mean is free of sign.
+/// Scale and shift of labels, or of their logarithms for a log-normal likelihood: the standard deviation, and the mean
+/// unless the network's mean is an absolute value.
 pub fn label_scale(labels: &[f64], heads: &Heads) -> (f64, f64) {
     let logarithmic = heads.likelihood == Likelihood::LogNormal;
     let values = || labels.iter().map(|y| if logarithmic { y.ln() } else { *y });
     let n = labels.len() as f64;
     let mean = values().sum::<f64>() / n;
     let std = (values().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
-    // Identical labels: any scale will do, as long as outputs are near 1.
+    // Identical labels: any scale is possible, as long as outputs are near 1.
     let scale = if std > 1e-9 * mean.abs() {
         std
     } else {
@@ -216,33 +267,38 @@ pub fn label_scale(labels: &[f64], heads: &Heads) -> (f64, f64) {
     (scale, if abs { 0.0 } else { mean })
 }
 
-/// FNV-1a over the ids and labels of the training and validation rows.
-fn fingerprint(source: &ImageFolder, split: &DataSplit) -> u64 {
+/// FNV-1a hash of the ids and labels of the training and validation rows.
+fn fingerprint(labelled: &LabelledCutouts, split: &DataSplit) -> u64 {
     let mut hash = FNV_OFFSET;
     for part in [&split.train, &split.validation] {
         for &row in part {
-            let object = &source.objects[row];
-            let label = object.theta_e.unwrap_or(f64::NAN).to_le_bytes();
-            hash = fnv1a(hash, object.id.bytes().chain(label));
+            let label = labelled.labels[row].to_le_bytes();
+            hash = fnv1a(hash, labelled.ids[row].bytes().chain(label));
         }
         hash = hash.wrapping_mul(31);
     }
     hash
 }
 
-/// A network file, or the vanilla network.
-pub fn network_of(file: Option<&std::path::Path>, input: &[usize]) -> Result<Network> {
+/// Reads a network file; without one, the vanilla network.
+///
+/// # Errors
+/// A file that cannot be read or is not a network; layers that do not fit `input`.
+pub fn network_of(file: Option<&std::path::Path>, input: &[usize]) -> Result<Network, Error> {
     let Some(path) = file else {
-        return Network::vanilla(input).with_context(|| {
-            let sizes: Vec<String> = input.iter().map(usize::to_string).collect();
-            format!(
-                "the vanilla network does not fit images of {}; describe another one with --network",
-                sizes.join("x")
-            )
+        return Network::vanilla(input).map_err(|source| Error::Vanilla {
+            input: input.to_vec(),
+            source: source.into(),
         });
     };
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    Network::from_toml(&text, input).with_context(|| path.display().to_string())
+    let text = std::fs::read_to_string(path).map_err(|source| Error::NetworkUnreadable {
+        path: path.into(),
+        source,
+    })?;
+    Network::from_toml(&text, input).map_err(|source| Error::NetworkFile {
+        path: path.into(),
+        source: source.into(),
+    })
 }
 
 #[cfg(test)]
@@ -259,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_scaled_by_their_spread() {
+    fn labels_are_scaled_by_their_standard_deviation() {
         let abs = heads(MeanActivation::Abs, Likelihood::Gaussian);
         let identity = heads(MeanActivation::Identity, Likelihood::StudentT);
         let logarithm = heads(MeanActivation::Identity, Likelihood::LogNormal);
@@ -268,9 +324,9 @@ mod tests {
         assert_eq!(label_scale(&[1.0, 2f64.exp()], &logarithm), (1.0, 1.0));
         assert_eq!(label_scale(&[2.0, 2.0], &abs), (2.0, 0.0), "identical labels");
         assert!(label_scale(&[0.0, 0.0], &abs).0 > 0.0);
-        let refused = |label, heads| check_label(label, heads).unwrap_err().to_string();
+        let refused = |label, heads| check_label("x", label, heads).unwrap_err().to_string();
         assert!(refused(-1.0, &abs).contains("identity"));
-        assert!(refused(0.0, &logarithm).contains("--likelihood"));
-        assert!(check_label(0.0, &abs).is_ok() && check_label(-1.0, &identity).is_ok());
+        assert!(refused(0.0, &logarithm).contains("log-normal likelihood needs positive"));
+        assert!(check_label("x", 0.0, &abs).is_ok() && check_label("x", -1.0, &identity).is_ok());
     }
 }

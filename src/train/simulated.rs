@@ -1,89 +1,91 @@
-//! Lenses made on the fly instead of read from a folder.
+//! Simulated lenses to train on, instead of images from a folder.
 //!
-//! They come in blocks, each made from the run's seed and its own number alone, so a run that goes on makes the same
-//! ones. An epoch trains on [`SEEN`] blocks: one that is new and those of the epochs before, so that no lens is stored,
-//! and none seen in more than [`SEEN`] epochs. Validation, calibration and held-out lenses are blocks of their own.
+//! They come in blocks, each determined by the seed and its own number, so a resumed run simulates the same ones. An
+//! epoch trains on [`EPOCHS_PER_LENS`] blocks: a new one, and those of the epochs before. So no lens is stored, and none
+//! is trained on in more than [`EPOCHS_PER_LENS`] epochs. Validation, calibration and held-out lenses are separate
+//! blocks.
 
 use super::bands::Band;
+use super::dataset::{Dataset, EpochImages, Examples};
+use super::error::Error;
 use super::options::{RunOptions, SimulateOptions};
-use super::prepare::{Counts, Prepared, label_scale, range};
-use super::trainer::{Dataset, Examples, Fresh};
+use super::prepare::{Counts, Prepared, label_scale, preparing, range};
 use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::simulator::Lenses;
 use crate::lens::{Population, Simulator};
-use crate::model::{Label, Model};
+use crate::model::{Model, Target};
 use crate::nn::Network;
 use crate::numeric::{FNV_OFFSET, fnv1a};
+use crate::progress::Callback;
 use crate::survey::sky::SkyRange;
 use crate::survey::{Cutout, Preset, Stretch};
-use anyhow::{Result, ensure};
 use std::collections::VecDeque;
 
-/// Epochs that see a lens.
-const SEEN: usize = 4;
+/// Epochs that train on the same lens.
+const EPOCHS_PER_LENS: usize = 4;
 /// Lenses that the stretch is fitted on.
-const STRETCH: usize = 2000;
+const STRETCH_LENSES: usize = 2000;
 
-/// Blocks that are not trained on, by number; an object's number in the population is its block's times 2^32 and on.
+/// Numbers of the blocks that are not trained on. The objects of block b have the numbers b 2^32, b 2^32 + 1, ...
 const VALIDATION: u64 = 1 << 30;
 const CALIBRATION: u64 = VALIDATION + 1;
 const HELD_OUT: u64 = VALIDATION + 2;
-const OF_THE_STRETCH: u64 = VALIDATION + 3;
+const STRETCH: u64 = VALIDATION + 3;
 
-/// What [`Prepared::new`] gives for a folder.
+/// Simulates and prepares lenses; the counterpart of [`prepare_folder`](super::prepare::prepare_folder).
 ///
 /// # Errors
-/// A population that cannot be; bands or a crop that it does not have; a model to start from that has another stretch.
+/// A population that is not valid; bands or a crop that it does not have; a stop.
 pub fn prepare(
     options: &RunOptions,
     simulate: &SimulateOptions,
-    network: impl FnOnce(&[usize]) -> Result<Network>,
+    network: impl FnOnce(&[usize]) -> Result<Network, Error>,
     from: Option<&Model>,
     device: &Device,
-    progress: &dyn Fn(usize, usize) -> Result<()>,
-) -> Result<(Prepared, Dataset, Network)> {
+    progress: &Callback,
+) -> Result<(Prepared, Dataset, Network), Error> {
     let population = simulate.population()?;
     let (window, bands) = window(options, simulate, &population)?;
     let shape = [window.size, window.size, bands.len()];
     let network = network(&shape)?;
     let training = &options.training;
     let mut simulator = Simulator::new(device, &population, window, training.seed, simulate.pool)?;
-    let block = simulate.pool / SEEN;
+    let block = simulate.pool / EPOCHS_PER_LENS;
     let least = least_arc_pixels(simulate, &population);
     let counts = Counts {
-        train: block * SEEN,
-        validation: share(simulate.pool, training.validation),
-        calibration: share(simulate.pool, training.calibration),
+        train: block * EPOCHS_PER_LENS,
+        validation: rows_of(simulate.pool, training.validation),
+        calibration: rows_of(simulate.pool, training.calibration),
         held_out: training.hold_out,
     };
-    let of_the_stretch = STRETCH.min(simulate.pool);
-    let all = of_the_stretch + counts.validation + counts.calibration + counts.held_out;
+    let stretch_lenses = STRETCH_LENSES.min(simulate.pool);
+    let all = stretch_lenses + counts.validation + counts.calibration + counts.held_out;
     let mut made = 0;
     let mut lenses = |block: u64, count: usize| {
         let lenses = simulator.lenses(block << 32, count, least)?;
         made += count;
-        progress(made, all)?;
-        anyhow::Ok(lenses)
+        preparing(progress, made, all)?;
+        Ok::<_, Error>(lenses)
     };
-    let sample = lenses(OF_THE_STRETCH, of_the_stretch)?;
+    let sample = lenses(STRETCH, stretch_lenses)?;
     let cutouts = cutouts(&sample, shape);
-    let seen: Vec<&Cutout> = cutouts.iter().collect();
+    let sampled: Vec<&Cutout> = cutouts.iter().collect();
     let (stretch, warnings) = match from {
         Some(model) => (model.about.stretch.clone(), vec![]),
-        None => Stretch::fit(&seen, &bands)?,
+        None => Stretch::fit(&sampled, &bands)?,
     };
-    let sky = SkyRange::fit(&seen, &stretch);
+    let sky = SkyRange::fit(&sampled, &stretch);
     let (scale, shift) = match from {
         Some(model) => (model.about.label.scale, model.about.label.shift),
         None => label_scale(&sample.labels, network.heads()),
     };
-    let mut examples = |block, count| Ok(stretched(&lenses(block, count)?, shape, &stretch));
-    let validation: Examples = examples(VALIDATION, counts.validation)?;
-    let calibration: Result<Examples> = examples(CALIBRATION, counts.calibration);
-    let held_out: Result<Examples> = examples(HELD_OUT, counts.held_out);
+    let mut examples = |block, count| Ok::<_, Error>(stretched(&lenses(block, count)?, shape, &stretch));
+    let validation = examples(VALIDATION, counts.validation)?;
+    let calibration = examples(CALIBRATION, counts.calibration)?;
+    let held_out = examples(HELD_OUT, counts.held_out)?;
     let ids = |name: &str, count: usize| (0..count).map(|k| format!("{name}{k}")).collect();
-    let label = Label {
+    let label = Target {
         name: "theta_e".into(),
         unit: "arcsec".into(),
         scale,
@@ -92,7 +94,7 @@ pub fn prepare(
         range: range(&sample.labels),
     };
     let dataset = Dataset {
-        // As many as an epoch has; [`Fresh`] brings the images themselves.
+        // Only their number: [`EpochImages`] makes the images.
         train: Examples {
             images: vec![],
             labels: vec![0.0; counts.train],
@@ -103,32 +105,38 @@ pub fn prepare(
         shift,
         fingerprint: fingerprint(&population, simulate.pool, least),
     };
-    let fresh = fresh(simulator, block, least, shape, stretch.clone());
+    let epoch_images = epoch_images(simulator, block, least, shape, stretch.clone());
     let prepared = Prepared {
         pixel_scale: Some(population.pixel_scale),
         preset: Preset::by_name(&simulate.population).ok().map(|p| p.name.into()),
         counts,
         validation_ids: ids("validation", counts.validation),
         held_out_ids: ids("held_out", counts.held_out),
-        held_out: held_out?,
-        calibration: calibration?,
+        held_out,
+        calibration,
         bands,
         stretch,
         sky,
         label,
-        fresh: Some(fresh),
-        news: vec![format!("lenses made on the fly: {}", population.description)],
+        epoch_images: Some(epoch_images),
+        notes: vec![format!("simulated lenses: {}", population.description)],
         warnings,
     };
     Ok((prepared, dataset, network))
 }
 
-/// The lenses of an epoch: those of its block and of the [`SEEN`] - 1 blocks behind it.
-fn fresh(mut simulator: Simulator, block: usize, min_arc_pixels: u32, shape: [usize; 3], stretch: Stretch) -> Fresh {
+/// Epoch e trains on the blocks e to e + [`EPOCHS_PER_LENS`] - 1.
+fn epoch_images(
+    mut simulator: Simulator,
+    block: usize,
+    min_arc_pixels: u32,
+    shape: [usize; 3],
+    stretch: Stretch,
+) -> EpochImages {
     let mut held: VecDeque<(usize, Examples)> = VecDeque::new();
     Box::new(move |epoch| {
-        held.retain(|(number, _)| (epoch..epoch + SEEN).contains(number));
-        for number in epoch..epoch + SEEN {
+        held.retain(|(number, _)| (epoch..epoch + EPOCHS_PER_LENS).contains(number));
+        for number in epoch..epoch + EPOCHS_PER_LENS {
             if held.iter().all(|(held, _)| *held != number) {
                 let lenses = simulator.lenses((number as u64) << 32, block, min_arc_pixels)?;
                 held.push_back((number, stretched(&lenses, shape, &stretch)));
@@ -143,9 +151,13 @@ fn fresh(mut simulator: Simulator, block: usize, min_arc_pixels: u32, shape: [us
     })
 }
 
-/// The part of the population's images that the network sees: what the user says, else what the survey's preset uses,
-/// else all.
-fn window(options: &RunOptions, simulate: &SimulateOptions, population: &Population) -> Result<(Window, Vec<String>)> {
+/// The part of the population's images that the network is given: what the options say, otherwise what the survey preset
+/// uses, otherwise all of it.
+fn window(
+    options: &RunOptions,
+    simulate: &SimulateOptions,
+    population: &Population,
+) -> Result<(Window, Vec<String>), Error> {
     let preset = Preset::by_name(&simulate.population).ok();
     let bands = match (&options.data.bands, preset) {
         (Some(bands), _) => bands.clone(),
@@ -153,23 +165,22 @@ fn window(options: &RunOptions, simulate: &SimulateOptions, population: &Populat
         (None, None) => population.bands.iter().map(|b| b.name.clone()).collect(),
     };
     let size = options.data.crop.or(preset.map(|p| p.crop)).unwrap_or(population.size);
-    ensure!(
-        options.data.flux_scale == 1.0,
-        "--flux-scale has no use with --simulate: change the population's electron"
-    );
+    if options.data.flux_scale != 1.0 {
+        return Err(Error::FluxScale);
+    }
     Ok((Window::new(population, size, &bands)?, bands))
 }
 
-/// Arc pixels that a lens must have: as many as the population asks for, and as the survey's preset asks of a real one to
-/// be trained on.
+/// Arc pixels that a lens must have: as many as the population requires, and as the survey preset requires of the images
+/// that it trains on.
 fn least_arc_pixels(simulate: &SimulateOptions, population: &Population) -> u32 {
-    let of_the_survey = Preset::by_name(&simulate.population).map_or(0, |preset| preset.min_lensed_pixels as u32);
-    population.min_arc_pixels.max(of_the_survey)
+    let of_preset = Preset::by_name(&simulate.population).map_or(0, |preset| preset.min_lensed_pixels as u32);
+    population.min_arc_pixels.max(of_preset)
 }
 
-/// A part of the rows, as a split of a folder has it.
-fn share(rows: usize, share: f64) -> usize {
-    (rows as f64 * share).round() as usize
+/// A fraction of the rows, rounded as for the splits of a folder.
+fn rows_of(rows: usize, fraction: f64) -> usize {
+    (rows as f64 * fraction).round() as usize
 }
 
 fn cutouts(lenses: &Lenses, shape: [usize; 3]) -> Vec<Cutout> {
@@ -193,7 +204,7 @@ fn stretched(lenses: &Lenses, shape: [usize; 3], stretch: &Stretch) -> Examples 
     }
 }
 
-/// FNV-1a over what decides which lenses a run sees, its seed aside.
+/// FNV-1a hash of what determines the lenses of a run, besides its seed.
 fn fingerprint(population: &Population, pool: usize, least_arc_pixels: u32) -> u64 {
     let text = format!("{population:?} {pool} {least_arc_pixels}");
     fnv1a(FNV_OFFSET, text.bytes())
@@ -204,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lenses_of_a_survey_have_the_arcs_that_its_real_ones_must_have() {
+    fn lenses_of_a_survey_have_the_arc_pixels_that_its_preset_requires() {
         for (name, least) in [
             ("lfc1-ground", 20),
             ("lfc1-space", 20),

@@ -1,14 +1,14 @@
-//! What the tests of whole trainings share: devices, a tiny network, images whose answer is known, and folders of them.
+//! Shared by the tests of complete trainings: devices, a tiny network, images with known labels, and folders of them.
 #![allow(dead_code)]
 
 pub mod program;
 
 use lensgpu::device::Device;
+use lensgpu::model::Ensemble;
 use lensgpu::model::Member;
-use lensgpu::model::predictor::Predictor;
 use lensgpu::nn::Network;
 use lensgpu::posterior::MemberPredictions;
-use lensgpu::train::{Dataset, Ended, Examples, TrainOptions, Trainer};
+use lensgpu::train::{Dataset, EpochEnd, Examples, TrainOptions, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
@@ -17,14 +17,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Every device that a training must run on; a machine without a software adapter fails, with what to install.
+/// Every device that training must run on. Without a software adapter the tests fail, and say what to install.
 pub fn devices() -> [Device; 2] {
     static DEVICES: OnceLock<[Device; 2]> = OnceLock::new();
     let choose = |name| Device::choose(name).unwrap_or_else(|error| panic!("{error:#}"));
     DEVICES.get_or_init(|| ["cpu", "software"].map(choose)).clone()
 }
 
-/// One of every layer, and small.
+/// A small network.
 pub const TINY: &str = "
 [[layers]]
 layer = 'conv'
@@ -54,7 +54,7 @@ mean = 'mean'
 var = 'var'
 ";
 
-/// Bright lenses in small images, quickly made.
+/// A population of bright lenses in small images, which are simulated quickly.
 pub const POPULATION: &str = r#"
 description = "bright lenses in small images"
 size = 21
@@ -98,14 +98,15 @@ axis_ratio = 0.8
 offset = { within = 0.3 }
 "#;
 
-/// Height, width and channels of the images: nothing is square, and nothing a multiple of four.
+/// Height, width and channels of the images: not square, and no multiples of four.
 pub const IMAGE: [usize; 3] = [12, 11, 2];
 
 pub fn tiny() -> Network {
     Network::from_toml(TINY, &IMAGE).unwrap()
 }
 
-/// Rings in noise of 1, as large and as bright as their label (arcsec, 0.5 to 2) says; a seed gives the same ones for ever.
+/// Rings in noise of standard deviation 1, whose size and brightness follow from their label (0.5 to 2 arcsec). A seed
+/// always gives the same ones.
 pub fn rings(count: usize, seed: u64, [h, w, c]: [usize; 3]) -> Examples {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut noise = move || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
@@ -121,7 +122,7 @@ pub fn rings(count: usize, seed: u64, [h, w, c]: [usize; 3]) -> Examples {
     Examples { images, labels }
 }
 
-/// Rings to learn from and others to validate by.
+/// Rings to train on, and others for validation.
 pub fn dataset(train: usize, validation: usize) -> Dataset {
     Dataset {
         train: rings(train, 1, IMAGE),
@@ -133,7 +134,7 @@ pub fn dataset(train: usize, validation: usize) -> Dataset {
     }
 }
 
-/// Members, epochs, and a batch of 10 at a learning rate for the tiny network.
+/// These members and epochs, batches of 10, and a learning rate for the tiny network.
 pub fn options(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOptions {
     TrainOptions {
         members: members.into_iter().collect(),
@@ -145,38 +146,43 @@ pub fn options(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOp
     }
 }
 
-/// To the end, without a stop.
+/// Trains to the end.
 pub fn finish(trainer: &mut Trainer) {
     while !trainer.is_done() {
         let ended = trainer.epoch(&mut |_| ControlFlow::Continue(())).unwrap();
-        assert!(matches!(ended, Ended::Done));
+        assert!(matches!(ended, EpochEnd::Complete));
     }
 }
 
-/// A training of the tiny network from beginning to end.
+/// A complete training of the tiny network.
 pub fn trained(device: &Device, data: Dataset, options: &TrainOptions) -> Trainer {
     let mut trainer = Trainer::new(device, &tiny(), data, options, None).unwrap();
     finish(&mut trainer);
     trainer
 }
 
-/// Answers of the trained members, in scaled labels.
-pub fn answers(device: &Device, network: &Network, trainer: &mut Trainer, images: &[f32]) -> Vec<MemberPredictions> {
+/// Predictions of the trained members, in scaled labels.
+pub fn predictions(
+    device: &Device,
+    network: &Network,
+    trainer: &mut Trainer,
+    images: &[f32],
+) -> Vec<MemberPredictions> {
     let members: Vec<Member> = trainer
         .members()
         .unwrap()
         .into_iter()
         .map(|(member, _)| member)
         .collect();
-    let mut predictor = Predictor::of_members(device, network, &members, 16).unwrap();
-    predictor.predict(images).unwrap()
+    let mut ensemble = Ensemble::of_members(device, network, &members, 16).unwrap();
+    ensemble.predict(images).unwrap()
 }
 
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
-/// Every part stands in the message.
+/// Fails unless the message contains every part.
 #[track_caller]
 pub fn says(message: &str, parts: &[&str]) {
     for part in parts {

@@ -1,4 +1,4 @@
-//! The program as a user runs it, and folders for it to work in.
+//! Runs the program as a user does, and folders for that.
 
 use super::{rings, says, write_stack};
 use lensgpu::model::{Member, Model};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// Height, width and bands of the images of a [`Folder`].
 pub const SHAPE: [usize; 3] = [12, 12, 2];
 
-/// What a run of the program printed, and how it ended.
+/// Output and exit code of the program.
 pub struct Ran {
     pub code: Option<i32>,
     pub stdout: String,
@@ -39,12 +39,12 @@ pub fn ran(command: &mut Command) -> Ran {
     Ran { code, stdout, stderr }
 }
 
-/// Runs it; paths and the like are told from words by `{}` already.
+/// Runs a command line, split at white space.
 pub fn lensgpu(line: &str) -> Ran {
     ran(&mut program(line.split_whitespace()))
 }
 
-/// Runs it and expects it to be done.
+/// Runs a command line that must succeed; returns its standard output.
 #[track_caller]
 pub fn done(line: &str) -> String {
     let Ran { code, stdout, stderr } = lensgpu(line);
@@ -52,7 +52,7 @@ pub fn done(line: &str) -> String {
     stdout
 }
 
-/// Runs it and expects exit code `code`, and a message with these parts.
+/// Runs a command line that must fail with this exit code and a message that contains these parts.
 #[track_caller]
 pub fn fails(code: i32, line: &str, parts: &[&str]) {
     let ran = lensgpu(line);
@@ -65,7 +65,7 @@ pub fn fails(code: i32, line: &str, parts: &[&str]) {
     says(message, parts);
 }
 
-/// A folder with the tiny network, a stack of 40 rings, and whatever a test puts there.
+/// A temporary folder with the tiny network and a stack of 40 rings, to which tests add files.
 pub struct Folder(TempDir);
 
 impl Folder {
@@ -95,7 +95,7 @@ impl Folder {
         fs::write(self.path(name), content).unwrap();
     }
 
-    /// Names in a folder, hidden ones too.
+    /// Sorted names in a folder, including hidden ones.
     pub fn list(&self, name: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(name)).unwrap();
         let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -103,7 +103,7 @@ impl Folder {
         names
     }
 
-    /// A folder with room for so little, such as `16k`; or says why there is none.
+    /// A folder on a small disk, of a size such as `16k`; `None` if it cannot be mounted.
     pub fn small_disk(&self, name: &str, size: &str) -> Option<SmallDisk> {
         let path = self.path(name);
         fs::create_dir_all(&path).unwrap();
@@ -120,11 +120,11 @@ impl Folder {
     }
 
     pub fn members(&self, run: &str) -> Vec<Member> {
-        Model::read(&self.path(run).join("model.safetensors")).unwrap().members
+        Model::read(self.path(run).join("model.safetensors")).unwrap().members
     }
 }
 
-/// Of [`Folder::small_disk`]; away when it is dropped.
+/// A mounted disk, see [`Folder::small_disk`]; unmounted when dropped.
 pub struct SmallDisk(PathBuf);
 
 impl Drop for SmallDisk {
@@ -134,7 +134,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Lines of a CSV as maps from column to text, and the columns in order.
+/// Columns of a CSV in order, and its rows as maps from column to text.
 pub fn table(path: &Path) -> (Vec<String>, Vec<HashMap<String, String>>) {
     let mut reader = csv::Reader::from_path(path).unwrap();
     let columns: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
@@ -143,7 +143,7 @@ pub fn table(path: &Path) -> (Vec<String>, Vec<HashMap<String, String>>) {
     (columns, rows)
 }
 
-/// A program that runs; ended when dropped, so that a test that fails leaves none behind.
+/// A running program; killed when dropped, so that a failing test does not leave it behind.
 pub struct Running(pub Child);
 
 impl Running {
@@ -151,16 +151,16 @@ impl Running {
         Running(program(line.split_whitespace()).spawn().unwrap())
     }
 
-    /// Waits until a file is there and is as one likes.
+    /// Waits until a file exists and its content satisfies `like`.
     pub fn until(&mut self, path: &Path, like: impl Fn(&str) -> bool) {
         let start = Instant::now();
         while !fs::read_to_string(path).is_ok_and(|text| like(&text)) {
             assert!(
                 start.elapsed() < Duration::from_secs(60),
-                "{} does not come",
+                "{} does not appear",
                 path.display()
             );
-            assert!(self.0.try_wait().unwrap().is_none(), "it ended before its time");
+            assert!(self.0.try_wait().unwrap().is_none(), "the program ended too early");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -84,7 +84,7 @@ fn error(options: &ImageFolderOptions) -> String {
 
 /// The warnings about these images of the folder.
 fn audit(folder: &ImageFolder, cutouts: &[Cutout]) -> Vec<String> {
-    let mut audit = Audit::new(folder);
+    let mut audit = Audit::new(&folder.bands, folder.pixel_scale);
     cutouts.iter().for_each(|cutout| audit.observe(cutout));
     audit.warnings()
 }

@@ -45,7 +45,7 @@ impl Memory {
             tensors: plan.tensors.clone(),
             values,
         };
-        if let Some(counters) = plan.find("state") {
+        if let Some(counters) = tensor(plan, "state") {
             for member in 0..members {
                 memory.row_mut(counters, member)[state::RATE_FACTOR] = 1.0;
             }
@@ -111,6 +111,11 @@ impl Memory {
             *target = if accumulate { *target + grad } else { grad };
         }
     }
+}
+
+/// The tensor of that name.
+pub fn tensor(plan: &Plan, name: &str) -> Option<TensorId> {
+    plan.tensors.iter().position(|t| t.name == name).map(TensorId)
 }
 
 /// Runs one operation for all members. No wildcard: an operation without a reference does not compile.

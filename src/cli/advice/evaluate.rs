@@ -11,7 +11,6 @@ pub fn advice(error: &Error) -> Option<String> {
         }
         Error::Posterior(error) => posterior::advice(error),
         Error::Stopped { .. } => None,
-        // TEMPORARY
-        Error::Unported(error) => super::advice(error),
+        Error::Infer(error) => super::infer::advice(error),
     }
 }

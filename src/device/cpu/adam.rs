@@ -5,7 +5,7 @@
 
 use super::Native;
 use super::memory::{Memory, Scratch, ScratchSize};
-use super::simd::{LANES, simd};
+use super::simd::{LANES, lanes, simd};
 use crate::plan::state::{FREEZE, KEEP, RESTORE, SKIP, TAKE};
 use crate::plan::{Adam, log, schedule, state};
 
@@ -50,14 +50,14 @@ impl Native for Adam {
 simd! {
     /// Largest |g| and sum of (g / largest)^2, which cannot overflow. If a value is not finite, one of the two is not.
     fn scaled_norm(grads: &[f32]) -> [f32; 2] {
-        let (lanes, rest) = grads.as_chunks::<LANES>();
+        let (whole, rest) = grads.as_chunks::<LANES>();
         let larger = |a: f32, g: f32| if g.abs() <= a { a } else { g.abs() };
-        let each = |largest: [f32; LANES], g: &[f32; LANES]| std::array::from_fn(|l| larger(largest[l], g[l]));
-        let largest = lanes.iter().fold([0.0; LANES], each).into_iter().chain(rest.iter().copied()).fold(0.0, larger);
+        let each = |largest: [f32; LANES], g: &[f32; LANES]| lanes(|l| larger(largest[l], g[l]));
+        let largest = whole.iter().fold([0.0; LANES], each).into_iter().chain(rest.iter().copied()).fold(0.0, larger);
         let scale = if largest == 0.0 { 1.0 } else { largest };
         let square = |g: f32| (g / scale) * (g / scale);
-        let each = |sum: [f32; LANES], g: &[f32; LANES]| std::array::from_fn(|l| sum[l] + square(g[l]));
-        let sum: f32 = lanes.iter().fold([0.0; LANES], each).iter().sum();
+        let each = |sum: [f32; LANES], g: &[f32; LANES]| lanes(|l| sum[l] + square(g[l]));
+        let sum: f32 = whole.iter().fold([0.0; LANES], each).iter().sum();
         [largest, sum + rest.iter().map(|g| square(*g)).sum::<f32>()]
     }
 }

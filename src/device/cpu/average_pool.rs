@@ -2,7 +2,7 @@
 
 use super::memory::{Memory, Scratch};
 use super::pool::{at, at_mut, by_channels};
-use super::simd::{LANES, simd};
+use super::simd::{LANES, lanes, simd};
 use super::{Native, put_input_grad};
 use crate::plan::{AveragePoolForward, AveragePoolGradInput, AverageShape};
 
@@ -78,7 +78,8 @@ fn forward_window<const N: usize>(c: usize, s: &AverageShape, x: &[f32], out: &m
 /// Of what is summed over a window.
 #[inline(always)]
 fn mean<const N: usize>(sum: [f32; N], s: &AverageShape) -> [f32; N] {
-    sum.map(|sum| sum / (s.window_h * s.window_w) as f32)
+    let values = (s.window_h * s.window_w) as f32;
+    lanes(|l| sum[l] / values)
 }
 
 simd! {
@@ -108,5 +109,6 @@ fn grad_pixel<const N: usize>(
     dx: &mut [f32],
 ) {
     let grad = dout.map_or([0.0; N], |dout| mean(*at(dout, c), s));
-    put_input_grad(at_mut::<N>(dx, c), grad, gate.map(|x| &at::<N>(x, c)[..]), accumulate);
+    let gate = gate.map(|x| &at::<N>(x, c)[..]);
+    put_input_grad(at_mut::<N>(dx, c), grad.iter().copied(), gate, accumulate);
 }

@@ -3,7 +3,8 @@
 use super::Native;
 use super::memory::{Memory, Scratch, ScratchSize};
 use super::product::{
-    Finish, Gradient, Weights, Windows, column_sums, pack, pack_from, packed_len, product, weight_gradient,
+    Activate, Gradient, PutBack, Weights, Windows, column_sums, pack, pack_from, packed_len, product, product_back,
+    weight_gradient,
 };
 use crate::plan::{DenseForward, DenseGradInput, DenseGradWeight};
 
@@ -36,11 +37,11 @@ impl Native for DenseForward {
                 columns: s.outputs,
                 skip: 0,
             };
-            let finish = Finish::Activate {
+            let activate = Activate {
                 bias: memory.part(self.bias, s.outputs, m),
                 relu: self.relu,
             };
-            product(x, features(out.len() / s.outputs, s.inputs), &weights, finish, out);
+            product(x, features(out.len() / s.outputs, s.inputs), &weights, activate, out);
         });
         memory.put(self.out, out);
     }
@@ -69,12 +70,12 @@ impl Native for DenseGradInput {
                 columns: s.inputs,
                 skip: 0,
             };
-            let finish = Finish::PutBack {
+            let put_back = PutBack {
                 step: s.inputs,
                 gate: self.gate.then(|| &memory.row(self.x, m)[number * IMAGES * s.inputs..]),
                 accumulate: self.accumulate,
             };
-            product(dout, features(dx.len() / s.inputs, s.outputs), &weights, finish, dx);
+            product_back(dout, features(dx.len() / s.inputs, s.outputs), &weights, put_back, dx);
         });
         memory.put(self.dx, dx);
     }

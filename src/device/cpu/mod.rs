@@ -203,14 +203,15 @@ fn relu(value: f32) -> f32 {
 
 /// Writes the gradient of an input, or adds it to what is there; with a `gate`, only where that is positive.
 #[inline(always)]
-fn put_input_grad(dx: &mut [f32], grad: impl IntoIterator<Item = f32>, gate: Option<&[f32]>, accumulate: bool) {
-    let put = |dx: &mut f32, grad: f32| *dx = if accumulate { *dx + grad } else { grad };
+fn put_input_grad(dx: &mut [f32], grad: impl Iterator<Item = f32>, gate: Option<&[f32]>, accumulate: bool) {
+    let gated = |grad, x| if x > 0.0 { grad } else { 0.0 };
     let pairs = dx.iter_mut().zip(grad);
-    match gate {
-        Some(x) => pairs
-            .zip(x)
-            .for_each(|((dx, grad), x)| put(dx, if *x > 0.0 { grad } else { 0.0 })),
-        None => pairs.for_each(|(dx, grad)| put(dx, grad)),
+    // Four loops without a branch inside, which the compiler vectorises.
+    match (gate, accumulate) {
+        (None, false) => pairs.for_each(|(dx, grad)| *dx = grad),
+        (None, true) => pairs.for_each(|(dx, grad)| *dx += grad),
+        (Some(x), false) => pairs.zip(x).for_each(|((dx, grad), x)| *dx = gated(grad, *x)),
+        (Some(x), true) => pairs.zip(x).for_each(|((dx, grad), x)| *dx += gated(grad, *x)),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::memory::{Buffer, Memory, Scratch, ScratchSize};
 use super::pool::{Put, Window, at, at_mut, by_channels, corner, images, peak, put_back, windows};
-use super::simd::{LANES, simd};
+use super::simd::{LANES, lanes, simd};
 use super::{Native, put_grad};
 use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, StatsSource};
 
@@ -160,7 +160,7 @@ impl<'a> Channels<'a> {
 /// 1 if the norm is largest at the largest x, -1 if at the smallest x, 0 if it is the same for all x.
 #[inline(always)]
 fn signs<const N: usize>(gamma: &[f32; N]) -> [f32; N] {
-    gamma.map(|gamma| f32::from(gamma > 0.0) - f32::from(gamma < 0.0))
+    lanes(|l| f32::from(gamma[l] > 0.0) - f32::from(gamma[l] < 0.0))
 }
 
 impl Native for NormForward {
@@ -393,8 +393,8 @@ fn grad_window<const N: usize>(
     let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
     let gamma: &[f32; N] = at(channels.gamma, c);
     let rows = s.rows() as f32;
-    let dbeta = at::<N>(upstream.sums, c).map(|sum| sum / rows);
-    let dgamma = at::<N>(upstream.sums, s.c + c).map(|sum| sum / rows);
+    let (dbeta, dgamma): (&[f32; N], &[f32; N]) = (at(upstream.sums, c), at(upstream.sums, s.c + c));
+    let (dbeta, dgamma): ([f32; N], [f32; N]) = (lanes(|l| dbeta[l] / rows), lanes(|l| dgamma[l] / rows));
     let Upstream { dout, put, .. } = upstream;
     put_back(Window { s, i, j, c }, signs(gamma), x, dout, put, dx, |l, x, dz| {
         let xhat = (x - mean[l]) * scale[l];

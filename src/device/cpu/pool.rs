@@ -1,8 +1,8 @@
 //! Max pooling, and the pooling windows that the norm before a pooling uses as well.
 
+use super::Native;
 use super::memory::{Memory, Scratch};
 use super::simd::{LANES, simd};
-use super::{Native, put_input_grad};
 use crate::plan::{PoolForward, PoolGradInput, PoolShape};
 
 /// Minimum number of input values per task.
@@ -185,9 +185,11 @@ pub fn put_back<const N: usize>(
             let (to, number) = (corner + (u * s.w + v) * s.c, (u * s.pool + v) as u32);
             let x: &[f32; N] = at(x, to);
             let dx: &mut [f32; N] = at_mut(dx, to);
-            let grad: [f32; N] =
-                std::array::from_fn(|l| value(l, x[l], if place[l] == number { gradient[l] } else { 0.0 }));
-            put_input_grad(dx, grad, put.gate.then_some(x), put.accumulate);
+            for l in 0..N {
+                let grad = value(l, x[l], if place[l] == number { gradient[l] } else { 0.0 });
+                let grad = if !put.gate || x[l] > 0.0 { grad } else { 0.0 };
+                dx[l] = if put.accumulate { dx[l] + grad } else { grad };
+            }
         }
     }
 }

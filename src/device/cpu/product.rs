@@ -4,8 +4,8 @@
 //! stretch, its input. So both layers multiply windows by a matrix of weights, and their weight gradients multiply
 //! windows by the gradient at the output.
 
-use super::simd::{LANES, Lanes, Simd, simd};
-use super::{put_input_grad, relu};
+use super::relu;
+use super::simd::{LANES, Lanes, Simd, lanes, simd};
 
 /// Terms of a sum that are added up before they are added to the sums before them, to keep rounding errors small.
 const TERMS: usize = 256;
@@ -44,7 +44,7 @@ pub fn pack(matrix: &[f32], columns: usize, packed: &mut [Lanes]) {
 
 /// The same for the matrix whose element (row, column) is `value(row, column)`.
 pub fn pack_from(rows: usize, columns: usize, packed: &mut [Lanes], value: impl Fn(usize, usize) -> f32) {
-    for (at, lanes) in packed[..packed_len(rows, columns)].iter_mut().enumerate() {
+    for (at, to) in packed[..packed_len(rows, columns)].iter_mut().enumerate() {
         let (row, first) = (at % rows, at / rows * LANES);
         let column = |lane| {
             if first + lane < columns {
@@ -53,7 +53,7 @@ pub fn pack_from(rows: usize, columns: usize, packed: &mut [Lanes], value: impl 
                 0.0
             }
         };
-        lanes.0 = std::array::from_fn(column);
+        to.0 = lanes(column);
     }
 }
 
@@ -67,77 +67,144 @@ pub struct Weights<'a> {
 }
 
 /// What is done with the values of a product.
-#[derive(Clone, Copy)]
-pub enum Finish<'a> {
-    /// Forward: out = act(product + bias), with the columns of one window right behind those of the one before.
-    Activate {
-        /// (columns).
-        bias: &'a [f32],
-        relu: bool,
-    },
-    /// Backward: out = product, or += if `accumulate`.
-    PutBack {
-        /// Values from the columns of one window to those of the next.
-        step: usize,
-        /// The layer's input, in the places of `out`: the product is 0 except where it is positive.
-        gate: Option<&'a [f32]>,
-        accumulate: bool,
-    },
+trait Finish: Copy {
+    /// What is added to `len` columns from `column` on.
+    fn bias(&self, column: usize, len: usize) -> [f32; LANES];
+
+    /// Values from the columns of one window to those of the next, of a product of `columns` columns.
+    fn step(&self, columns: usize) -> usize;
+
+    /// Puts `len` values at `at`.
+    fn put(&self, values: [f32; LANES], len: usize, at: usize, out: &mut [f32]);
 }
 
-impl Finish<'_> {
-    /// Puts up to sixteen columns of a product of `columns` columns, from `column` on, where those of `window` belong.
+/// Forward: out = act(product + bias), with the columns of one window right behind those of the one before.
+#[derive(Clone, Copy)]
+pub struct Activate<'a> {
+    /// (columns).
+    pub bias: &'a [f32],
+    pub relu: bool,
+}
+
+impl Finish for Activate<'_> {
     #[inline(always)]
-    fn put(self, values: [f32; LANES], window: usize, column: usize, columns: usize, out: &mut [f32]) {
-        let len = LANES.min(columns - column);
-        match self {
-            Finish::Activate { relu: active, .. } => {
-                let values = if active { values.map(relu) } else { values };
-                let out = &mut out[window * columns + column..];
-                match out.first_chunk_mut::<LANES>() {
-                    Some(out) if len == LANES => *out = values,
-                    _ => out[..len].copy_from_slice(&values[..len]),
-                }
-            }
-            Finish::PutBack { step, gate, accumulate } => {
-                let at = window * step + column;
-                let gate = gate.map(|x| &x[at..]);
-                let out = &mut out[at..];
-                match out.first_chunk_mut::<LANES>() {
-                    Some(out) if len == LANES => put_input_grad(out, values, gate, accumulate),
-                    _ => put_input_grad(&mut out[..len], values, gate, accumulate),
-                }
-            }
+    fn bias(&self, column: usize, len: usize) -> [f32; LANES] {
+        load(&self.bias[column..], len)
+    }
+
+    #[inline(always)]
+    fn step(&self, columns: usize) -> usize {
+        columns
+    }
+
+    #[inline(always)]
+    fn put(&self, mut values: [f32; LANES], len: usize, at: usize, out: &mut [f32]) {
+        if self.relu {
+            values = lanes(|l| relu(values[l]));
+        }
+        store(values, len, &mut out[at..]);
+    }
+}
+
+/// Backward: dx = product, or += if `accumulate`.
+#[derive(Clone, Copy)]
+pub struct PutBack<'a> {
+    /// Values from the columns of one window to those of the next.
+    pub step: usize,
+    /// The input of the layer, in the places of dx: the product counts only where it is positive.
+    pub gate: Option<&'a [f32]>,
+    pub accumulate: bool,
+}
+
+impl Finish for PutBack<'_> {
+    #[inline(always)]
+    fn bias(&self, _column: usize, _len: usize) -> [f32; LANES] {
+        [0.0; LANES]
+    }
+
+    #[inline(always)]
+    fn step(&self, _columns: usize) -> usize {
+        self.step
+    }
+
+    #[inline(always)]
+    fn put(&self, mut values: [f32; LANES], len: usize, at: usize, dx: &mut [f32]) {
+        if let Some(x) = self.gate {
+            let x = load(&x[at..], len);
+            values = lanes(|l| if x[l] > 0.0 { values[l] } else { 0.0 });
+        }
+        if self.accumulate {
+            let before = load(&dx[at..], len);
+            values = lanes(|l| before[l] + values[l]);
+        }
+        store(values, len, &mut dx[at..]);
+    }
+}
+
+/// The first `len` values, then zeros.
+#[inline(always)]
+fn load(from: &[f32], len: usize) -> [f32; LANES] {
+    match from.first_chunk::<LANES>() {
+        Some(from) if len == LANES => *from,
+        _ => {
+            let mut values = [0.0; LANES];
+            values[..len].copy_from_slice(&from[..len]);
+            values
         }
     }
 }
 
-/// `f::<S, N>(..)` where N is one of `sizes`.
+/// Puts the first `len` values.
+#[inline(always)]
+fn store(values: [f32; LANES], len: usize, to: &mut [f32]) {
+    match to.first_chunk_mut::<LANES>() {
+        Some(to) if len == LANES => *to = values,
+        _ => to[..len].copy_from_slice(&values[..len]),
+    }
+}
+
+/// The expression with `N` as a constant, which is one of `sizes`.
 macro_rules! by_size {
-    ($n:expr, [$($size:literal)*], $f:ident $args:tt) => {
+    ($n:expr, [$($size:literal)*], $constant:ident => $call:expr) => {
         match $n {
-            $($size => $f::<S, $size> $args,)*
+            $($size => {
+                const $constant: usize = $size;
+                $call
+            })*
             n => unreachable!("a tile of {n}"),
         }
     };
 }
 
 simd! {
-    /// The product (p, o): sum over r and t of x[p step + r row_step + t] weights[r len + t, o].
-    pub fn product(x: &[f32], windows: Windows, weights: &Weights, finish: Finish, out: &mut [f32]) {
-        let blocks = weights.columns.div_ceil(LANES);
-        let rows = weights.packed.len() / blocks;
-        // Tiles of about the same size. More than eight windows would leave no registers for their addresses.
-        let tile = windows.count.div_ceil(windows.count.div_ceil(S::SUMS.min(8)));
-        for block in 0..blocks {
-            let packed = &weights.packed[block * rows + weights.skip..][..windows.rows * windows.len];
-            for first in (0..windows.count).step_by(tile) {
-                let x = &x[first * windows.step..];
-                by_size!(
-                    tile.min(windows.count - first), [1 2 3 4 5 6 7 8],
-                    product_tile(x, windows, packed, weights.columns, [first, block], finish, out)
-                );
-            }
+    /// act(bias[o] + product), where the product (p, o) is the sum over r and t of
+    /// x[p step + r row_step + t] weights[r len + t, o].
+    pub fn product(x: &[f32], windows: Windows, weights: &Weights, activate: Activate, out: &mut [f32]) {
+        product_tiles::<S>(x, windows, weights, activate, out);
+    }
+}
+
+simd! {
+    /// The same product as the gradient of an input.
+    pub fn product_back(x: &[f32], windows: Windows, weights: &Weights, put_back: PutBack, dx: &mut [f32]) {
+        product_tiles::<S>(x, windows, weights, put_back, dx);
+    }
+}
+
+#[inline(always)]
+fn product_tiles<S: Simd>(x: &[f32], windows: Windows, weights: &Weights, finish: impl Finish, out: &mut [f32]) {
+    let blocks = weights.columns.div_ceil(LANES);
+    let rows = weights.packed.len() / blocks;
+    // Tiles of about the same size. More than eight windows would leave no registers for their addresses.
+    let tile = windows.count.div_ceil(windows.count.div_ceil(S::SUMS.min(8)));
+    for block in 0..blocks {
+        let packed = &weights.packed[block * rows + weights.skip..][..windows.rows * windows.len];
+        for first in (0..windows.count).step_by(tile) {
+            let x = &x[first * windows.step..];
+            by_size!(
+                tile.min(windows.count - first), [1 2 3 4 5 6 7 8],
+                P => product_tile::<S, P>(x, windows, packed, weights.columns, [first, block], finish, out)
+            );
         }
     }
 }
@@ -150,7 +217,7 @@ fn product_tile<S: Simd, const P: usize>(
     packed: &[Lanes],
     columns: usize,
     [first, block]: [usize; 2],
-    finish: Finish,
+    finish: impl Finish,
     out: &mut [f32],
 ) {
     let mut sums = [S::splat(0.0); P];
@@ -177,15 +244,13 @@ fn product_tile<S: Simd, const P: usize>(
         }
     }
     let column = block * LANES;
-    let mut bias = [0.0; LANES];
-    if let Finish::Activate { bias: all, .. } = finish {
-        let some = &all[column..columns.min(column + LANES)];
-        bias[..some.len()].copy_from_slice(some);
-    }
-    let bias = S::load(&bias);
+    let len = LANES.min(columns - column);
+    let bias = S::load(&finish.bias(column, len));
+    let step = finish.step(columns);
+    let at = first * step + column;
     for p in 0..P {
         let values = S::store(S::add(S::add(sums[p], last[p]), bias));
-        finish.put(values, first + p, column, columns, out);
+        finish.put(values, len, at + p * step, out);
     }
 }
 
@@ -210,7 +275,7 @@ simd! {
                     let grad = &mut grad[first * dout.columns..];
                     by_size!(
                         tile.min(windows.len - first), [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16],
-                        gradient_tile(x, windows, dout, block, grad)
+                        T => gradient_tile::<S, T>(x, windows, dout, block, grad)
                     );
                 }
             }
@@ -295,16 +360,16 @@ mod tests {
             columns: COLUMNS,
             skip: 0,
         };
-        let finish = Finish::Activate {
+        let activate = Activate {
             bias: &bias,
             relu: true,
         };
         // Sums of whole numbers below 2^24 are exact, fused or not.
         let (mut got, mut want) = (vec![0.0; 3 * COLUMNS], vec![0.0; 3 * COLUMNS]);
-        product(&x, windows, &weights, finish, &mut got);
+        product(&x, windows, &weights, activate, &mut got);
         for block in 0..2 {
             let packed = &packed[block * 580..][..580];
-            product_tile::<Plain, 3>(&x, windows, packed, COLUMNS, [0, block], finish, &mut want);
+            product_tile::<Plain, 3>(&x, windows, packed, COLUMNS, [0, block], activate, &mut want);
         }
         assert_eq!(got, want);
 

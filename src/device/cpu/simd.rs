@@ -13,6 +13,16 @@ pub const LANES: usize = 16;
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Lanes(pub [f32; LANES]);
 
+/// `[f(0), f(1), ..]`. Unlike `std::array::from_fn` and `map`, it is always compiled for the caller's instruction set.
+#[inline(always)]
+pub fn lanes<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
+    let mut values = [0.0; N];
+    for (l, value) in values.iter_mut().enumerate() {
+        *value = f(l);
+    }
+    values
+}
+
 /// Arithmetic on [`LANES`] values.
 pub trait Simd {
     type V: Copy;
@@ -66,13 +76,13 @@ impl Simd for Plain {
 
     #[inline(always)]
     fn add(a: Self::V, b: Self::V) -> Self::V {
-        std::array::from_fn(|l| a[l] + b[l])
+        lanes(|l| a[l] + b[l])
     }
 
     #[inline(always)]
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Every 64-bit Arm CPU has the fused instruction; elsewhere it could become a call of the maths library.
-        std::array::from_fn(|l| {
+        lanes(|l| {
             if cfg!(target_arch = "aarch64") {
                 a[l].mul_add(b[l], c[l])
             } else {

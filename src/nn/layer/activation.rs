@@ -1,6 +1,6 @@
 //! An activation as a layer of its own, for use behind a norm or an addition.
 
-use super::{LayerKind, activation_name};
+use super::{Keys, LayerKind, activation_name};
 use crate::nn::Shape;
 use crate::nn::builder::Builder;
 use crate::nn::error::Problem;
@@ -23,16 +23,13 @@ pub struct ActivationLayer {
 }
 
 impl LayerKind for ActivationLayer {
-    fn kind(&self) -> &'static str {
-        "activation"
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "activation",
+            name: self.name.as_deref(),
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {

@@ -1,7 +1,7 @@
 //! Average pooling, of windows or of the whole image.
 
 use super::max_pool::pooled;
-use super::{LayerKind, image};
+use super::{Keys, LayerKind, image};
 use crate::nn::Shape;
 use crate::nn::builder::Builder;
 use crate::nn::error::Problem;
@@ -36,16 +36,13 @@ pub struct GlobalAveragePool {
 }
 
 impl LayerKind for AveragePool {
-    fn kind(&self) -> &'static str {
-        "avgpool"
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "avgpool",
+            name: self.name.as_deref(),
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {
@@ -66,16 +63,13 @@ impl LayerKind for AveragePool {
 }
 
 impl LayerKind for GlobalAveragePool {
-    fn kind(&self) -> &'static str {
-        "global_average_pool"
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "global_average_pool",
+            name: self.name.as_deref(),
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {

@@ -1,6 +1,6 @@
 //! Where two branches of a network meet: their sum, or the channels of both.
 
-use super::LayerKind;
+use super::{Keys, LayerKind};
 use crate::nn::Shape;
 use crate::nn::builder::Builder;
 use crate::nn::error::Problem;
@@ -37,20 +37,13 @@ pub struct Concat {
 }
 
 impl LayerKind for Add {
-    fn kind(&self) -> &'static str {
-        "add"
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
-    }
-
-    fn with(&self) -> Option<&str> {
-        Some(&self.with)
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "add",
+            name: self.name.as_deref(),
+            input: self.input.as_deref(),
+            with: Some(&self.with),
+        }
     }
 
     fn describe(&self) -> String {
@@ -85,20 +78,13 @@ impl LayerKind for Add {
 }
 
 impl LayerKind for Concat {
-    fn kind(&self) -> &'static str {
-        "concat"
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
-    }
-
-    fn with(&self) -> Option<&str> {
-        Some(&self.with)
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "concat",
+            name: self.name.as_deref(),
+            input: self.input.as_deref(),
+            with: Some(&self.with),
+        }
     }
 
     fn describe(&self) -> String {

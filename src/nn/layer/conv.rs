@@ -1,6 +1,6 @@
 //! Convolution: out = act(x * kernel + bias).
 
-use super::{LayerKind, activation_name, image, is_default, positive};
+use super::{Keys, LayerKind, activation_name, image, is_default, positive};
 use crate::nn::builder::Builder;
 use crate::nn::error::Problem;
 use crate::nn::graph::Node;
@@ -58,16 +58,13 @@ impl Conv {
 }
 
 impl LayerKind for Conv {
-    fn kind(&self) -> &'static str {
-        "conv"
-    }
-
-    fn name(&self) -> Option<&str> {
-        Some(&self.name)
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "conv",
+            name: Some(&self.name),
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {

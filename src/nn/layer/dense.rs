@@ -1,6 +1,6 @@
 //! Dense layers: out = act(x kernel + bias).
 
-use super::{LayerKind, activation_name, features, positive};
+use super::{Keys, LayerKind, activation_name, features, positive};
 use crate::nn::builder::Builder;
 use crate::nn::error::Problem;
 use crate::nn::graph::Node;
@@ -36,16 +36,13 @@ impl Dense {
 }
 
 impl LayerKind for Dense {
-    fn kind(&self) -> &'static str {
-        "dense"
-    }
-
-    fn name(&self) -> Option<&str> {
-        Some(&self.name)
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "dense",
+            name: Some(&self.name),
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {

@@ -1,6 +1,6 @@
 //! An image to features, channel fastest. Values lie in that order already, so it takes no operation.
 
-use super::LayerKind;
+use super::{Keys, LayerKind};
 use crate::nn::Shape;
 use crate::nn::builder::Builder;
 use crate::nn::error::Problem;
@@ -21,16 +21,13 @@ pub struct Flatten {
 }
 
 impl LayerKind for Flatten {
-    fn kind(&self) -> &'static str {
-        "flatten"
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "flatten",
+            name: self.name.as_deref(),
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {

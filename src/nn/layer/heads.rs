@@ -1,6 +1,6 @@
 //! The end of every network: one dense unit for the mean and one for the variance.
 
-use super::{LayerKind, features, is_default};
+use super::{Keys, LayerKind, features, is_default};
 use crate::likelihood::Likelihood;
 use crate::nn::builder::{Builder, Pass};
 use crate::nn::error::Problem;
@@ -70,16 +70,13 @@ impl Heads {
 }
 
 impl LayerKind for Heads {
-    fn kind(&self) -> &'static str {
-        "heads"
-    }
-
-    fn name(&self) -> Option<&str> {
-        None
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "heads",
+            name: None,
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {

@@ -1,6 +1,6 @@
 //! Max pooling that does not stand right behind a norm (there the norm does both).
 
-use super::{LayerKind, image, positive};
+use super::{Keys, LayerKind, image, positive};
 use crate::nn::Shape;
 use crate::nn::builder::Builder;
 use crate::nn::error::Problem;
@@ -35,16 +35,13 @@ impl MaxPool {
 }
 
 impl LayerKind for MaxPool {
-    fn kind(&self) -> &'static str {
-        "pool"
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "pool",
+            name: self.name.as_deref(),
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {

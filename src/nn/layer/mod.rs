@@ -32,21 +32,22 @@ use super::{Result, Shape};
 use crate::plan::{Activation, TensorId};
 use serde::{Deserialize, Serialize};
 
+/// The keys that all kinds of layers have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'a> {
+    /// The beginning of its name if it has none of its own.
+    pub kind: &'static str,
+    pub name: Option<&'a str>,
+    /// The layer whose output it takes, if not that of the layer before it.
+    pub input: Option<&'a str>,
+    /// The layer that its second input comes from, for a layer with two.
+    pub with: Option<&'a str>,
+}
+
 /// What a kind of layer must know and do.
 pub(super) trait LayerKind {
-    /// Its key `layer` in a network file, and the beginning of its name where it has none.
-    fn kind(&self) -> &'static str;
-
-    /// Its name, where it has one.
-    fn name(&self) -> Option<&str>;
-
-    /// The layer whose output it takes, if not that of the layer before it.
-    fn input(&self) -> Option<&str>;
-
-    /// The layer that its second input comes from, for a layer with two.
-    fn with(&self) -> Option<&str> {
-        None
-    }
+    /// What it is called, and where its inputs come from.
+    fn keys(&self) -> Keys<'_>;
 
     /// One line for display, without the name: `32 filters of 3x3, relu`.
     fn describe(&self) -> String;
@@ -113,20 +114,24 @@ layers! {
 }
 
 impl Layer {
+    pub(super) fn keys(&self) -> Keys<'_> {
+        self.kind().keys()
+    }
+
     /// What stands before the dot in the names of its tensors; nothing for a layer without a name.
     pub fn names(&self) -> Vec<&str> {
         match self {
             Layer::Heads(heads) => vec![&heads.mean, &heads.var],
-            _ => self.kind().name().into_iter().collect(),
+            _ => self.keys().name.into_iter().collect(),
         }
     }
 
     /// One line for display: `conv1: 32 filters of 3x3, relu`.
     pub fn label(&self) -> String {
-        let kind = self.kind();
-        match kind.name() {
-            Some(name) => format!("{name}: {}", kind.describe()),
-            None => kind.describe(),
+        let text = self.kind().describe();
+        match self.keys().name {
+            Some(name) => format!("{name}: {text}"),
+            None => text,
         }
     }
 }

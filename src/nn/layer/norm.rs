@@ -1,6 +1,6 @@
 //! Batch norm, and the max pooling right behind it.
 
-use super::LayerKind;
+use super::{Keys, LayerKind};
 use crate::nn::builder::{Builder, Pass};
 use crate::nn::error::Problem;
 use crate::nn::graph::Node;
@@ -42,16 +42,13 @@ fn batch_stats(b: &mut Builder, node: &Node) -> TensorId {
 }
 
 impl LayerKind for Norm {
-    fn kind(&self) -> &'static str {
-        "norm"
-    }
-
-    fn name(&self) -> Option<&str> {
-        Some(&self.name)
-    }
-
-    fn input(&self) -> Option<&str> {
-        self.input.as_deref()
+    fn keys(&self) -> Keys<'_> {
+        Keys {
+            kind: "norm",
+            name: Some(&self.name),
+            input: self.input.as_deref(),
+            with: None,
+        }
     }
 
     fn describe(&self) -> String {

@@ -7,7 +7,7 @@
 //! calibrated quantile at p is that of the mixture at R^-1(p). Coverage then is nominal at every level, on average over a
 //! population like that of the calibration set; mean, sigmas, NLL and CRPS stay those of the mixture.
 //!
-//! R is stored as straight lines in the [`signed_log_tail`] of both levels, in which 1 - 1e-40 differs from 1: true values
+//! R is stored as straight lines in the `signed_log_tail` of both levels, in which 1 - 1e-40 differs from 1: true values
 //! far outside the predicted intervals are what calibration is for. Beyond the first and the last row the offset is
 //! constant.
 
@@ -26,7 +26,7 @@ const KNOTS: usize = 200;
 /// R as a piecewise linear map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Isotonic {
-    /// (predicted, observed) level, both as [`signed_log_tail`] and in ascending order.
+    /// (predicted, observed) level, both as [`Mixture::signed_log_tail`] and in ascending order.
     pub knots: Vec<[f64; 2]>,
 }
 

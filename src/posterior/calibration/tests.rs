@@ -149,7 +149,7 @@ fn one_catastrophic_outlier_hardly_changes_the_factors() {
 fn conformal_keeps_its_guarantee_in_finite_samples() {
     for (n, level) in [(19, 0.95), (19, 0.5), (50, 0.68), (50, 0.95)] {
         let draws = 4000;
-        let held = (0..draws)
+        let contained = (0..draws)
             .filter(|&draw| {
                 let rows = rows(n + 1, 2.0, 0.3, 1000 + draw);
                 let map = fit(Method::Conformal, &rows[..n]).unwrap();
@@ -163,8 +163,8 @@ fn conformal_keeps_its_guarantee_in_finite_samples() {
         let exact = ((n + 1) as f64 * level - 1e-9).ceil() / (n + 1) as f64;
         let error = (exact * (1.0 - exact) / draws as f64).sqrt();
         assert!(
-            exact >= level && (held - exact).abs() < 3.5 * error,
-            "{n} {level}: {held}, not {exact}"
+            exact >= level && (contained - exact).abs() < 3.5 * error,
+            "{n} {level}: {contained}, not {exact}"
         );
     }
 }

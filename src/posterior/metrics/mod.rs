@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn metrics_by_hand() {
-        // errors 0.25, -0.5, 1.75, 0.75 (exact in binary), truths 1 to 4
+        // errors 0.25, -0.5, 1.75, 0.75 (exact in binary), true values 1 to 4
         let objects: Vec<_> = [0.25, -0.5, 1.75, 0.75]
             .iter()
             .zip(1..)

@@ -1,4 +1,4 @@
-"""Figures of predictions.csv by other people's code: writes expected.json.
+"""Metrics of predictions.csv by independent software: writes expected.json.
 
 python3 -m venv venv && venv/bin/pip install properscoring uncertainty-toolbox scipy numpy && venv/bin/python expected.py
 """
@@ -20,7 +20,7 @@ mu = np.stack([column(f"mu_{m}") for m in range(members)], 1)
 sd = np.sqrt(np.stack([column(f"var_{m}") for m in range(members)], 1))
 
 
-def figures(mu, sd):
+def metrics(mu, sd):
     n = len(truth)
     mean = mu.mean(1)
     sigma = np.sqrt((sd**2).mean(1) + mu.var(1))
@@ -44,7 +44,7 @@ def figures(mu, sd):
             return sum(parts)
 
         crps = np.array([integral(i) for i in range(n)])
-        # uncertainty-toolbox knows Gaussians only: each object is given as the standard normal with its PIT.
+        # uncertainty-toolbox supports only Gaussians: each object is given as a standard normal with the same PIT.
         z = stats.norm.ppf(np.clip(pit, 1e-15, 1 - 1e-15))
         area = uct.miscalibration_area(np.zeros(n), np.ones(n), z, num_bins=100)
     order = np.argsort(sigma, kind="stable")
@@ -82,10 +82,10 @@ def quantile(i, p):
 
 
 expected = {}
-# At a quarter of their sigmas the answers are overconfident: some errors are beyond 5 sigma.
+# With sigmas divided by four the predictions are overconfident: some errors exceed 5 sigma.
 for sigmas, what in (sd, ""), (sd / 4, ", sigmas / 4"):
-    expected["mixture" + what] = figures(mu, sigmas)
+    expected["mixture" + what] = metrics(mu, sigmas)
     for m in range(members):
-        expected[f"member {m}{what}"] = figures(mu[:, [m]], sigmas[:, [m]])
+        expected[f"member {m}{what}"] = metrics(mu[:, [m]], sigmas[:, [m]])
 expected["quantiles of the first 10"] = [[quantile(i, p) for p in (0.025, 0.16, 0.5, 0.84, 0.975)] for i in range(10)]
 json.dump(expected, open("expected.json", "w"), indent=1, default=float)

@@ -3,7 +3,7 @@
 use super::{Axis, Frame, images};
 use crate::device::cpu::Native;
 use crate::device::cpu::memory::{Memory, Scratch, ScratchSize};
-use crate::device::cpu::product::{Finish, Weights, Windows, pack, packed_len, product};
+use crate::device::cpu::product::{Activate, Weights, Windows, pack, packed_len, product};
 use crate::device::cpu::simd::LANES;
 use crate::plan::{ConvForward, ConvShape};
 
@@ -49,7 +49,7 @@ impl Native for ConvForward {
         let mut out = memory.take(self.out);
         workers.run(out.pieces(images(&s) * image), |scratch, (m, number, out)| {
             let x = &memory.row(self.x, m)[number * images(&s) * x_image..];
-            let finish = Finish::Activate {
+            let activate = Activate {
                 bias: memory.part(self.bias, s.out_c, m),
                 relu: self.relu,
             };
@@ -68,7 +68,7 @@ impl Native for ConvForward {
                         columns: s.out_c,
                         skip: (from - first) * windows.len,
                     };
-                    product(&x[(from - rows.pad) * frame.step()..], windows, &weights, finish, out);
+                    product(&x[(from - rows.pad) * frame.step()..], windows, &weights, activate, out);
                 }
             }
         });

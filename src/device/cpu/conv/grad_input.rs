@@ -7,7 +7,7 @@
 use super::{Axis, Frame, images};
 use crate::device::cpu::Native;
 use crate::device::cpu::memory::{Memory, Scratch, ScratchSize};
-use crate::device::cpu::product::{Finish, Weights, Windows, pack_from, packed_len, product};
+use crate::device::cpu::product::{PutBack, Weights, Windows, pack_from, packed_len, product_back};
 use crate::device::cpu::simd::{LANES, Lanes};
 use crate::plan::{ConvGradInput, ConvShape};
 
@@ -52,8 +52,9 @@ struct Part {
     phase: [usize; 2],
     /// Rows and columns of the part.
     taps: [usize; 2],
-    /// Lanes of the parts before it.
+    /// Its first lane in the packed kernel, and how many it has.
     first: usize,
+    lanes: usize,
 }
 
 impl Part {
@@ -65,11 +66,15 @@ impl Part {
             phase,
             taps,
             first: packed_len(before * s.out_c, s.in_c),
+            lanes: packed_len(taps[0] * taps[1] * s.out_c, s.in_c),
         }
     }
 
-    fn lanes(&self, s: &ConvShape) -> usize {
-        packed_len(self.taps[0] * self.taps[1] * s.out_c, s.in_c)
+    /// All parts, by phase of rows and then of columns.
+    fn all(s: &ConvShape) -> Vec<Part> {
+        (0..s.stride * s.stride)
+            .map(|phase| Part::new(s, [phase / s.stride, phase % s.stride]))
+            .collect()
     }
 
     /// Packs it from the kernel (kh, kw, in, out), rotated: a matrix (taps, taps, out) x in.
@@ -95,28 +100,36 @@ impl Native for ConvGradInput {
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
+        let parts = Part::all(&s);
         let lanes = packed_len(s.kernel_len() / s.in_c, s.in_c);
         let (workers, packed) = scratch.pack(memory.members, lanes, |m, packed| {
             let kernel = memory.part(self.kernel, s.kernel_len(), m);
-            for phase in 0..s.stride * s.stride {
-                let part = Part::new(&s, [phase / s.stride, phase % s.stride]);
-                part.pack(&s, kernel, &mut packed[part.first..][..part.lanes(&s)]);
+            for part in &parts {
+                part.pack(&s, kernel, &mut packed[part.first..][..part.lanes]);
             }
         });
 
         let (line, image) = (s.in_w * s.in_c, s.in_h * s.in_w * s.in_c);
         let dout_image = s.out_h() * s.out_w() * s.out_c;
         let frame = frame(&s);
+        let [rows, columns] = [Axis::rows(&s), Axis::columns(&s)];
         let mut dx = memory.take(self.dx);
         workers.run(dx.pieces(images(&s) * image), |scratch, (m, number, dx)| {
             let dout = &memory.row(self.dout, m)[number * images(&s) * dout_image..];
             let x = &memory.row(self.x, m)[number * images(&s) * image..];
             let images = dx.chunks_exact_mut(image).zip(x.chunks_exact(image));
             for ((dx, x), dout) in images.zip(dout.chunks_exact(dout_image)) {
-                let dout = frame.view(dout, scratch.floats_mut());
+                let lines = Lines {
+                    rows,
+                    columns,
+                    parts: &parts,
+                    packed: packed.of(m),
+                    dout: frame.view(dout, scratch.floats_mut()),
+                    step: frame.step(),
+                };
                 for (i, (dx, x)) in dx.chunks_exact_mut(line).zip(x.chunks_exact(line)).enumerate() {
                     for j in 0..s.stride.min(s.in_w) {
-                        self.put_pixels([i, j], packed.of(m), dout, &mut dx[j * s.in_c..], &x[j * s.in_c..]);
+                        self.put_pixels(&lines, [i, j], &mut dx[j * s.in_c..], &x[j * s.in_c..]);
                     }
                 }
             }
@@ -125,42 +138,56 @@ impl Native for ConvGradInput {
     }
 }
 
+/// What the lines of an image's gradient are computed from.
+struct Lines<'a> {
+    rows: Axis,
+    columns: Axis,
+    parts: &'a [Part],
+    /// All parts.
+    packed: &'a [Lanes],
+    /// With its zeros, and values per line.
+    dout: &'a [f32],
+    step: usize,
+}
+
 impl ConvGradInput {
     /// The gradient of the pixel (i, j) and of every stride-th one behind it on its line; `dx` and `x` begin with it.
-    fn put_pixels(&self, [i, j]: [usize; 2], packed: &[Lanes], dout: &[f32], dx: &mut [f32], x: &[f32]) {
-        let (s, line) = (self.shape, frame(&self.shape).step());
-        let [rows, columns] = [Axis::rows(&s), Axis::columns(&s)];
+    fn put_pixels(&self, lines: &Lines, [i, j]: [usize; 2], dx: &mut [f32], x: &[f32]) {
+        let Lines { rows, columns, .. } = lines;
+        let ConvShape {
+            stride, in_c, out_c, ..
+        } = self.shape;
         let (row, column) = (i + rows.pad, j + columns.pad);
-        let part = Part::new(&s, [row % s.stride, column % s.stride]);
+        let part = lines.parts[row % stride * stride + column % stride];
         let [tap_rows, tap_columns] = part.taps;
         // The lines of dout from which the kernel reaches line i.
-        let row = row / s.stride;
-        let (from, to) = ((row + 1).saturating_sub(tap_rows), (row + 1).min(s.out_h()));
+        let row = row / stride;
+        let (from, to) = ((row + 1).saturating_sub(tap_rows), (row + 1).min(rows.output));
         if from >= to || tap_columns == 0 {
             if !self.accumulate {
-                dx.chunks_mut(s.stride * s.in_c)
-                    .for_each(|pixel| pixel[..s.in_c].fill(0.0));
+                dx.chunks_mut(stride * in_c).for_each(|pixel| pixel[..in_c].fill(0.0));
             }
             return;
         }
         let windows = Windows {
-            count: (s.in_w - j).div_ceil(s.stride),
-            step: s.out_c,
+            count: (columns.input - j).div_ceil(stride),
+            step: out_c,
             rows: to - from,
-            row_step: line,
-            len: tap_columns * s.out_c,
+            row_step: lines.step,
+            len: tap_columns * out_c,
         };
         let weights = Weights {
-            packed: &packed[part.first..][..part.lanes(&s)],
-            columns: s.in_c,
+            packed: &lines.packed[part.first..][..part.lanes],
+            columns: in_c,
             skip: (tap_rows + from - row - 1) * windows.len,
         };
-        let finish = Finish::PutBack {
-            step: s.stride * s.in_c,
+        let put_back = PutBack {
+            step: stride * in_c,
             gate: self.gate.then_some(x),
             accumulate: self.accumulate,
         };
-        let first = column / s.stride + columns.zeros_before() + 1 - tap_columns;
-        product(&dout[from * line + first * s.out_c..], windows, &weights, finish, dx);
+        let first = column / stride + columns.zeros_before() + 1 - tap_columns;
+        let dout = &lines.dout[from * lines.step + first * out_c..];
+        product_back(dout, windows, &weights, put_back, dx);
     }
 }

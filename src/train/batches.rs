@@ -1,11 +1,11 @@
-//! Which image each member takes in which step, and how it is turned. Counter based: it depends on the seed, the
-//! member's number and the segment of the run, and on nothing that ran before.
+//! Which images form each member's mini-batches, and in which orientation. The random numbers are counter based: they
+//! depend on the seed, the member's number and the segment of the run, and on nothing that ran before.
 
 use crate::survey::split::random_order;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What a generator is for; kept apart so that no two uses share numbers.
+/// What random numbers are used for; no two uses share a generator.
 #[derive(Clone, Copy)]
 enum Purpose {
     Batches = 1,
@@ -23,26 +23,26 @@ fn generator(seed: u64, segment: u64, purpose: Purpose, stream: u64) -> ChaCha8R
     rng
 }
 
-/// One member's draws for a segment: a permutation of `rows` images without replacement, cut into steps of `batch`, the
-/// ragged rest dropped. A draw is `image | code << 28` ([`crate::plan::Gather`]); `codes` is how many of the eight
-/// flips and turns are drawn from: 8, 4 (no turns, for images that are not square), or 1 (none).
-pub fn member_draws(seed: u64, segment: u64, member: u32, rows: usize, batch: usize, codes: u32) -> Vec<u32> {
+/// One member's mini-batches of a segment: a permutation of `rows` images without replacement, cut into steps of `batch`;
+/// the remainder is left out. An entry is `image | code << 28` ([`crate::plan::Gather`]). `orientations` is the number of
+/// flips and turns to choose from: 8, 4 (flips only, for images that are not square), or 1.
+pub fn member_batches(seed: u64, segment: u64, member: u32, rows: usize, batch: usize, orientations: u32) -> Vec<u32> {
     let mut rng = generator(seed, segment, Purpose::Batches, u64::from(member));
     let mut order = random_order(rows, &mut rng);
     order.truncate(rows / batch * batch);
     order
         .into_iter()
-        .map(|image| image as u32 | (rng.next_u32() & (codes - 1)) << 28)
+        .map(|image| image as u32 | (rng.next_u32() & (orientations - 1)) << 28)
         .collect()
 }
 
-/// What a member's random shifts and noise of a segment are drawn with ([`crate::plan::state::KEY`]).
+/// The key of a member's random shifts and noise in a segment ([`crate::plan::state::KEY`]).
 pub fn member_key(seed: u64, segment: u64, member: u32) -> u32 {
     generator(seed, segment, Purpose::Key, u64::from(member)).next_u32()
 }
 
-/// The rows of each shard of an epoch, in random order where there are several: every row in one of them, as even as
-/// can be. All members share them, for all share the pool.
+/// The rows of each shard of an epoch, in random order if there are several: every row is in one of them, and their sizes
+/// differ by at most one. All members share the shards because they share the pool of images.
 pub fn shards(seed: u64, epoch: u64, rows: usize, count: usize) -> Vec<Vec<usize>> {
     let order = match count {
         1 => (0..rows).collect(),
@@ -60,18 +60,18 @@ mod tests {
 
     #[test]
     fn a_segment_takes_every_image_at_most_once_and_members_differ() {
-        let draws = member_draws(1, 3, 2, 103, 10, 8);
-        assert_eq!(draws.len(), 100);
-        let images: BTreeSet<u32> = draws.iter().map(|d| d & 0x0fff_ffff).collect();
+        let batches = member_batches(1, 3, 2, 103, 10, 8);
+        assert_eq!(batches.len(), 100);
+        let images: BTreeSet<u32> = batches.iter().map(|b| b & 0x0fff_ffff).collect();
         assert_eq!((images.len(), images.last().copied() < Some(103)), (100, true));
-        let codes: BTreeSet<u32> = draws.iter().map(|d| d >> 28).collect();
+        let codes: BTreeSet<u32> = batches.iter().map(|b| b >> 28).collect();
         assert_eq!(codes, (0..8).collect());
-        assert_eq!(draws, member_draws(1, 3, 2, 103, 10, 8));
+        assert_eq!(batches, member_batches(1, 3, 2, 103, 10, 8));
         for other in [(2, 3, 2), (1, 4, 2), (1, 3, 1)] {
-            assert_ne!(draws, member_draws(other.0, other.1, other.2, 103, 10, 8));
+            assert_ne!(batches, member_batches(other.0, other.1, other.2, 103, 10, 8));
         }
-        assert!(member_draws(1, 3, 2, 103, 10, 1).iter().all(|d| d >> 28 == 0));
-        assert!(member_draws(1, 3, 2, 103, 10, 4).iter().all(|d| d >> 28 < 4));
+        assert!(member_batches(1, 3, 2, 103, 10, 1).iter().all(|b| b >> 28 == 0));
+        assert!(member_batches(1, 3, 2, 103, 10, 4).iter().all(|b| b >> 28 < 4));
     }
 
     #[test]

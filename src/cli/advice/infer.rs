@@ -1,0 +1,23 @@
+//! Advice on images that a model cannot predict.
+
+use crate::infer::Error;
+
+/// What to do about an inference that failed.
+pub fn advice(error: &Error) -> Option<String> {
+    let advice = match error {
+        Error::Bands { .. } => "Name the bands of the model with --bands.",
+        Error::NoCatalogue { .. } => "Name the table that has it with --catalogue.",
+        Error::TruthColumn(_) => "Name the column with --truth.",
+        Error::Survey(error) => return super::survey::advice(error),
+        Error::Model(error) => return super::model::advice(error),
+        Error::TakesTables { .. }
+        | Error::Size { .. }
+        | Error::ArrayLength { .. }
+        | Error::NothingReadable { .. }
+        | Error::Unreadable(_)
+        | Error::NoPrediction { .. }
+        | Error::Row { .. } => return None,
+        Error::Posterior(error) => return super::posterior::advice(error),
+    };
+    Some(advice.into())
+}

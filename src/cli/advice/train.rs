@@ -1,0 +1,57 @@
+//! Advice on trainings that cannot begin, be resumed or end.
+
+use crate::files;
+use crate::train::Error;
+
+/// What to do about a training that failed.
+pub fn advice(error: &Error) -> Option<String> {
+    let advice = match error {
+        Error::Option { option, .. } | Error::NeedsImages { option } => {
+            return Some(format!("Change {}.", flag(option)));
+        }
+        Error::BatchTooLarge { .. } => "Use a smaller --batch.",
+        Error::TooFewRows { .. } => "Lower --hold-out, --validation or --calibration, or add images.",
+        Error::Label { .. } => "Correct the label, or use another --likelihood or --network.",
+        Error::FluxScale => "Leave out --flux-scale.",
+        Error::Vanilla { .. } => "Describe another network with --network.",
+        Error::OtherInput { .. } => "Choose the images with --crop and --bands as for the model of --from.",
+        Error::NoSuchMember { .. } => "Name members of the model of --from with --members.",
+        Error::NoStepTaken { .. } | Error::WeightsNotFinite { .. } => "Lower --learning-rate.",
+        Error::Files(files::Error::FolderNotEmpty { path }) => {
+            return Some(format!(
+                "Resume the run in it with `lensgpu train --resume {}`, or name another folder with -o.",
+                path.display()
+            ));
+        }
+        Error::NoRun { .. } => "Give the folder of a run that `lensgpu train -o` began.",
+        Error::CheckpointRefused { source, .. } => return advice(source),
+        Error::Files(error) => return super::files::advice(error),
+        Error::Survey(error) => return super::survey::advice(error),
+        Error::Lens(error) => return super::lens::advice(error),
+        Error::Model(error) => return super::model::advice(error),
+        Error::ArrayLength { .. }
+        | Error::NetworkUnreadable { .. }
+        | Error::NetworkFile { .. }
+        | Error::OtherNetwork { .. }
+        | Error::StoppedBeforeTraining
+        | Error::Stopped { .. }
+        | Error::RunFile { .. }
+        | Error::RunComplete { .. }
+        | Error::ImagesChanged { .. }
+        | Error::DataChanged
+        | Error::CheckpointMissing { .. }
+        | Error::CheckpointDamaged { .. }
+        | Error::CheckpointTensor { .. }
+        | Error::Encode { .. }
+        | Error::Network(_) => return None,
+        Error::Device(error) => return super::device::advice(error),
+        Error::Posterior(error) => return super::posterior::advice(error),
+        Error::Plot(error) => return super::plot::advice(error),
+    };
+    Some(advice.into())
+}
+
+/// The flag that sets an option of the library.
+fn flag(option: &str) -> String {
+    format!("--{}", option.replace('_', "-"))
+}

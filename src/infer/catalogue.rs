@@ -1,0 +1,249 @@
+//! The images of a folder to a catalogue of Einstein radii.
+
+use super::stream::{StreamedObject, open, stream};
+use super::{Error, Passes};
+use crate::device::Device;
+use crate::model::Model;
+use crate::posterior::MemberPredictions;
+use crate::posterior::calibration::PredictiveDistribution;
+use crate::posterior::metrics::{Metrics, ScoredPrediction};
+use crate::posterior::mixture::Prediction;
+use crate::progress::{Callback, chain, warn};
+use crate::survey::infer_table::{InferRow, InferTable};
+use crate::survey::table::{ColumnType, TableWriter};
+use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, flags};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What to predict, and where to write it.
+pub struct InferOptions {
+    /// The images. Bands and crop that are not given are the model's.
+    pub images: ImageFolderOptions,
+    /// The catalogue to write: `.csv` or `.fits`.
+    pub output: PathBuf,
+    /// Write each member's mean and variance as well.
+    pub member_columns: bool,
+    /// The catalogue's column with true Einstein radii (arcsec), to score the predictions.
+    pub truth: Option<String>,
+    /// How images pass through the network.
+    pub passes: Passes,
+}
+
+/// What was predicted.
+pub struct InferReport {
+    /// Rows that were written.
+    pub rows: usize,
+    /// Objects in the folder; more than `rows` if the user stopped.
+    pub objects: usize,
+    /// Number of rows with each flag, in the order of [`flags::FLAGS`].
+    pub flagged: Vec<usize>,
+    /// Why objects have no prediction, one message per object.
+    pub unread: Vec<String>,
+    /// Predictions and true values, if there are any.
+    pub scored: Vec<ScoredPrediction>,
+    /// Their scores.
+    pub metrics: Option<Metrics>,
+}
+
+impl InferReport {
+    /// Whether the sky level or noise of most images lies outside the training range, as in another flux unit.
+    pub fn other_flux_unit(&self) -> bool {
+        2 * self.with_flag(flags::SKY) > self.rows
+    }
+
+    fn with_flag(&self, bit: i32) -> usize {
+        let counts = flags::FLAGS.iter().zip(&self.flagged);
+        counts.filter(|(flag, _)| flag.bit == bit).map(|(_, count)| count).sum()
+    }
+}
+
+/// Unreadable objects that are named in a warning, and images that are read in advance to find out whether they have
+/// positions.
+const FEW: usize = 5;
+
+/// Predicts the Einstein radius of every image in a folder, and writes a catalogue. When `progress` asks to stop, the
+/// rows so far are written.
+///
+/// # Errors
+/// A folder whose images do not fit the model; an output that cannot be written; a device that fails. An image that
+/// cannot be read becomes a row with a flag, unless none can.
+pub fn infer(
+    model: &Model,
+    device: &Device,
+    options: &InferOptions,
+    progress: &Callback,
+) -> Result<InferReport, Error> {
+    let source = ImageFolderOptions {
+        require_labels: false,
+        ..options.images.clone()
+    };
+    let source = Arc::new(open(model, &source, progress)?);
+    let columns = Columns::new(&source, options)?;
+    let table = columns.table(model);
+    let mut writer = TableWriter::create(&options.output, table.columns())?;
+    let mut report = InferReport {
+        rows: 0,
+        objects: source.len(),
+        flagged: vec![0; flags::FLAGS.len()],
+        unread: Vec::new(),
+        scored: Vec::new(),
+        metrics: None,
+    };
+    stream(model, device, &source, options.passes, progress, &mut |object| {
+        columns.write(&mut writer, &table, &source, model, &object, &mut report)
+    })?;
+    if report.unread.len() == report.rows && report.rows > 0 {
+        return Err(Error::NothingReadable {
+            images: report.rows,
+            first: report.unread.swap_remove(0),
+        });
+    }
+    writer.finish()?;
+    if !report.scored.is_empty() {
+        report.metrics = Some(Metrics::new(&report.scored)?);
+    }
+    warn_about(&report, progress);
+    Ok(report)
+}
+
+fn warn_about(report: &InferReport, progress: &Callback) {
+    report.unread.iter().take(FEW).for_each(|reason| warn(progress, reason));
+    if report.unread.len() > FEW {
+        let more = report.unread.len() - FEW;
+        warn(progress, &format!("and {more} more without a prediction"));
+    }
+    if report.other_flux_unit() {
+        let message = format!(
+            "the sky level or noise of {} of {} images lies outside the training range: \
+             are the fluxes in another unit or zero point?",
+            report.with_flag(flags::SKY),
+            report.rows
+        );
+        warn(progress, &message);
+    }
+}
+
+/// The columns besides the prediction.
+struct Columns {
+    id: ColumnType,
+    ra_dec: bool,
+    members: bool,
+    /// Columns of the user's catalogue that are passed through: index, name and kind.
+    passed: Vec<(usize, String, ColumnType)>,
+    truth: Option<usize>,
+}
+
+impl Columns {
+    fn new(source: &ImageFolder, options: &InferOptions) -> Result<Columns, Error> {
+        let first = (0..source.len().min(FEW)).find_map(|i| source.read(i).ok());
+        let ra_dec = first.is_some_and(|cutout| cutout.ra.is_some());
+        let catalogue = source.catalogue.as_ref();
+        let truth = match (&options.truth, catalogue) {
+            (Some(column), Some(catalogue)) => Some(
+                catalogue
+                    .column(column)
+                    .map_err(|error| Error::TruthColumn(error.into()))?,
+            ),
+            (Some(column), None) => return Err(Error::NoCatalogue { column: column.clone() }),
+            (None, _) => None,
+        };
+        let passed = catalogue.map_or(vec![], |c| {
+            passed_columns(c, options.images.id_column.as_deref(), ra_dec)
+        });
+        let ids = source.objects.iter().map(|o| o.id.as_str());
+        Ok(Columns {
+            id: ColumnType::of_texts(ids),
+            ra_dec,
+            members: options.member_columns,
+            passed,
+            truth,
+        })
+    }
+
+    fn table(&self, model: &Model) -> InferTable {
+        InferTable {
+            id: self.id,
+            ra_dec: self.ra_dec,
+            members: if self.members { model.members.len() } else { 0 },
+            likelihood: model.network.heads().likelihood,
+            pass_through: self
+                .passed
+                .iter()
+                .map(|(_, name, kind)| (name.clone(), *kind))
+                .collect(),
+        }
+    }
+
+    fn write(
+        &self,
+        writer: &mut TableWriter,
+        table: &InferTable,
+        source: &ImageFolder,
+        model: &Model,
+        streamed: &StreamedObject,
+        report: &mut InferReport,
+    ) -> Result<(), Error> {
+        let object = &source.objects[streamed.index];
+        let forecast = streamed.forecast(model.about.calibration.as_ref());
+        let prediction = forecast
+            .as_ref()
+            .map_or(Prediction::UNKNOWN, PredictiveDistribution::prediction);
+        let flags = streamed.flags(model);
+        let none = MemberPredictions::default();
+        let (cutout, members) = match &streamed.image {
+            Ok(image) => (Some(&image.cutout), &image.members),
+            Err(_) => (None, &none),
+        };
+        report.unread.extend(forecast.as_ref().err().map(|error| chain(error)));
+        let texts: Vec<&str> = match (&source.catalogue, object.row) {
+            (Some(catalogue), Some(row)) => self.passed.iter().map(|(c, ..)| catalogue.text(row, *c)).collect(),
+            _ => vec![],
+        };
+        let row = table.row(&InferRow {
+            id: &object.id,
+            ra_dec: cutout.and_then(|c| c.ra.zip(c.dec)),
+            prediction,
+            ood_score: members.ood_score,
+            flags,
+            mu: &members.mu,
+            var: &members.var,
+            pass_through: &texts,
+        });
+        writer.push(&row).map_err(|source| Error::Row {
+            object: object.id.clone(),
+            source: source.into(),
+        })?;
+        report.rows += 1;
+        for (count, flag) in report.flagged.iter_mut().zip(&flags::FLAGS) {
+            *count += usize::from(flags & flag.bit != 0);
+        }
+        if let (Some(column), Some(row), Ok(forecast), Some(catalogue)) =
+            (self.truth, object.row, forecast, &source.catalogue)
+        {
+            let truth = catalogue.number(row, column);
+            if truth.is_finite() {
+                report.scored.push(ScoredPrediction::new(truth, &forecast));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every column except the id, and the position if the output has its own.
+fn passed_columns(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) -> Vec<(usize, String, ColumnType)> {
+    let mut own = vec![catalogue.find(id_column.unwrap_or("id"))];
+    if ra_dec {
+        own.extend([catalogue.find("ra"), catalogue.find("dec")]);
+    }
+    let columns = catalogue
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !own.contains(&Some(*i)));
+    columns
+        .map(|(i, name)| {
+            let texts = (0..catalogue.len()).map(|row| catalogue.text(row, i));
+            (i, name.clone(), ColumnType::of_texts(texts))
+        })
+        .collect()
+}

@@ -1,0 +1,97 @@
+//! Errors of inference.
+
+use std::error::Error as StdError;
+
+/// Why there are no predictions.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model does not take images.
+    #[error("this model takes tables of {features} features, not images")]
+    TakesTables {
+        /// Features of a row.
+        features: usize,
+    },
+    /// The images have another number of bands than the model.
+    #[error(
+        "the model takes {} bands ({}), and these images have {} ({})",
+        expected.len(), expected.join(", "), found.len(), found.join(", ")
+    )]
+    Bands {
+        /// Bands of the model.
+        expected: Vec<String>,
+        /// Bands of the images.
+        found: Vec<String>,
+    },
+    /// The images have another size than those of the model.
+    #[error(
+        "the model takes images of {} x {} pixels, and these are {} x {}",
+        expected.0, expected.1, found.0, found.1
+    )]
+    Size {
+        /// Width and height that the model takes.
+        expected: (usize, usize),
+        /// Width and height of the images.
+        found: (usize, usize),
+    },
+    /// An array in memory that does not hold whole images.
+    #[error("{values} values are not a whole number of images of {} values, {}x{}x{}",
+        shape.iter().product::<usize>(), shape[0], shape[1], shape[2])]
+    ArrayLength {
+        /// Length of the array.
+        values: usize,
+        /// Height, width and channels of an image.
+        shape: [usize; 3],
+    },
+    /// True values were asked for, but there is no catalogue with them.
+    #[error("there is no catalogue with the column '{column}' of true values")]
+    NoCatalogue {
+        /// Name of the column.
+        column: String,
+    },
+    /// Not a single image could be read.
+    #[error("none of {images} images could be read; the first: {first}")]
+    NothingReadable {
+        /// Number of images.
+        images: usize,
+        /// Why the first one could not be read.
+        first: String,
+    },
+    /// An image that cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The members' predictions are not finite.
+    #[error("object {object}: no prediction")]
+    NoPrediction {
+        /// Id of the object.
+        object: String,
+        /// What is wrong with them.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A row of the output cannot be written.
+    #[error("object {object}")]
+    Row {
+        /// Id of the object.
+        object: String,
+        /// Why.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The catalogue lacks the column with true values.
+    #[error("true values")]
+    TruthColumn(#[source] Box<crate::survey::CatalogueError>),
+    /// Images or a catalogue that cannot be read or written.
+    #[error(transparent)]
+    Survey(Box<crate::survey::Error>),
+    /// The model cannot be run.
+    #[error(transparent)]
+    Model(#[from] crate::model::Error),
+    /// Predictions that nothing can be computed from.
+    #[error(transparent)]
+    Posterior(#[from] crate::posterior::Error),
+}
+
+impl From<crate::survey::Error> for Error {
+    fn from(error: crate::survey::Error) -> Error {
+        Error::Survey(error.into())
+    }
+}

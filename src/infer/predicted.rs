@@ -1,0 +1,96 @@
+//! The prediction for one image, and its flags.
+
+use super::Error;
+use crate::model::Model;
+use crate::posterior::MemberPredictions;
+use crate::posterior::calibration::{Calibration, PredictiveDistribution};
+use crate::posterior::mixture::Prediction;
+use crate::survey::sky::SkyStatistics;
+use crate::survey::{Cutout, flags};
+
+/// What a model says about one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImagePrediction {
+    /// The Einstein radius with its uncertainty, calibrated if the model is; NaN throughout if the members' predictions
+    /// are not finite.
+    pub prediction: Prediction,
+    /// Distance from the training set, about 1 in distribution; `None` if the model does not have it.
+    pub ood_score: Option<f64>,
+    /// Why the prediction may be wrong, a sum of the constants in [`flags`]; 0 if no problem was detected.
+    pub flags: i32,
+    /// Mean and variance of each member, in arcsec and arcsec^2, not calibrated.
+    pub members: MemberPredictions,
+}
+
+/// An image that went through the network.
+pub struct PredictedImage {
+    /// The cutout, without its pixels.
+    pub cutout: Cutout,
+    /// SkyStatistics level and noise of each band.
+    pub sky: Vec<Option<SkyStatistics>>,
+    /// In the label's unit.
+    pub members: MemberPredictions,
+}
+
+impl PredictedImage {
+    /// Stretches a cutout into `input`, as the network takes it. The predictions are still to be filled in.
+    pub fn new(cutout: Cutout, model: &Model, input: &mut [f32]) -> PredictedImage {
+        let stretch = &model.about.stretch;
+        stretch.apply(&cutout, input);
+        PredictedImage {
+            sky: SkyStatistics::of(&cutout, stretch),
+            cutout: cutout.without_pixels(),
+            members: MemberPredictions::default(),
+        }
+    }
+
+    /// Fills in the members' predictions, in scaled labels.
+    pub fn predicted(&mut self, scaled: &MemberPredictions, model: &Model) {
+        let label = &model.about.label;
+        self.members = scaled.in_units(label.scale, label.shift);
+    }
+
+    /// The distribution that the ensemble predicts.
+    ///
+    /// # Errors
+    /// Predictions that are not finite.
+    pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<PredictiveDistribution<'a>, Error> {
+        PredictiveDistribution::new(&self.members, calibration).map_err(|source| Error::NoPrediction {
+            object: self.cutout.id.clone(),
+            source: source.into(),
+        })
+    }
+
+    /// Why the prediction may be wrong, see [`flags`]. Calibration does not change them.
+    pub fn flags(&self, model: &Model) -> i32 {
+        let PredictedImage { cutout, sky, members } = self;
+        let Ok(mixture) = members.mixture() else {
+            return flags::READ_ERROR;
+        };
+        let (about, theta_e) = (&model.about, mixture.mean());
+        let scale = cutout.pixel_scale.or(about.pixel_scale);
+        let size = cutout.height.min(cutout.width);
+        flags::masked(cutout.masked_fraction)
+            | cutout
+                .pixel_scale
+                .zip(about.pixel_scale)
+                .map_or(0, |(header, model)| flags::pixel_scale(header, model))
+            | flags::sky(sky, &about.sky)
+            | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
+            | flags::label_range(theta_e, about.label.range)
+            | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma())
+            | flags::disagree(&members.mu, &members.var)
+            | flags::out_of_distribution(members.ood_score, about.ood.as_ref().map(|threshold| threshold.score))
+    }
+
+    /// All of it, calibrated as the model is.
+    pub fn into_prediction(self, model: &Model) -> ImagePrediction {
+        let forecast = self.forecast(model.about.calibration.as_ref());
+        ImagePrediction {
+            prediction: forecast.map_or(Prediction::UNKNOWN, |forecast| forecast.prediction()),
+            ood_score: self.members.ood_score,
+            flags: self.flags(model),
+            members: self.members,
+        }
+    }
+}

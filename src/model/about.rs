@@ -1,0 +1,153 @@
+//! Metadata of a model: everything besides the weights that users and inference need.
+
+use super::Error;
+use crate::nn::Network;
+use crate::posterior::calibration::Calibration;
+use crate::posterior::ood::Threshold;
+use crate::survey::Stretch;
+use crate::survey::sky::SkyRange;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Metadata of a model. Unknown keys, as later versions may write them, are ignored when a file is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// What the model predicts.
+    pub label: Target,
+    /// Name of each channel of the network's input, in order.
+    pub bands: Vec<String>,
+    /// Pixel scale, arcsec per pixel; `None` if neither the headers nor the user gave it.
+    pub pixel_scale: Option<f64>,
+    /// The survey preset that the training images were read with.
+    pub preset: Option<String>,
+    /// From raw flux to network input.
+    pub stretch: Stretch,
+    /// SkyStatistics level and noise of the training images.
+    pub sky: SkyRange,
+    /// How the model was trained.
+    pub training: TrainingSummary,
+    /// Applied to every prediction; `None` if the model was never calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// The score above which an image counts as out of distribution; `None` if the members have no feature distribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ood: Option<Threshold>,
+}
+
+/// The predicted quantity, and how it follows from the network's output: value = scale x output + shift, or for a
+/// log-normal likelihood ln(value) = scale x output + shift.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Name of the label's column, such as `theta_e`.
+    pub name: String,
+    /// Unit of the label: `arcsec`.
+    pub unit: String,
+    /// Factor, in `unit`; positive.
+    pub scale: f64,
+    /// Offset, in `unit`; 0 if the activation of the mean is `abs`.
+    pub shift: f64,
+    /// The definition of the Einstein radius that the labels follow, such as `theta_e_crit`, if it is known.
+    pub definition: Option<String>,
+    /// Smallest and largest training label, in `unit`.
+    pub range: (f64, f64),
+}
+
+/// How a model was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingSummary {
+    /// Labelled images of all splits together.
+    pub rows: usize,
+    /// Images of the training split.
+    pub train: usize,
+    /// Images of the validation split, which chose each member's best weights.
+    pub validation: usize,
+    /// Images that were neither trained on nor used to choose anything.
+    pub held_out: usize,
+    /// Images that only the calibration was fitted on.
+    #[serde(default)]
+    pub calibration: usize,
+    /// Epochs asked for.
+    pub epochs: usize,
+    /// Images per member and step.
+    pub batch: usize,
+    /// Random seed.
+    pub seed: u64,
+    /// Initial learning rate.
+    pub learning_rate: f64,
+    /// Name of the device.
+    pub device: String,
+    /// When training ended, in UTC and RFC 3339.
+    pub date: String,
+    /// Version of lensgpu.
+    pub version: String,
+    /// The techniques of docs/training.md that were switched on, by their names in `run.toml`.
+    #[serde(default)]
+    pub options: BTreeMap<String, f64>,
+    /// One entry per member, in the order of [`Model::members`](super::Model::members).
+    pub members: Vec<MemberSummary>,
+}
+
+/// How one member was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberSummary {
+    /// Number of the member.
+    pub number: u32,
+    /// The epoch whose weights are in the model, counted from 1.
+    pub best_epoch: usize,
+    /// Negative log likelihood of the validation images with these weights (label in arcsec); `None` without validation.
+    pub nll: Option<f64>,
+    /// Root mean square error of the validation images, arcsec.
+    pub rmse: Option<f64>,
+    /// Optimiser steps taken.
+    pub steps: u64,
+    /// Steps skipped because a gradient was not finite.
+    pub skipped: u64,
+    /// Returns to the last good weights.
+    pub restored: u64,
+}
+
+impl About {
+    /// Every number must survive JSON, which has no NaN, and every list must fit the network.
+    pub(super) fn check(&self, network: &Network) -> Result<(), Error> {
+        let Target {
+            scale, shift, range, ..
+        } = self.label;
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(Error::LabelScale { scale });
+        }
+        let (stretch, training) = (&self.stretch, &self.training);
+        let sky = self.sky.bands.iter().flat_map(|b| b.sky.into_iter().chain(b.noise));
+        let scores = training.members.iter().flat_map(|m| [m.nll, m.rmse]).flatten();
+        let mut all = [shift, range.0, range.1, training.learning_rate]
+            .into_iter()
+            .chain(
+                [&stretch.scale, &stretch.mean, &stretch.std]
+                    .into_iter()
+                    .flatten()
+                    .copied(),
+            )
+            .chain(sky)
+            .chain(scores)
+            .chain(self.pixel_scale)
+            .chain(self.ood.iter().map(|threshold| threshold.score));
+        if !all.all(f64::is_finite) {
+            return Err(Error::MetadataNotFinite);
+        }
+        if self.calibration.as_ref().is_some_and(|c| !c.map.is_valid()) {
+            return Err(Error::Calibration);
+        }
+        if let [_, _, channels] = network.input[..] {
+            let lengths = [
+                ("list of bands", self.bands.len()),
+                ("stretch", stretch.scale.len()),
+                ("stretch", stretch.mean.len()),
+                ("stretch", stretch.std.len()),
+                ("sky range", self.sky.bands.len()),
+            ];
+            if let Some(&(what, found)) = lengths.iter().find(|(_, found)| *found != channels) {
+                return Err(Error::Bands { channels, what, found });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! From a training that has ended to a model: its members, their feature distributions, calibration, and scores on rows
+//! that were not trained on.
+
+use super::dataset::{Dataset, Examples};
+use super::error::Error;
+use super::options::TrainOptions;
+use super::prepare::Prepared;
+use super::trainer::Trainer;
+use crate::device::Device;
+use crate::model::{About, Ensemble, Member, MemberSummary, Model, TrainingSummary, utc_now};
+use crate::posterior::MemberPredictions;
+use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution, Record, fit};
+use crate::posterior::metrics::{Metrics, ScoredPrediction};
+use crate::posterior::mixture::Mixture;
+use crate::posterior::ood::Threshold;
+use crate::progress::{Callback, chain, note, warn};
+
+/// Training images that the feature distributions are fitted on: enough for the covariance of hundreds of features.
+const FEATURE_IMAGES: usize = 10_000;
+/// Images per batch.
+const BATCH: usize = 64;
+/// How a calibration on it is recorded in the model.
+const CALIBRATION_SPLIT: &str = "calibration split of the training data";
+const VALIDATION_SPLIT: &str = "validation split of the training data";
+
+/// Predictions for rows that were not trained on, and their scores.
+pub struct Evaluation {
+    /// `held out`, or `validation` if no rows were held out.
+    pub split: &'static str,
+    /// Ids of the rows.
+    pub ids: Vec<String>,
+    /// Predictions and true values, in the order of the ids.
+    pub scored: Vec<ScoredPrediction>,
+    /// Their scores.
+    pub metrics: Metrics,
+}
+
+/// The model of a training that has ended, and the data that it was trained on.
+///
+/// # Errors
+/// A member without usable weights; the device was lost. That the model cannot be calibrated is only a warning.
+pub fn finish(
+    mut trainer: Trainer,
+    prepared: &Prepared,
+    device: &Device,
+    progress: &Callback,
+) -> Result<(Model, Dataset), Error> {
+    let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = trainer.members()?.into_iter().unzip();
+    let mut model = Model {
+        network: trainer.network.clone(),
+        members,
+        about: About {
+            label: prepared.label.clone(),
+            bands: prepared.bands.clone(),
+            pixel_scale: prepared.pixel_scale,
+            preset: prepared.preset.clone(),
+            stretch: prepared.stretch.clone(),
+            sky: prepared.sky.clone(),
+            training: summary(&trainer.options, prepared, summaries, device),
+            calibration: None,
+            ood: None,
+        },
+    };
+    let data = trainer.into_data()?;
+    if let Err(error) = fit_features(&mut model, &data.train, device) {
+        let error = chain(&error);
+        warn(
+            progress,
+            &format!("the model cannot recognise out-of-distribution images: {error}"),
+        );
+    }
+    if let Err(error) = calibrate(&mut model, &prepared.calibration, &data.validation, device) {
+        let error = chain(&error);
+        warn(progress, &format!("the model is not calibrated: {error}"));
+    }
+    Ok((model, data))
+}
+
+fn summary(t: &TrainOptions, prepared: &Prepared, members: Vec<MemberSummary>, device: &Device) -> TrainingSummary {
+    let counts = prepared.counts;
+    TrainingSummary {
+        rows: counts.all(),
+        train: counts.train,
+        validation: counts.validation,
+        held_out: counts.held_out,
+        calibration: counts.calibration,
+        epochs: t.epochs,
+        batch: t.batch.min(counts.train),
+        seed: t.seed,
+        learning_rate: f64::from(t.learning_rate),
+        device: device.name(),
+        date: utc_now(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        options: t.switched_on(),
+        members,
+    }
+}
+
+/// Scores the model on the rows held out, or on the validation rows if there are none; `None` without either.
+///
+/// # Errors
+/// A prediction that is not finite; the device was lost.
+pub fn evaluate(
+    model: &Model,
+    prepared: &Prepared,
+    validation: &Examples,
+    device: &Device,
+    progress: &Callback,
+) -> Result<Option<Evaluation>, Error> {
+    let (split, ids, examples) = match prepared.counts.held_out {
+        0 => ("validation", &prepared.validation_ids, validation),
+        _ => ("held out", &prepared.held_out_ids, &prepared.held_out),
+    };
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let predictions = predict(model, examples, device)?;
+    warn_if_constant(model, &predictions, progress);
+    let score = |calibration: Option<&Calibration>| {
+        let rows = predictions.iter().zip(&examples.labels);
+        rows.map(|(p, &truth)| {
+            Ok(ScoredPrediction::new(
+                truth,
+                &PredictiveDistribution::new(p, calibration)?,
+            ))
+        })
+        .collect::<Result<Vec<ScoredPrediction>, Error>>()
+    };
+    let scored = score(model.about.calibration.as_ref())?;
+    let metrics = Metrics::new(&scored)?;
+    if model.about.calibration.is_some() {
+        note_coverage(&Metrics::new(&score(None)?)?, &metrics, split, progress);
+    }
+    Ok(Some(Evaluation {
+        split,
+        ids: ids.clone(),
+        scored,
+        metrics,
+    }))
+}
+
+/// The members' predictions in the label's unit.
+fn predict(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<MemberPredictions>, Error> {
+    let batch = examples.labels.len().min(BATCH);
+    let mut ensemble = Ensemble::of_members(device, &model.network, &model.members, batch)?;
+    let label = &model.about.label;
+    let predictions = ensemble.predict(&examples.images)?;
+    Ok(predictions
+        .iter()
+        .map(|p| p.in_units(label.scale, label.shift))
+        .collect())
+}
+
+/// Fits the distribution of the training images among each member's features.
+fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<(), Error> {
+    let image = model.network.input_shape().len();
+    let images = &train.images[..train.images.len().min(FEATURE_IMAGES * image)];
+    let mut ensemble = Ensemble::of_members(device, &model.network, &model.members, BATCH)?;
+    let clouds = ensemble.clouds(images)?.into_iter().flatten();
+    for (member, cloud) in model.members.iter_mut().zip(clouds) {
+        member.cloud = Some(cloud);
+    }
+    Ok(())
+}
+
+/// Fits the calibration factors and the out-of-distribution threshold on the rows kept for them; without such rows, only
+/// the threshold, on the validation rows.
+fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, device: &Device) -> Result<(), Error> {
+    let scores = |predictions: &[MemberPredictions]| predictions.iter().filter_map(|p| p.ood_score).collect();
+    if examples.labels.is_empty() {
+        if !validation.labels.is_empty() {
+            let predictions = predict(model, validation, device)?;
+            model.about.ood = Threshold::new(scores(&predictions), VALIDATION_SPLIT);
+        }
+        return Ok(());
+    }
+    let predictions = predict(model, examples, device)?;
+    model.about.ood = Threshold::new(scores(&predictions), CALIBRATION_SPLIT);
+    let rows = predictions.iter().zip(&examples.labels);
+    let rows: Vec<(Mixture, f64)> = rows
+        .map(|(p, &truth)| Ok((p.mixture()?, truth)))
+        .collect::<Result<_, Error>>()?;
+    model.about.calibration = Some(Calibration {
+        map: fit(Method::Factors, &rows)?,
+        record: Record::new(CALIBRATION_SPLIT, rows.len(), utc_now()),
+    });
+    Ok(())
+}
+
+fn note_coverage(raw: &Metrics, calibrated: &Metrics, split: &str, progress: &Callback) {
+    let message = format!(
+        "coverage of the 68.3 and 95.4 % intervals on the {split} images: {:.1} and {:.1} % before calibration, \
+         {:.1} and {:.1} % after",
+        100.0 * raw.coverage_683,
+        100.0 * raw.coverage_954,
+        100.0 * calibrated.coverage_683,
+        100.0 * calibrated.coverage_954
+    );
+    note(progress, &message);
+}
+
+/// A member whose prediction does not depend on the image has learnt nothing, although its loss may be finite.
+fn warn_if_constant(model: &Model, predictions: &[MemberPredictions], progress: &Callback) {
+    for (m, member) in model.members.iter().enumerate() {
+        let same = |a: &MemberPredictions, b: &MemberPredictions| a.mu[m] == b.mu[m] && a.var[m] == b.var[m];
+        if predictions.len() > 1 && predictions.windows(2).all(|pair| same(&pair[0], &pair[1])) {
+            let message = format!(
+                "member {} makes the same prediction for every image: it has learnt nothing from them. \
+                 Use a lower learning rate, train longer, or check the images for extreme values",
+                member.number
+            );
+            warn(progress, &message);
+        }
+    }
+}

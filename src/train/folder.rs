@@ -1,0 +1,188 @@
+//! The files of a run: `run.toml`, `log.csv`, `checkpoint.safetensors`, and at the end `model.safetensors` with its plots
+//! and predictions.
+
+use super::checkpoint::Checkpoint;
+use super::error::Error;
+use super::finish::Evaluation;
+use super::history::write_log;
+use super::options::RunOptions;
+use super::trainer::Trainer;
+use crate::files;
+use crate::likelihood::Likelihood;
+use crate::model::Model;
+use crate::plot::predicted_vs_true::predicted_vs_true;
+use crate::plot::svg::write_svg;
+use crate::plot::training_curves::{MemberCurves, training_curves};
+use crate::progress::{EpochRecord, MemberEpoch};
+use crate::survey::infer_table::{InferRow, InferTable};
+use crate::survey::table::{ColumnType, TableWriter};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Time between two checkpoints: what a run that is killed loses at most.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
+
+const RUN: &str = "run.toml";
+const LOG: &str = "log.csv";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const MODEL: &str = "model.safetensors";
+
+/// The folder of a run.
+pub struct RunFolder {
+    path: PathBuf,
+    last_checkpoint: Instant,
+}
+
+impl RunFolder {
+    /// The folder at `path`, which must exist.
+    pub fn new(path: &Path) -> RunFolder {
+        RunFolder {
+            path: path.into(),
+            last_checkpoint: Instant::now(),
+        }
+    }
+
+    /// Where the model is, or will be.
+    pub fn model(&self) -> PathBuf {
+        self.path.join(MODEL)
+    }
+
+    /// Where the checkpoint is, or will be.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join(CHECKPOINT)
+    }
+
+    /// Writes `run.toml`.
+    ///
+    /// # Errors
+    /// Those of [`files::write_atomic`].
+    pub fn write_options(&self, options: &RunOptions) -> Result<(), Error> {
+        let text = toml::to_string(options).map_err(|error| Error::Encode {
+            what: "the options of the run",
+            source: error.into(),
+        })?;
+        let path = self.path.join(RUN);
+        Ok(files::write_atomic(&path, |file| file.write_all(text.as_bytes()))?)
+    }
+
+    /// Reads `run.toml`.
+    ///
+    /// # Errors
+    /// There is no such file, or it is damaged.
+    pub fn read_options(&self) -> Result<RunOptions, Error> {
+        let path = self.path.join(RUN);
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::NoRun {
+            path: path.clone(),
+            folder: self.path.clone(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|error| Error::RunFile {
+            path,
+            source: error.into(),
+        })
+    }
+
+    /// Reads the checkpoint; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::read`].
+    pub fn read_checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        let path = self.checkpoint();
+        path.exists().then(|| Checkpoint::read(&path)).transpose()
+    }
+
+    /// Whether it is time for another checkpoint.
+    pub fn checkpoint_due(&self) -> bool {
+        self.last_checkpoint.elapsed() > CHECKPOINT_INTERVAL
+    }
+
+    /// Writes the checkpoint.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::write`]; the device was lost.
+    pub fn write_checkpoint(&mut self, trainer: &mut Trainer) -> Result<(), Error> {
+        trainer.checkpoint()?.write(&self.checkpoint())?;
+        self.last_checkpoint = Instant::now();
+        Ok(())
+    }
+
+    /// Writes `log.csv`.
+    ///
+    /// # Errors
+    /// Those of [`write_log`].
+    pub fn write_log(&self, history: &[EpochRecord]) -> Result<(), Error> {
+        write_log(&self.path.join(LOG), history)
+    }
+
+    /// Writes the model.
+    ///
+    /// # Errors
+    /// Those of [`Model::write`].
+    pub fn write_model(&self, model: &Model) -> Result<(), Error> {
+        Ok(model.write(self.model())?)
+    }
+
+    /// Plots the losses of all epochs.
+    ///
+    /// # Errors
+    /// The plot cannot be drawn or written.
+    pub fn plot_history(&self, history: &[EpochRecord]) -> Result<(), Error> {
+        let members = history.first().map_or(0, |epoch| epoch.members.len());
+        let curve = |m: usize, value: fn(&MemberEpoch) -> Option<f64>| {
+            let values = history.iter().map(|epoch| value(&epoch.members[m]));
+            values.map(|value| value.unwrap_or(f64::NAN)).collect()
+        };
+        let curves: Vec<MemberCurves> = (0..members)
+            .map(|m| MemberCurves {
+                train_nll: curve(m, |e| e.train_nll),
+                val_nll: curve(m, |e| e.val_nll),
+                val_rmse: curve(m, |e| e.val_rmse),
+            })
+            .collect();
+        let svg = training_curves(&curves)?;
+        Ok(write_svg(&self.path.join("training_curves.svg"), &svg)?)
+    }
+
+    /// Writes the plot and the table of predictions for rows that were not trained on.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), Error> {
+        let Evaluation {
+            split,
+            ids,
+            scored,
+            metrics,
+        } = evaluation;
+        let title = format!("{} objects, {split}", scored.len());
+        write_svg(
+            &self.path.join("predicted_vs_true.svg"),
+            &predicted_vs_true(&title, scored, metrics)?,
+        )?;
+        let table = InferTable {
+            id: ColumnType::of_texts(ids.iter().map(String::as_str)),
+            ra_dec: false,
+            members: 0,
+            likelihood: Likelihood::default(),
+            pass_through: vec![("true_theta_e".into(), ColumnType::F64)],
+        };
+        let path = self.path.join(format!("{}.csv", split.replace(' ', "_")));
+        let mut writer = TableWriter::create(&path, table.columns())?;
+        for (id, object) in ids.iter().zip(scored) {
+            let truth = object.truth.to_string();
+            writer.push(&table.row(&InferRow {
+                id,
+                ra_dec: None,
+                prediction: object.prediction,
+                ood_score: None,
+                flags: 0,
+                mu: &[],
+                var: &[],
+                pass_through: &[&truth],
+            }))?;
+        }
+        writer.finish()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! Labelled images, read from a folder or given in memory.
+
+use super::error::Error;
+use crate::survey::audit::near_edge_warning;
+use crate::survey::{Audit, Cutout, ImageFolder};
+
+/// Labelled images in memory.
+#[derive(Clone, Debug)]
+pub struct LabelledImages<'a> {
+    /// Raw flux, (N, height, width, channels) with the channel fastest. Masked pixels are NaN, infinite, or exactly 100,
+    /// as in the Lens Finding Challenge.
+    pub images: &'a [f32],
+    /// Height, width and channels.
+    pub shape: [usize; 3],
+    /// Einstein radius of each image, arcsec.
+    pub labels: &'a [f64],
+    /// Name of each channel.
+    pub bands: Vec<String>,
+    /// Arcsec per pixel, if known; `infer` flags rings that may extend beyond the cutout by it.
+    pub pixel_scale: Option<f64>,
+}
+
+impl<'a> LabelledImages<'a> {
+    /// Images whose channels are called `band1`, `band2`, ..., and whose pixel scale is not known.
+    pub fn new(images: &'a [f32], shape: [usize; 3], labels: &'a [f64]) -> LabelledImages<'a> {
+        LabelledImages {
+            images,
+            shape,
+            labels,
+            bands: (1..=shape[2]).map(|band| format!("band{band}")).collect(),
+            pixel_scale: None,
+        }
+    }
+}
+
+/// Labelled cutouts, cropped and masked but not stretched, and what is known about them.
+pub struct LabelledCutouts {
+    pub cutouts: Vec<Cutout>,
+    /// One per cutout.
+    pub ids: Vec<String>,
+    /// Arcsec, one per cutout.
+    pub labels: Vec<f64>,
+    /// Name of each channel.
+    pub bands: Vec<String>,
+    /// Arcsec per pixel.
+    pub pixel_scale: Option<f64>,
+    /// Name of the survey preset.
+    pub preset: Option<String>,
+    /// Name of the label's column.
+    pub label: String,
+    /// Definition of the Einstein radius that the labels follow, if it is known.
+    pub definition: Option<String>,
+    /// Information for the user.
+    pub notes: Vec<String>,
+    /// What may make the result wrong.
+    pub warnings: Vec<String>,
+}
+
+impl LabelledCutouts {
+    /// All objects of a source, which must be labelled, and their cutouts.
+    pub fn of_source(source: &ImageFolder, cutouts: Vec<Cutout>) -> LabelledCutouts {
+        let mut warnings = source.warnings.clone();
+        warnings.extend(audit(&cutouts, &source.bands, source.pixel_scale));
+        let label = |cutout: &Cutout| cutout.theta_e.expect("an object of a labelled source");
+        LabelledCutouts {
+            ids: source.objects.iter().map(|object| object.id.clone()).collect(),
+            labels: cutouts.iter().map(label).collect(),
+            cutouts,
+            bands: source.bands.clone(),
+            pixel_scale: source.pixel_scale,
+            preset: source.preset.map(|preset| preset.name.into()),
+            label: source.label.clone().unwrap_or_else(|| "theta_e".into()),
+            definition: source.preset.map(|preset| preset.label.into()),
+            notes: vec![source.dropped.to_string()],
+            warnings,
+        }
+    }
+
+    /// Images in memory, whose ids are their places, from 0.
+    ///
+    /// # Errors
+    /// Arrays whose lengths do not fit each other; labels that are not positive.
+    pub fn of_images(data: &LabelledImages) -> Result<LabelledCutouts, Error> {
+        let image: usize = data.shape.iter().product();
+        for (what, found, expected) in [
+            ("image values", data.images.len(), data.labels.len() * image),
+            ("bands", data.bands.len(), data.shape[2]),
+        ] {
+            if found != expected {
+                return Err(Error::ArrayLength { what, found, expected });
+            }
+        }
+        let ids: Vec<String> = (0..data.labels.len()).map(|i| i.to_string()).collect();
+        for (object, &label) in ids.iter().zip(data.labels) {
+            if !(label.is_finite() && label > 0.0) {
+                return Err(Error::Label {
+                    object: object.clone(),
+                    label,
+                    reason: "a positive number is needed",
+                });
+            }
+        }
+        let cutout = |(id, image): (&String, &[f32])| Cutout::of_image(id.clone(), data.shape, image);
+        let images = data.images.chunks_exact(image.max(1));
+        let cutouts: Vec<Cutout> = ids.iter().zip(images).map(cutout).collect();
+        let [height, width, _] = data.shape;
+        let mut warnings = Vec::from_iter(near_edge_warning(data.labels, height.min(width), data.pixel_scale));
+        warnings.extend(audit(&cutouts, &data.bands, data.pixel_scale));
+        Ok(LabelledCutouts {
+            cutouts,
+            ids,
+            labels: data.labels.to_vec(),
+            bands: data.bands.clone(),
+            pixel_scale: data.pixel_scale,
+            preset: None,
+            label: "theta_e".into(),
+            definition: None,
+            notes: vec![],
+            warnings,
+        })
+    }
+}
+
+fn audit(cutouts: &[Cutout], bands: &[String], pixel_scale: Option<f64>) -> Vec<String> {
+    let mut audit = Audit::new(bands, pixel_scale);
+    cutouts.iter().for_each(|cutout| audit.observe(cutout));
+    audit.warnings()
+}

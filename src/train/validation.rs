@@ -1,0 +1,199 @@
+//! The end of an epoch: validation, each member's best weights, early stopping; and the trained members.
+
+use super::checkpoint::Best;
+use super::error::Error;
+use super::initial::remove_initial;
+use super::trainer::Trainer;
+use crate::likelihood::{Component, Likelihood, loss_to_nll};
+use crate::model::{Member, MemberSummary};
+use crate::plan::{log, state};
+use crate::posterior::MemberPredictions;
+use crate::progress::{EpochRecord, MemberEpoch};
+
+/// A member's best weights are chosen from this step on, or from half of a run shorter than twice as long: the running
+/// statistics follow the weights with a memory of a hundred steps.
+const SETTLED: usize = 300;
+
+impl Trainer {
+    /// Weights and running statistics of all members as an inference pass takes them: moving averages if there are any,
+    /// without the initial values of the statistics.
+    fn weights(&mut self) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        let mut params: Vec<f32> = bytemuck::cast_vec(self.engine.read(self.params)?);
+        let mut stats: Vec<f32> = bytemuck::cast_vec(self.engine.read(self.stats)?);
+        let counters = self.engine.read(self.io.state)?;
+        let averages: Option<Vec<f32>> = match self.io.average {
+            Some(average) => Some(bytemuck::cast_vec(self.engine.read(average)?)),
+            None => None,
+        };
+        let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        let rows = params.chunks_exact_mut(p).zip(stats.chunks_exact_mut(s));
+        for (m, (params, stats)) in rows.enumerate() {
+            let taken = counters[m * state::WORDS + state::TAKEN];
+            if taken == 0 {
+                continue;
+            }
+            let mut initial = self.state.initial[m].in_statistics();
+            if let Some(averages) = &averages {
+                let decay = f64::from(self.options.ema);
+                initial = self.state.initial[m].in_average(taken, decay);
+                // The average started at 0, which still has this weight.
+                let zero = decay.powi(taken as i32);
+                let row = averages[m * (p + s)..][..p + s].iter();
+                let values = row.map(|a| (f64::from(*a) / (1.0 - zero)) as f32);
+                for (to, value) in params.iter_mut().chain(&mut *stats).zip(values) {
+                    *to = value;
+                }
+            }
+            remove_initial(&self.layout, stats, initial);
+        }
+        Ok((params, stats))
+    }
+
+    /// Losses of the epoch's steps and of the validation rows; keeps weights that are better than before.
+    pub(super) fn validate(&mut self, seconds: f64) -> Result<EpochRecord, Error> {
+        let (params, stats) = self.weights()?;
+        self.ensemble.set_weights(&params, &stats)?;
+        let predictions = self.ensemble.predict(&self.data.validation.images)?;
+        let epoch = self.state.epoch + 1;
+        let total = self.options.epochs * self.steps();
+        let settled = epoch * self.steps() >= SETTLED.min(total / 2);
+        let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        let to_nll = self.loss_to_nll();
+        let mut members = Vec::new();
+        for (m, &member) in self.options.members.iter().enumerate() {
+            let logged: Vec<&[f32]> = self.state.logged[m].chunks_exact(log::WIDTH).collect();
+            let (val_nll, val_rmse) = self.score(&predictions, m);
+            let old = self.state.best[m];
+            let best = settled && val_nll.is_some_and(|nll| old.is_none_or(|best| nll < best.nll));
+            // Without validation rows the last weights are used.
+            let last = self.data.validation.labels.is_empty() && epoch == self.options.epochs;
+            if best || last {
+                self.best_params[m * p..][..p].copy_from_slice(&params[m * p..][..p]);
+                self.best_stats[m * s..][..s].copy_from_slice(&stats[m * s..][..s]);
+            }
+            if let (true, Some(nll), Some(rmse)) = (best, val_nll, val_rmse) {
+                self.state.best[m] = Some(Best { epoch, nll, rmse });
+            }
+            let verdicts = |v: u32| logged.iter().filter(|row| row[log::VERDICT] as u32 == v).count();
+            members.push(MemberEpoch {
+                member,
+                train_nll: mean(&logged, log::LOSS).map(|loss| loss + to_nll),
+                train_rmse: mean(&logged, log::SQUARED_ERROR).map(|square| square.sqrt() * self.data.scale),
+                val_nll,
+                val_rmse,
+                gradient_norm: mean(&logged, log::NORM),
+                skipped: verdicts(state::SKIP) + verdicts(state::RESTORE),
+                restored: verdicts(state::RESTORE),
+                best: best || last,
+            });
+        }
+        self.stop_early(epoch)?;
+        let last_step = self.state.logged[0].chunks_exact(log::WIDTH).last();
+        Ok(EpochRecord {
+            epoch,
+            learning_rate: last_step.map_or(0.0, |row| f64::from(row[log::RATE])),
+            seconds,
+            members,
+        })
+    }
+
+    /// What to add to a loss in scaled labels to get -ln p of the label, averaged over the training rows.
+    fn loss_to_nll(&self) -> f64 {
+        let likelihood = self.network.heads().likelihood;
+        let constant = loss_to_nll(likelihood, self.data.scale);
+        match likelihood {
+            Likelihood::Gaussian | Likelihood::StudentT => constant,
+            Likelihood::LogNormal => {
+                // Of all rows; an epoch leaves a few out.
+                let labels = &self.data.train.labels;
+                constant + labels.iter().map(|y| y.ln()).sum::<f64>() / labels.len() as f64
+            }
+        }
+    }
+
+    /// Ends the training of members that have not improved for `patience` epochs: they take no more steps, which does not
+    /// affect the others.
+    fn stop_early(&mut self, epoch: usize) -> Result<(), Error> {
+        let patience = self.options.patience;
+        let best = self.state.best.iter();
+        let stopped: Vec<bool> = best
+            .map(|best| patience > 0 && best.is_some_and(|best| epoch >= best.epoch + patience))
+            .collect();
+        if stopped == self.state.stopped {
+            return Ok(());
+        }
+        let mut counters = self.engine.read(self.io.state)?;
+        for (words, stopped) in counters.chunks_exact_mut(state::WORDS).zip(&stopped) {
+            words[state::FROZEN] = (*stopped).into();
+        }
+        self.state.stopped = stopped;
+        self.engine.write(self.io.state, &counters)?;
+        Ok(())
+    }
+
+    /// Validation nll and RMSE of a member, in the label's unit; `None` unless all of its predictions are finite.
+    fn score(&self, predictions: &[MemberPredictions], member: usize) -> (Option<f64>, Option<f64>) {
+        let n = predictions.len() as f64;
+        let (mut nll, mut square) = (0.0, 0.0);
+        for (scaled, label) in predictions.iter().zip(&self.data.validation.labels) {
+            let prediction = scaled.in_units(self.data.scale, self.data.shift);
+            let (mean, var) = (prediction.mu[member], prediction.var[member]);
+            nll += Component::new(prediction.likelihood, mean, var).map_or(f64::NAN, |c| -c.log_pdf(*label)) / n;
+            square += (label - mean).powi(2) / n;
+        }
+        let finite = |v: f64| (!predictions.is_empty() && v.is_finite()).then_some(v);
+        (finite(nll), finite(square.sqrt()))
+    }
+
+    /// The trained members: each with its best weights, or its last if none were ever best.
+    ///
+    /// # Errors
+    /// A member that never took a step, or whose weights are not finite.
+    pub fn members(&mut self) -> Result<Vec<(Member, MemberSummary)>, Error> {
+        let (params, stats) = self.weights()?;
+        let counters = self.engine.read(self.io.state)?;
+        let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        let mut members = Vec::new();
+        for (m, &number) in self.options.members.iter().enumerate() {
+            let words = &counters[m * state::WORDS..][..state::WORDS];
+            let best = self.state.best[m];
+            let kept = best.is_some() || self.data.validation.labels.is_empty() && self.is_done();
+            let (params, stats) = match kept {
+                true => (&self.best_params, &self.best_stats),
+                false => (&params, &stats),
+            };
+            let member = Member {
+                number,
+                params: params[m * p..][..p].to_vec(),
+                stats: stats[m * s..][..s].to_vec(),
+                cloud: None,
+            };
+            if words[state::TAKEN] == 0 {
+                let steps = words[state::SKIPPED];
+                return Err(Error::NoStepTaken { member: number, steps });
+            }
+            if !member.params.iter().chain(&member.stats).all(|v| v.is_finite()) {
+                return Err(Error::WeightsNotFinite { member: number });
+            }
+            let summary = MemberSummary {
+                number,
+                best_epoch: best.map_or(self.state.epoch, |best| best.epoch),
+                nll: best.map(|best| best.nll),
+                rmse: best.map(|best| best.rmse),
+                steps: u64::from(words[state::TAKEN]),
+                skipped: u64::from(words[state::SKIPPED]),
+                restored: u64::from(words[state::RESTORED]),
+            };
+            members.push((member, summary));
+        }
+        Ok(members)
+    }
+}
+
+/// Mean of one column of the log over the steps that were taken; `None` if it is not finite.
+fn mean(logged: &[&[f32]], column: usize) -> Option<f64> {
+    let taken = |row: &&&[f32]| row[log::VERDICT] as u32 % state::KEEP == state::TAKE;
+    let values: Vec<f64> = logged.iter().filter(taken).map(|row| f64::from(row[column])).collect();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    mean.is_finite().then_some(mean)
+}

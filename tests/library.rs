@@ -1,0 +1,242 @@
+//! The library on images in memory does what the program does on files.
+
+mod common;
+
+use common::{IMAGE, bits, options, rings, says, tiny, write_stack};
+use lensgpu::device::Device;
+use lensgpu::infer::{InferOptions, infer};
+use lensgpu::survey::ImageFolderOptions;
+use lensgpu::train::run::{RunEnd, begin};
+use lensgpu::train::{DataOptions, Examples, RunOptions};
+use lensgpu::{
+    Event, LabelledImages, Model, Network, Passes, Phase, Predictor, Start, TrainError, TrainOptions, ignore_events,
+    train_arrays,
+};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Lenses with a masked pixel here and there.
+fn lenses(count: usize, seed: u64) -> Examples {
+    let mut lenses = rings(count, seed, IMAGE);
+    lenses.images.iter_mut().step_by(997).for_each(|v| *v = f32::NAN);
+    lenses.images.iter_mut().skip(5).step_by(1009).for_each(|v| *v = 100.0);
+    lenses
+}
+
+fn train_options() -> TrainOptions {
+    TrainOptions {
+        calibration: 0.3,
+        hold_out: 20,
+        ..options([0, 2], 3)
+    }
+}
+
+/// A run on a stack of these images.
+fn trained_on_files(dir: &Path, lenses: &Examples) -> Model {
+    write_stack(dir, lenses, IMAGE);
+    let options = RunOptions {
+        lensgpu: "test".into(),
+        data: DataOptions {
+            dir: dir.into(),
+            preset: None,
+            images: None,
+            bands: None,
+            label: None,
+            catalogue: None,
+            id_column: None,
+            crop: None,
+            flux_scale: 1.0,
+            pixel_scale: None,
+        },
+        simulate: None,
+        from: None,
+        training: train_options(),
+        network: Network {
+            input: vec![],
+            layers: vec![],
+        },
+    };
+    let network = |_: &[usize]| Ok(tiny());
+    let end = begin(&dir.join("run"), options, network, &Device::Cpu, &ignore_events).unwrap();
+    let RunEnd::Complete { model, metrics } = end else {
+        panic!("nobody stops it")
+    };
+    assert_eq!(metrics.unwrap().0, "held out");
+    Model::read(model).unwrap()
+}
+
+#[test]
+fn training_on_arrays_gives_the_model_of_a_run_on_files_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let lenses = lenses(200, 1);
+    let mut on_files = trained_on_files(dir.path(), &lenses);
+    let data = LabelledImages::new(&lenses.images, IMAGE, &lenses.labels);
+    let network = tiny();
+    let trained = train_arrays(
+        &data,
+        Start::Network(&network),
+        &train_options(),
+        &Device::Cpu,
+        &ignore_events,
+    )
+    .unwrap();
+    let mut in_memory = trained.model;
+    assert_eq!(trained.metrics.unwrap().n, 20);
+    for model in [&mut on_files, &mut in_memory] {
+        model.about.training.date.clear();
+        let calibration = model.about.calibration.as_mut().expect("60 rows to calibrate on");
+        calibration.record.date.clear();
+    }
+    for (a, b) in on_files.members.iter().zip(&in_memory.members) {
+        assert_eq!(bits(&a.params), bits(&b.params), "member {}", a.number);
+    }
+    assert_eq!(on_files, in_memory);
+
+    let path = dir.path().join("again.safetensors");
+    in_memory.write(&path).unwrap();
+    assert_eq!(Model::read(&path).unwrap(), in_memory);
+}
+
+#[test]
+fn a_predictor_gives_the_predictions_and_flags_of_infer() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = trained_on_files(dir.path(), &lenses(200, 1));
+    let mut test = lenses(30, 7);
+    let image: usize = IMAGE.iter().product();
+    test.images[3 * image..4 * image].iter_mut().for_each(|v| *v *= 100.0);
+    test.images[5 * image..6 * image].fill(f32::NAN);
+    let folder = dir.path().join("test");
+    std::fs::create_dir(&folder).unwrap();
+    write_stack(&folder, &test, IMAGE);
+    for all_views in [false, true] {
+        let passes = Passes { batch: 16, all_views };
+        let output = dir.path().join("out.csv");
+        let options = InferOptions {
+            images: ImageFolderOptions {
+                require_labels: false,
+                ..ImageFolderOptions::new(&folder)
+            },
+            output: output.clone(),
+            member_columns: false,
+            truth: None,
+            passes,
+        };
+        infer(&model, &Device::Cpu, &options, &ignore_events).unwrap();
+        let mut predictor = Predictor::with_passes(model.clone(), &Device::Cpu, passes).unwrap();
+        let predictions = predictor.predict(&test.images).unwrap();
+        let (_, rows) = common::program::table(&output);
+        assert_eq!((rows.len(), predictions.len()), (30, 30));
+        for (row, image) in rows.iter().zip(&predictions) {
+            let p = image.prediction;
+            for (column, value) in [
+                ("theta_e", p.theta_e),
+                ("sigma", p.sigma),
+                ("sigma_epistemic", p.sigma_epistemic),
+                ("q16", p.quantiles[1]),
+                ("q97_5", p.quantiles[4]),
+                ("ood_score", image.ood_score.unwrap()),
+                ("flags", f64::from(image.flags)),
+            ] {
+                let written: f64 = row[column].parse().unwrap();
+                assert!(
+                    (written - value).abs() <= 1e-6 * value.abs(),
+                    "{column}: {written} {value}"
+                );
+            }
+        }
+        assert_ne!(predictions[3].flags & lensgpu::flags::SKY, 0);
+        assert_ne!(predictions[5].flags & lensgpu::flags::MASKED, 0);
+        assert!(
+            predictions[5].prediction.theta_e.is_finite(),
+            "masked pixels count as sky"
+        );
+    }
+    let half = Predictor::new(model, &Device::Cpu)
+        .unwrap()
+        .predict(&test.images[..image / 2]);
+    says(&half.unwrap_err().to_string(), &["12x11x2"]);
+}
+
+#[test]
+fn a_model_is_fine_tuned_in_memory_with_its_stretch_and_scale() {
+    let lenses = lenses(60, 1);
+    let data = LabelledImages::new(&lenses.images, IMAGE, &lenses.labels);
+    let network = tiny();
+    let train = |start, epochs| {
+        let options = TrainOptions {
+            epochs,
+            ..options([0, 2], 2)
+        };
+        train_arrays(&data, start, &options, &Device::Cpu, &ignore_events)
+            .unwrap()
+            .model
+    };
+    let first = train(Start::Network(&network), 2);
+    let tuned = train(Start::Model(&first), 1);
+    assert_eq!(tuned.about.stretch, first.about.stretch);
+    assert_eq!(tuned.about.label, first.about.label);
+    assert_ne!(tuned.members[0].params, first.members[0].params);
+}
+
+#[test]
+fn progress_is_reported_in_order_and_can_stop_a_training() {
+    let lenses = lenses(60, 1);
+    let data = LabelledImages::new(&lenses.images, IMAGE, &lenses.labels);
+    let network = tiny();
+    let events = Mutex::new(Vec::new());
+    let stop_after = |epochs: usize| {
+        let events = &events;
+        move |event: Event| {
+            let text = match event {
+                Event::Note(_) => "note".to_string(),
+                Event::Warning(message) => format!("warning: {message}"),
+                Event::Advanced {
+                    phase: Phase::Training,
+                    done,
+                    total,
+                } => {
+                    assert!(done <= total);
+                    return ControlFlow::Continue(());
+                }
+                Event::Epoch { record, .. } if record.epoch == epochs => return ControlFlow::Break(()),
+                Event::Epoch { record, .. } => format!("epoch {}", record.epoch),
+                event => panic!("{event:?}"),
+            };
+            events.lock().unwrap().push(text);
+            ControlFlow::Continue(())
+        }
+    };
+    let train = |progress: &lensgpu::Callback| {
+        let start = Start::Network(&network);
+        train_arrays(&data, start, &options([0], 4), &Device::Cpu, progress)
+    };
+    let stopped = train(&stop_after(3)).unwrap_err();
+    assert!(matches!(stopped, TrainError::Stopped { epochs: 3 }), "{stopped}");
+    let events = std::mem::take(&mut *events.lock().unwrap());
+    assert_eq!(events[0], "note");
+    says(&events[1], &["warning: only 54 rows to train on"]);
+    assert_eq!(events[2..], ["epoch 1", "epoch 2"]);
+}
+
+#[test]
+fn arrays_that_do_not_fit_are_refused() {
+    let lenses = lenses(10, 1);
+    let network = tiny();
+    let refused = |images: &[f32], shape, labels: &[f64]| {
+        let data = LabelledImages::new(images, shape, labels);
+        let start = Start::Network(&network);
+        train_arrays(&data, start, &options([0], 1), &Device::Cpu, &ignore_events)
+            .unwrap_err()
+            .to_string()
+    };
+    let Examples { images, labels } = &lenses;
+    says(&refused(images, IMAGE, &labels[1..]), &["image values", "are needed"]);
+    says(
+        &refused(images, [11, 12, 2], labels),
+        &["the network takes images of [12, 11, 2]"],
+    );
+    let mut wrong = labels.clone();
+    wrong[3] = f64::NAN;
+    says(&refused(images, IMAGE, &wrong), &["object 3", "NaN"]);
+}
