@@ -228,7 +228,7 @@ fn errors_name_the_problem() {
         ),
         (
             "in.csv --z-lens z_l --z-source z_s -o out.parquet",
-            "out.parquet: tables are written as CSV or FITS",
+            "out.parquet: cannot write",
         ),
         (
             "in.csv --z-lens z_l --z-source z_s -o none/out.csv",

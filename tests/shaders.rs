@@ -328,7 +328,7 @@ fn the_plans_ask_for_every_operation() {
         .iter()
         .flat_map(|(_, plan)| plan.ops.iter().map(Op::name))
         .collect();
-    assert_eq!(names.len(), 26, "{names:?}");
+    assert_eq!(names.len(), 25, "{names:?}");
 }
 
 /// Neither a plan nor its lowering is told how many members there are, so a step of 20 takes the dispatches of one.
