@@ -638,7 +638,7 @@ fn bad_models_and_outputs_are_named_and_nothing_is_overwritten() {
     fails(
         1,
         &f.line(&format!("{TRAIN} -o {{file/run}}")),
-        &[&f.shown("file/run"), "cannot be made"],
+        &[&f.shown("file/run"), "cannot be created"],
     );
 
     let infer = |model: &str, rest: &str| f.line(&format!("infer {{{model}}} {rest} --device cpu"));

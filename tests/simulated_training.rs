@@ -233,7 +233,7 @@ fn bad_simulation_options_are_refused_before_anything_is_written() {
     fails(
         2,
         &train("--simulate lfc2"),
-        &["'lfc2'", "there are: lfc1-ground, lfc1-space"],
+        &["'lfc2'", "the presets are lfc1-ground, lfc1-space"],
     );
     fails(2, &train("--simulate {none.toml}"), &["none.toml", "cannot read"]);
     fails(
@@ -264,7 +264,7 @@ fn bad_simulation_options_are_refused_before_anything_is_written() {
     fails(
         1,
         &train("--simulate {population.toml} --crop 22"),
-        &["crop of 22", "1 to 21"],
+        &["crop of 22", "21 x 21", "--crop"],
     );
     f.write("dark.toml", POPULATION.replace("lens_share = 1.0", "lens_share = 0"));
     fails(1, &train("--simulate {dark.toml}"), &["lens_share = 0"]);
