@@ -1,19 +1,19 @@
-// Gradient norm, verdict, clip and update of every member: the end of a step.
+// The end of a step: gradient norm, verdict, clip and update of every member.
 //
 // adam_norm     grads (M,P), stats_next (M,S)  ->  partials (M,CHUNKS): largest |g|, sum of (g / largest)^2, 1 if any is not finite
 // adam_verdict  partials, losses, state        ->  state: take, skip or restore; clip factor, step size; a row of the log
-// adam_decay    state                          ->  a kernel of params, where weights decay
+// adam_decay    state                          ->  a kernel of params, if weights decay
 // adam_update   state, grads                   ->  params, stats, m, v, good
 //
 // w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon) (Kingma & Ba 2015, in Keras' form).
 //
-// A member whose loss, gradient or new running statistics are not finite keeps all as it was; after PATIENCE such steps
-// in a row it returns to its last good weights, with a tenth of the learning rate. The host is never asked.
+// A member whose loss, gradient or new running statistics are not finite skips the step; after PATIENCE skipped steps in a
+// row it returns to its last good weights, with a tenth of the learning rate. The host is not involved.
 
 #import shared/finite
 
 #entry adam_norm
-// A workgroup has 4,096 values, a thread 16 of them. The squares are those of g / largest, which cannot overflow.
+// A workgroup reads 4,096 values, 16 per thread. It adds up the squares of g / largest, which cannot overflow.
 @group(0) @binding(0) var<storage, read> grads: array<f32>;
 @group(0) @binding(1) var<storage, read> stats_next: array<f32>;
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>;
@@ -72,7 +72,7 @@ fn adam_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 }
 
 #entry adam_verdict
-// One thread a member: a few dozen values, once a step.
+// One thread per member: a few dozen values per step.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read> loss: array<f32>;
 @group(0) @binding(2) var<storage, read> schedule: array<f32>;
@@ -110,7 +110,7 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     total += second_loss[2u * member];
 #endif
     broken |= !is_finite(total);
-    // Finite gradients too can be more than the second moment holds, unless they are clipped.
+    // Unless they are clipped, even finite gradients can overflow the second moment.
 #if CLIPPED
     broken |= !is_finite(norm);
 #else
@@ -136,7 +136,7 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
             state[at + BIAS2] = 0u;
         }
     } else {
-        // 1 - beta^t by recurrence: no power, no cancellation.
+        // 1 - beta^t by recurrence: without a power and without cancellation.
         let bias1 = (1.0 - BETA1) + BETA1 * real(at + BIAS1);
         let bias2 = (1.0 - BETA2) + BETA2 * real(at + BIAS2);
         state[at + BIAS1] = bitcast<u32>(bias1);
@@ -169,7 +169,7 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
 }
 
 #entry adam_decay
-// A thread has a value of a kernel (Loshchilov & Hutter 2019).
+// Each thread shrinks one value of a kernel (Loshchilov & Hutter 2019).
 @group(0) @binding(0) var<storage, read> state: array<u32>;
 @group(0) @binding(1) var<storage, read_write> params: array<f32>;
 
@@ -183,7 +183,7 @@ fn adam_decay(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 }
 
 #entry adam_update
-// A thread has a trainable value or a running statistic.
+// Each thread updates one trainable value or one running statistic.
 @group(0) @binding(0) var<storage, read> state: array<u32>;
 @group(0) @binding(1) var<storage, read> grads: array<f32>;
 @group(0) @binding(2) var<storage, read> stats_next: array<f32>;

@@ -1,9 +1,9 @@
-// The moving average of weights and running statistics: average += (1 - decay) (value - average), where the step was taken.
+// The moving average of weights and running statistics: average += (1 - decay) (value - average), if the step was taken.
 //
 // state, params (M,P), stats (M,S)  ->  average (M, P + S)
 
 #entry average_weights
-// A thread has a trainable value or a running statistic.
+// Each thread updates one trainable value or one running statistic.
 @group(0) @binding(0) var<storage, read> state: array<u32>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;

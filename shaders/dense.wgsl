@@ -2,17 +2,18 @@
 //
 // dense_product  A (M,ROWS,INNER) x B (M,INNER,COLUMNS)  ->  partials (M,SPLITS,ROWS,COLUMNS), cut along INNER
 // dense_sum      partials  ->  forward      out (M,B,out) = act(x kernel + bias)
-//                              grad_input   dx (M,B,in) = dout kernel^T; GATE: only where x > 0
-//                              grad_weight  dkernel (in,out) = x^T dout, and in one more row of A, all ones, dbias
+//                              grad_input   grad_x (M,B,in) = dout kernel^T; GATE: only where x > 0
+//                              grad_weight  dkernel (in,out) = x^T dout, and dbias from one more row of A, all ones
+//                              ACCUMULATE: gradients are added to what is there
 //
 // |             | A                | B          | ROWS   | INNER | COLUMNS |
 // | forward     | x (B,in)         | kernel     | B      | in    | out     |
 // | grad_input  | dout (B,out)     | kernel^T   | B      | out   | in      |
 // | grad_weight | x^T and ones     | dout       | in + 1 | B     | out     |
 //
-// A workgroup of 64 threads has a tile of 32 x 64, brought to workgroup memory INNER_TILE = 16 deep; a thread has 8 rows
-// x 4 columns in registers: three loads of a vec4 for 32 multiply-adds. Cutting INNER makes work for a GPU where batch
-// and layer are small, and keeps the sums short.
+// A workgroup of 64 threads computes a tile of 32 x 64 and loads 16 values of the inner axis to workgroup memory at a time.
+// Each thread keeps 8 rows x 4 columns in registers: three loads of a vec4 for 32 multiply-adds. Splitting INNER occupies
+// a GPU even if batch and layer are small, and keeps the sums short.
 
 #entry dense_forward dense_grad_input dense_grad_weight
 #let ROW_TILES = (ROWS + 31) / 32
@@ -70,7 +71,7 @@ fn right_or_zero(member: u32, inner: u32, column: u32, end: u32) -> f32 {
 
 fn product(group: vec3<u32>, thread: u32) {
     let member = group.z;
-    // The grid may be a few workgroups too large; those compute the last tile again and store nothing.
+    // The grid may have a few workgroups too many; those compute the last tile again and store nothing.
     let index = group.x + group.y * GRID_X;
     let tile = min(index, ${ROW_TILES * COLUMN_TILES * SPLITS - 1}u);
     let first_column = tile % ${COLUMN_TILES}u * 64u;
@@ -84,7 +85,7 @@ fn product(group: vec3<u32>, thread: u32) {
 #endfor
     for (var inner = split * DEPTH; inner < end; inner += 16u) {
         workgroupBarrier();
-        // Neighbouring threads read neighbouring values of the buffer: along the inner axis or across it.
+        // Neighbouring threads read neighbouring values of the buffer, along the inner axis or across it.
         for (var k = thread; k < 128u; k += 64u) {
 #if LEFT_ALONG
             let i = k % 16u;
@@ -183,7 +184,7 @@ fn dense_forward_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
 }
 
 #entry dense_grad_input_sum
-@group(0) @binding(1) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(1) var<storage, read_write> grad_x: array<f32>;
 #if GATE
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 #endif
@@ -196,7 +197,10 @@ fn dense_grad_input_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_
 #if GATE
         value = select(0.0, value, x[group.z * X_STRIDE + at] > 0.0);
 #endif
-        dx[group.z * ${ROWS * COLUMNS}u + at] = value;
+#if ACCUMULATE
+        value += grad_x[group.z * ${ROWS * COLUMNS}u + at];
+#endif
+        grad_x[group.z * ${ROWS * COLUMNS}u + at] = value;
     }
 }
 

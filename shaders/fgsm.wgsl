@@ -1,10 +1,11 @@
-// The fast gradient sign method: out = x + epsilon[c] sign(dx), sign(0) = 0 (Goodfellow et al. 2015), c the channel.
+// The fast gradient sign method (Goodfellow et al. 2015): out = x + epsilon[c] sign(grad_x), with c the channel.
 //
-// x, dx (M,LEN), bands (rows, C): epsilon as f32, a masked pixel's bits  ->  out (M,LEN); masked pixels stay
+// x, grad_x (M,LEN), bands (rows, C): epsilon as f32, the bits of a masked pixel  ->  out (M,LEN); masked pixels stay as
+// they are, and sign(0) = 0.
 
 #entry fgsm
 @group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> dx: array<f32>;
+@group(0) @binding(1) var<storage, read> grad_x: array<f32>;
 @group(0) @binding(2) var<storage, read> bands: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
@@ -13,10 +14,10 @@ fn fgsm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let at = (group.x + group.y * GRID_X) * 256u + thread;
     if (at < LEN) {
         let k = group.z * LEN + at;
-        let d = dx[k];
+        let d = grad_x[k];
         let c = at % C;
         let value = x[k];
-        // Not sign(), which may turn NaN into a number; 0 and NaN stay what they are.
+        // Not sign(), which may turn NaN into a number; 0 and NaN stay as they are.
         let sign = select(select(d, -1.0, d < 0.0), 1.0, d > 0.0);
         let moved = value + bitcast<f32>(bands[EPSILON * C + c]) * sign;
         out[k] = select(moved, value, bitcast<u32>(value) == bands[MASKED * C + c]);

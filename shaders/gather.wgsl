@@ -1,9 +1,9 @@
-// Each member's own mini-batch out of the pool that all share, with its own flips, shifts and noise.
+// The mini-batch of each member from the pool that all members share, with its own flips, shifts and noise.
 //
 // pool (N,H,W,C), labels (N), draws (M, steps, B) as image | code << 28, state (M, words)  ->  x (M,B,H,W,C), y (M,B)
 //
-// A thread copies a pixel. Code bit 2 swaps rows and columns (only where H = W), bit 1 turns rows round, bit 0 columns.
-// Pixels that a shift brings in are masked ones; noise is added to what is not masked.
+// Each thread copies one pixel. Bit 2 of the code swaps rows and columns (only if H = W), bit 1 reverses the rows, bit 0
+// the columns. Pixels from outside the image are masked; noise is added to all values that are not masked.
 
 #import shared/random
 
@@ -34,11 +34,11 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         let key = vec3<u32>(state[member * STATE_WORDS + KEY], step, image);
 #endif
 #if SHIFT
-        // Integers of 0 to 2 SHIFT, of sixteen bits each.
+        // Integers from 0 to 2 SHIFT, from sixteen bits each.
         let random = pcg4d(vec4<u32>(key, SHIFT_PLACE)).xy;
         i += SHIFT - (((random.x >> 16u) * ${2 * SHIFT + 1}u) >> 16u);
         j += SHIFT - (((random.y >> 16u) * ${2 * SHIFT + 1}u) >> 16u);
-        // Below 0 is far above, too.
+        // What is below 0 wraps round to far above H and W.
         let inside = i < H && j < W;
         i = select(0u, i, inside);
         j = select(0u, j, inside);

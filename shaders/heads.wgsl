@@ -2,16 +2,18 @@
 //
 // heads_forward      x (M,B,F)          ->  raw (M,B,2): a, b;  prediction (M,B,2): mu, var
 // heads_loss         raw, prediction, y ->  draw (M,B,2): dL/da, dL/db;  loss (M,2): loss, mean squared error
-// heads_grad_input   draw               ->  dx (M,B,F); GATE: only where x > 0
+// heads_grad_input   draw               ->  grad_x (M,B,F); GATE: only where x > 0
 // heads_grad_weight  x, draw            ->  gradients of both kernels (F) and biases
+//                                           ACCUMULATE: gradients are added to what is there
 //
 // mu = |a| or a; var = softplus(b) + floor; loss = mean of l, without its constant:
 // l = log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474, eq. 1), or
 // l = log(var)/2 + 3 log(1 + (y - mu)^2 / (3 var)), Student's t of 5 degrees of freedom with var its variance.
-// L = mean of var^beta l, var^beta a constant (arXiv 2203.09168); where the schedule says so, mean of (y - mu)^2 / 2.
+// L = mean of var^beta l, with var^beta taken as a constant (arXiv 2203.09168), or the mean of (y - mu)^2 / 2 in steps for
+// which the schedule says so.
 
 #entry heads_forward
-// A workgroup has an image.
+// One workgroup per image.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read_write> raw: array<vec2<f32>>;
@@ -22,7 +24,7 @@ var<workgroup> sh_sums: array<vec2<f32>, 64>;
 @compute @workgroup_size(64)
 fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    // The grid may be a few workgroups too large; those compute the last image again and store nothing.
+    // The grid may have a few workgroups too many; those compute the last image again and store nothing.
     let index = group.x + group.y * GRID_X;
     let image = min(index, ${BATCH - 1}u);
     let param = member * PARAM_STRIDE;
@@ -52,7 +54,7 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 }
 
 #entry heads_loss
-// A workgroup has a member.
+// One workgroup per member.
 @group(0) @binding(0) var<storage, read> raw: array<vec2<f32>>;
 @group(0) @binding(1) var<storage, read> prediction: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read> y: array<f32>;
@@ -114,7 +116,7 @@ fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 #entry heads_grad_input
 @group(0) @binding(0) var<storage, read> draw: array<vec2<f32>>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(2) var<storage, read_write> grad_x: array<f32>;
 #if GATE
 @group(0) @binding(3) var<storage, read> x: array<f32>;
 #endif
@@ -131,12 +133,15 @@ fn heads_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
 #if GATE
         value = select(0.0, value, x[member * X_STRIDE + at] > 0.0);
 #endif
-        dx[member * ${BATCH * INPUTS}u + at] = value;
+#if ACCUMULATE
+        value += grad_x[member * ${BATCH * INPUTS}u + at];
+#endif
+        grad_x[member * ${BATCH * INPUTS}u + at] = value;
     }
 }
 
 #entry heads_grad_weight
-// A thread has an input of both kernels, or as input F the biases; the batch is summed in blocks of 16.
+// Each thread computes one input of both kernels, or the biases as input F; the batch is added up in blocks of 16.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> draw: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>;

@@ -1,21 +1,21 @@
-// Batch norm, and the max pooling right behind it (POOL = 1 is none).
+// Batch norm and the max pooling right behind it (none if POOL = 1).
 //
 // norm_stats      x (M,B,H,W,C)         ->  partials of pieces of the rows: mean and M2 of each channel
 // norm_stats_sum  partials              ->  batch (M,2,C): mean, biased variance; next: running statistics
 // norm_forward    x, mean and variance  ->  out (M,B,OUT_H,OUT_W,C) = maxpool(gamma (x - mean) / sqrt(var + eps) + beta)
 // norm_grad_param x, dout               ->  partials of pieces: sum of dz, sum of dz xhat
 // norm_grad_sum   partials              ->  sums (M,2,C), and the gradients of beta and gamma
-// norm_grad_input x, dout, sums         ->  dx = gamma / sqrt(var + eps) (dz - (dbeta + xhat dgamma) / rows);
-//                                           GATE: only where x > 0
+// norm_grad_input x, dout, sums         ->  grad_x = gamma / sqrt(var + eps) (dz - (dbeta + xhat dgamma) / rows);
+//                                           GATE: only where x > 0; ACCUMULATE: added to what is there
 //
-// dz, the gradient at the norm's own output, is dout at each window's maximum (of equal values the first in row-major
-// order), else 0. The norm's output is a x + b, so its maximum lies at the largest x where a > 0, at the smallest where
-// a < 0, and at the first where a = 0: the norm's output is never stored. A thread has LANE channels in hand.
+// dz, the gradient at the norm's own output, is dout at the maximum of each window (of equal values the first in row-major
+// order), else 0. The norm's output is a x + b, so its maximum is at the largest x if a > 0, at the smallest if a < 0, and
+// at the first if a = 0: the norm's output is never stored. Each thread works on LANE channels at a time.
 
 #import shared/channels
 
 #entry norm_stats norm_grad_param
-// A workgroup sums ROWS rows of up to LANES blocks of channels; TURNS = workgroup size / LANES rows at a time.
+// A workgroup adds up ROWS rows of up to LANES blocks of channels, TURNS = workgroup size / LANES rows at a time.
 #let TILES = (BLOCKS + LANES - 1) / LANES
 #let TURNS = 256 / LANES
 
@@ -39,7 +39,7 @@ fn norm_stats(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     var mean = V(0.0);
     var m2 = V(0.0);
     if (turn < ${TURNS}u && block < ${BLOCKS}u) {
-        // Eight rows at a time: their own mean and M2 from registers, then merged (Chan et al. 1979).
+        // Eight rows at a time: their own mean and M2, computed in registers, then merged (Chan et al. 1979).
         for (var row = piece * ROWS + turn; row < end; row += ${8 * TURNS}u) {
             let first = member * ${X_STRIDE / LANE}u + row * ${BLOCKS}u + block;
 #for k in 0..8
@@ -117,7 +117,7 @@ fn running(at: u32, value: f32) {
 @compute @workgroup_size(64)
 fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    // The grid may be a few workgroups too large; those compute the last block again and store nothing.
+    // The grid may have a few workgroups too many; those compute the last block again and store nothing.
     let index = group.x + group.y * GRID_X;
     let block = min(index, ${BLOCKS - 1}u);
     var count = 0.0;
@@ -167,9 +167,7 @@ fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
 }
 
 #entry norm_forward norm_grad_param norm_grad_input
-#import shared/nan
-
-// Mean, 1 / sqrt(variance + epsilon) and gamma of the channels that a thread has in hand.
+// Mean, 1 / sqrt(variance + epsilon) and gamma of the channels of a thread.
 struct Channel {
     mean: V,
     scale: V,
@@ -203,24 +201,7 @@ fn channel(member: u32, block: u32) -> Channel {
     return Channel(statistic(member, MEAN, block), scale, parameter(member, GAMMA, block));
 }
 
-// Of a window of x with its first value at `corner`: the value at which the norm is largest, and its number. A NaN
-// counts as the largest, for it must not get lost.
-struct Peak {
-    value: V,
-    place: Index,
-}
-
-fn peak(corner: u32, gamma: V) -> Peak {
-    var value = x[corner];
-    var place = Index(0u);
-    for (var k = 1u; k < ${POOL * POOL}u; k++) {
-        let other = x[corner + (k / POOL * W + k % POOL) * ${BLOCKS}u];
-        let better = ((gamma > V(0.0)) & (other > value)) | ((gamma < V(0.0)) & (other < value)) | is_nan(other);
-        value = select(value, other, better);
-        place = select(place, Index(k), better);
-    }
-    return Peak(value, place);
-}
+#import shared/peak
 
 // The first value of window (image, oi, oj).
 fn corner_of(member: u32, image: u32, oi: u32, oj: u32, block: u32) -> u32 {
@@ -228,7 +209,7 @@ fn corner_of(member: u32, image: u32, oi: u32, oj: u32, block: u32) -> u32 {
 }
 
 #entry norm_forward
-// A thread: PER windows of the same channels, a workgroup's worth apart.
+// Each thread computes PER windows of the same channels; the workgroup moves on by TURNS windows at a time.
 @group(0) @binding(3) var<storage, read_write> out: array<V>;
 
 #let WINDOWS = BATCH * OUT_H * OUT_W
@@ -316,7 +297,7 @@ fn gradient(at: u32, value: f32) {
 @compute @workgroup_size(64)
 fn norm_grad_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
-    // The grid may be a few workgroups too large; those compute the last block again and store nothing.
+    // The grid may have a few workgroups too many; those compute the last block again and store nothing.
     let index = group.x + group.y * GRID_X;
     let block = min(index, ${BLOCKS - 1}u);
     var dz = V(0.0);
@@ -354,10 +335,10 @@ fn norm_grad_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 }
 
 #entry norm_grad_input
-// A thread has one window; those of the ragged rest have dz = 0, but a gradient through the statistics.
+// Each thread computes one window. In the remainder dz = 0, but there is a gradient through the statistics.
 @group(0) @binding(3) var<storage, read> dout: array<V>;
 @group(0) @binding(4) var<storage, read> sums: array<V>;
-@group(0) @binding(5) var<storage, read_write> dx: array<V>;
+@group(0) @binding(5) var<storage, read_write> grad_x: array<V>;
 
 #let WINDOWS_H = (H + POOL - 1) / POOL
 #let WINDOWS_W = (W + POOL - 1) / POOL
@@ -373,13 +354,13 @@ fn norm_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
         let oi = window / ${WINDOWS_W}u % ${WINDOWS_H}u;
         let image = window / ${WINDOWS_W * WINDOWS_H}u;
         let corner = corner_of(member, image, oi, oj, block);
-        let to = member * ${DX_STRIDE / LANE}u + corner - member * ${X_STRIDE / LANE}u;
+        let to = member * ${GRAD_X_STRIDE / LANE}u + corner - member * ${X_STRIDE / LANE}u;
 
         let c = channel(member, block);
         let dbeta = sums[member * ${2 * BLOCKS}u + block] / f32(BATCH * H * W);
         let dgamma = sums[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] / f32(BATCH * H * W);
         var gradient = V(0.0);
-        // The number of no window's value.
+        // A number that no value of a window has.
         var place = Index(${POOL * POOL}u);
         if (oi < OUT_H && oj < OUT_W) {
             gradient = dout[member * ${OUT_STRIDE / LANE}u + ((image * OUT_H + oi) * OUT_W + oj) * ${BLOCKS}u + block];
@@ -395,7 +376,11 @@ fn norm_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
 #if GATE
                 result = select(V(0.0), result, value > V(0.0));
 #endif
-                dx[to + step] = result;
+#if ACCUMULATE
+                grad_x[to + step] += result;
+#else
+                grad_x[to + step] = result;
+#endif
             }
         }
     }

@@ -1,8 +1,10 @@
-//! Every operation's kernels against the f64 reference, on the first adapter of the machine: one operation at a time,
-//! from random tensors, so that an error shows where it is made.
+//! The kernels of every operation against the f64 reference, on the first adapter of this machine: one operation at a time,
+//! from random tensors, so that an error is found in the operation that makes it.
 
+mod kernel_cases;
 mod reference;
 
+use kernel_cases::{EVERY_LAYER, variants};
 use lensgpu::device::Engine;
 use lensgpu::device::gpu::{AdapterClass, Gpu, GpuEngine, adapters};
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
@@ -101,21 +103,15 @@ fn check(gpu: &Arc<Gpu>, plan: &Plan, op: &Op, square: bool, rng: &mut ChaCha8Rn
     }
 }
 
-/// The first adapter, with the kernels of both classes; none where the machine has no adapter.
-fn devices() -> Vec<Arc<Gpu>> {
-    let open = |class| {
-        let mut gpu = adapters().into_iter().next()?.open().unwrap();
+/// The first adapter, with the kernels of both classes.
+fn devices() -> [Arc<Gpu>; 2] {
+    [AdapterClass::Gpu, AdapterClass::Software].map(|class| {
+        let adapter = adapters().into_iter().next();
+        let adapter = adapter.expect("no adapter on this machine: run scripts/install-software-adapter");
+        let mut gpu = adapter.open().unwrap();
         gpu.class = class;
-        Some(Arc::new(gpu))
-    };
-    let devices: Vec<_> = [AdapterClass::Gpu, AdapterClass::Software]
-        .into_iter()
-        .filter_map(open)
-        .collect();
-    if devices.is_empty() {
-        eprintln!("no adapter on this machine: nothing was tested");
-    }
-    devices
+        Arc::new(gpu)
+    })
 }
 
 fn check_network(layers: &str, input: &[usize], batch: usize) {
@@ -135,12 +131,12 @@ fn check_network(layers: &str, input: &[usize], batch: usize) {
     let square = input.len() == 3 && input[0] == input[1];
     for gpu in devices() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut seen: Vec<&Op> = Vec::new();
+        let mut checked: Vec<Op> = Vec::new();
         for plan in &plans {
-            for op in &plan.ops {
-                if !seen.contains(&op) {
-                    check(&gpu, plan, op, square, &mut rng);
-                    seen.push(op);
+            for op in plan.ops.iter().flat_map(variants) {
+                if !checked.contains(&op) {
+                    check(&gpu, plan, &op, square, &mut rng);
+                    checked.push(op);
                 }
             }
         }
@@ -192,23 +188,68 @@ fn dense_layers_alone() {
     );
 }
 
-const EVERY_LAYER: &str = "layers = [
+#[test]
+fn every_layer() {
+    check_network(EVERY_LAYER, &[17, 16, 3], 3);
+}
+
+#[test]
+fn strides_and_padding() {
+    for (kernel, stride, padding) in [
+        (1, 2, "valid"),
+        (1, 3, "same"),
+        (2, 3, "valid"),
+        (3, 1, "same"),
+        (3, 2, "valid"),
+        (3, 3, "same"),
+        (4, 1, "same"),
+        (5, 2, "same"),
+        (5, 4, "same"),
+        (7, 16, "same"),
+        (17, 1, "same"),
+        (17, 16, "same"),
+    ] {
+        let layers = format!(
+            "layers = [
+                {{layer='conv', name='c1', filters=5, kernel={kernel}, stride={stride}, padding='{padding}'}},
+                {{layer='conv', name='c2', filters=4, kernel=1}},
+                {{layer='conv', name='c3', filters=8, kernel={kernel}, stride={stride}, padding='same'}},
+                {{layer='global_average_pool'}}, {{layer='heads', mean='mean', var='var'}}]"
+        );
+        check_network(&layers, &[19, 21, 2], 2);
+    }
+}
+
+/// A training without branches: poison reaches the loss along one path only, so nothing on this path may hide it.
+const ONE_PATH: &str = "layers = [
     {layer='maxpool', size=2}, {layer='conv', name='c1', filters=6, kernel=2, activation='relu'},
     {layer='maxpool', size=3}, {layer='conv', name='c2', filters=8, kernel=2, activation='relu'},
     {layer='norm', name='n1'}, {layer='maxpool', size=2}, {layer='flatten'},
     {layer='dense', name='d1', units=8, activation='relu'}, {layer='heads', mean='mean', var='var'}]";
 
-/// Training of a network of every layer, clipped, and with an adversary and no clip.
-fn trainings() -> [(Layout, NetworkPlan); 2] {
-    let network = Network::from_toml(EVERY_LAYER, &[23, 23, 2]).unwrap();
+/// The same with the layers that [`ONE_PATH`] lacks.
+const ANOTHER_PATH: &str = "layers = [
+    {layer='avgpool', size=2}, {layer='conv', name='c1', filters=6, kernel=3, stride=2, padding='same'},
+    {layer='norm', name='n1'}, {layer='activation', activation='relu', name='r1'},
+    {layer='conv', name='c2', filters=6, kernel=3, padding='same', activation='leaky_relu'}, {layer='add', with='r1'},
+    {layer='conv', name='c3', filters=8, kernel=2, activation='silu'}, {layer='global_average_pool'},
+    {layer='dense', name='d1', units=8, activation='relu'}, {layer='heads', mean='mean', var='var'}]";
+
+/// Trainings with a clip, and with an adversary and without a clip.
+fn trainings() -> Vec<(Layout, NetworkPlan)> {
+    let of = |layers| trainings_of(&Network::from_toml(layers, &[23, 23, 2]).unwrap());
+    [ONE_PATH, ANOTHER_PATH, EVERY_LAYER].into_iter().flat_map(of).collect()
+}
+
+fn trainings_of(network: &Network) -> [(Layout, NetworkPlan); 2] {
     [(false, 5.0), (true, f32::INFINITY)].map(|(adversarial, clip)| {
-        let layout = Layout::new(&network).unwrap();
+        let layout = Layout::new(network).unwrap();
         let training = Training {
             adversarial,
             clip,
             ..Training::new(4, CAPACITY)
         };
-        let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
+        let plan = NetworkPlan::training(network, &layout, &training).unwrap();
         (layout, plan)
     })
 }
@@ -230,7 +271,7 @@ fn take_steps(engine: &mut GpuEngine, plan: &NetworkPlan, steps: usize, change: 
 fn a_member_alone_computes_the_same_bits() {
     for (gpu, (_, plan)) in devices()
         .into_iter()
-        .flat_map(|gpu| trainings().map(|t| (gpu.clone(), t)))
+        .flat_map(|gpu| trainings().into_iter().map(move |t| (gpu.clone(), t)))
     {
         let mut all = GpuEngine::new(gpu.clone(), &plan, MEMBERS).unwrap();
         let mut alone = GpuEngine::new(gpu, &plan, 1).unwrap();
@@ -257,7 +298,7 @@ fn a_member_alone_computes_the_same_bits() {
 fn nothing_bad_is_hidden_or_kept() {
     for (gpu, (layout, plan)) in devices()
         .into_iter()
-        .flat_map(|gpu| trainings().map(|t| (gpu.clone(), t)))
+        .flat_map(|gpu| trainings().into_iter().map(move |t| (gpu.clone(), t)))
     {
         let mut engine = GpuEngine::new(gpu, &plan, MEMBERS).unwrap();
         let train = plan.io.train.unwrap();

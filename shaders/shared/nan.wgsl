@@ -1,5 +1,5 @@
-// By their bits, see finite.wgsl; for V of channels.wgsl.
-#if C % 4 == 0
+// By their bits, see finite.wgsl; for V of lanes.wgsl.
+#if LANE == 4
 fn is_nan(x: V) -> vec4<bool> {
 #else
 fn is_nan(x: V) -> bool {

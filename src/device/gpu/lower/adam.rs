@@ -4,7 +4,7 @@ use super::{Lowering, fold};
 use crate::device::gpu::{Binding, Pass};
 use crate::plan::{Adam, log, schedule, state};
 
-/// Values that a workgroup of `adam_norm` looks at.
+/// Values per workgroup of `adam_norm`.
 const CHUNK: usize = 4096;
 
 /// Norm, verdict, clip and update.

@@ -1,4 +1,4 @@
-//! The moving average of weights: a thread a value.
+//! The moving average of the weights: one thread per value.
 
 use super::{Lowering, fold};
 use crate::device::gpu::{Binding, Pass};

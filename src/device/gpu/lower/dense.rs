@@ -1,10 +1,10 @@
-//! Splits and grids of the dense layers' matrix products; what the kernels do with them is in `shaders/dense.wgsl`.
+//! Dense layers: splits and grids of the matrix products in `shaders/dense.wgsl`.
 
 use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
 use crate::plan::{DenseForward, DenseGradInput, DenseGradWeight, TensorId};
 
-/// A workgroup's tile of the product: rows, columns, and how much of the inner axis it has in hand at a time.
+/// Tile of a workgroup: rows and columns of the product, and values of the inner axis that are loaded at a time.
 const TILE: [usize; 3] = [32, 64, 16];
 const THREADS: usize = 64;
 
@@ -28,7 +28,7 @@ pub fn forward(op: &DenseForward, cx: &mut Lowering) -> Vec<Pass> {
     product.passes("dense_forward_sum", &constants, &buffers, cx)
 }
 
-/// dx = dout kernel^T.
+/// The gradient of x: dout kernel^T.
 pub fn grad_input(op: &DenseGradInput, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
     let product = Product {
@@ -38,8 +38,8 @@ pub fn grad_input(op: &DenseGradInput, cx: &mut Lowering) -> Vec<Pass> {
         right: (op.kernel.tensor, op.kernel.offset),
         along: [true, true],
     };
-    let mut constants: Vec<(_, Constant)> = vec![("GATE", op.gate.into())];
-    let mut buffers = vec![Binding::write("dx", op.dx)];
+    let mut constants: Vec<(_, Constant)> = vec![("GATE", op.gate.into()), ("ACCUMULATE", op.accumulate.into())];
+    let mut buffers = vec![Binding::write("grad_x", op.dx)];
     if op.gate {
         constants.push(("X_STRIDE", cx.stride(op.x).into()));
         buffers.push(Binding::read("x", op.x));
@@ -47,7 +47,7 @@ pub fn grad_input(op: &DenseGradInput, cx: &mut Lowering) -> Vec<Pass> {
     product.passes("dense_grad_input_sum", &constants, &buffers, cx)
 }
 
-/// dkernel = x^T dout, and dbias as one more row of it.
+/// The gradient of the kernel, x^T dout, and that of the bias as one more row.
 pub fn grad_weight(op: &DenseGradWeight, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
     let grads = row([op.kernel_grad, op.bias_grad]);
@@ -77,14 +77,14 @@ struct Product {
     entry: &'static str,
     size: [usize; 3],
     left: TensorId,
-    /// The tensor, and where in a member's row of it the matrix begins.
+    /// The tensor, and the offset of the matrix in a member's row.
     right: (TensorId, usize),
-    /// Whether neighbours in the buffers are neighbours on the inner axis.
+    /// Whether neighbours in the buffers are neighbours along the inner axis.
     along: [bool; 2],
 }
 
 impl Product {
-    /// The product in pieces of the inner axis, then `sum` over them with the constants and buffers that it needs besides.
+    /// The product in pieces of the inner axis, then their `sum`, with the additional constants and buffers that it needs.
     fn passes(
         &self,
         sum: &'static str,
@@ -136,15 +136,15 @@ impl Product {
     }
 }
 
-/// How the inner axis is cut.
+/// How the inner axis is split into pieces.
 struct Split {
     count: usize,
-    /// Terms of a piece, whole tiles.
+    /// Terms per piece, a multiple of the tile.
     depth: usize,
 }
 
 impl Split {
-    /// Fewest terms of a sum that pay for writing it out, and most that keep its rounding small.
+    /// Fewest terms of a sum that are worth writing it out, and most terms that keep its rounding error small.
     const MIN_DEPTH: usize = 2 * TILE[2];
     const MAX_DEPTH: usize = 512;
 

@@ -1,10 +1,10 @@
-//! The adversary's images: a thread a value.
+//! The adversary's images: one thread per value.
 
 use super::fold;
 use crate::device::gpu::{Binding, Pass};
 use crate::plan::{Fgsm, bands};
 
-/// out = x + `epsilon[c] sign(dx)`, masked pixels as they are.
+/// out = x + `epsilon[c] sign(grad_x)`, with masked pixels unchanged.
 pub fn fgsm(op: &Fgsm) -> Vec<Pass> {
     let grid = fold(op.len.div_ceil(256));
     vec![Pass {
@@ -19,7 +19,7 @@ pub fn fgsm(op: &Fgsm) -> Vec<Pass> {
         ],
         buffers: vec![
             Binding::read("x", op.x),
-            Binding::read("dx", op.dx),
+            Binding::read("grad_x", op.dx),
             Binding::read("bands", op.bands),
             Binding::write("out", op.out),
         ],

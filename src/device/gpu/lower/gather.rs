@@ -1,4 +1,4 @@
-//! The mini-batch: a thread a pixel.
+//! The mini-batch: one thread per pixel.
 
 use super::{Lowering, fold};
 use crate::device::gpu::{Binding, Pass};

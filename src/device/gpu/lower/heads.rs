@@ -1,4 +1,4 @@
-//! The two heads and the loss; the forward pass has a workgroup an image, the loss one a member.
+//! The two heads and the loss: one workgroup per image in the forward pass, one per member in the loss.
 
 use super::{Lowering, fold, row};
 use crate::device::gpu::{Binding, Pass};
@@ -72,7 +72,7 @@ pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
     }]
 }
 
-/// dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i].
+/// The gradient of x: draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i].
 pub fn grad_input(op: &HeadsGradInput, cx: &mut Lowering) -> Vec<Pass> {
     let params = row([op.mean_kernel, op.var_kernel]);
     let grid = fold((op.batch * op.inputs).div_ceil(64));
@@ -83,12 +83,13 @@ pub fn grad_input(op: &HeadsGradInput, cx: &mut Lowering) -> Vec<Pass> {
         ("MEAN_KERNEL", op.mean_kernel.offset.into()),
         ("VAR_KERNEL", op.var_kernel.offset.into()),
         ("GATE", op.gate.into()),
+        ("ACCUMULATE", op.accumulate.into()),
         ("GRID_X", grid[0].into()),
     ];
     let mut buffers = vec![
         Binding::read("draw", op.draw),
         Binding::read("params", params),
-        Binding::write("dx", op.dx),
+        Binding::write("grad_x", op.dx),
     ];
     if op.gate {
         constants.push(("X_STRIDE", cx.stride(op.x).into()));
@@ -103,7 +104,7 @@ pub fn grad_input(op: &HeadsGradInput, cx: &mut Lowering) -> Vec<Pass> {
     }]
 }
 
-/// Gradients of both kernels and biases, a thread an input and one for the biases.
+/// Gradients of both kernels and biases: one thread per input, and one for the biases.
 pub fn grad_weight(op: &HeadsGradWeight, cx: &mut Lowering) -> Vec<Pass> {
     let grads = row([
         op.mean_kernel_grad,

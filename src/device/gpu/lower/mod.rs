@@ -1,7 +1,7 @@
-//! From an operation of the plan to the passes that compute it: which kernel, which tiles, which grid.
+//! From an operation of the plan to the passes that compute it: kernel, tiles and grid.
 //!
-//! Kernel, tile and split depend on the layer's shape, the batch and the class of the adapter, never on how many
-//! members there are: a member computes the same bits alone and in any company.
+//! Kernel, tile and split depend on the shape of the layer, the batch and the class of the adapter, never on the number of
+//! members: a member computes the same bits alone or together with others.
 
 mod activation;
 mod adam;
@@ -25,12 +25,12 @@ use crate::plan::{NetworkOp, Op, Slice, Tensor, TensorId};
 pub enum AdapterClass {
     /// A real GPU.
     Gpu,
-    /// lavapipe, WARP: the processor in disguise.
+    /// lavapipe or WARP, which run on the CPU.
     Software,
 }
 
 impl AdapterClass {
-    /// Threads a member that keep a device busy.
+    /// Threads per member that keep a device busy.
     fn busy_threads(self) -> usize {
         match self {
             AdapterClass::Gpu => 16_384,
@@ -39,20 +39,22 @@ impl AdapterClass {
     }
 }
 
-/// The plan's tensors, and the scratch that the passes add to them.
+/// What the lowering of an operation depends on, and the tensors to which it adds scratch.
 pub struct Lowering<'a> {
+    /// The class of the adapter.
     pub class: AdapterClass,
+    /// The plan's tensors, then scratch.
     pub tensors: &'a mut Vec<Tensor>,
 }
 
 impl Lowering<'_> {
-    /// How far a member's values lie from the member before: 0 for what all members share.
+    /// Distance from a member's row to the next one: 0 for a tensor that all members share.
     pub fn stride(&self, id: TensorId) -> usize {
         let tensor = &self.tensors[id.0];
         if tensor.shared { 0 } else { tensor.len }
     }
 
-    /// Scratch of at least `len` values a member, for the passes of one operation. Operations run one after another,
+    /// Scratch of at least `len` values per member, for the passes of one operation. Operations run one after another,
     /// so those that ask for the same name share it.
     pub fn scratch(&mut self, name: &str, len: usize) -> TensorId {
         let name = format!("scratch.{name}");
@@ -112,20 +114,29 @@ fn network(op: &NetworkOp, cx: &mut Lowering) -> Vec<Pass> {
     }
 }
 
-/// Workgroups a dimension of the grid may have.
+/// Largest number of workgroups per dimension of the grid.
 const MAX_GRID: usize = 65_535;
 
-/// `workgroups` on two dimensions; up to a row more than asked for, which kernels must let pass.
+/// A grid of `workgroups` workgroups in two dimensions. There may be up to a row too many, which kernels must ignore.
 fn fold(workgroups: usize) -> [u32; 2] {
     let y = workgroups.div_ceil(MAX_GRID);
     [workgroups.div_ceil(y), y].map(|n| n as u32)
 }
 
-/// The one row of a member in which all of `slices` lie.
+/// Number of values that a thread works on at a time: four if all sizes and offsets are multiples of four, else one.
+fn lane(sizes: &[usize]) -> usize {
+    if sizes.iter().all(|n| n.is_multiple_of(4)) {
+        4
+    } else {
+        1
+    }
+}
+
+/// The tensor whose rows hold all of `slices`.
 fn row<const N: usize>(slices: [Slice; N]) -> TensorId {
     assert!(
         slices.iter().all(|slice| slice.tensor == slices[0].tensor),
-        "parameters of a member lie in one row"
+        "a member's parameters are in one row"
     );
     slices[0].tensor
 }

@@ -1,4 +1,4 @@
-//! Pieces and grids of batch norm; what the kernels do with them is in `shaders/norm.wgsl`.
+//! Batch norm: pieces and grids of the kernels in `shaders/norm.wgsl`.
 
 use super::pool::{all_windows, blocks, shape};
 use super::{AdapterClass, Lowering, fold, row};
@@ -7,7 +7,7 @@ use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShap
 
 const THREADS: usize = 256;
 
-/// Mean and biased variance of the batch, in pieces, then merged; the running ones move on.
+/// Mean and biased variance of the batch, computed in pieces and merged; then the running statistics.
 pub fn stats(op: &NormStats, cx: &mut Lowering) -> Vec<Pass> {
     let tile = Tile::new(op.channels);
     let pieces = Pieces::new(op.rows, tile, cx.class);
@@ -16,7 +16,7 @@ pub fn stats(op: &NormStats, cx: &mut Lowering) -> Vec<Pass> {
     assert_eq!(
         batch_stride,
         2 * op.channels,
-        "batch statistics are a mean and a variance of each channel"
+        "batch statistics are a mean and a variance per channel"
     );
     let common = [
         ("C", op.channels.into()),
@@ -41,7 +41,7 @@ pub fn stats(op: &NormStats, cx: &mut Lowering) -> Vec<Pass> {
     };
 
     let grid = fold(blocks(op.channels));
-    // The second pass of a step moves on what the first left: one buffer, bound once.
+    // The second pass of a step updates the running statistics of the first: one buffer, bound once.
     let first = op.before != op.next;
     let constants = [
         ("STAT_STRIDE", stat_stride.into()),
@@ -74,7 +74,7 @@ pub fn forward(op: &NormForward, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
     let tile = Tile::new(s.c);
     let turns = (s.batch * s.out_h() * s.out_w()).div_ceil(tile.turns());
-    // Windows of a thread, for which it fetches its channels' statistics once.
+    // Windows per thread, which loads the statistics of its channels once for all of them.
     let per = (turns * tile.count * THREADS / (2 * cx.class.busy_threads())).clamp(1, 8);
     row([op.gamma, op.beta]);
     let norm = Norm {
@@ -95,7 +95,7 @@ pub fn forward(op: &NormForward, cx: &mut Lowering) -> Vec<Pass> {
     vec![norm.pass("norm_forward", &constants, &[Binding::write("out", op.out)], grid, cx)]
 }
 
-/// Sums of dz and dz xhat, in pieces, then added up; they are the gradients of beta and gamma.
+/// Sums of dz and dz xhat, computed in pieces and added up: the gradients of beta and gamma.
 pub fn grad_param(op: &NormGradParam, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
     let tile = Tile::new(s.c);
@@ -146,7 +146,7 @@ pub fn grad_param(op: &NormGradParam, cx: &mut Lowering) -> Vec<Pass> {
     vec![piece, sum]
 }
 
-/// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows).
+/// The gradient of x: gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows).
 pub fn grad_input(op: &NormGradInput, cx: &mut Lowering) -> Vec<Pass> {
     let source = StatsSource::Batch(op.batch_stats);
     let norm = Norm {
@@ -159,19 +159,20 @@ pub fn grad_input(op: &NormGradInput, cx: &mut Lowering) -> Vec<Pass> {
     };
     let grid = fold(all_windows(op.shape).div_ceil(THREADS));
     let constants = [
-        ("DX_STRIDE", cx.stride(op.dx).into()),
+        ("GRAD_X_STRIDE", cx.stride(op.dx).into()),
         ("GATE", op.gate.into()),
+        ("ACCUMULATE", op.accumulate.into()),
         ("GRID_X", grid[0].into()),
     ];
     let buffers = [
         Binding::read("dout", op.dout),
         Binding::read("sums", op.sums),
-        Binding::write("dx", op.dx),
+        Binding::write("grad_x", op.dx),
     ];
     vec![norm.pass("norm_grad_input", &constants, &buffers, grid, cx)]
 }
 
-/// What the kernels that normalise have in common.
+/// What all kernels that normalise need.
 struct Norm {
     shape: PoolShape,
     epsilon: f32,
@@ -225,16 +226,16 @@ impl Norm {
     }
 }
 
-/// How a workgroup's threads lie on the channels: `lanes` blocks side by side, and several rows of them at a time.
+/// How the threads of a workgroup are arranged: `lanes` blocks of channels side by side, and several rows of them.
 #[derive(Clone, Copy)]
 struct Tile {
     lanes: usize,
-    /// Tiles that the channels take.
+    /// Number of tiles for all channels.
     count: usize,
 }
 
 impl Tile {
-    /// Neighbours that read whole cache lines, even where a block is one channel.
+    /// Enough neighbours to read whole cache lines even if a block is one channel.
     const MAX_LANES: usize = 64;
 
     fn new(channels: usize) -> Tile {
@@ -246,25 +247,25 @@ impl Tile {
         }
     }
 
-    /// Rows at a time.
+    /// Rows of x at a time.
     fn turns(self) -> usize {
         THREADS / self.lanes
     }
 
-    /// The first distance of the tree that adds the turns up.
+    /// First distance of the tree that adds up the turns.
     fn tree(self) -> usize {
         self.turns().next_power_of_two() / 2
     }
 }
 
-/// How the rows are cut.
+/// How the rows are split into pieces.
 struct Pieces {
     count: usize,
     rows: usize,
 }
 
 impl Pieces {
-    /// Rows of a thread: fewest that pay for writing its sums out, and most that keep their rounding small.
+    /// Rows per thread: fewest that are worth writing out their sums, and most that keep the rounding error small.
     const MIN_EACH: usize = 8;
     const MAX_EACH: usize = 128;
 
@@ -273,7 +274,7 @@ impl Pieces {
         let each = rows
             .div_ceil(pieces * tile.turns())
             .clamp(Pieces::MIN_EACH, Pieces::MAX_EACH);
-        // norm_stats takes eight rows of a thread at a time.
+        // Each thread of norm_stats takes eight rows at a time.
         let rows_each = each.next_multiple_of(8) * tile.turns();
         Pieces {
             count: rows.div_ceil(rows_each),

@@ -1,4 +1,4 @@
-//! Max pooling without a norm before it: a thread a window.
+//! Max pooling without a norm before it: each thread computes one window.
 
 use super::{Lowering, fold};
 use crate::device::gpu::{Binding, Constant, Pass};
@@ -24,7 +24,7 @@ pub fn forward(op: &PoolForward, cx: &mut Lowering) -> Vec<Pass> {
     }]
 }
 
-/// dx = dout at the first largest value of each window, else 0; windows of the ragged rest count too.
+/// The gradient of x: dout at the first largest value of each window, else 0. Windows of the remainder count too.
 pub fn grad_input(op: &PoolGradInput, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
     let grid = fold(all_windows(s).div_ceil(256));
@@ -32,14 +32,15 @@ pub fn grad_input(op: &PoolGradInput, cx: &mut Lowering) -> Vec<Pass> {
     constants.extend([
         ("X_STRIDE", cx.stride(op.x).into()),
         ("OUT_STRIDE", cx.stride(op.dout).into()),
-        ("DX_STRIDE", cx.stride(op.dx).into()),
+        ("GRAD_X_STRIDE", cx.stride(op.dx).into()),
         ("GATE", op.gate.into()),
+        ("ACCUMULATE", op.accumulate.into()),
         ("GRID_X", grid[0].into()),
     ]);
     let buffers = vec![
         Binding::read("x", op.x),
         Binding::read("dout", op.dout),
-        Binding::write("dx", op.dx),
+        Binding::write("grad_x", op.dx),
     ];
     vec![Pass {
         shader: "pool.wgsl",
@@ -63,12 +64,12 @@ pub fn shape(s: PoolShape) -> Vec<(&'static str, Constant)> {
     ]
 }
 
-/// Threads for all windows of all blocks, the ragged rest included.
+/// Number of threads for all windows of all blocks, the remainder included.
 pub fn all_windows(s: PoolShape) -> usize {
     s.batch * s.h.div_ceil(s.pool) * s.w.div_ceil(s.pool) * blocks(s.c)
 }
 
-/// Blocks of channels that a thread has in hand, as `shaders/shared/channels.wgsl` has them.
+/// Number of blocks of channels, as defined in `shaders/shared/channels.wgsl`.
 pub fn blocks(channels: usize) -> usize {
     if channels.is_multiple_of(4) {
         channels / 4

@@ -28,9 +28,13 @@ macro_rules! sources {
 
 /// Every file of `shaders/`: name and text.
 pub const SOURCES: &[(&str, &str)] = sources![
+    "activation.wgsl",
     "adam.wgsl",
     "average.wgsl",
+    "average_pool.wgsl",
+    "channels.wgsl",
     "conv.wgsl",
+    "conv_grad_weight.wgsl",
     "dense.wgsl",
     "fgsm.wgsl",
     "gather.wgsl",
@@ -41,7 +45,9 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "shared/channels.wgsl",
     "shared/deflection.wgsl",
     "shared/finite.wgsl",
+    "shared/lanes.wgsl",
     "shared/nan.wgsl",
+    "shared/peak.wgsl",
     "shared/random.wgsl",
     "shared/sersic.wgsl",
 ];

@@ -1,0 +1,223 @@
+// Gradients of a convolution's kernel and bias. Images (M,B,H,W,C), kernels (kh,kw,in,out), member on z. With s the stride
+// and p, q the padding above and on the left:
+//
+//   dkernel[u,v,c,o] = sum over b,i,j of x[b,si+u-p,sj+v-q,c] dout[b,i,j,o];  dbias[o] = sum of dout[..,o]
+//
+// The long sum over (b,i,j) is split into pieces of image rows. The pass grad_weight computes their partial sums, and
+// grad_weight_sum adds these. Channels are processed in blocks of four, with zeros after the last channel.
+
+#entry grad_weight
+// There are SPLITS pieces of ROWS image rows of dout. Each thread computes a kernel row x 4 input channels x 4 output
+// channels of a piece in registers, while it moves along the image rows; further threads compute the bias, one per piece
+// and block. Neighbouring threads read neighbouring channels of the same pixels, from the first-level cache: one load for
+// some 40 multiply-adds.
+#let IN_BLOCKS = (IN_C + 3) / 4
+#let OUT_BLOCKS = (OUT_C + 3) / 4
+#let USED = (IN_C >= 4) * 4 + (IN_C < 4) * IN_C
+#let PIECE = (KERNEL_H * KERNEL_W * IN_C + 1) * OUT_BLOCKS
+#let WEIGHT_THREADS = SPLITS * KERNEL_H * OUT_BLOCKS * IN_BLOCKS
+// Columns of x that a window has in common with the next one.
+#let OVERLAP = (KERNEL_W > STRIDE) * (KERNEL_W - STRIDE)
+
+#if IN_C % 4 == 0
+alias X = vec4<f32>;
+#else
+alias X = f32;
+#endif
+#if OUT_C % 4 == 0
+alias Dout = vec4<f32>;
+#else
+alias Dout = f32;
+#endif
+
+@group(0) @binding(0) var<storage, read> x: array<X>;
+@group(0) @binding(1) var<storage, read> dout: array<Dout>;
+// (M, SPLITS, kh kw in + 1, blocks of output channels); the last row is that of the bias.
+@group(0) @binding(2) var<storage, read_write> partials: array<vec4<f32>>;
+
+fn load_x(member: u32, pixel: u32, block: u32) -> vec4<f32> {
+#if IN_C % 4 == 0
+    return x[member * ${X_STRIDE / 4}u + pixel * ${IN_C / 4}u + block];
+#else
+    let at = member * X_STRIDE + pixel * IN_C + block * 4u;
+    var value = vec4<f32>();
+#for k in 0..USED
+    if (block * 4u + ${k}u < IN_C) {
+        value[$k] = x[at + ${k}u];
+    }
+#endfor
+    return value;
+#endif
+}
+
+// Four channels of a pixel in a row of x; zeros outside the image.
+fn load_column(member: u32, x_row: u32, column: u32, block: u32) -> vec4<f32> {
+#if PADDED
+    // Left of the image, the number of the column wraps round.
+    let j = column - PAD_W;
+    var value = vec4<f32>();
+    if (j < IN_W) {
+        value = load_x(member, x_row + j, block);
+    }
+    return value;
+#else
+    return load_x(member, x_row + column, block);
+#endif
+}
+
+fn load_dout(member: u32, pixel: u32, block: u32) -> vec4<f32> {
+#if OUT_C % 4 == 0
+    return dout[member * ${DOUT_STRIDE / 4}u + pixel * ${OUT_C / 4}u + block];
+#else
+    let at = member * DOUT_STRIDE + pixel * OUT_C + block * 4u;
+    var value = vec4<f32>();
+#for k in 0..4
+    if (block * 4u + ${k}u < OUT_C) {
+        value[$k] = dout[at + ${k}u];
+    }
+#endfor
+    return value;
+#endif
+}
+
+fn weight_partials(member: u32, index: u32) {
+    let in_block = index % ${IN_BLOCKS}u;
+    let out_block = index / ${IN_BLOCKS}u % ${OUT_BLOCKS}u;
+    let u = index / ${IN_BLOCKS * OUT_BLOCKS}u % KERNEL_H;
+    let split = index / ${IN_BLOCKS * OUT_BLOCKS * KERNEL_H}u;
+
+#for v in 0..KERNEL_W
+#for c in 0..USED
+    var sum_${v}_$c = vec4<f32>();
+#endfor
+#endfor
+
+    for (var row = split * ROWS; row < min((split + 1u) * ROWS, BATCH * OUT_H); row++) {
+#if PADDED
+        // Above the image, this wraps round to a number outside of it.
+        let line = row % OUT_H * ${STRIDE}u + u - PAD_H;
+        if (line >= IN_H) {
+            continue;
+        }
+        let x_row = (row / OUT_H * IN_H + line) * IN_W;
+#else
+        let x_row = (row / OUT_H * IN_H + row % OUT_H * ${STRIDE}u + u) * IN_W;
+#endif
+        let dout_row = row * OUT_W;
+#for q in 0..OVERLAP
+        var x_$q = load_column(member, x_row, ${q}u, in_block);
+#endfor
+        // Whole stretches of the row, then the remainder.
+#for part in 0..2
+#let N = (part == 0) * COLUMNS + (part == 1) * (OUT_W % COLUMNS)
+#if N > 0
+        for (var j = ${part * (OUT_W / COLUMNS) * COLUMNS}u; j + ${N}u <= OUT_W; j += ${N}u) {
+#for q in 0..OVERLAP
+            let c_$q = x_$q;
+#endfor
+#for p in 0..N
+#for q in p * STRIDE + OVERLAP..p * STRIDE + KERNEL_W
+            let c_$q = load_column(member, x_row, j * ${STRIDE}u + ${q}u, in_block);
+#endfor
+            let d_$p = load_dout(member, dout_row + j + ${p}u, out_block);
+#for v in 0..KERNEL_W
+#for c in 0..USED
+            sum_${v}_$c = fma(vec4<f32>(c_${p * STRIDE + v}[$c]), d_$p, sum_${v}_$c);
+#endfor
+#endfor
+#endfor
+#for q in 0..OVERLAP
+            x_$q = c_${N * STRIDE + q};
+#endfor
+        }
+#endif
+#endfor
+    }
+
+    let first = (member * SPLITS + split) * ${PIECE}u + out_block;
+#for v in 0..KERNEL_W
+#for c in 0..USED
+    if (in_block * 4u + ${c}u < IN_C) {
+        partials[first + ((u * KERNEL_W + ${v}u) * IN_C + in_block * 4u + ${c}u) * ${OUT_BLOCKS}u] = sum_${v}_$c;
+    }
+#endfor
+#endfor
+}
+
+fn bias_partials(member: u32, index: u32) {
+    let block = index % ${OUT_BLOCKS}u;
+    let split = index / ${OUT_BLOCKS}u;
+    var sum = vec4<f32>();
+    for (var row = split * ROWS; row < min((split + 1u) * ROWS, BATCH * OUT_H); row++) {
+        var row_sum = vec4<f32>();
+        for (var j = 0u; j < OUT_W; j++) {
+            row_sum += load_dout(member, row * OUT_W + j, block);
+        }
+        sum += row_sum;
+    }
+    partials[(member * SPLITS + split + 1u) * ${PIECE}u - ${OUT_BLOCKS}u + block] = sum;
+}
+
+@compute @workgroup_size(THREADS)
+fn grad_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let index = (group.x + group.y * GRID_X) * THREADS + thread;
+    if (index < ${WEIGHT_THREADS}u) {
+        weight_partials(group.z, index);
+    } else if (index < ${WEIGHT_THREADS + SPLITS * OUT_BLOCKS}u) {
+        bias_partials(group.z, index - ${WEIGHT_THREADS}u);
+    }
+}
+
+#entry grad_weight_sum
+// Adds the partial sums of SPLITS pieces: for each item of four output channels, eight threads add every eighth piece, then
+// their sums are added in order. ACCUMULATE: added to what is there.
+#let OUT_BLOCKS = (OUT_C + 3) / 4
+#let ITEMS = (KERNEL_LEN / OUT_C + 1) * OUT_BLOCKS
+
+#if VEC_GRADS
+alias Grad = vec4<f32>;
+#else
+alias Grad = f32;
+#endif
+
+@group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> grads: array<Grad>;
+
+var<workgroup> sh_sums: array<vec4<f32>, 64>;
+
+@compute @workgroup_size(64)
+fn grad_weight_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let member = group.z;
+    let item = (group.x + group.y * GRID_X) * 8u + thread % 8u;
+    var sum = vec4<f32>();
+    if (item < ${ITEMS}u) {
+        for (var split = thread / 8u; split < SPLITS; split += 8u) {
+            sum += partials[(member * SPLITS + split) * ${ITEMS}u + item];
+        }
+    }
+    sh_sums[thread] = sum;
+    workgroupBarrier();
+    if (thread < 8u && item < ${ITEMS}u) {
+#for k in 1..8
+        sum += sh_sums[thread + ${8 * k}u];
+#endfor
+        let row = item / ${OUT_BLOCKS}u;
+        let channel = item % ${OUT_BLOCKS}u * 4u;
+        let at = member * GRAD_STRIDE + select(BIAS, KERNEL + row * OUT_C, row < ${KERNEL_LEN / OUT_C}u) + channel;
+#if VEC_GRADS
+#if ACCUMULATE
+        sum += grads[at / 4u];
+#endif
+        grads[at / 4u] = sum;
+#else
+#for k in 0..4
+        if (channel + ${k}u < OUT_C) {
+#if ACCUMULATE
+            sum[$k] += grads[at + ${k}u];
+#endif
+            grads[at + ${k}u] = sum[$k];
+        }
+#endfor
+#endif
+    }
+}

@@ -1,0 +1,124 @@
+//! Convolutions: constants and grids of the kernels in `shaders/conv.wgsl` and `shaders/conv_grad_weight.wgsl`.
+//!
+//! | | each thread computes | workgroup |
+//! |---|---|---|
+//! | forward, input gradient | 8 pixels in a row x 4 channels, or fewer pixels if that fits the width better | up to 256 threads, 64 channels, 16 KiB |
+//! | weight gradient | a kernel row x 4 input channels x 4 output channels | 64 threads, no workgroup memory |
+
+mod grad_input;
+mod grad_weight;
+mod tile;
+
+use super::{Lowering, fold, row};
+use crate::device::gpu::{Binding, Constant, Pass};
+use crate::plan::{ConvForward, Slice};
+use tile::Tile;
+
+pub use grad_input::grad_input;
+pub use grad_weight::grad_weight;
+
+/// out = act(x * kernel + bias).
+pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
+    let s = op.shape;
+    let product = Convolution {
+        images: s.batch,
+        src: [s.in_h, s.in_w, s.in_c],
+        dst: [s.out_h(), s.out_w(), s.out_c],
+        grid: [s.out_h(), s.out_w()],
+        kernel: [s.kernel_h, s.kernel_w],
+        stride: s.stride,
+        pad: [s.pad_top() as i64, s.pad_left() as i64],
+    };
+    let params = cx.stride(row([op.kernel, op.bias]));
+    let (grid, mut constants) = product.tiled();
+    constants.extend::<[(_, Constant); 10]>([
+        ("FORWARD", true.into()),
+        ("STRIDE", s.stride.into()),
+        ("RELU", op.relu.into()),
+        ("SRC_STRIDE", cx.stride(op.x).into()),
+        ("DST_STRIDE", cx.stride(op.out).into()),
+        ("PARAM_STRIDE", params.into()),
+        ("KERNEL", op.kernel.offset.into()),
+        ("BIAS", op.bias.offset.into()),
+        ("OUT_C", s.out_c.into()),
+        ("VEC_PARAMS", vec4_rows(s.out_c, params, [op.kernel, op.bias]).into()),
+    ]);
+    let buffers = vec![
+        Binding::read("src", op.x),
+        Binding::read("params", op.kernel.tensor),
+        Binding::write("dst", op.out),
+    ];
+    vec![Pass {
+        shader: "conv.wgsl",
+        entry: "forward",
+        constants,
+        buffers,
+        grid,
+    }]
+}
+
+/// Whether rows of `channels` values, and all that lies before them, are whole vec4.
+fn vec4_rows<const N: usize>(channels: usize, stride: usize, slices: [Slice; N]) -> bool {
+    [channels, stride]
+        .into_iter()
+        .chain(slices.map(|slice| slice.offset))
+        .all(|n| n.is_multiple_of(4))
+}
+
+/// A constant that may be negative, for the kernel's unsigned sums, which wrap round.
+fn wrapped(n: i64) -> Constant {
+    Constant::U32(n as u32)
+}
+
+/// A convolution from `src` to `dst`, both (H,W,C).
+struct Convolution {
+    /// Images, each counted once per phase.
+    images: usize,
+    src: [usize; 3],
+    dst: [usize; 3],
+    /// Rows and columns of dst that are computed per image.
+    grid: [usize; 2],
+    kernel: [usize; 2],
+    stride: usize,
+    /// Zeros above `src` and on its left; a negative number leaves out as many rows or columns.
+    pad: [i64; 2],
+}
+
+impl Convolution {
+    /// Grid and constants of the tiled convolution.
+    fn tiled(&self) -> ([u32; 2], Vec<(&'static str, Constant)>) {
+        let (src, dst) = (self.src, self.dst);
+        let [rows, columns] = self.grid;
+        let tile = Tile::new(src[2], [rows, columns, dst[2]], self.kernel, self.stride);
+        let row_tiles = rows.div_ceil(tile.rows);
+        let column_tiles = columns.div_ceil(tile.strips * tile.pixels);
+        let dst_tiles = dst[2].div_ceil(4 * tile.lanes);
+        let tiles = self.images * row_tiles * column_tiles * dst_tiles;
+        let grid = fold(tiles);
+        let pad = self.pad.map(wrapped);
+        let constants = vec![
+            ("KERNEL_H", self.kernel[0].into()),
+            ("KERNEL_W", self.kernel[1].into()),
+            ("SRC_H", src[0].into()),
+            ("SRC_W", src[1].into()),
+            ("SRC_C", src[2].into()),
+            ("DST_H", dst[0].into()),
+            ("DST_W", dst[1].into()),
+            ("DST_C", dst[2].into()),
+            ("PAD_H", pad[0]),
+            ("PAD_W", pad[1]),
+            ("PIXELS", tile.pixels.into()),
+            ("LANES", tile.lanes.into()),
+            ("STRIPS", tile.strips.into()),
+            ("ROWS", tile.rows.into()),
+            ("CHUNK", tile.chunk.into()),
+            ("KERNEL_ROWS", tile.kernel_rows.into()),
+            ("ROW_TILES", row_tiles.into()),
+            ("COLUMN_TILES", column_tiles.into()),
+            ("DST_TILES", dst_tiles.into()),
+            ("TILES", tiles.into()),
+            ("GRID_X", grid[0].into()),
+        ];
+        (grid, constants)
+    }
+}
