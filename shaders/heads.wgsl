@@ -1,9 +1,9 @@
 // The two heads, the loss and their gradients.
 //
 // heads_forward      x (M,B,F)          ->  raw (M,B,2): a, b;  prediction (M,B,2): mu, var
-// heads_loss         raw, prediction, y ->  draw (M,B,2): dL/da, dL/db;  loss (M,2): loss, mean squared error
-// heads_grad_input   draw               ->  grad_x (M,B,F); GATE: only where x > 0
-// heads_grad_weight  x, draw            ->  gradients of both kernels (F) and biases
+// heads_loss         raw, prediction, y ->  raw_grad (M,B,2): dL/da, dL/db;  loss (M,2): loss, mean squared error
+// heads_grad_input   raw_grad               ->  grad_x (M,B,F); GATE: only where x > 0
+// heads_grad_weight  x, raw_grad            ->  gradients of both kernels (F) and biases
 //                                           ACCUMULATE: gradients are added to what is there
 //
 // mu = |a| or a; var = softplus(b) + floor; loss = mean of l, without its constant:
@@ -60,7 +60,7 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 @group(0) @binding(2) var<storage, read> y: array<f32>;
 @group(0) @binding(3) var<storage, read> schedule: array<f32>;
 @group(0) @binding(4) var<storage, read> state: array<u32>;
-@group(0) @binding(5) var<storage, read_write> draw: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> raw_grad: array<vec2<f32>>;
 @group(0) @binding(6) var<storage, read_write> loss: array<vec2<f32>>;
 
 var<workgroup> sh_loss: array<vec2<f32>, 64>;
@@ -96,9 +96,9 @@ fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         let e = exp(-abs(value.y));
         let sigmoid = select(e, 1.0, value.y >= 0.0) / (1.0 + e);
 #if ABS_MEAN
-        draw[at] = vec2<f32>(d_mu * sign(value.x), d_var * sigmoid) / f32(BATCH);
+        raw_grad[at] = vec2<f32>(d_mu * sign(value.x), d_var * sigmoid) / f32(BATCH);
 #else
-        draw[at] = vec2<f32>(d_mu, d_var * sigmoid) / f32(BATCH);
+        raw_grad[at] = vec2<f32>(d_mu, d_var * sigmoid) / f32(BATCH);
 #endif
     }
     sh_loss[thread] = sum;
@@ -114,7 +114,7 @@ fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 }
 
 #entry heads_grad_input
-@group(0) @binding(0) var<storage, read> draw: array<vec2<f32>>;
+@group(0) @binding(0) var<storage, read> raw_grad: array<vec2<f32>>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read_write> grad_x: array<f32>;
 #if GATE
@@ -127,7 +127,7 @@ fn heads_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
     let at = (group.x + group.y * GRID_X) * 64u + thread;
     if (at < ${BATCH * INPUTS}u) {
         let i = at % INPUTS;
-        let d = draw[member * BATCH + at / INPUTS];
+        let d = raw_grad[member * BATCH + at / INPUTS];
         let param = member * PARAM_STRIDE + i;
         var value = d.x * params[param + MEAN_KERNEL] + d.y * params[param + VAR_KERNEL];
 #if GATE
@@ -143,7 +143,7 @@ fn heads_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
 #entry heads_grad_weight
 // Each thread computes one input of both kernels, or the biases as input F; the batch is added up in blocks of 16.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> draw: array<vec2<f32>>;
+@group(0) @binding(1) var<storage, read> raw_grad: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>;
 
 @compute @workgroup_size(64)
@@ -159,7 +159,7 @@ fn heads_grad_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
                 if (i < INPUTS) {
                     value = x[member * X_STRIDE + image * INPUTS + i];
                 }
-                block += value * draw[member * BATCH + image];
+                block += value * raw_grad[member * BATCH + image];
             }
             sum += block;
         }

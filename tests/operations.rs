@@ -1,6 +1,6 @@
 //! Every operation of every device against the f64 reference, one at a time: a device gets a plan that holds only that
 //! operation and the reference's memory before it, and must leave what the reference leaves. So a fault is found in
-//! the operation that has it, and no error is carried on.
+//! the operation that has it, and errors do not accumulate.
 
 mod reference;
 
@@ -99,7 +99,7 @@ const PLAIN: bool = false;
 const ADVERSARY: bool = true;
 
 /// Chosen so that every two of these meet: image sides of 1, 41, 47, 65; channels 1, 3, 5, 33; kernels of 1, 2, 3, 5;
-/// batches of 1, 2, 5; 1, 2 and 20 members; pools of 2 and 3 with a ragged rest, behind a norm or alone; with and
+/// batches of 1, 2, 5; 1, 2 and 20 members; pools of 2 and 3 with a remainder, behind a norm or alone; with and
 /// without ReLU; both heads; with and without the adversary. Then padding and strides, the other activations and average
 /// pooling, and values with several consumers. And tables, a large batch, and a kernel of 17, the largest that every device
 /// takes.

@@ -8,7 +8,7 @@ use crate::plan::{Adam, Average, Fgsm, Gather, Plan, TensorId, bands, log, sched
 #[derive(Clone, Debug)]
 pub struct NetworkPlan {
     pub plan: Plan,
-    /// The tensors that the world outside the plan fills and reads.
+    /// The tensors that the host fills and reads.
     pub io: Io,
 }
 
@@ -31,9 +31,9 @@ pub struct Io {
     pub x: TensorId,
     /// (B,2): mean and variance in scaled labels.
     pub prediction: TensorId,
-    /// (B,F): the last hidden layer's output, which the heads take; the images themselves where there is none.
+    /// (B,F): input of the heads, the output of the last hidden layer; the images themselves if there is none.
     pub features: TensorId,
-    /// What only training has.
+    /// Tensors of a training plan.
     pub train: Option<TrainIo>,
 }
 
@@ -46,25 +46,27 @@ pub struct TrainIo {
     pub pool_labels: TensorId,
     /// (steps, B) each member's draws for an epoch: image number, with the flip in the top bits ([`Gather`]).
     pub draws: TensorId,
-    /// (steps, [`schedule::WIDTH`]) what each step of the epoch is to do, shared.
+    /// (steps, [`schedule::WIDTH`]) learning rate and objective of each step, shared.
     pub schedule: TensorId,
     /// (B) labels of the mini-batch.
     pub y: TensorId,
-    /// (2) loss and mean squared error of each pass of the step: plain, and adversarial where it is on.
+    /// (2) loss and mean squared error of each pass of the step: plain, and adversarial if it is on.
     pub loss: [TensorId; 2],
+    /// Gradients, in the layout of `params`.
     pub grads: TensorId,
     /// Running statistics as they will be if the step is taken.
     pub stats_next: TensorId,
-    /// ([`bands::ROWS`], C): what the step must know of each channel of its images, where it asks; shared.
+    /// ([`bands::ROWS`], C): properties of each channel of the images, if the step needs them; shared.
     pub bands: Option<TensorId>,
-    /// Gradient of the input and the perturbed input, where the adversary asks for them.
+    /// Gradient of the input and the perturbed input, in adversarial training.
     pub adversary: Option<Adversary>,
-    /// Adam's first and second moments.
+    /// Adam's first moments.
     pub adam_m: TensorId,
+    /// Adam's second moments.
     pub adam_v: TensorId,
     /// Last good weights, statistics and moments, to which a member returns after several skipped steps.
     pub good: TensorId,
-    /// Moving average of weights and statistics, where it is kept.
+    /// Moving average of weights and statistics, if it is kept.
     pub average: Option<TensorId>,
     /// [`state`]: counters of a member.
     pub state: TensorId,
@@ -72,13 +74,16 @@ pub struct TrainIo {
     pub log: TensorId,
 }
 
+/// Tensors of adversarial training, (B,H,W,C).
 #[derive(Clone, Copy, Debug)]
 pub struct Adversary {
+    /// Gradient of the loss with respect to the images.
     pub grad_x: TensorId,
+    /// The perturbed images.
     pub x: TensorId,
 }
 
-/// How large a training plan's tables are.
+/// Sizes of the tables of a training plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
     /// Images in the pool.
@@ -87,7 +92,7 @@ pub struct Capacity {
     pub steps: usize,
 }
 
-/// What the optimiser of a training plan does.
+/// Options of a training step.
 #[derive(Clone, Copy, Debug)]
 pub struct Training {
     pub batch: usize,
@@ -97,18 +102,18 @@ pub struct Training {
     pub epsilon: f32,
     /// Largest norm of a member's gradient; infinite for none.
     pub clip: f32,
-    /// Leave the convolutions, and the norms between them, as they are: no gradient is computed for them, and Adam does
-    /// not move what has none.
+    /// Leave all layers before the first dense layer unchanged: no gradient is computed for them.
     pub freeze_convolutions: bool,
-    /// Adversarial training: a second pass, over images moved by the fast gradient sign method.
+    /// Adversarial training: a second pass on images perturbed by the fast gradient sign method.
     pub adversarial: bool,
-    /// Whether the running statistics follow the second pass too, as in the recorded Keras steps. A run leaves it out: each
-    /// pass is normalised by its own batch, and statistics halfway between the two fit neither (Xie et al. 2020, AdvProp).
+    /// Whether the running statistics follow the second pass too, as in the recorded Keras steps. Runs do not:
+    /// each pass is normalised by its own batch, and statistics between the two fit neither (Xie et al. 2020, AdvProp).
     pub adversary_in_stats: bool,
-    /// Power of the variance that weighs each image's loss; 0 is the likelihood itself.
+    /// Power of the variance that weights the loss of each image; 0 for the plain likelihood.
     pub beta_nll: f32,
-    /// Largest shift of an image, pixels, and whether noise is added to it.
+    /// Largest random shift of an image, pixels.
     pub shift: usize,
+    /// Whether noise is added to the images.
     pub noise: bool,
     /// Decoupled weight decay of kernels; 0 for none.
     pub weight_decay: f32,
@@ -117,7 +122,7 @@ pub struct Training {
 }
 
 impl Training {
-    /// Adam as Keras has it, clip at a global norm of 5 a member.
+    /// Keras' defaults for Adam, gradients clipped to a global norm of 5 per member; every other option is off.
     pub fn new(batch: usize, capacity: Capacity) -> Training {
         Training {
             batch,
@@ -138,8 +143,9 @@ impl Training {
     }
 }
 
-/// Steps that fail in a row before a member returns to its last good weights, and how often those are kept.
+/// Number of skipped steps in a row after which a member returns to its last good weights.
 const PATIENCE: u32 = 5;
+/// Number of steps taken after which weights are kept as good.
 const KEEP_EVERY: u32 = 25;
 
 impl NetworkPlan {

@@ -1,9 +1,9 @@
 //! A step and an inference pass as a list of operations, built once and replayed. Start reading here.
 //!
-//! A [`Plan`] names tensors and lists operations in the order in which they run; it knows nothing of wgpu. A device
-//! lowers an operation: the GPU to one or a few passes ([`crate::device::gpu`]), the f64 reference of the tests to a plain
-//! function. Every tensor's first axis is the member, and an operation works on all members at once; nothing in a plan
-//! depends on how many there are.
+//! A [`Plan`] names tensors and lists operations in the order in which they run; it knows neither networks nor devices.
+//! A device lowers each operation: the GPU to one or a few passes (`device/gpu/lower/`), the CPU to a native function
+//! (`device/cpu/`); the f64 reference of the tests is plain loops. The first axis of every tensor is the member, and an
+//! operation works on all members at once; nothing in a plan depends on their number.
 
 #[macro_use]
 mod op;
@@ -16,30 +16,36 @@ pub use network::*;
 pub use op::{Op, Operation, Slice};
 pub use tables::{bands, log, schedule, state};
 
-/// A tensor of the plan, by its place in [`Plan::tensors`].
+/// Index of a tensor in [`Plan::tensors`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TensorId(pub usize);
 
-/// One buffer: `len` 32-bit values for each member, or for all of them together where `shared`.
+/// One buffer: `len` 32-bit values per member, or `len` values in total if `shared`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
+    /// Unique in its plan.
     pub name: String,
+    /// Number of 32-bit values.
     pub len: usize,
+    /// Whether all members share it.
     pub shared: bool,
 }
 
-/// A list of operations and the tensors they work on.
+/// A list of operations and the tensors that they work on.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// By [`TensorId`].
     pub tensors: Vec<Tensor>,
+    /// In the order in which they run.
     pub ops: Vec<Op>,
-    /// What comes back to the host as steps are replayed.
+    /// The tensor that the host reads while steps are replayed.
     pub log: Option<TensorId>,
     /// Images of each member in a step, images of an inference pass, or objects that are simulated at a time.
     pub batch: usize,
 }
 
 impl Plan {
+    /// The tensor with this index.
     pub fn tensor(&self, id: TensorId) -> &Tensor {
         &self.tensors[id.0]
     }

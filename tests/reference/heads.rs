@@ -21,12 +21,12 @@ pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
     memory.row_mut(op.prediction, m).copy_from_slice(&prediction);
 }
 
-/// loss = mean of l; draw = [dL/da, dL/db], L the mean of var^beta l or of (y - mu)^2 / 2.
+/// loss = mean of l; raw_grad = [dL/da, dL/db], L the mean of var^beta l or of (y - mu)^2 / 2.
 pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
     let batch = op.batch as f64;
     let cursor = memory.row(op.state, m)[state::CURSOR] as usize;
     let fit_mean = memory.row(op.schedule, m)[cursor * schedule::WIDTH + schedule::FIT_MEAN] != 0.0;
-    let (mut loss, mut squared_error, mut draw) = (0.0, 0.0, vec![]);
+    let (mut loss, mut squared_error, mut raw_grad) = (0.0, 0.0, vec![]);
     for image in 0..op.batch {
         let [a, b] = [0, 1].map(|i| memory.row(op.raw, m)[2 * image + i]);
         let [mu, var] = [0, 1].map(|i| memory.row(op.prediction, m)[2 * image + i]);
@@ -55,47 +55,47 @@ pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
             (weight * dl_dmu / batch, weight * dl_dvar / batch)
         };
         let dmu_da = if op.abs_mean { sign(a) } else { 1.0 };
-        draw.extend([dmu * dmu_da, dvar * sigmoid(b)]);
+        raw_grad.extend([dmu * dmu_da, dvar * sigmoid(b)]);
     }
     memory.row_mut(op.loss, m).copy_from_slice(&[loss, squared_error]);
-    memory.row_mut(op.draw, m).copy_from_slice(&draw);
+    memory.row_mut(op.raw_grad, m).copy_from_slice(&raw_grad);
 }
 
-/// dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i].
+/// dx[b,i] = raw_grad[b,0] mean.kernel[i] + raw_grad[b,1] var.kernel[i].
 pub fn grad_input(op: &HeadsGradInput, memory: &mut Memory, m: usize) {
-    let draw = memory.row(op.draw, m);
+    let raw_grad = memory.row(op.raw_grad, m);
     let mean_kernel = memory.part(op.mean_kernel, op.inputs, m);
     let var_kernel = memory.part(op.var_kernel, op.inputs, m);
     let mut dx = vec![0.0; op.batch * op.inputs];
     for b in 0..op.batch {
         for i in 0..op.inputs {
-            dx[b * op.inputs + i] = draw[2 * b] * mean_kernel[i] + draw[2 * b + 1] * var_kernel[i];
+            dx[b * op.inputs + i] = raw_grad[2 * b] * mean_kernel[i] + raw_grad[2 * b + 1] * var_kernel[i];
         }
     }
     memory.put_input_grad([op.dx, op.x], &dx, op.gate, op.accumulate, m);
 }
 
-/// Sum over the batch of draw x, and of draw.
+/// Sum over the batch of raw_grad x, and of raw_grad.
 pub fn grad_weight(op: &HeadsGradWeight, memory: &mut Memory, m: usize) {
     let heads = [
         (op.mean_kernel_grad, op.mean_bias_grad),
         (op.var_kernel_grad, op.var_bias_grad),
     ];
     for (head, (kernel_grad, bias_grad)) in heads.into_iter().enumerate() {
-        let (x, draw) = (memory.row(op.x, m), memory.row(op.draw, m));
+        let (x, raw_grad) = (memory.row(op.x, m), memory.row(op.raw_grad, m));
         let (mut dkernel, mut dbias) = (vec![0.0; op.inputs], 0.0);
         for b in 0..op.batch {
             for i in 0..op.inputs {
-                dkernel[i] += draw[2 * b + head] * x[b * op.inputs + i];
+                dkernel[i] += raw_grad[2 * b + head] * x[b * op.inputs + i];
             }
-            dbias += draw[2 * b + head];
+            dbias += raw_grad[2 * b + head];
         }
         memory.put_grad(kernel_grad, &dkernel, op.accumulate, m);
         memory.put_grad(bias_grad, &[dbias], op.accumulate, m);
     }
 }
 
-/// Unlike `f64::signum`, 0 at 0: the derivative of |a|, as Keras has it.
+/// Unlike `f64::signum`, 0 at 0: the derivative of |a|, as in Keras.
 fn sign(a: f64) -> f64 {
     if a == 0.0 { 0.0 } else { a.signum() }
 }

@@ -18,7 +18,7 @@ pub fn largest(shape: &PoolShape, x: &[f64]) -> Vec<f64> {
     maxima(shape, x).into_iter().map(|place| x[place]).collect()
 }
 
-/// dout put back at each window's maximum, 0 elsewhere and in the ragged rest.
+/// dout put back at each window's maximum, 0 elsewhere and in the remainder.
 pub fn put_back(shape: &PoolShape, x: &[f64], dout: &[f64]) -> Vec<f64> {
     let mut dx = vec![0.0; x.len()];
     for (place, dout) in maxima(shape, x).into_iter().zip(dout) {

@@ -40,9 +40,9 @@ simd! {
 
 impl Native for HeadsLoss {
     fn run(&self, memory: &mut Memory, _scratch: &mut Scratch) {
-        let (mut draw, mut loss) = (memory.take(self.draw), memory.take(self.loss));
+        let (mut raw_grad, mut loss) = (memory.take(self.raw_grad), memory.take(self.loss));
         let batch = self.batch as f32;
-        for (m, (draw, loss)) in draw.rows_mut().zip(loss.rows_mut()).enumerate() {
+        for (m, (raw_grad, loss)) in raw_grad.rows_mut().zip(loss.rows_mut()).enumerate() {
             let outputs = memory
                 .row(self.raw, m)
                 .chunks_exact(2)
@@ -50,7 +50,9 @@ impl Native for HeadsLoss {
             let cursor = memory.words(self.state, m)[state::CURSOR] as usize;
             let fit_mean = memory.row(self.schedule, m)[cursor * schedule::WIDTH + schedule::FIT_MEAN] != 0.0;
             let (mut sum, mut squared_error) = (0.0, 0.0);
-            for ((draw, y), (raw, prediction)) in draw.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs) {
+            for ((raw_grad, y), (raw, prediction)) in
+                raw_grad.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs)
+            {
                 let (error, var) = (prediction[0] - y, prediction[1]);
                 let (l, mut d_mu, mut d_var) = match self.likelihood {
                     Likelihood::StudentT => {
@@ -74,11 +76,11 @@ impl Native for HeadsLoss {
                     (d_mu, d_var) = (error, 0.0);
                 }
                 let d_abs = if self.abs_mean { sign(raw[0]) } else { 1.0 };
-                draw.copy_from_slice(&[d_mu * d_abs / batch, d_var * sigmoid(raw[1]) / batch]);
+                raw_grad.copy_from_slice(&[d_mu * d_abs / batch, d_var * sigmoid(raw[1]) / batch]);
             }
             loss.copy_from_slice(&[sum / batch, squared_error / batch]);
         }
-        memory.put(self.draw, draw);
+        memory.put(self.raw_grad, raw_grad);
         memory.put(self.loss, loss);
     }
 }
@@ -103,11 +105,11 @@ impl Native for HeadsGradInput {
             let rows = dx
                 .chunks_exact_mut(self.inputs)
                 .zip(memory.row(self.x, m).chunks_exact(self.inputs));
-            for ((dx, x), draw) in rows.zip(memory.row(self.draw, m).chunks_exact(2)) {
+            for ((dx, x), raw_grad) in rows.zip(memory.row(self.raw_grad, m).chunks_exact(2)) {
                 let grad = mean_kernel
                     .iter()
                     .zip(var_kernel)
-                    .map(|(mean, var)| draw[0] * mean + draw[1] * var);
+                    .map(|(mean, var)| raw_grad[0] * mean + raw_grad[1] * var);
                 put_input_grad(dx, grad, self.gate.then_some(x), self.accumulate);
             }
         });
@@ -123,16 +125,19 @@ impl Native for HeadsGradWeight {
             (self.var_kernel_grad, self.var_bias_grad),
         ];
         scratch.workers.run(grads.rows_mut().enumerate(), |_, (m, grads)| {
-            let (x, draw) = (memory.row(self.x, m), memory.row(self.draw, m));
+            let (x, raw_grad) = (memory.row(self.x, m), memory.row(self.raw_grad, m));
             for (head, (kernel, bias)) in heads.into_iter().enumerate() {
-                let draw = || draw.iter().skip(head).step_by(2);
-                put_grad(&mut grads[bias.offset..][..1], &[draw().sum()], self.accumulate);
+                let raw_grad = || raw_grad.iter().skip(head).step_by(2);
+                put_grad(&mut grads[bias.offset..][..1], &[raw_grad().sum()], self.accumulate);
                 let kernel_grad = &mut grads[kernel.offset..][..self.inputs];
                 if !self.accumulate {
                     kernel_grad.fill(0.0);
                 }
-                for (draw, x) in draw().zip(x.chunks_exact(self.inputs)) {
-                    kernel_grad.iter_mut().zip(x).for_each(|(grad, x)| *grad += draw * x);
+                for (raw_grad, x) in raw_grad().zip(x.chunks_exact(self.inputs)) {
+                    kernel_grad
+                        .iter_mut()
+                        .zip(x)
+                        .for_each(|(grad, x)| *grad += raw_grad * x);
                 }
             }
         });

@@ -65,7 +65,7 @@ impl Heads {
     }
 
     fn raw_gradient(&self, b: &mut Builder) -> TensorId {
-        b.tensor("heads.draw", b.batch * 2)
+        b.tensor("heads.raw.grad", b.batch * 2)
     }
 }
 
@@ -128,7 +128,7 @@ impl LayerKind for Heads {
             prediction,
         });
         if let Pass::Train(train) = b.pass {
-            let draw = self.raw_gradient(b);
+            let raw_grad = self.raw_gradient(b);
             b.push(HeadsLoss {
                 batch: b.batch,
                 abs_mean: self.abs_mean(),
@@ -139,7 +139,7 @@ impl LayerKind for Heads {
                 raw,
                 prediction,
                 y: train.y,
-                draw,
+                raw_grad,
                 loss: train.loss,
             });
         }
@@ -148,12 +148,12 @@ impl LayerKind for Heads {
     /// From the gradients that the loss has left; nothing stands behind the heads.
     fn backward(&self, b: &mut Builder, node: &Node, _dout: TensorId) {
         let (x, inputs) = (b.tensor_of(node.inputs[0]), node.inputs[0].shape.c);
-        let draw = self.raw_gradient(b);
+        let raw_grad = self.raw_gradient(b);
         b.push(HeadsGradWeight {
             batch: b.batch,
             inputs,
             x,
-            draw,
+            raw_grad,
             mean_kernel_grad: b.named_grad(&self.mean, "kernel"),
             mean_bias_grad: b.named_grad(&self.mean, "bias"),
             var_kernel_grad: b.named_grad(&self.var, "kernel"),
@@ -164,7 +164,7 @@ impl LayerKind for Heads {
             b.push(HeadsGradInput {
                 batch: b.batch,
                 inputs,
-                draw,
+                raw_grad,
                 mean_kernel: b.named_param(&self.mean, "kernel"),
                 var_kernel: b.named_param(&self.var, "kernel"),
                 x: to.x,

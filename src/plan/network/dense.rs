@@ -41,7 +41,7 @@ impl Operation for DenseForward {
     }
 }
 
-/// dx = dout kernel^T, gated by x > 0 where asked.
+/// dx = dout kernel^T, gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DenseGradInput {
     pub layer: String,

@@ -8,12 +8,12 @@ use crate::plan::{Operation, TensorId};
 /// columns (only where h = w); they apply in that order to the output's coordinates: for output (i, j), first swap
 /// (i, j) if bit 2, then i = h-1-i if bit 1, then j = w-1-j if bit 0, and read the image at (i, j).
 ///
-/// Before that a shift takes (di, dj) from (i, j), two integers of -shift to shift; what comes from outside the image is
-/// a masked pixel. Noise adds `bands[NOISE]` (s - 2040) to every value that is not masked, s the sum of sixteen random
-/// bytes: nearly Gaussian (kurtosis 2.92, at most 6.9 sigma), and integers, the same on every device.
+/// Before that, a shift subtracts (di, dj), two integers from -shift to shift, from (i, j); pixels from outside the image
+/// are masked. Noise adds `bands[NOISE]` (s - 2040) to every value that is not masked, where s is the sum of sixteen
+/// random bytes: nearly Gaussian (kurtosis 2.92, at most 6.9 sigma), and an integer, the same on every device.
 ///
-/// Random words are counter based: [`pcg4d`] of (`state[KEY]`, step, b, place of the value in the image), for the shift
-/// with a place of 2^32 - 1.
+/// Random words are counter based: [`pcg4d`] of (`state[KEY]`, step, b, index of the value in the image); the shift uses
+/// the index 2^32 - 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gather {
     pub batch: usize,
@@ -58,13 +58,13 @@ pub fn pcg4d(key: [u32; 4]) -> [u32; 4] {
 }
 
 impl Gather {
-    /// The place of the random words that say the shift.
+    /// The index whose random words give the shift.
     pub const SHIFT_PLACE: u32 = u32::MAX;
     /// Mean and standard deviation of the sum of sixteen bytes.
     pub const BYTES_MEAN: u32 = 2040;
     pub const BYTES_SIGMA: f64 = 295.601_082_5;
 
-    /// Where the pixel (i, j) of an image of `h` x `w` comes from under a code of flips and turns.
+    /// The source of the pixel (i, j) of an image of `h` x `w` under a code of flips and rotations.
     pub fn source(code: u32, (mut i, mut j): (usize, usize), (h, w): (usize, usize)) -> (usize, usize) {
         if code & 4 != 0 {
             (i, j) = (j, i);

@@ -32,7 +32,7 @@ impl Operation for HeadsForward {
     }
 }
 
-/// loss = mean over the batch of l, and draw = [dL/da, dL/db] of each image. Without its constant, the negative log
+/// loss = mean over the batch of l, and raw_grad = [dL/da, dL/db] of each image. Without its constant, the negative log
 /// likelihood l is
 /// - Gaussian: log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474 eq. 1); log-normal: the same, y being the logarithm;
 /// - Student's t of nu = 5 degrees of freedom and variance var: log(var)/2 + (nu + 1)/2 log(1 + (y - mu)^2 / ((nu - 2) var)).
@@ -53,7 +53,7 @@ pub struct HeadsLoss {
     pub prediction: TensorId,
     pub y: TensorId,
     /// (B,2).
-    pub draw: TensorId,
+    pub raw_grad: TensorId,
     /// (2): loss, mean of (mu - y)^2.
     pub loss: TensorId,
 }
@@ -68,12 +68,12 @@ impl Operation for HeadsLoss {
     }
 }
 
-/// `dx[b,i] = draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i]`, gated by x > 0 where asked.
+/// `dx[b,i] = raw_grad[b,0] mean.kernel[i] + raw_grad[b,1] var.kernel[i]`, gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadsGradInput {
     pub batch: usize,
     pub inputs: usize,
-    pub draw: TensorId,
+    pub raw_grad: TensorId,
     pub mean_kernel: Slice,
     pub var_kernel: Slice,
     pub x: TensorId,
@@ -92,13 +92,13 @@ impl Operation for HeadsGradInput {
     }
 }
 
-/// Gradients of both kernels and biases: sum over the batch of draw x.
+/// Gradients of both kernels and biases: sum over the batch of raw_grad x.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadsGradWeight {
     pub batch: usize,
     pub inputs: usize,
     pub x: TensorId,
-    pub draw: TensorId,
+    pub raw_grad: TensorId,
     pub mean_kernel_grad: Slice,
     pub mean_bias_grad: Slice,
     pub var_kernel_grad: Slice,

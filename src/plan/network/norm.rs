@@ -4,7 +4,7 @@ use super::PoolShape;
 use crate::plan::{Operation, Slice, TensorId};
 
 /// Batch statistics over the rows of x: batch = [mean; C], [biased variance; C], merged from blocks (n, mean, M2) in a
-/// fixed order (Chan et al. 1979). next = momentum before + (1 - momentum) batch for the running ones.
+/// fixed order (Chan et al. 1979). Running statistics: next = momentum before + (1 - momentum) batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormStats {
     pub layer: String,
@@ -14,7 +14,7 @@ pub struct NormStats {
     pub x: TensorId,
     /// (2,C).
     pub batch_stats: TensorId,
-    /// Running statistics before: those of the last step taken, or for the second pass of a step those of its first.
+    /// Running statistics before: those of the last step taken; in the second pass of a step, those of its first pass.
     pub before: TensorId,
     pub next: TensorId,
     /// Offsets of the layer's mean and variance in a member's row of both.
@@ -32,7 +32,7 @@ impl Operation for NormStats {
     }
 }
 
-/// Where a norm takes its mean and variance from.
+/// The source of a norm's mean and variance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatsSource {
     /// (2,C) of this batch: training.
@@ -45,7 +45,8 @@ pub enum StatsSource {
     },
 }
 
-/// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta), windows of `pool` x `pool`, ragged rest dropped.
+/// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta), windows of `pool` x `pool`; the
+/// remainder at the right and lower edge is dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormForward {
     pub layer: String,
@@ -97,7 +98,7 @@ impl Operation for NormGradParam {
     }
 }
 
-/// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows), gated by x > 0 where asked
+/// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows), gated by x > 0 if `gate`
 /// (Ioffe & Szegedy 2015).
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormGradInput {

@@ -6,8 +6,8 @@ use crate::plan::{Operation, TensorId};
 /// w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon).
 ///
 /// A member with a gradient, a loss or a new running statistic that is not finite keeps everything as it was. After
-/// `patience` such steps in a row it returns to its last good weights, with moments of zero and a tenth of the learning
-/// rate. Good weights are kept every `keep_every` steps taken. One row of the log is written, and the cursor moves on.
+/// `patience` such steps in a row it returns to its last good weights, with zero moments and a tenth of the learning rate.
+/// Good weights are kept every `keep_every` steps taken. One row of the log is written, and the cursor is advanced.
 ///
 /// Decoupled weight decay (Loshchilov & Hutter 2019): kernels are multiplied by 1 - lr `decay` before the update.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,8 +49,8 @@ impl Operation for Adam {
     }
 }
 
-/// average += (1 - decay) ([params, stats] - average), after a step that was taken (Polyak & Juditsky 1992). It begins at
-/// 0, so after t steps it is 1 - decay^t of a mean, which whoever reads it divides by.
+/// average += (1 - decay) ([params, stats] - average), after a step that was taken (Polyak & Juditsky 1992). It starts at
+/// 0, so after t steps callers must divide it by 1 - decay^t.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Average {
     pub param_stride: usize,

@@ -2,7 +2,8 @@
 
 use crate::plan::{Operation, TensorId};
 
-/// Sizes of a pooling or of a norm with the pooling behind it; `pool` = 1 is none. The remainder at the right and lower edge is dropped.
+/// Sizes of a max pooling, or of a norm with the pooling behind it; `pool` = 1 means no pooling. The remainder at the
+/// right and lower edge is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolShape {
     pub batch: usize,
@@ -21,7 +22,7 @@ impl PoolShape {
         self.w / self.pool
     }
 
-    /// Values that a channel's batch statistics run over.
+    /// Number of values in the batch statistics of a channel.
     pub fn rows(&self) -> usize {
         self.batch * self.h * self.w
     }
@@ -46,7 +47,7 @@ impl Operation for PoolForward {
     }
 }
 
-/// dx = dout at the first largest value of each window in row-major order, else 0; gated by x > 0 where asked.
+/// dx = dout at the first largest value of each window in row-major order, else 0; gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolGradInput {
     pub layer: String,

@@ -65,14 +65,14 @@ pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
             Binding::read("y", op.y),
             Binding::read("schedule", op.schedule),
             Binding::read("state", op.state),
-            Binding::write("draw", op.draw),
+            Binding::write("raw_grad", op.raw_grad),
             Binding::write("loss", op.loss),
         ],
         grid: [1, 1],
     }]
 }
 
-/// The gradient of x: draw[b,0] mean.kernel[i] + draw[b,1] var.kernel[i].
+/// The gradient of x: raw_grad[b,0] mean.kernel[i] + raw_grad[b,1] var.kernel[i].
 pub fn grad_input(op: &HeadsGradInput, cx: &mut Lowering) -> Vec<Pass> {
     let params = row([op.mean_kernel, op.var_kernel]);
     let grid = fold((op.batch * op.inputs).div_ceil(64));
@@ -87,7 +87,7 @@ pub fn grad_input(op: &HeadsGradInput, cx: &mut Lowering) -> Vec<Pass> {
         ("GRID_X", grid[0].into()),
     ];
     let mut buffers = vec![
-        Binding::read("draw", op.draw),
+        Binding::read("raw_grad", op.raw_grad),
         Binding::read("params", params),
         Binding::write("grad_x", op.dx),
     ];
@@ -130,7 +130,7 @@ pub fn grad_weight(op: &HeadsGradWeight, cx: &mut Lowering) -> Vec<Pass> {
         ],
         buffers: vec![
             Binding::read("x", op.x),
-            Binding::read("draw", op.draw),
+            Binding::read("raw_grad", op.raw_grad),
             Binding::write("grads", grads),
         ],
         grid,
