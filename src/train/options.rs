@@ -76,7 +76,7 @@ pub struct TrainOptions {
     /// Fraction of the rows that choose the best weights.
     pub validation: f64,
     /// Fraction of the rows that only the calibration is fitted on; none if that is too few, see
-    /// [`split`](crate::survey::split::split). Runs of early versions had none.
+    /// `DataSplit::new`. Runs of early versions had none.
     #[serde(default)]
     pub calibration: f64,
     /// Number of rows that are neither trained on nor used to choose anything.

@@ -1,7 +1,7 @@
 //! The layers, one file each: its keys in a network file, what it makes of its input's shape, its tensors, and the
 //! operations of its forward and its backward pass.
 //!
-//! To add a layer: a file here with an implementation of [`LayerKind`], a line in the list below, and its operations
+//! To add a layer: a file here with an implementation of `LayerKind`, a line in the list below, and its operations
 //! (`src/plan/network/`).
 
 mod activation;
