@@ -1,5 +1,5 @@
-//! The self test: every device reproduces the embedded recordings (and all recordings in the folder
-//! `LENSGPU_GOLDEN_DIR`, if set), and a defective recording fails with the name of what is wrong.
+//! The self test: every device reproduces the embedded recordings, those in tests/data/golden, and all recordings in the
+//! folder `LENSGPU_GOLDEN_DIR` (if set), and a defective recording fails with the name of what is wrong.
 
 mod reference;
 
@@ -14,7 +14,11 @@ fn reproduces_recordings(name: &str) {
         .iter()
         .map(|(name, bytes)| (name.to_string(), Recording::from_bytes(bytes).unwrap()))
         .collect();
-    if let Ok(folder) = std::env::var("LENSGPU_GOLDEN_DIR") {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/golden").to_string();
+    for folder in [Some(beside), std::env::var("LENSGPU_GOLDEN_DIR").ok()]
+        .into_iter()
+        .flatten()
+    {
         let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let paths = paths.filter(|path| path.extension().is_some_and(|e| e == "safetensors"));
         recordings.extend(paths.map(|path| (path.display().to_string(), Recording::read(&path).unwrap())));

@@ -210,7 +210,8 @@ fn tolerance(recording: &Recording, entry: &Entry, largest: f64) -> Tolerance {
 /// Indices of weights whose gradient is zero except for rounding, for instance that of a bias before a batch norm if its
 /// ReLU passes every image: 1e-17 in float64 and 1e-8 in float32, so that the direction of Adam's step is arbitrary.
 /// These weights do not count as different. Where both gradients are exactly zero, as those of a dead unit, Adam must
-/// leave the weight unchanged.
+/// leave the weight unchanged; but not if it is zero for the whole tensor and Keras' own float32 run has other values
+/// there, as for the bias of a convolution before a batch norm: then it is rounding in later steps, if not in the first.
 fn undefined(recording: &Recording, computed: &Values<f32>, entry: &Entry) -> HashSet<usize> {
     let (Role::Weight { .. }, Some((_, weight))) = (entry.role, entry.name.split_once('.')) else {
         return HashSet::new();
@@ -219,6 +220,9 @@ fn undefined(recording: &Recording, computed: &Values<f32>, entry: &Entry) -> Ha
     let (Some(computed), Some(recorded)) = (computed.get(&gradient), recording.values.get(&gradient)) else {
         return HashSet::new();
     };
+    if largest(recorded) == 0.0 && recording.float32_error(&gradient) > 0.0 {
+        return (0..recorded.len()).collect();
+    }
     let rounding = 1e-12 * largest(recorded);
     let rounded_zero =
         |i: usize| f64::from(recorded[i].abs()) <= rounding && (recorded[i] != 0.0 || computed[i] != 0.0);
