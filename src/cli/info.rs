@@ -6,7 +6,7 @@ use super::text::{
     count, table,
 };
 use crate::model::Model;
-use crate::nn::{Layout, MeanActivation, Network, Shape};
+use crate::nn::{Layer, Layout, MeanActivation, Network, Shape};
 use crate::posterior::calibration::Map;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -224,8 +224,11 @@ fn layers(network: &Network) -> Result<Vec<LayerInfo>> {
         let tensors = layout.params.iter().chain(&layout.stats).filter(|p| of_layer(&p.name));
         LayerInfo {
             label: layer.label(),
-            input: shapes[i],
-            output: shapes.get(i + 1).map(|s| [s.h, s.w, s.c]),
+            input: shapes[i][0],
+            output: match layer {
+                Layer::Heads(_) => None,
+                _ => Some([shapes[i][1].h, shapes[i][1].w, shapes[i][1].c]),
+            },
             values: tensors.map(|p| p.len()).sum(),
         }
     });

@@ -218,7 +218,7 @@ const CLOUD_WHITENING: &str = "features.whitening";
 
 /// The tensors of a member's [`Cloud`], each in a row of its own.
 fn cloud_parameters(network: &Network) -> Result<[Parameter; 2]> {
-    let features = network.shapes()?.last().map_or(0, |shape| shape.c);
+    let features = network.shapes()?.last().map_or(0, |[input, _]| input.c);
     let parameter = |name: &str, shape: &[usize]| Parameter {
         name: name.into(),
         shape: shape.to_vec(),

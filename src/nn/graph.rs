@@ -39,8 +39,8 @@ pub(super) struct Graph<'a> {
     pub nodes: Vec<Node<'a>>,
     /// By value: how many inputs take it.
     pub consumers: Vec<usize>,
-    /// By layer of the network: the shape of its (first) input.
-    pub input_shapes: Vec<Shape>,
+    /// By layer of the network: the shapes of its (first) input and of its output.
+    pub shapes: Vec<[Shape; 2]>,
 }
 
 impl<'a> Graph<'a> {
@@ -59,7 +59,7 @@ impl<'a> Graph<'a> {
             graph: Graph {
                 nodes: Vec::new(),
                 consumers: vec![0],
-                input_shapes: Vec::new(),
+                shapes: Vec::new(),
             },
             places: Vec::new(),
             by_name: BTreeMap::new(),
@@ -105,7 +105,7 @@ impl<'a> Building<'a> {
         if !shape.fits() {
             return Err(Problem::OutputTooLarge(shape));
         }
-        self.graph.input_shapes.push(first.shape);
+        self.graph.shapes.push([first.shape, shape]);
         match layer {
             Layer::Maxpool(pool) if self.fuses(network, place) => {
                 let node = self.graph.nodes.last_mut().expect("a norm stands before it");

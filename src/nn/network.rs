@@ -80,12 +80,12 @@ impl Network {
         }
     }
 
-    /// The shape of each layer's (first) input, in the order of the layers.
+    /// The shapes of each layer's (first) input and of its output, in the order of the layers.
     ///
     /// # Errors
     /// Those of [`Network::check`].
-    pub fn shapes(&self) -> Result<Vec<Shape>> {
-        Ok(Graph::new(self)?.input_shapes)
+    pub fn shapes(&self) -> Result<Vec<[Shape; 2]>> {
+        Ok(Graph::new(self)?.shapes)
     }
 
     /// The heads of a checked network.
@@ -255,9 +255,28 @@ mod tests {
                  {{layer='flatten'}}, {HEADS}]"
             );
             let network = Network::from_toml(&layers, &[size, size, 1]).unwrap();
-            let shape = network.shapes().unwrap()[1];
+            let [_, shape] = network.shapes().unwrap()[0];
             assert_eq!((shape.h, shape.w), (expected, expected), "{layers}");
         }
+    }
+
+    #[test]
+    fn shapes_follow_the_graph_not_the_list() {
+        let text = "{layer='conv', name='a', filters=3, kernel=3, padding='same', stride=2}, \
+                    {layer='conv', name='b', filters=4, kernel=2, input='a'}, \
+                    {layer='conv', name='c', filters=4, kernel=2, input='a'}, {layer='concat', with='b'}, \
+                    {layer='global_average_pool'}, {layer='heads', mean='m', var='v'}";
+        let shapes = network(text).unwrap().shapes().unwrap();
+        let text = shapes.iter().map(|[input, output]| format!("{input} {output}"));
+        let expected = [
+            "9x8x2 5x4x3",
+            "5x4x3 4x3x4",
+            "5x4x3 4x3x4",
+            "4x3x4 4x3x8",
+            "4x3x8 1x1x8",
+            "1x1x8 1x1x2",
+        ];
+        assert_eq!(text.collect::<Vec<_>>(), expected);
     }
 
     #[test]
