@@ -99,3 +99,88 @@ impl dyn Engine + '_ {
         sink_result.and(next_result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns what it is given, one batch behind, as a device does that works while the host prepares the next batch.
+    struct Echo;
+
+    impl Engine for Echo {
+        fn members(&self) -> usize {
+            1
+        }
+
+        fn write(&mut self, _: TensorId, _: &[u32]) -> Result<()> {
+            Ok(())
+        }
+
+        fn read(&mut self, _: TensorId) -> Result<Vec<u32>> {
+            Ok(vec![])
+        }
+
+        fn replay(&mut self, steps: usize, _: &mut Watch) -> Result<usize> {
+            Ok(steps)
+        }
+
+        fn run_batches(&mut self, _: TensorId, _: &[TensorId], next: &mut Next, sink: &mut Sink) -> Result<()> {
+            let mut waiting = next();
+            while let Some(words) = waiting {
+                waiting = next();
+                if sink(&words).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+
+        fn profile(&mut self, _: usize) -> Result<Vec<f64>> {
+            Ok(vec![])
+        }
+
+        fn bytes(&self) -> u64 {
+            0
+        }
+
+        fn dispatches(&self) -> usize {
+            0
+        }
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Failed(&'static str, u32);
+
+    impl From<crate::device::Error> for Failed {
+        fn from(_: crate::device::Error) -> Failed {
+            Failed("device", 0)
+        }
+    }
+
+    /// Five batches, of which `next` or `sink` fails at one; what reached `sink` without an error, and the result.
+    fn stream(next_fails: u32, sink_fails: u32) -> (Vec<u32>, std::result::Result<(), Failed>) {
+        let (mut batches, mut seen) = (0..5, Vec::new());
+        let mut next = || match batches.next() {
+            Some(batch) if batch == next_fails => Err(Failed("next", batch)),
+            batch => Ok(batch.map(|batch| vec![batch])),
+        };
+        let mut sink = |words: &[u32]| {
+            if words[0] == sink_fails {
+                return Err(Failed("sink", words[0]));
+            }
+            seen.push(words[0]);
+            Ok(())
+        };
+        let engine: &mut dyn Engine = &mut Echo;
+        let result = engine.stream(TensorId(0), &[], &mut next, &mut sink);
+        (seen, result)
+    }
+
+    #[test]
+    fn the_first_error_of_a_callback_ends_the_stream() {
+        assert_eq!(stream(9, 9), (vec![0, 1, 2, 3, 4], Ok(())));
+        assert_eq!(stream(3, 9), (vec![0, 1, 2], Err(Failed("next", 3))));
+        assert_eq!(stream(9, 1), (vec![0], Err(Failed("sink", 1))));
+        assert_eq!(stream(3, 2), (vec![0, 1], Err(Failed("sink", 2))));
+    }
+}

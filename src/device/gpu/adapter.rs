@@ -136,7 +136,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Lost`] if the driver has reported a fault since the device was opened.
-    pub fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         match self.fault.get() {
             None => Ok(()),
             Some(fault) => Err(self.lost(fault)),
@@ -144,7 +144,7 @@ impl Gpu {
     }
 
     /// The error of a device that no longer works.
-    pub fn lost(&self, message: impl ToString) -> Error {
+    pub(super) fn lost(&self, message: impl ToString) -> Error {
         Error::Lost {
             device: self.name.clone(),
             message: message.to_string(),
@@ -155,7 +155,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] or [`Error::Rejected`].
-    pub fn guarded<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+    pub(super) fn guarded<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let made = make();

@@ -1,16 +1,16 @@
-//! wgpu: adapter, kernels and bindings, buffers, replay of a plan.
+//! A plan on a GPU or a software adapter, through wgpu.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`adapter`] | adapters of this machine, opening one |
-//! | [`engine`] | a plan on a GPU, replayed: start reading here |
-//! | `ring` | what comes back behind a submission |
+//! | `engine` | buffers, pipelines and bind groups of a plan, and its replay: start reading here |
 //! | `lower` | an operation to its passes: kernel, tiles, grid |
 //! | `pass` | one compute dispatch, as data |
-//! | [`preprocess`] | a file of `shaders/` to WGSL |
+//! | [`preprocess`] | a file of `shaders/` to the WGSL of a kernel |
+//! | `ring` | brings results back to the host after each submission |
+//! | `adapter` | the adapters of this machine, and opening one |
 
-pub mod adapter;
-pub mod engine;
+mod adapter;
+mod engine;
 mod lower;
 mod pass;
 pub mod preprocess;

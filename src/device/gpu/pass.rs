@@ -2,35 +2,45 @@
 
 use crate::plan::TensorId;
 
-/// One dispatch. The engine compiles `entry` of `shaders/{shader}` with `constants` put in front, binds `buffers` to
-/// group 0 in order, and dispatches `grid` workgroups for one member, the member on z.
+/// One dispatch. The engine compiles `entry` of `shaders/{shader}` for `constants`, binds `buffers` to group 0 in order, and
+/// dispatches `grid` workgroups per member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pass {
+    /// File in `shaders/`.
     pub shader: &'static str,
+    /// Entry point of the kernel.
     pub entry: &'static str,
+    /// Constants of the kernel, by name.
     pub constants: Vec<(&'static str, Constant)>,
+    /// Buffers of the kernel, in the order of their bindings.
     pub buffers: Vec<Binding>,
-    /// Workgroups on x and y; z is the number of members, always.
+    /// Workgroups on x and y; the member is on z.
     pub grid: [u32; 2],
 }
 
-/// A tensor under the name and with the access of a kernel's variable. What a pass writes it binds once, for wgpu lets
-/// no dispatch read and write one buffer through two bindings.
+/// A tensor, with the name and the access of the kernel's variable. A pass binds a tensor that it writes only once, because
+/// wgpu does not allow a dispatch to read and write a buffer through two bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
+    /// Name of the kernel's variable.
     pub name: &'static str,
+    /// The tensor that is bound to it.
     pub tensor: TensorId,
+    /// Access of the kernel's variable.
     pub access: Access,
 }
 
-/// `var<storage, read>` or `var<storage, read_write>`.
+/// How a kernel accesses a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
+    /// `var<storage, read>`.
     Read,
+    /// `var<storage, read_write>`.
     ReadWrite,
 }
 
 impl Binding {
+    /// A tensor that the kernel reads.
     pub fn read(name: &'static str, tensor: TensorId) -> Binding {
         Binding {
             name,
@@ -39,7 +49,7 @@ impl Binding {
         }
     }
 
-    /// Also for what a kernel reads and writes.
+    /// A tensor that the kernel writes, or reads and writes.
     pub fn write(name: &'static str, tensor: TensorId) -> Binding {
         Binding {
             name,
@@ -49,10 +59,12 @@ impl Binding {
     }
 }
 
-/// A compile-time constant of a kernel: `const NAME: u32 = ...;` or `const NAME: f32 = ...;`.
+/// A compile-time constant of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Constant {
+    /// `const NAME: u32`.
     U32(u32),
+    /// `const NAME: f32`.
     F32(f32),
 }
 

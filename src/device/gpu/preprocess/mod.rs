@@ -1,18 +1,18 @@
-//! From a file in `shaders/` to the WGSL of one entry point: constants in front, imports pasted, loops unrolled.
+//! From a file in `shaders/` to the WGSL of one entry point: constants defined, imports inserted, loops unrolled.
 //!
-//! A directive has a line of its own; `EXPR` is made of integers, names of constants and loop variables,
-//! `+ - * / % == != < > <= >= && || !` and parentheses, and what it yields is an integer (true is 1).
+//! A directive is on a line of its own. `EXPR` consists of integers, names of constants and loop variables,
+//! `+ - * / % == != < > <= >= && || !` and parentheses; its value is an integer (true is 1).
 //!
-//! | in the file | what comes out |
+//! | in the file | in the WGSL |
 //! |---|---|
-//! | `#import shared/name` | `shaders/shared/name.wgsl`, at its first mention only |
-//! | `#entry NAME [NAME ...]` | what follows, up to the next `#entry`, only where one of the names is the entry compiled; text before the first `#entry` is common to all |
+//! | `#import shared/name` | the text of `shaders/shared/name.wgsl`, the first time that it is imported |
+//! | `#entry NAME [NAME ...]` | the text up to the next `#entry`, only if the entry point is one of the names; text before the first `#entry` is common to all |
 //! | `#if EXPR`, `#else`, `#endif` | one of the two branches |
-//! | `#for i in A..B`, `#endfor` | the lines between for each i from A to B - 1 |
-//! | `#let NAME = EXPR` | nothing; a name for `EXPR` up to the end of the `#for` that it stands in, else of the shader |
+//! | `#for i in A..B`, `#endfor` | the lines between them for each i from A to B - 1 |
+//! | `#let NAME = EXPR` | nothing; defines a name up to the end of the enclosing `#for`, or of the shader |
 //! | `${EXPR}`, `$NAME` | the value |
 //!
-//! Comments are dropped. The constants are those of the pass, and stand in front as WGSL constants too.
+//! Comments are removed. The constants of the pass are also defined as WGSL constants at the beginning.
 
 mod error;
 mod expression;
@@ -27,7 +27,7 @@ macro_rules! sources {
 }
 
 /// Every file of `shaders/`: name and text.
-pub const SOURCES: &[(&str, &str)] = sources![
+const SOURCES: &[(&str, &str)] = sources![
     "activation.wgsl",
     "adam.wgsl",
     "average.wgsl",
