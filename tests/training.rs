@@ -443,7 +443,11 @@ fn the_residual_networks_train_on_every_device() {
                 validation: rings(20, 2, image),
                 ..dataset(1, 1)
             };
-            let options = options(members.iter().copied(), 3);
+            let options = TrainOptions {
+                learning_rate: 1e-3,
+                final_rate: 1e-4,
+                ..options(members.iter().copied(), 3)
+            };
             let mut trainer = Trainer::new(device, &network, data, &options, None).unwrap();
             finish(&mut trainer);
             trainer
