@@ -142,6 +142,7 @@ pub mod train;
 
 pub use device::Device;
 pub use infer::{Error as InferError, ImagePrediction, Passes, Predictor};
+pub use lens::physics::cosmology::{Cosmology, Distances};
 pub use likelihood::Likelihood;
 pub use model::{About, Error as ModelError, Member, MemberSummary, Model, Target, TrainingSummary};
 pub use nn::Network;
