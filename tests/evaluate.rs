@@ -101,6 +101,8 @@ fn a_report_is_complete_and_self_contained() {
         assert!(html.contains(&format!("id=\"{name}\"")), "{name} is not in the page");
     }
     for (name, text) in [
+        ("worst", "Largest errors"),
+        ("uncertain", "Largest sigmas"),
         ("pit", "PIT histogram"),
         ("pit", "perfect calibration ± 2 sigma"),
         ("reliability", "predicted quantile [%]"),

@@ -131,13 +131,9 @@ fn plots(
     let (worst, uncertain) = (evaluation.worst(SHOWN), evaluation.most_uncertain(SHOWN));
     let colours = channels_text(&subject.model.about.bands);
     let caption = format!("The largest errors. {colours}");
-    wide("worst", &caption, gallery("LargestRadii errors", &tiles(worst)?));
+    wide("worst", &caption, gallery("Largest errors", &tiles(worst)?));
     let caption = format!("The largest sigmas. {colours}");
-    wide(
-        "uncertain",
-        &caption,
-        gallery("LargestRadii sigmas", &tiles(uncertain)?),
-    );
+    wide("uncertain", &caption, gallery("Largest sigmas", &tiles(uncertain)?));
     Ok(plots)
 }
 
