@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{IMAGE, bits, options, rings, says, tiny, write_stack};
+use common::{IMAGE, bits, data_options, options, rings, says, tiny, write_stack};
 use lensgpu::device::Device;
 use lensgpu::infer::{InferOptions, infer};
 use lensgpu::survey::ImageFolderOptions;
 use lensgpu::train::run::{RunEnd, begin};
-use lensgpu::train::{DataOptions, Examples, RunOptions};
+use lensgpu::train::{Examples, RunOptions};
 use lensgpu::{
     Event, LabelledImages, Model, Network, Passes, Phase, Predictor, Start, TrainError, TrainOptions, ignore_events,
     train_arrays,
@@ -37,18 +37,7 @@ fn trained_on_files(dir: &Path, lenses: &Examples) -> Model {
     write_stack(dir, lenses, IMAGE);
     let options = RunOptions {
         lensgpu: "test".into(),
-        data: DataOptions {
-            dir: dir.into(),
-            preset: None,
-            images: None,
-            bands: None,
-            label: None,
-            catalogue: None,
-            id_column: None,
-            crop: None,
-            flux_scale: 1.0,
-            pixel_scale: None,
-        },
+        data: data_options(dir),
         simulate: None,
         from: None,
         training: train_options(),

@@ -4,7 +4,8 @@
 mod common;
 
 use common::{
-    IMAGE, TINY, bits, dataset, devices, finish, options, predictions, rings, says, tiny, trained, write_stack,
+    IMAGE, TINY, bits, data_options, dataset, devices, finish, options, predictions, rings, says, tiny, trained,
+    write_stack,
 };
 use lensgpu::device::Device;
 use lensgpu::infer::{InferOptions, Passes, infer};
@@ -16,10 +17,9 @@ use lensgpu::progress::{EpochRecord, Event, ignore_events};
 use lensgpu::survey::ImageFolderOptions;
 use lensgpu::train::checkpoint::Checkpoint;
 use lensgpu::train::run::{RunEnd, begin};
-use lensgpu::train::{DataOptions, Dataset, Examples, RunOptions, TrainOptions, Trainer};
+use lensgpu::train::{Dataset, Examples, RunOptions, TrainOptions, Trainer};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Mutex;
 
 const VALUES: usize = IMAGE[0] * IMAGE[1] * IMAGE[2];
@@ -357,21 +357,6 @@ fn a_training_interrupted_among_skipped_steps_ends_with_the_same_bits() {
     }
 }
 
-fn source_options(dir: &Path) -> DataOptions {
-    DataOptions {
-        dir: dir.into(),
-        preset: None,
-        images: None,
-        bands: None,
-        label: None,
-        catalogue: None,
-        id_column: None,
-        crop: None,
-        flux_scale: 1.0,
-        pixel_scale: None,
-    }
-}
-
 /// A run on a stack of these images: its model, or the error; and all warnings.
 fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<Model>, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
@@ -380,7 +365,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
         from: None,
         simulate: None,
         lensgpu: "test".into(),
-        data: source_options(dir.path()),
+        data: data_options(dir.path()),
         training: options([0, 2], epochs),
         network: Network {
             input: vec![],

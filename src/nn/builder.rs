@@ -71,9 +71,9 @@ pub(super) struct Builder<'a> {
     values: Vec<Option<Value>>,
     /// By value: whether its gradient is needed, and where the backward pass has written it.
     needed: Vec<bool>,
+    gradients: Vec<Option<TensorId>>,
     /// Gradients of frozen layers that pass gradients on: computed on the way, and not used.
     frozen_grads: Option<TensorId>,
-    gradients: Vec<Option<TensorId>>,
 }
 
 impl<'a> Builder<'a> {

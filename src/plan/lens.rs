@@ -110,15 +110,7 @@ pub struct LensPsf {
     pub kernels: TensorId,
 }
 
-impl Operation for LensPsf {
-    fn name(&self) -> &'static str {
-        "lens_psf"
-    }
-
-    fn layer(&self) -> &str {
-        "simulator"
-    }
-}
+operation!(LensPsf, "lens_psf", |_op| "simulator");
 
 /// Light (N,LAYERS,C,H,W) in electrons per pixel, before it is blurred by the point spread function.
 ///
@@ -136,15 +128,7 @@ pub struct LensRender {
     pub light: TensorId,
 }
 
-impl Operation for LensRender {
-    fn name(&self) -> &'static str {
-        "lens_render"
-    }
-
-    fn layer(&self) -> &str {
-        "simulator"
-    }
-}
+operation!(LensRender, "lens_render", |_op| "simulator");
 
 /// Samples along the side of a pixel by the distance of its centre from that of the component: the distance, in pixels
 /// along the longer axis, below which a row applies, and the samples. At larger distances there are 2.
@@ -174,20 +158,14 @@ pub struct LensConvolve {
     pub out: TensorId,
 }
 
-impl Operation for LensConvolve {
-    fn name(&self) -> &'static str {
-        "lens_convolve"
-    }
-
-    fn layer(&self) -> &str {
-        "simulator"
-    }
-
+impl LensConvolve {
     fn flops(&self) -> f64 {
         let s = self.shape;
         2.0 * (LAYERS * s.objects * s.pixels() * s.bands * s.kernel * s.kernel) as f64
     }
 }
+
+operation!(LensConvolve, "lens_convolve", |_op| "simulator", |op| op.flops());
 
 /// Images (N,H,W,C) in pixel values: (counts + read noise - sky) times the value of an electron. Counts are Poisson
 /// distributed with mean light + sky: by inversion below [`EXACT_BELOW`], else approximated by a Gaussian. Masked
@@ -206,15 +184,7 @@ pub struct LensNoise {
     pub images: TensorId,
 }
 
-impl Operation for LensNoise {
-    fn name(&self) -> &'static str {
-        "lens_noise"
-    }
-
-    fn layer(&self) -> &str {
-        "simulator"
-    }
-}
+operation!(LensNoise, "lens_noise", |_op| "simulator");
 
 /// Mean counts below which they are drawn from the Poisson distribution itself.
 pub const EXACT_BELOW: f32 = 30.0;
@@ -233,12 +203,4 @@ pub struct LensArcs {
     pub images: TensorId,
 }
 
-impl Operation for LensArcs {
-    fn name(&self) -> &'static str {
-        "lens_arcs"
-    }
-
-    fn layer(&self) -> &str {
-        "simulator"
-    }
-}
+operation!(LensArcs, "lens_arcs", |_op| "simulator");

@@ -58,6 +58,27 @@ pub struct Slice {
     pub offset: usize,
 }
 
+/// Implements [`Operation`] for one struct: its name, its layer, and its floating point operations if it has any.
+macro_rules! operation {
+    ($op:ident, $name:literal, $layer:expr $(, $flops:expr)?) => {
+        impl $crate::plan::Operation for $op {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn layer(&self) -> &str {
+                let layer: fn(&$op) -> &str = $layer;
+                layer(self)
+            }
+
+            $(fn flops(&self) -> f64 {
+                let flops: fn(&$op) -> f64 = $flops;
+                flops(self)
+            })?
+        }
+    };
+}
+
 /// The enum of one kind of operations, from the list of their structs: each with its conversion to [`Op`].
 macro_rules! operations {
     ($(#[$meta:meta])* $name:ident: $kind:ident { $($op:ident),* $(,)? }) => {

@@ -8,7 +8,7 @@ use lensgpu::model::Ensemble;
 use lensgpu::model::Member;
 use lensgpu::nn::Network;
 use lensgpu::posterior::MemberPredictions;
-use lensgpu::train::{Dataset, EpochEnd, Examples, TrainOptions, Trainer};
+use lensgpu::train::{DataOptions, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
@@ -143,6 +143,22 @@ pub fn options(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOp
         learning_rate: 2e-2,
         final_rate: 1e-3,
         ..TrainOptions::default()
+    }
+}
+
+/// The images and labels of a folder, everything about them detected.
+pub fn data_options(dir: &Path) -> DataOptions {
+    DataOptions {
+        dir: dir.into(),
+        preset: None,
+        images: None,
+        bands: None,
+        label: None,
+        catalogue: None,
+        id_column: None,
+        crop: None,
+        flux_scale: 1.0,
+        pixel_scale: None,
     }
 }
 

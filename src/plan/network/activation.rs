@@ -1,6 +1,6 @@
 //! Activations as layers of their own.
 
-use crate::plan::{Operation, TensorId};
+use crate::plan::TensorId;
 use serde::{Deserialize, Serialize};
 
 /// Slope of [`Activation::LeakyRelu`] below 0, as that of Keras' `leaky_relu` function.
@@ -31,15 +31,7 @@ pub struct ActivationForward {
     pub out: TensorId,
 }
 
-impl Operation for ActivationForward {
-    fn name(&self) -> &'static str {
-        "activation_forward"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(ActivationForward, "activation_forward", |op| &op.layer);
 
 /// dx = dout f'(x), value by value, with f'(0) = 0 for relu and [`LEAKY_SLOPE`] for leaky relu (as in TensorFlow); gated
 /// by x > 0 if `gate`.
@@ -55,12 +47,4 @@ pub struct ActivationGradInput {
     pub accumulate: bool,
 }
 
-impl Operation for ActivationGradInput {
-    fn name(&self) -> &'static str {
-        "activation_grad_input"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(ActivationGradInput, "activation_grad_input", |op| &op.layer);

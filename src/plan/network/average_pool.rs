@@ -1,6 +1,6 @@
 //! Average pooling, of windows or of the whole image.
 
-use crate::plan::{Operation, TensorId};
+use crate::plan::TensorId;
 
 /// Sizes of an average pooling: windows side by side; the remainder at the right and lower edge is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +32,7 @@ pub struct AveragePoolForward {
     pub out: TensorId,
 }
 
-impl Operation for AveragePoolForward {
-    fn name(&self) -> &'static str {
-        "average_pool_forward"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(AveragePoolForward, "average_pool_forward", |op| &op.layer);
 
 /// dx = dout of the window / (window_h window_w), 0 in the remainder; gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,12 +47,4 @@ pub struct AveragePoolGradInput {
     pub accumulate: bool,
 }
 
-impl Operation for AveragePoolGradInput {
-    fn name(&self) -> &'static str {
-        "average_pool_grad_input"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(AveragePoolGradInput, "average_pool_grad_input", |op| &op.layer);

@@ -1,6 +1,6 @@
 //! What branches of a network do when they meet: add, concatenate, and pass gradients on.
 
-use crate::plan::{Operation, TensorId};
+use crate::plan::TensorId;
 
 /// out = a + b, value by value.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,15 +13,7 @@ pub struct AddForward {
     pub out: TensorId,
 }
 
-impl Operation for AddForward {
-    fn name(&self) -> &'static str {
-        "add_forward"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(AddForward, "add_forward", |op| &op.layer);
 
 /// `to[r, to_first + c] = from[r, from_first + c]`, or += if `accumulate`, for all rows r and `channels` channels c; where
 /// there is a `gate`, only where `gate[r, to_first + c] > 0`, else 0.
@@ -45,12 +37,4 @@ pub struct ChannelCopy {
     pub accumulate: bool,
 }
 
-impl Operation for ChannelCopy {
-    fn name(&self) -> &'static str {
-        "channel_copy"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(ChannelCopy, "channel_copy", |op| &op.layer);

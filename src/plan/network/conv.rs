@@ -1,6 +1,6 @@
 //! Convolution with a square or rectangular kernel.
 
-use crate::plan::{Operation, Slice, TensorId};
+use crate::plan::{Slice, TensorId};
 use serde::{Deserialize, Serialize};
 
 /// The largest kernel whose tiles fit the workgroup memory that every GPU has (16 KiB), at any image width.
@@ -94,19 +94,7 @@ pub struct ConvForward {
     pub out: TensorId,
 }
 
-impl Operation for ConvForward {
-    fn name(&self) -> &'static str {
-        "conv_forward"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-
-    fn flops(&self) -> f64 {
-        self.shape.flops()
-    }
-}
+operation!(ConvForward, "conv_forward", |op| &op.layer, |op| op.shape.flops());
 
 /// `dx[b,i,j,c] = sum over u,v,o of dout[b,(i+p-u)/s,(j+q-v)/s,o] kernel[u,v,c,o]` over those u, v for which both
 /// quotients are whole and inside dout; gated by x > 0 if `gate`.
@@ -122,19 +110,7 @@ pub struct ConvGradInput {
     pub accumulate: bool,
 }
 
-impl Operation for ConvGradInput {
-    fn name(&self) -> &'static str {
-        "conv_grad_input"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-
-    fn flops(&self) -> f64 {
-        self.shape.flops()
-    }
-}
+operation!(ConvGradInput, "conv_grad_input", |op| &op.layer, |op| op.shape.flops());
 
 /// `dkernel[u,v,c,o] = sum over b,i,j of x[b,si+u-p,sj+v-q,c] dout[b,i,j,o]`; `dbias[o] = sum of dout[..,o]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,16 +124,6 @@ pub struct ConvGradWeight {
     pub accumulate: bool,
 }
 
-impl Operation for ConvGradWeight {
-    fn name(&self) -> &'static str {
-        "conv_grad_weight"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-
-    fn flops(&self) -> f64 {
-        self.shape.flops()
-    }
-}
+operation!(ConvGradWeight, "conv_grad_weight", |op| &op.layer, |op| op
+    .shape
+    .flops());

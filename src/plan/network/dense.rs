@@ -1,6 +1,6 @@
 //! Dense layers.
 
-use crate::plan::{Operation, Slice, TensorId};
+use crate::plan::{Slice, TensorId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DenseShape {
@@ -27,19 +27,7 @@ pub struct DenseForward {
     pub out: TensorId,
 }
 
-impl Operation for DenseForward {
-    fn name(&self) -> &'static str {
-        "dense_forward"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-
-    fn flops(&self) -> f64 {
-        self.shape.flops()
-    }
-}
+operation!(DenseForward, "dense_forward", |op| &op.layer, |op| op.shape.flops());
 
 /// dx = dout kernel^T, gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,19 +42,9 @@ pub struct DenseGradInput {
     pub accumulate: bool,
 }
 
-impl Operation for DenseGradInput {
-    fn name(&self) -> &'static str {
-        "dense_grad_input"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-
-    fn flops(&self) -> f64 {
-        self.shape.flops()
-    }
-}
+operation!(DenseGradInput, "dense_grad_input", |op| &op.layer, |op| op
+    .shape
+    .flops());
 
 /// dkernel = x^T dout; dbias = sum over the batch of dout.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,16 +58,6 @@ pub struct DenseGradWeight {
     pub accumulate: bool,
 }
 
-impl Operation for DenseGradWeight {
-    fn name(&self) -> &'static str {
-        "dense_grad_weight"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-
-    fn flops(&self) -> f64 {
-        self.shape.flops()
-    }
-}
+operation!(DenseGradWeight, "dense_grad_weight", |op| &op.layer, |op| op
+    .shape
+    .flops());

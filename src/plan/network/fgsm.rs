@@ -1,6 +1,6 @@
 //! The fast gradient sign method.
 
-use crate::plan::{Operation, TensorId};
+use crate::plan::TensorId;
 
 /// out = x + `epsilon[c] sign(dx)`, sign(0) = 0 (Goodfellow et al. 2015), with c the value's channel; out = x where the
 /// bits of x are those of a masked pixel.
@@ -15,12 +15,4 @@ pub struct Fgsm {
     pub out: TensorId,
 }
 
-impl Operation for Fgsm {
-    fn name(&self) -> &'static str {
-        "fgsm"
-    }
-
-    fn layer(&self) -> &str {
-        "input"
-    }
-}
+operation!(Fgsm, "fgsm", |_op| "input");

@@ -1,6 +1,6 @@
 //! The mini-batch of each member, taken from the pool of images.
 
-use crate::plan::{Operation, TensorId};
+use crate::plan::TensorId;
 
 /// `x[b] = noisy(shift(flip(pool[draw], code)))`, `y[b] = labels[draw]`, for row `state[CURSOR]` of `draws` (steps, B).
 ///
@@ -33,15 +33,7 @@ pub struct Gather {
     pub y: TensorId,
 }
 
-impl Operation for Gather {
-    fn name(&self) -> &'static str {
-        "gather"
-    }
-
-    fn layer(&self) -> &str {
-        "input"
-    }
-}
+operation!(Gather, "gather", |_op| "input");
 
 /// Four random words of four words (Jarzynski & Olano 2020, JCGT 9, 3).
 pub fn pcg4d(key: [u32; 4]) -> [u32; 4] {

@@ -1,7 +1,7 @@
 //! The two heads and the loss.
 
 use crate::likelihood::Likelihood;
-use crate::plan::{Operation, Slice, TensorId};
+use crate::plan::{Slice, TensorId};
 
 /// The two heads: a = x mean.kernel + mean.bias, b = x var.kernel + var.bias;
 /// mu = |a| or a; var = max(b,0) + log(1 + exp(-|b|)) + floor.
@@ -22,15 +22,7 @@ pub struct HeadsForward {
     pub prediction: TensorId,
 }
 
-impl Operation for HeadsForward {
-    fn name(&self) -> &'static str {
-        "heads_forward"
-    }
-
-    fn layer(&self) -> &str {
-        "heads"
-    }
-}
+operation!(HeadsForward, "heads_forward", |_op| "heads");
 
 /// loss = mean over the batch of l, and raw_grad = [dL/da, dL/db] of each image. Without its constant, the negative log
 /// likelihood l is
@@ -58,15 +50,7 @@ pub struct HeadsLoss {
     pub loss: TensorId,
 }
 
-impl Operation for HeadsLoss {
-    fn name(&self) -> &'static str {
-        "heads_loss"
-    }
-
-    fn layer(&self) -> &str {
-        "heads"
-    }
-}
+operation!(HeadsLoss, "heads_loss", |_op| "heads");
 
 /// `dx[b,i] = raw_grad[b,0] mean.kernel[i] + raw_grad[b,1] var.kernel[i]`, gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,15 +66,7 @@ pub struct HeadsGradInput {
     pub accumulate: bool,
 }
 
-impl Operation for HeadsGradInput {
-    fn name(&self) -> &'static str {
-        "heads_grad_input"
-    }
-
-    fn layer(&self) -> &str {
-        "heads"
-    }
-}
+operation!(HeadsGradInput, "heads_grad_input", |_op| "heads");
 
 /// Gradients of both kernels and biases: sum over the batch of raw_grad x.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,12 +82,4 @@ pub struct HeadsGradWeight {
     pub accumulate: bool,
 }
 
-impl Operation for HeadsGradWeight {
-    fn name(&self) -> &'static str {
-        "heads_grad_weight"
-    }
-
-    fn layer(&self) -> &str {
-        "heads"
-    }
-}
+operation!(HeadsGradWeight, "heads_grad_weight", |_op| "heads");

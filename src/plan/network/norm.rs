@@ -1,7 +1,7 @@
 //! Batch norm, and the max pooling right behind it.
 
 use super::PoolShape;
-use crate::plan::{Operation, Slice, TensorId};
+use crate::plan::{Slice, TensorId};
 
 /// Batch statistics over the rows of x: batch = [mean; C], [biased variance; C], merged from blocks (n, mean, M2) in a
 /// fixed order (Chan et al. 1979). Running statistics: next = momentum before + (1 - momentum) batch.
@@ -22,15 +22,7 @@ pub struct NormStats {
     pub variance_offset: usize,
 }
 
-impl Operation for NormStats {
-    fn name(&self) -> &'static str {
-        "norm_stats"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(NormStats, "norm_stats", |op| &op.layer);
 
 /// The source of a norm's mean and variance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +51,7 @@ pub struct NormForward {
     pub out: TensorId,
 }
 
-impl Operation for NormForward {
-    fn name(&self) -> &'static str {
-        "norm_forward"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(NormForward, "norm_forward", |op| &op.layer);
 
 /// With xhat = (x - mean) / sqrt(variance + epsilon) and dz the gradient at the norm's own output (dout put back at
 /// each window's maximum; of equal values the first in row-major order):
@@ -88,15 +72,7 @@ pub struct NormGradParam {
     pub accumulate: bool,
 }
 
-impl Operation for NormGradParam {
-    fn name(&self) -> &'static str {
-        "norm_grad_param"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(NormGradParam, "norm_grad_param", |op| &op.layer);
 
 /// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows), gated by x > 0 if `gate`
 /// (Ioffe & Szegedy 2015).
@@ -115,12 +91,4 @@ pub struct NormGradInput {
     pub accumulate: bool,
 }
 
-impl Operation for NormGradInput {
-    fn name(&self) -> &'static str {
-        "norm_grad_input"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(NormGradInput, "norm_grad_input", |op| &op.layer);

@@ -1,6 +1,6 @@
 //! Adam, and the moving average of the weights.
 
-use crate::plan::{Operation, TensorId};
+use crate::plan::TensorId;
 
 /// Gradient norm, verdict, clip and update of a member (Kingma & Ba 2015, in Keras' form):
 /// w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon).
@@ -39,15 +39,7 @@ pub struct Adam {
     pub log: TensorId,
 }
 
-impl Operation for Adam {
-    fn name(&self) -> &'static str {
-        "adam"
-    }
-
-    fn layer(&self) -> &str {
-        "optimiser"
-    }
-}
+operation!(Adam, "adam", |_op| "optimiser");
 
 /// average += (1 - decay) ([params, stats] - average), after a step that was taken (Polyak & Juditsky 1992). It starts at
 /// 0, so after t steps callers must divide it by 1 - decay^t.
@@ -62,12 +54,4 @@ pub struct Average {
     pub average: TensorId,
 }
 
-impl Operation for Average {
-    fn name(&self) -> &'static str {
-        "average"
-    }
-
-    fn layer(&self) -> &str {
-        "optimiser"
-    }
-}
+operation!(Average, "average", |_op| "optimiser");

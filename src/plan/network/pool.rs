@@ -1,6 +1,6 @@
 //! Max pooling.
 
-use crate::plan::{Operation, TensorId};
+use crate::plan::TensorId;
 
 /// Sizes of a max pooling, or of a norm with the pooling behind it; `pool` = 1 means no pooling. The remainder at the
 /// right and lower edge is dropped.
@@ -37,15 +37,7 @@ pub struct PoolForward {
     pub out: TensorId,
 }
 
-impl Operation for PoolForward {
-    fn name(&self) -> &'static str {
-        "pool_forward"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(PoolForward, "pool_forward", |op| &op.layer);
 
 /// dx = dout at the first largest value of each window in row-major order, else 0; gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,12 +51,4 @@ pub struct PoolGradInput {
     pub accumulate: bool,
 }
 
-impl Operation for PoolGradInput {
-    fn name(&self) -> &'static str {
-        "pool_grad_input"
-    }
-
-    fn layer(&self) -> &str {
-        &self.layer
-    }
-}
+operation!(PoolGradInput, "pool_grad_input", |op| &op.layer);
