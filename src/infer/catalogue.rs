@@ -10,7 +10,7 @@ use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Prediction;
 use crate::progress::{Callback, chain, warn};
 use crate::survey::infer_table::{InferRow, InferTable};
-use crate::survey::table::{ColumnType, TableWriter};
+use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, flags};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -128,8 +128,8 @@ struct Columns {
     id: ColumnType,
     ra_dec: bool,
     members: bool,
-    /// Columns of the user's catalogue that are passed through: index, name and kind.
-    passed: Vec<(usize, String, ColumnType)>,
+    /// Columns of the user's catalogue that are passed through, and their places in it.
+    passed: Vec<(usize, Column)>,
     truth: Option<usize>,
 }
 
@@ -152,7 +152,7 @@ impl Columns {
         });
         let ids = source.objects.iter().map(|o| o.id.as_str());
         Ok(Columns {
-            id: ColumnType::of_texts(ids),
+            id: ColumnType::of_ids(ids),
             ra_dec,
             members: options.member_columns,
             passed,
@@ -162,15 +162,11 @@ impl Columns {
 
     fn table(&self, model: &Model) -> InferTable {
         InferTable {
-            id: self.id,
+            id: self.id.clone(),
             ra_dec: self.ra_dec,
             members: if self.members { model.members.len() } else { 0 },
             likelihood: model.network.heads().likelihood,
-            pass_through: self
-                .passed
-                .iter()
-                .map(|(_, name, kind)| (name.clone(), *kind))
-                .collect(),
+            pass_through: self.passed.iter().map(|(_, column)| column.clone()).collect(),
         }
     }
 
@@ -195,8 +191,8 @@ impl Columns {
             Err(_) => (None, &none),
         };
         report.unread.extend(forecast.as_ref().err().map(|error| chain(error)));
-        let texts: Vec<&str> = match (&source.catalogue, object.row) {
-            (Some(catalogue), Some(row)) => self.passed.iter().map(|(c, ..)| catalogue.text(row, *c)).collect(),
+        let passed: Vec<Cell> = match (&source.catalogue, object.row) {
+            (Some(catalogue), Some(row)) => self.passed.iter().map(|(c, _)| catalogue.cell(row, *c)).collect(),
             _ => vec![],
         };
         let row = table.row(&InferRow {
@@ -207,7 +203,7 @@ impl Columns {
             flags,
             mu: &members.mu,
             var: &members.var,
-            pass_through: &texts,
+            pass_through: &passed,
         });
         writer.push(&row).map_err(|source| Error::Row {
             object: object.id.clone(),
@@ -230,20 +226,11 @@ impl Columns {
 }
 
 /// Every column except the id, and the position if the output has its own.
-fn passed_columns(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) -> Vec<(usize, String, ColumnType)> {
+fn passed_columns(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) -> Vec<(usize, Column)> {
     let mut own = vec![catalogue.find(id_column.unwrap_or("id"))];
     if ra_dec {
         own.extend([catalogue.find("ra"), catalogue.find("dec")]);
     }
-    let columns = catalogue
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| !own.contains(&Some(*i)));
-    columns
-        .map(|(i, name)| {
-            let texts = (0..catalogue.len()).map(|row| catalogue.text(row, i));
-            (i, name.clone(), ColumnType::of_texts(texts))
-        })
-        .collect()
+    let columns = (0..catalogue.columns.len()).filter(|i| !own.contains(&Some(*i)));
+    columns.map(|i| (i, catalogue.described(i))).collect()
 }

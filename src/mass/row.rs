@@ -102,7 +102,7 @@ impl RowMass {
             values.push(self.redshift_cut);
         }
         let mut cells: Vec<Cell> = values.into_iter().map(Cell::F64).collect();
-        cells.push(Cell::I32(self.flags));
+        cells.push(Cell::Int(self.flags.into()));
         cells
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Result;
 use super::fits::{FitsError, table};
-use super::table::{Column, ColumnType};
+use super::table::{Cell, Column, ColumnType};
 use csv::StringRecord;
 
 /// A table held as text, so that its columns can be passed through unchanged.
@@ -211,6 +211,14 @@ impl Catalogue {
         self.text(row, column).parse().unwrap_or(f64::NAN)
     }
 
+    /// A cell as it is passed through; `row` and `column` are counted from 0.
+    pub fn cell(&self, row: usize, column: usize) -> Cell {
+        match self.text(row, column) {
+            "" => Cell::Null,
+            text => Cell::Str(text.into()),
+        }
+    }
+
     /// A column's name, the type that holds its cells and, in FITS, its unit and description.
     pub fn described(&self, column: usize) -> Column {
         self.described.get(column).cloned().unwrap_or_else(|| {
@@ -304,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_fits_table_is_read_as_it_was_written() {
-        use super::super::table::{Cell, TableWriter};
+        use super::super::table::TableWriter;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cat.fits");
         let columns = [
@@ -319,7 +327,7 @@ mod tests {
                 Cell::Str("007".into()),
                 Cell::F64(0.1 + 0.2),
                 Cell::F64(2.0),
-                Cell::I32(-3),
+                Cell::Int(-3),
             ],
             [Cell::Str("lens, 8".into()), Cell::Null, Cell::F64(f64::NAN), Cell::Null],
         ];

@@ -16,7 +16,7 @@ pub struct InferTable {
     /// The members' likelihood. It gets a column if the members have columns and it is not Gaussian.
     pub likelihood: Likelihood,
     /// Columns passed through from the user's catalogue. A name that is already used gets `_cat` appended.
-    pub pass_through: Vec<(String, ColumnType)>,
+    pub pass_through: Vec<Column>,
 }
 
 /// One object. Values without a column in the table are ignored.
@@ -36,14 +36,14 @@ pub struct InferRow<'a> {
     /// Each member's variance, arcsec^2; empty if the image could not be read.
     pub var: &'a [f64],
     /// One text per passed-through column; empty if the object is not in the user's catalogue.
-    pub pass_through: &'a [&'a str],
+    pub pass_through: &'a [Cell],
 }
 
 impl InferTable {
     /// The columns of the table.
     pub fn columns(&self) -> Vec<Column> {
         let arcsec = |name: &str, description: &str| Column::new(name, ColumnType::F64, "arcsec", description);
-        let mut columns = vec![Column::new("id", self.id, "", "name of the object")];
+        let mut columns = vec![Column::new("id", self.id.clone(), "", "name of the object")];
         if self.ra_dec {
             columns.push(Column::new("ra", ColumnType::F64, "deg", "right ascension"));
             columns.push(Column::new("dec", ColumnType::F64, "deg", "declination"));
@@ -77,9 +77,9 @@ impl InferTable {
                 "likelihood of the members",
             ));
         }
-        for (name, column_type) in &self.pass_through {
-            let name = free_name(name, &columns);
-            columns.push(Column::new(name, *column_type, "", "from the input catalogue"));
+        for column in &self.pass_through {
+            let name = free_name(&column.name, &columns);
+            columns.push(Column { name, ..column.clone() });
         }
         columns
     }
@@ -95,20 +95,15 @@ impl InferTable {
         row.extend([p.theta_e, p.sigma, p.sigma_aleatoric, p.sigma_epistemic].map(Cell::F64));
         row.extend(p.quantiles.map(Cell::F64));
         row.push(object.ood_score.map_or(Cell::Null, Cell::F64));
-        row.push(Cell::I32(object.flags));
+        row.push(Cell::Int(object.flags.into()));
         for values in [object.mu, object.var] {
             row.extend((0..self.members).map(|m| values.get(m).map_or(Cell::Null, |&v| Cell::F64(v))));
         }
         if self.names_likelihood() {
             row.push(Cell::Str(self.likelihood.name().into()));
         }
-        let texts = object.pass_through.iter().copied().chain(std::iter::repeat(""));
-        row.extend(
-            self.pass_through
-                .iter()
-                .zip(texts)
-                .map(|((_, column_type), text)| column_type.cell(text)),
-        );
+        let passed = object.pass_through.iter().cloned().chain(std::iter::repeat(Cell::Null));
+        row.extend(passed.take(self.pass_through.len()));
         row
     }
 
@@ -138,9 +133,9 @@ mod tests {
             members: 2,
             likelihood: Likelihood::StudentT,
             pass_through: vec![
-                ("z_lens".into(), ColumnType::F64),
-                ("RA".into(), ColumnType::Str),
-                ("ra_cat".into(), ColumnType::I32),
+                Column::new("z_lens", ColumnType::F64, "", ""),
+                Column::new("RA", ColumnType::Str, "", ""),
+                Column::new("ra_cat", ColumnType::I32, "", ""),
             ],
         };
         let quantiles = [1.0, 2.0, 3.0, 4.0, 5.0];
@@ -159,12 +154,12 @@ mod tests {
             flags: 40,
             mu: &[12.0, 13.0],
             var: &[14.0, 15.0],
-            pass_through: &["0.5", "10:20", "7"],
+            pass_through: &[Cell::F64(0.5), Cell::Str("10:20".into()), Cell::Int(7)],
         });
         let named: Vec<_> = table.columns().into_iter().map(|c| c.name).zip(row).collect();
         let f = Cell::F64;
         let expected = [
-            ("id", Cell::I32(12)),
+            ("id", Cell::Int(12)),
             ("ra", f(10.0)),
             ("dec", f(-11.0)),
             ("theta_e", f(6.0)),
@@ -177,7 +172,7 @@ mod tests {
             ("q84", f(4.0)),
             ("q97_5", f(5.0)),
             ("ood_score", f(11.0)),
-            ("flags", Cell::I32(40)),
+            ("flags", Cell::Int(40)),
             ("mu_0", f(12.0)),
             ("mu_1", f(13.0)),
             ("var_0", f(14.0)),
@@ -185,7 +180,7 @@ mod tests {
             ("likelihood", Cell::Str("student-t".into())),
             ("z_lens", f(0.5)),
             ("RA_cat", Cell::Str("10:20".into())),
-            ("ra_cat_cat", Cell::I32(7)),
+            ("ra_cat_cat", Cell::Int(7)),
         ];
         assert_eq!(named, expected.map(|(name, cell)| (name.to_string(), cell)));
     }
@@ -197,7 +192,7 @@ mod tests {
             ra_dec: false,
             members: 1,
             likelihood: Likelihood::Gaussian,
-            pass_through: vec![("z".into(), ColumnType::F64)],
+            pass_through: vec![Column::new("z", ColumnType::F64, "", "")],
         };
         let row = table.row(&InferRow {
             id: "a",
@@ -211,7 +206,7 @@ mod tests {
         });
         assert_eq!(row.len(), table.columns().len());
         assert!(row[1..10].iter().all(|c| matches!(c, Cell::F64(v) if v.is_nan())));
-        let unknown = [Cell::Null, Cell::I32(128), Cell::Null, Cell::Null, Cell::Null];
+        let unknown = [Cell::Null, Cell::Int(128), Cell::Null, Cell::Null, Cell::Null];
         assert_eq!(row[10..], unknown);
     }
 }

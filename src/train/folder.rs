@@ -15,7 +15,7 @@ use crate::plot::svg::write_svg;
 use crate::plot::training_curves::{MemberCurves, training_curves};
 use crate::progress::{EpochRecord, MemberEpoch};
 use crate::survey::infer_table::{InferRow, InferTable};
-use crate::survey::table::{ColumnType, TableWriter};
+use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -161,16 +161,20 @@ impl RunFolder {
             &predicted_vs_true(&title, scored, metrics)?,
         )?;
         let table = InferTable {
-            id: ColumnType::of_texts(ids.iter().map(String::as_str)),
+            id: ColumnType::of_ids(ids.iter().map(String::as_str)),
             ra_dec: false,
             members: 0,
             likelihood: Likelihood::default(),
-            pass_through: vec![("true_theta_e".into(), ColumnType::F64)],
+            pass_through: vec![Column::new(
+                "true_theta_e",
+                ColumnType::F64,
+                "arcsec",
+                "label of the object",
+            )],
         };
         let path = self.path.join(format!("{}.csv", split.replace(' ', "_")));
         let mut writer = TableWriter::create(&path, table.columns())?;
         for (id, object) in ids.iter().zip(scored) {
-            let truth = object.truth.to_string();
             writer.push(&table.row(&InferRow {
                 id,
                 ra_dec: None,
@@ -179,7 +183,7 @@ impl RunFolder {
                 flags: 0,
                 mu: &[],
                 var: &[],
-                pass_through: &[&truth],
+                pass_through: &[Cell::F64(object.truth)],
             }))?;
         }
         writer.finish()?;

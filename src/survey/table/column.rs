@@ -1,14 +1,31 @@
 //! Columns, their types, and the values in them.
 
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a column holds. A column that is passed through keeps the type that its file gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ColumnType {
-    /// Text.
-    Str,
-    /// Numbers in double precision.
-    F64,
+    /// True or false.
+    Bool,
+    /// Whole numbers from 0 to 255.
+    U8,
+    /// Whole numbers of 16 bits.
+    I16,
     /// Whole numbers of 32 bits.
     I32,
+    /// Whole numbers of 64 bits.
+    I64,
+    /// Numbers in single precision.
+    F32,
+    /// Numbers in double precision.
+    F64,
+    /// Text.
+    Str,
+    /// Several values of one type per row.
+    Array {
+        /// The type of each value, which is not an array.
+        element: Box<ColumnType>,
+        /// Lengths of the axes, the fastest first, as in FITS' TDIM; `None` if rows differ in length.
+        shape: Option<Vec<usize>>,
+    },
 }
 
 /// The description of a column.
@@ -22,6 +39,12 @@ pub struct Column {
     pub unit: String,
     /// One line for readers; may be empty.
     pub description: String,
+    /// The IVOA's Unified Content Descriptor, such as `pos.eq.ra;meta.main`; may be empty.
+    pub ucd: String,
+    /// How FITS viewers should show it (TDISP), such as `F10.4`; may be empty.
+    pub display: String,
+    /// The whole number that means "unknown" (TNULL), if the file that the column comes from has one.
+    pub null: Option<i64>,
 }
 
 impl Column {
@@ -32,46 +55,79 @@ impl Column {
             column_type,
             unit: unit.into(),
             description: description.into(),
+            ucd: String::new(),
+            display: String::new(),
+            null: None,
         }
     }
 }
 
-/// One value of a row. `Null` fits any column.
+/// One value of a row. `Null` fits any column, and a text fits any column that is not an array: CSV keeps it as it was
+/// read, and other formats parse it as the column's type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// Text.
     Str(String),
+    /// True or false.
+    Bool(bool),
     /// A number; NaN is unknown.
     F64(f64),
     /// A whole number.
-    I32(i32),
+    Int(i64),
+    /// Values of a column of arrays.
+    Array(Vec<Cell>),
     /// Unknown.
     Null,
 }
 
 impl ColumnType {
-    /// The narrowest type that holds all of a column's texts without a change of meaning. Whole numbers are I32, or F64
-    /// beyond its range; numbers with a leading zero (`007`) or with more digits than an f64 can hold stay text.
+    /// The narrowest type that holds all of a column's texts without a change of meaning: I32, I64, F64 or Str. Numbers
+    /// with a leading zero (`007`), and whole numbers beyond 64 bits, stay text.
     pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> ColumnType {
+        use ColumnType::{F64, I32, I64, Str};
         let mut narrowest = None;
         for text in texts.into_iter().map(str::trim).filter(|t| !t.is_empty()) {
             narrowest = match (narrowest, type_of_text(text)) {
-                (_, ColumnType::Str) => return ColumnType::Str,
-                (Some(ColumnType::F64), _) | (_, ColumnType::F64) => Some(ColumnType::F64),
-                (None | Some(ColumnType::I32 | ColumnType::Str), ColumnType::I32) => Some(ColumnType::I32),
+                (_, Str) => return Str,
+                (Some(F64), _) | (_, F64) => Some(F64),
+                (Some(I64), _) | (_, I64) => Some(I64),
+                _ => Some(I32),
             };
         }
-        narrowest.unwrap_or(ColumnType::Str)
+        narrowest.unwrap_or(Str)
+    }
+
+    /// The type of a column of ids: I64 if every text is a whole number as a program writes it (no sign `+`, no leading
+    /// zero, no decimals), otherwise Str, because an id is written as it was read.
+    pub fn of_ids<'a>(texts: impl IntoIterator<Item = &'a str>) -> ColumnType {
+        let canonical = |text: &str| text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
+        match texts.into_iter().all(canonical) {
+            true => ColumnType::I64,
+            false => ColumnType::Str,
+        }
     }
 
     /// `text` as a cell of this type; an empty text is `Null`, and so is one that cannot be parsed as the type.
-    pub fn cell(self, text: &str) -> Cell {
+    pub fn cell(&self, text: &str) -> Cell {
         let trimmed = text.trim();
+        let whole = |from: i64, to: i64| {
+            let number = trimmed.parse().ok().filter(|n| (from..=to).contains(n));
+            number.map_or(Cell::Null, Cell::Int)
+        };
         match self {
             ColumnType::Str if text.is_empty() => Cell::Null,
             ColumnType::Str => Cell::Str(text.into()),
-            ColumnType::F64 => trimmed.parse().map_or(Cell::Null, Cell::F64),
-            ColumnType::I32 => trimmed.parse().map_or(Cell::Null, Cell::I32),
+            ColumnType::F32 | ColumnType::F64 => trimmed.parse().map_or(Cell::Null, Cell::F64),
+            ColumnType::U8 => whole(0, u8::MAX.into()),
+            ColumnType::I16 => whole(i16::MIN.into(), i16::MAX.into()),
+            ColumnType::I32 => whole(i32::MIN.into(), i32::MAX.into()),
+            ColumnType::I64 => whole(i64::MIN, i64::MAX),
+            ColumnType::Bool => match trimmed.to_ascii_lowercase().as_str() {
+                "true" | "t" | "1" => Cell::Bool(true),
+                "false" | "f" | "0" => Cell::Bool(false),
+                _ => Cell::Null,
+            },
+            ColumnType::Array { .. } => Cell::Null,
         }
     }
 }
@@ -84,7 +140,8 @@ fn type_of_text(text: &str) -> ColumnType {
         Err(_) => ColumnType::Str,
         Ok(_) if padded => ColumnType::Str,
         Ok(_) if whole && text.parse::<i32>().is_ok() => ColumnType::I32,
-        Ok(value) if whole && value.abs() > 2f64.powi(53) => ColumnType::Str,
+        Ok(_) if whole && text.parse::<i64>().is_ok() => ColumnType::I64,
+        Ok(_) if whole => ColumnType::Str,
         Ok(_) => ColumnType::F64,
     }
 }
@@ -95,12 +152,13 @@ mod tests {
 
     #[test]
     fn the_narrowest_type_that_keeps_the_meaning() {
-        let cases: [(&[&str], ColumnType); 9] = [
+        let cases: [(&[&str], ColumnType); 10] = [
             (&["1", " -20 ", ""], ColumnType::I32),
             (&["1", "2.5"], ColumnType::F64),
             (&["2.5", "1"], ColumnType::F64),
-            (&["3000000000"], ColumnType::F64),
-            (&["5853498713190525696"], ColumnType::Str), // a Gaia source id: an f64 would change it
+            (&["1", "3000000000", "2"], ColumnType::I64),
+            (&["5853498713190525696"], ColumnType::I64), // a Gaia source id: an f64 would change it
+            (&["58534987131905256960"], ColumnType::Str),
             (&["007"], ColumnType::Str),
             (&["0", "0.5", "-0.5"], ColumnType::F64),
             (&["1", "x"], ColumnType::Str),
@@ -109,8 +167,20 @@ mod tests {
         for (texts, column_type) in cases {
             assert_eq!(ColumnType::of_texts(texts.iter().copied()), column_type, "{texts:?}");
         }
-        assert_eq!(ColumnType::I32.cell(" 7"), Cell::I32(7));
+        assert_eq!(ColumnType::I32.cell(" 7"), Cell::Int(7));
+        assert_eq!(ColumnType::U8.cell("256"), Cell::Null);
         assert_eq!(ColumnType::F64.cell(""), Cell::Null);
+        assert_eq!(ColumnType::Bool.cell("T"), Cell::Bool(true));
         assert_eq!(ColumnType::Str.cell(" a"), Cell::Str(" a".into()));
+    }
+
+    #[test]
+    fn ids_are_numbers_only_if_no_character_would_change() {
+        for texts in [&["3000000001", "-7", "0"][..], &["5853498713190525696"]] {
+            assert_eq!(ColumnType::of_ids(texts.iter().copied()), ColumnType::I64, "{texts:?}");
+        }
+        for text in ["007", "12.10", "1e5", "+7", "-0", "", " 7", "58534987131905256960", "a"] {
+            assert_eq!(ColumnType::of_ids(["1", text]), ColumnType::Str, "{text}");
+        }
     }
 }

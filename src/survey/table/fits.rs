@@ -28,10 +28,11 @@ pub(super) struct FitsTable {
 
 impl FitsTable {
     pub(super) fn new(file: AtomicFile, folder: &Path, columns: &[Column]) -> io::Result<FitsTable> {
-        let width = |column: &Column| match column.column_type {
+        let width = |column: &Column| match &column.column_type {
             ColumnType::Str => 1,
             ColumnType::F64 => 8,
             ColumnType::I32 => 4,
+            _ => unreachable!("TEMPORARY"),
         };
         Ok(FitsTable {
             file,
@@ -46,15 +47,17 @@ impl FitsTable {
         for (i, (cell, column)) in row.iter().zip(columns).enumerate() {
             match cell {
                 Cell::F64(value) => self.spool.write_all(&value.to_be_bytes())?,
-                Cell::I32(value) => self.spool.write_all(&value.to_be_bytes())?,
+                Cell::Int(value) => self.spool.write_all(&(*value as i32).to_be_bytes())?,
                 Cell::Str(text) => self.push_text(i, &ascii(text, '?'))?,
-                Cell::Null => match column.column_type {
+                Cell::Bool(_) | Cell::Array(_) => unreachable!("TEMPORARY"),
+                Cell::Null => match &column.column_type {
                     ColumnType::Str => self.push_text(i, "")?,
                     ColumnType::F64 => self.spool.write_all(&f64::NAN.to_be_bytes())?,
                     ColumnType::I32 => {
                         self.has_null[i] = true;
                         self.spool.write_all(&NULL.to_be_bytes())?;
                     }
+                    _ => unreachable!("TEMPORARY"),
                 },
             }
         }
@@ -109,10 +112,11 @@ impl FitsTable {
             .zip(&self.widths)
             .zip(names(columns))
             .map(|((column, &byte_width), name)| {
-                let (col_type, repeat) = match column.column_type {
+                let (col_type, repeat) = match &column.column_type {
                     ColumnType::Str => (BinaryColumnType::Ascii, byte_width),
                     ColumnType::F64 => (BinaryColumnType::Double, 1),
                     ColumnType::I32 => (BinaryColumnType::Int, 1),
+                    _ => unreachable!("TEMPORARY"),
                 };
                 BinaryColumnDescriptor {
                     name: Some(name),

@@ -125,11 +125,15 @@ impl TableWriter {
         }
         let fits = |(cell, column): &(&Cell, &Column)| {
             matches!(
-                (cell, column.column_type),
-                (Cell::Null, _)
-                    | (Cell::Str(_), ColumnType::Str)
-                    | (Cell::F64(_), ColumnType::F64)
-                    | (Cell::I32(_), ColumnType::I32)
+                (cell, &column.column_type),
+                (Cell::Null | Cell::Str(_), _)
+                    | (Cell::F64(_), ColumnType::F64 | ColumnType::F32)
+                    | (
+                        Cell::Int(_),
+                        ColumnType::U8 | ColumnType::I16 | ColumnType::I32 | ColumnType::I64
+                    )
+                    | (Cell::Bool(_), ColumnType::Bool)
+                    | (Cell::Array(_), ColumnType::Array { .. })
             )
         };
         match row.iter().zip(&self.columns).find(|pair| !fits(pair)) {
@@ -138,7 +142,7 @@ impl TableWriter {
                 path: path(),
                 row: number,
                 column: column.name.clone(),
-                column_type: column.column_type,
+                column_type: column.column_type.clone(),
                 cell: cell.clone(),
             }),
         }
@@ -162,10 +166,11 @@ impl TableWriter {
 fn csv_text(cell: &Cell) -> String {
     match cell {
         Cell::Str(text) => text.clone(),
-        Cell::I32(value) => value.to_string(),
+        Cell::Int(value) => value.to_string(),
         Cell::F64(value) if value.is_nan() => String::new(),
         // The shortest text from which the same value is recovered.
         Cell::F64(value) => format!("{value:?}"),
+        Cell::Bool(_) | Cell::Array(_) => unreachable!("TEMPORARY"),
         Cell::Null => String::new(),
     }
 }
@@ -190,8 +195,8 @@ mod tests {
     fn rows() -> [Vec<Cell>; 3] {
         let text = |s: &str| Cell::Str(s.into());
         [
-            vec![text("a"), Cell::F64(150.1163213), Cell::F64(0.1 + 0.2), Cell::I32(-3)],
-            vec![text("lens, \"7\""), Cell::Null, Cell::F64(f64::NAN), Cell::I32(128)],
+            vec![text("a"), Cell::F64(150.1163213), Cell::F64(0.1 + 0.2), Cell::Int(-3)],
+            vec![text("lens, \"7\""), Cell::Null, Cell::F64(f64::NAN), Cell::Int(128)],
             vec![Cell::Null, Cell::F64(1e-12), Cell::F64(2.0), Cell::Null],
         ]
     }

@@ -63,10 +63,10 @@ impl Output for Challenge {
             fs::write(&path, fits(&pixels, side, self.pixel_scale)).map_err(files::Error::write(&path))?;
         }
         self.classifications.push(&[
-            Cell::I32(id),
-            Cell::I32(simulated.object.is_lens.into()),
+            Cell::Int(id.into()),
+            Cell::Int(simulated.object.is_lens.into()),
             Cell::F64(PI * (simulated.theta_e_crit / ARCSEC_PER_RADIAN).powi(2)),
-            Cell::I32(simulated.arc_pixels as i32),
+            Cell::Int(simulated.arc_pixels as i64),
             Cell::F64(simulated.arc_flux.into()),
         ])?;
         self.truth.push(id, simulated)

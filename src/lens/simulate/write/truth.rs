@@ -35,11 +35,11 @@ impl Truth {
     pub(super) fn push(&mut self, id: i32, s: &SimulatedObject) -> Result<(), Error> {
         let (o, m) = (s.object, &s.object.mass);
         let mut row = vec![
-            Cell::I32(id),
-            Cell::I32(o.is_lens.into()),
+            Cell::Int(id.into()),
+            Cell::Int(o.is_lens.into()),
             Cell::F64(m.theta_e),
             Cell::F64(s.theta_e_crit),
-            Cell::I32(s.arc_pixels as i32),
+            Cell::Int(s.arc_pixels as i64),
             Cell::F64(s.arc_flux.into()),
         ];
         let [dx, dy] = o.source_offset;
