@@ -232,7 +232,7 @@ impl ImageFolder {
             false => Selection::unlabelled(options, &layout)?,
         };
         let FolderLayout { preset, bands, images } = layout;
-        let header = first_readable(selection.objects.iter(), |object| images.header(&object.id))?;
+        let (width, height, astrometry) = first_readable(selection.objects.iter(), |object| images.header(&object.id))?;
         let crop = options.crop.or(preset.map(|p| p.crop));
         let ra_dec_columns = selection
             .catalogue
@@ -241,12 +241,12 @@ impl ImageFolder {
         let mut folder = ImageFolder {
             objects: selection.objects,
             bands,
-            height: crop.unwrap_or(header.height),
-            width: crop.unwrap_or(header.width),
+            height: crop.unwrap_or(height),
+            width: crop.unwrap_or(width),
             pixel_scale: options
                 .pixel_scale
                 .or(preset.map(|p| p.pixel_scale))
-                .or(header.astrometry.pixel_scale),
+                .or(astrometry.pixel_scale),
             preset,
             label: selection.label,
             catalogue: selection.catalogue,

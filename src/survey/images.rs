@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::cutout::{Cutout, Plane};
 use super::error::{Error, Result};
-use super::fits::{self, Astrometry, BandHdus, ImageHeader};
+use super::fits::{self, Astrometry, BandHdus, Image, ImageHdu};
 use super::npy::Stack;
 use super::pattern::Pattern;
 
@@ -24,23 +24,18 @@ pub(super) enum Images {
 }
 
 impl Images {
-    /// Size and position of an object's image, without reading pixels.
-    pub fn header(&self, id: &str) -> Result<ImageHeader> {
+    /// Width, height and position of an object's image, without reading pixels.
+    pub fn header(&self, id: &str) -> Result<(usize, usize, Astrometry)> {
         let file = match self {
             Images::Stack(stack) => {
-                let [_, height, width, planes] = stack.shape;
-                return Ok(ImageHeader {
-                    name: None,
-                    width,
-                    height,
-                    planes,
-                    astrometry: Astrometry::default(),
-                });
+                let [_, height, width, _] = stack.shape;
+                return Ok((width, height, Astrometry::default()));
             }
             Images::PerBand { root, patterns } => patterns[0].file(root, id),
             Images::PerObject { root, pattern, .. } => pattern.file(root, id),
         };
-        Ok(fits::headers(&file)?.swap_remove(0))
+        let header = &fits::headers(&file)?[0];
+        Ok((header.width, header.height, header.astrometry))
     }
 
     /// Fills the cutout's bands; `index` is the object's place in a stack. Unless `crop` is set, images of another size
@@ -86,9 +81,9 @@ impl Images {
                 let mut astrometry = Astrometry::default();
                 for (band, pattern) in patterns.iter().enumerate() {
                     let file = pattern.file(root, &cutout.id);
-                    let image = &fits::read(&file, &BandHdus::First { planes: 1 })?[0];
-                    put(cutout, band, &image.plane(0), &file)?;
-                    astrometry = astrometry.or(image.astrometry);
+                    let (header, image) = fits::read(&file, &BandHdus::First { planes: 1 })?.remove(0);
+                    put(cutout, band, &plane(&header, &image, 0), &file)?;
+                    astrometry = astrometry.or(header.astrometry);
                 }
                 Ok(astrometry)
             }
@@ -97,13 +92,26 @@ impl Images {
                 let images = fits::read(&file, bands)?;
                 let planes = images
                     .iter()
-                    .flat_map(|image| (0..image.planes).map(|plane| image.plane(plane)));
+                    .flat_map(|(header, image)| (0..header.planes).map(|at| plane(header, image, at)));
                 for (band, plane) in planes.enumerate() {
                     put(cutout, band, &plane, &file)?;
                 }
                 let first = Astrometry::default();
-                Ok(images.iter().fold(first, |known, image| known.or(image.astrometry)))
+                Ok(images
+                    .iter()
+                    .fold(first, |known, (header, _)| known.or(header.astrometry)))
             }
         }
+    }
+}
+
+fn plane<'a>(header: &ImageHdu, image: &'a Image, plane: usize) -> Plane<'a> {
+    Plane {
+        values: image.plane(plane),
+        offset: 0,
+        step: 1,
+        width: image.width,
+        height: image.height,
+        integer: header.integer,
     }
 }

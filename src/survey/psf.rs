@@ -34,7 +34,7 @@ pub enum PsfError {
 /// A file that cannot be read; an image that is not square with an odd side of at most 49 pixels; values that are not
 /// finite or whose sum is not positive.
 pub fn read_psf(path: &Path) -> Result<(usize, Vec<f64>)> {
-    let image = read(path, &BandHdus::First { planes: 1 })?.remove(0);
+    let (_, image) = read(path, &BandHdus::First { planes: 1 })?.remove(0);
     let unusable = |source| Error::Psf {
         path: path.into(),
         source,

@@ -1,59 +1,28 @@
 //! FITS images: single images, cubes and multi-extension files; scaled integers; tile compression and gzip.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `file` | opens a file: its headers, and its images on demand |
+//! | `keywords` | looks up the keywords of a header |
+//! | `decode` | an image's pixels in physical units |
+//! | `wcs` | position and pixel scale |
+//! | `table` | tables, as catalogues |
 
+mod decode;
 mod error;
-mod hdus;
+mod file;
+mod keywords;
 pub(super) mod table;
 mod wcs;
 
+pub(super) use decode::Image;
 pub use error::FitsError;
+pub(super) use file::{FitsFile, ImageHdu};
 pub(super) use wcs::Astrometry;
 
-use std::io::Read;
 use std::path::Path;
 
-use fitsio_pure::hdu::Hdu;
-use fitsio_pure::image::{self, ImageData};
-
-use super::cutout::Plane;
 use super::error::{Error, Result};
-use hdus::each_image;
-
-/// One image HDU in physical units (BSCALE and BZERO applied), BLANK pixels as NaN.
-pub(super) struct Image {
-    pub width: usize,
-    pub height: usize,
-    pub planes: usize,
-    /// (planes, height, width), as in the file.
-    pub values: Vec<f64>,
-    /// Whether the file stores integers.
-    pub integer: bool,
-    pub astrometry: Astrometry,
-}
-
-impl Image {
-    /// All pixels of one of its planes.
-    pub fn plane(&self, plane: usize) -> Plane<'_> {
-        let offset = plane * self.width * self.height;
-        let (width, height, integer) = (self.width, self.height, self.integer);
-        Plane {
-            values: &self.values,
-            offset,
-            step: 1,
-            width,
-            height,
-            integer,
-        }
-    }
-}
-
-/// Name, size and position of an image HDU, from its header.
-pub(super) struct ImageHeader {
-    pub name: Option<String>,
-    pub width: usize,
-    pub height: usize,
-    pub planes: usize,
-    pub astrometry: Astrometry,
-}
 
 /// Which image HDUs of a file hold the bands.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,131 +36,61 @@ pub(super) enum BandHdus {
 }
 
 /// The headers of all image HDUs of a file; no pixels are read.
-pub(super) fn headers(path: &Path) -> Result<Vec<ImageHeader>> {
-    let mut headers = Vec::new();
-    let read = each_image(path, |hdu, _| {
-        let (width, height, planes) = size(hdu)?;
-        headers.push(ImageHeader {
-            name: name(hdu),
-            width,
-            height,
-            planes,
-            astrometry: Astrometry::from_cards(&hdu.cards, width, height),
-        });
-        Ok(true)
-    });
-    match read {
-        Ok(()) if headers.is_empty() => Err(FitsError::NoImage),
-        read => read.map(|()| headers),
+pub(super) fn headers(path: &Path) -> Result<Vec<ImageHdu>> {
+    let file = FitsFile::open(path).map_err(Error::fits(path))?;
+    match file.images.is_empty() {
+        true => Err(Error::fits(path)(FitsError::NoImage)),
+        false => Ok(file.images),
     }
-    .map_err(Error::fits(path))
 }
 
 /// The images of a file that hold the bands, in the order of the bands.
-pub(super) fn read(path: &Path, bands: &BandHdus) -> Result<Vec<Image>> {
+pub(super) fn read(path: &Path, bands: &BandHdus) -> Result<Vec<(ImageHdu, Image)>> {
     read_bands(path, bands).map_err(Error::fits(path))
 }
 
-fn read_bands(path: &Path, bands: &BandHdus) -> Result<Vec<Image>, FitsError> {
-    let (count, planes) = match bands {
-        BandHdus::First { planes } => (1, *planes),
-        BandHdus::Named(names) => (names.len(), 1),
-        BandHdus::InOrder(count) => (*count, 1),
-    };
-    let mut images: Vec<Option<Image>> = (0..count).map(|_| None).collect();
-    let (mut found, mut names) = (0, Vec::new());
-    each_image(path, |hdu, file| {
-        let place = match bands {
-            BandHdus::Named(bands) => {
-                let this = name(hdu).unwrap_or_default();
-                let place = bands.iter().position(|band| same_name(band, &this));
-                names.push(this);
-                place.filter(|&place| images[place].is_none())
-            }
-            BandHdus::First { .. } | BandHdus::InOrder(_) => Some(found),
-        };
-        if let Some(place) = place {
-            images[place] = Some(decode(hdu, file)?);
-            found += 1;
+fn read_bands(path: &Path, bands: &BandHdus) -> Result<Vec<(ImageHdu, Image)>, FitsError> {
+    let mut file = FitsFile::open(path)?;
+    let found = file.images.len();
+    let (places, planes): (Vec<usize>, usize) = match bands {
+        BandHdus::First { planes } if found > 0 => (vec![0], *planes),
+        BandHdus::First { .. } => return Err(FitsError::NoImage),
+        BandHdus::InOrder(count) if *count <= found => ((0..*count).collect(), 1),
+        BandHdus::InOrder(expected) => {
+            return Err(FitsError::TooFewImages {
+                found,
+                expected: *expected,
+            });
         }
-        Ok(found < count)
-    })?;
-    let missing = |place: usize| match bands {
-        BandHdus::Named(bands) => FitsError::NoExtension {
-            name: bands[place].clone(),
-            found: names.clone(),
-        },
-        BandHdus::First { .. } | BandHdus::InOrder(_) => FitsError::TooFewImages { found, expected: count },
+        BandHdus::Named(bands) => {
+            let names = || file.images.iter().map(|image| image.name.clone().unwrap_or_default());
+            let place = |band: &String| {
+                names()
+                    .position(|name| same_name(band, &name))
+                    .ok_or_else(|| FitsError::NoExtension {
+                        name: band.clone(),
+                        found: names().collect(),
+                    })
+            };
+            (bands.iter().map(place).collect::<Result<_, _>>()?, 1)
+        }
     };
-    let images = images.into_iter().enumerate();
-    let images = images.map(|(place, image)| image.ok_or_else(|| missing(place)));
-    let images = images.collect::<Result<Vec<_>, _>>()?;
-    match images.iter().find(|image| image.planes != planes) {
-        Some(image) => Err(FitsError::Planes {
-            found: image.planes,
-            expected: planes,
-        }),
-        None => Ok(images),
-    }
+    let images = places.into_iter().map(|place| {
+        let header = file.images[place].clone();
+        if header.planes != planes {
+            return Err(FitsError::Planes {
+                found: header.planes,
+                expected: planes,
+            });
+        }
+        Ok((header, file.image(place)?))
+    });
+    images.collect()
 }
 
 /// Whether an extension holds a band: the case of letters does not matter.
 pub(super) fn same_name(band: &str, extension: &str) -> bool {
     band.eq_ignore_ascii_case(extension)
-}
-
-fn name(hdu: &Hdu) -> Option<String> {
-    wcs::text(&hdu.cards, "EXTNAME").map(str::to_owned)
-}
-
-/// An image with more pixels than this is taken as a sign of a damaged header.
-const MAX_PIXELS: usize = 1 << 30;
-
-/// Width, height and planes; further axes must have length 1.
-fn size(hdu: &Hdu) -> Result<(usize, usize, usize), FitsError> {
-    let axes = image::image_dimensions(hdu)?;
-    let pixels = axes.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-    if pixels.is_none_or(|n| n == 0 || n > MAX_PIXELS) {
-        return Err(FitsError::ImageSize { axes });
-    }
-    match axes[..] {
-        [width, height] => Ok((width, height, 1)),
-        [width, height, planes, ref more @ ..] if more.iter().all(|&n| n == 1) => Ok((width, height, planes)),
-        _ => Err(FitsError::Axes { axes }),
-    }
-}
-
-fn decode(hdu: &Hdu, file: &mut dyn Read) -> Result<Image, FitsError> {
-    let (width, height, planes) = size(hdu)?;
-    let mut bytes = vec![0; hdu.data_len];
-    file.read_exact(&mut bytes)?;
-    let data = image::read_image_data(&bytes, hdu)?;
-    let integer = !matches!(data, ImageData::F32(_) | ImageData::F64(_));
-    let (bscale, bzero) = image::extract_bscale_bzero(&hdu.cards);
-    let mut values = image::apply_bscale_bzero(&data, bscale, bzero);
-    if integer && let Some(mask) = image::blank_mask(&data, image::extract_blank(&hdu.cards)) {
-        values
-            .iter_mut()
-            .zip(mask)
-            .filter(|(_, blank)| *blank)
-            .for_each(|(value, _)| *value = f64::NAN);
-    }
-    if values.len() != width * height * planes {
-        return Err(FitsError::PixelCount {
-            found: values.len(),
-            width,
-            height,
-            planes,
-        });
-    }
-    Ok(Image {
-        width,
-        height,
-        planes,
-        values,
-        integer,
-        astrometry: Astrometry::from_cards(&hdu.cards, width, height),
-    })
 }
 
 #[cfg(test)]
@@ -205,7 +104,7 @@ mod tests {
     }
 
     fn first(name: &str) -> Image {
-        read(&file(name), &BandHdus::First { planes: 1 }).unwrap().remove(0)
+        read(&file(name), &BandHdus::First { planes: 1 }).unwrap().remove(0).1
     }
 
     /// The pixel values of band `b` (from 1) in the test files; see their README.
@@ -225,14 +124,14 @@ mod tests {
             "unnamed.fits",
         ] {
             let image = first(name);
-            assert_eq!((image.width, image.height, image.planes), (12, 10, 1), "{name}");
+            assert_eq!((image.width, image.height), (12, 10), "{name}");
             assert_eq!(image.values, expected(1), "{name}");
         }
         let unsigned: Vec<f64> = expected(1).iter().map(|v| v + 40000.0).collect();
         assert_eq!(first("uint16.fits").values, unsigned);
         let scaled = first("scaled.fits");
         let physical: Vec<f64> = expected(1).iter().map(|v| 0.5 * v + 10.0).collect();
-        assert!(scaled.values[0].is_nan() && scaled.integer, "BLANK");
+        assert!(scaled.values[0].is_nan(), "BLANK");
         assert_eq!(scaled.values[1..], physical[1..]);
     }
 
@@ -249,12 +148,12 @@ mod tests {
     fn extensions_come_in_the_order_of_the_bands_with_or_without_tables_between_them() {
         let bands = BandHdus::Named(["g", "R", "i"].map(String::from).to_vec());
         let images = read(&file("mef.fits"), &bands).unwrap();
-        for (band, image) in images.iter().enumerate() {
+        for (band, (_, image)) in images.iter().enumerate() {
             assert_eq!(image.values, expected(band + 1));
         }
-        assert!(images[2].integer && !images[0].integer);
+        assert!(images[2].0.integer && !images[0].0.integer);
         let images = read(&file("unnamed.fits"), &BandHdus::InOrder(2)).unwrap();
-        assert_eq!(images[1].values, expected(2));
+        assert_eq!(images[1].1.values, expected(2));
         let missing = BandHdus::Named(vec!["G".into(), "Y".into()]);
         let error = message(read(&file("mef.fits"), &missing));
         assert!(
@@ -267,14 +166,14 @@ mod tests {
 
     #[test]
     fn planes_and_position_of_a_cube() {
-        let cube = read(&file("cube.fits"), &BandHdus::First { planes: 3 })
+        let (header, cube) = read(&file("cube.fits"), &BandHdus::First { planes: 3 })
             .unwrap()
             .remove(0);
         assert_eq!(cube.values[..120], expected(1));
-        assert_eq!((cube.plane(1).offset, cube.values[120]), (120, 100.0));
-        let (ra, dec) = cube.astrometry.ra_dec.unwrap();
+        assert_eq!(cube.plane(1)[0], 100.0);
+        let (ra, dec) = header.astrometry.ra_dec.unwrap();
         assert!((ra - 150.5).abs() < 1e-9 && (dec + 2.25).abs() < 1e-9);
-        assert!((cube.astrometry.pixel_scale.unwrap() - 0.263).abs() < 1e-9);
+        assert!((header.astrometry.pixel_scale.unwrap() - 0.263).abs() < 1e-9);
         let error = message(read(&file("cube.fits"), &BandHdus::First { planes: 1 }));
         assert!(error.contains("cube.fits") && error.contains("3 planes"), "{error}");
     }
