@@ -20,7 +20,12 @@ use std::sync::Mutex;
 fn lenses(count: usize, seed: u64) -> Examples {
     let mut lenses = rings(count, seed, IMAGE);
     lenses.images.iter_mut().step_by(997).for_each(|v| *v = f32::NAN);
-    lenses.images.iter_mut().skip(5).step_by(1009).for_each(|v| *v = 100.0);
+    lenses
+        .images
+        .iter_mut()
+        .skip(5)
+        .step_by(1009)
+        .for_each(|v| *v = f32::NAN);
     lenses
 }
 

@@ -7,7 +7,9 @@ use crate::device::Device;
 use crate::model::{self, Model};
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::progress::{Callback, Event, Phase, chain, note, warn};
-use crate::survey::{self, Audit, FolderError, ImageFolder, ImageFolderOptions, flags, model_bands, reader};
+use crate::survey::{
+    self, Audit, FolderError, ImageFolder, ImageFolderOptions, PixelOptions, flags, model_bands, reader,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -133,6 +135,10 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
     let options = ImageFolderOptions {
         bands: Some(bands.map_err(survey::Error::from)?),
         crop: (input.h == input.w).then_some(input.h),
+        pixels: PixelOptions {
+            flux_unit: options.pixels.flux_unit.or(model.about.photometry.unit),
+            ..options.pixels.clone()
+        },
         ..options.clone()
     };
     let source = ImageFolder::open(&options)?;
@@ -151,5 +157,11 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
         note(progress, &source.dropped.to_string());
     }
     source.warnings.iter().for_each(|message| warn(progress, message));
+    // The user has converted the fluxes if there is a factor.
+    if options.flux_scale == 1.0
+        && let Some(message) = source.photometry.difference(&model.about.photometry, &source.bands)
+    {
+        warn(progress, &message);
+    }
     Ok(source)
 }

@@ -5,7 +5,7 @@ use crate::nn::Network;
 use crate::posterior::calibration::Calibration;
 use crate::posterior::ood::Threshold;
 use crate::survey::sky::SkyRange;
-use crate::survey::{Preset, Stretch};
+use crate::survey::{Photometry, Preset, Stretch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,9 @@ pub struct About {
     pub bands: Vec<String>,
     /// Pixel scale, arcsec per pixel; `None` if neither the headers nor the user gave it.
     pub pixel_scale: Option<f64>,
+    /// The flux scale of the training images. Models of early versions have none.
+    #[serde(default)]
+    pub photometry: Photometry,
     /// The survey preset that the training images were read with.
     pub preset: Option<String>,
     /// From raw flux to network input.

@@ -56,9 +56,9 @@ pub(crate) mod tests {
     use crate::nn::Layout;
     use crate::nn::initialise;
     use crate::posterior::ood::Threshold;
-    use crate::survey::Stretch;
     use crate::survey::sky::BandRange;
     use crate::survey::sky::SkyRange;
+    use crate::survey::{Photometry, Stretch};
     use std::collections::BTreeMap;
 
     const LAYERS: &str = "[[layers]]\nlayer='conv'\nname='conv1'\nfilters=3\nkernel=2\nactivation='relu'\n\
@@ -104,6 +104,7 @@ pub(crate) mod tests {
                 },
                 bands: vec!["R".into(), "I".into()],
                 pixel_scale: Some(0.2),
+                photometry: Photometry::default(),
                 preset: None,
                 stretch: Stretch {
                     scale: vec![3.123456789012345e-12, 0.0],

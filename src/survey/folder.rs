@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::audit::near_edge_warning;
-use super::bands::{BandsError, PixelOptions};
+use super::bands::{BandsError, Photometry, PixelOptions};
 use super::catalogue::Catalogue;
 use super::cutout::Cutout;
 use super::error::{Error, Result};
@@ -215,6 +215,8 @@ pub struct ImageFolder {
     pub catalogue: Option<Catalogue>,
     /// Which rows of the catalogue are not used, and why.
     pub dropped: DropReport,
+    /// The flux scale, as far as headers say.
+    pub photometry: Photometry,
     /// What to say of how the files are read.
     pub notes: Vec<String>,
     /// Warnings that are known before any image is read; [`Audit`](super::Audit) collects those about the images.
@@ -242,6 +244,7 @@ impl ImageFolder {
             preset,
             bands,
             images,
+            photometry,
             notes,
             warnings,
         } = layout;
@@ -265,6 +268,7 @@ impl ImageFolder {
             label: selection.label,
             catalogue: selection.catalogue,
             dropped: selection.dropped,
+            photometry,
             notes,
             warnings: warnings.into_iter().chain(selection.warnings).collect(),
             images,

@@ -41,7 +41,7 @@ pub(crate) mod stretch;
 pub mod table;
 
 pub use audit::Audit;
-pub use bands::{BandChoice, BandsError, FluxUnit, MaskBits, PixelOptions, model_bands};
+pub use bands::{BandChoice, BandsError, FluxUnit, MaskBits, Photometry, PixelOptions, model_bands};
 pub use catalogue::{Catalogue, CatalogueError, Place, RowNumber};
 pub use cutout::Cutout;
 pub use error::Error;

@@ -53,6 +53,7 @@ pub fn finish(
             label: prepared.label.clone(),
             bands: prepared.bands.clone(),
             pixel_scale: prepared.pixel_scale,
+            photometry: prepared.photometry.clone(),
             preset: prepared.preset.clone(),
             stretch: prepared.stretch.clone(),
             sky: prepared.sky.clone(),

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::survey::audit::near_edge_warning;
-use crate::survey::{Audit, Cutout, ImageFolder};
+use crate::survey::{Audit, Cutout, ImageFolder, Photometry};
 
 /// Labelled images in memory.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct LabelledCutouts {
     pub bands: Vec<String>,
     /// Arcsec per pixel.
     pub pixel_scale: Option<f64>,
+    /// The flux scale of the images.
+    pub photometry: Photometry,
     /// Name of the survey preset.
     pub preset: Option<String>,
     /// Name of the label's column.
@@ -68,6 +70,7 @@ impl LabelledCutouts {
             cutouts,
             bands: source.bands.clone(),
             pixel_scale: source.pixel_scale,
+            photometry: source.photometry.clone(),
             preset: source.preset.map(|preset| preset.name.into()),
             label: source.label.clone().unwrap_or_else(|| "theta_e".into()),
             definition: source
@@ -119,6 +122,7 @@ impl LabelledCutouts {
             labels: data.labels.to_vec(),
             bands: data.bands.clone(),
             pixel_scale: data.pixel_scale,
+            photometry: Photometry::default(),
             preset: None,
             label: "theta_e".into(),
             definition: None,

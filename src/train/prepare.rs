@@ -14,7 +14,7 @@ use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{Cutout, ImageFolder, Stretch};
+use crate::survey::{Cutout, ImageFolder, Photometry, Stretch};
 
 /// Fewer training rows than this cause a warning.
 const FEW: usize = 100;
@@ -26,6 +26,8 @@ pub struct Prepared {
     pub bands: Vec<String>,
     /// Arcsec per pixel.
     pub pixel_scale: Option<f64>,
+    /// The flux scale of the images.
+    pub photometry: Photometry,
     /// Name of the survey preset.
     pub preset: Option<String>,
     /// Rows of each split.
@@ -193,6 +195,7 @@ pub fn prepare(
         held_out_ids: ids(&split.hold_out),
         bands: labelled.bands,
         pixel_scale: labelled.pixel_scale,
+        photometry: labelled.photometry,
         preset: labelled.preset,
         held_out,
         calibration,

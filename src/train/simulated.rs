@@ -19,7 +19,7 @@ use crate::nn::Network;
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::progress::Callback;
 use crate::survey::sky::SkyRange;
-use crate::survey::{Challenge, Cutout, Preset, Stretch};
+use crate::survey::{Challenge, Cutout, Photometry, Preset, Stretch};
 use std::collections::VecDeque;
 
 /// Epochs that train on the same lens.
@@ -108,6 +108,7 @@ pub fn prepare(
     let epoch_images = epoch_images(simulator, block, least, shape, stretch.clone());
     let prepared = Prepared {
         pixel_scale: Some(population.pixel_scale),
+        photometry: Photometry::default(),
         preset: Preset::by_name(&simulate.population).ok().map(|p| p.name.into()),
         counts,
         validation_ids: ids("validation", counts.validation),

@@ -2,6 +2,8 @@
 //! the messages if something is wrong with them.
 
 mod bad_input;
+mod fits_file;
+mod survey_files;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +60,7 @@ fn plain() -> (TempDir, ImageFolderOptions) {
         let from = if name.ends_with('g') {
             "gzip.fits.fz"
         } else {
-            "unnamed.fits"
+            "rice.fits.fz"
         };
         fs::copy(data("fits").join(from), dir.path().join(format!("{name}.fits"))).unwrap();
     }
@@ -281,10 +283,10 @@ fn cubes_and_extensions_hold_all_bands_of_an_object() {
     let cutout = source.read(0).unwrap();
     assert_eq!(
         cutout.pixels[..6],
-        [1000.0, 0.0, 3000.0, 1001.0, 2001.0, 0.0],
-        "100.0 and NaN are masked"
+        [1000.0, 100.0, 3000.0, 1001.0, 2001.0, 0.0],
+        "NaN is masked, and 100.0 is a flux"
     );
-    assert_eq!(cutout.mask[..6], [false, true, false, false, false, true]);
+    assert_eq!(cutout.mask[..6], [false, false, false, false, false, true]);
 
     options.images = Some("mef_{id}.fits".into());
     assert_eq!(ImageFolder::open(&options).unwrap().bands, ["R", "G", "I"]);
@@ -297,7 +299,7 @@ fn cubes_and_extensions_hold_all_bands_of_an_object() {
     );
 
     options.images = Some("unnamed_{id}.fits".into());
-    says(&error(&options), &["unnamed_7.fits", "2 images", "g, r, i"]);
+    says(&error(&options), &["unnamed_7.fits", "2 bands", "g, r, i"]);
     options.bands = bands("g,r");
     assert_eq!(
         ImageFolder::open(&options).unwrap().read(0).unwrap().pixels[..2],
@@ -342,7 +344,10 @@ fn a_stack_takes_its_rows_in_order() {
         (cutout.id.as_str(), cutout.theta_e, cutout.pixels[0]),
         ("y", Some(2.0), (72 + 2 * (6 + 1)) as f32)
     );
+    assert_eq!(cutout.masked_fraction, 0.0, "100 is a flux");
     // The value 100 is at row 2, column 2 of the image, in the first channel.
+    options.pixels.mask_value = Some(100.0);
+    let cutout = ImageFolder::open(&options).unwrap().read(1).unwrap();
     assert_eq!(cutout.mask.iter().position(|&m| m), Some(2 * (4 + 1)));
     assert_eq!(cutout.masked_fraction, 1.0 / 32.0);
     let source = ImageFolder::open(&unlabelled(options.clone())).unwrap();

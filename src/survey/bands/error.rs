@@ -32,7 +32,7 @@ pub enum BandsError {
         found: Vec<String>,
     },
     /// The file's bands have other names.
-    #[error("it has no band {}; its bands are {}, and {} are needed", missing.join(", "), found.join(", "), expected.join(", "))]
+    #[error("it has no band {}; it has {}, and the bands needed are {}", missing.join(", "), found.join(", "), expected.join(", "))]
     Missing {
         /// The bands that are not there.
         missing: Vec<String>,

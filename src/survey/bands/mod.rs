@@ -28,4 +28,4 @@ pub(super) use mask::PixelRules;
 pub use mask::{MaskBits, PixelOptions};
 pub(super) use read::BandReader;
 pub(super) use summary::FileSummary;
-pub use zero_point::FluxUnit;
+pub use zero_point::{FluxUnit, Photometry};

@@ -6,7 +6,7 @@ use super::choice::BandChoice;
 use super::error::BandsError;
 use super::mask::{Failure, PixelOptions, PixelRules};
 use super::matching::{FluxPlane, Remark, find_bands, find_only, flux_planes};
-use super::zero_point::zero_point;
+use super::zero_point::{Photometry, zero_point};
 use crate::survey::cutout::Plane;
 use crate::survey::error::{Error, Result};
 use crate::survey::fits::{Astrometry, FitsError, FitsFile, Image, ImageHdu, Keywords};
@@ -53,6 +53,32 @@ impl BandReader {
         let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
         let (found, remark) = find_bands(bands, &planes).map_err(Error::bands(path))?;
         Ok((file.images[found[0].image].clone(), remark))
+    }
+
+    /// The flux scale of a file's bands, as they are read.
+    pub fn photometry(&self, path: &Path, bands: &[BandChoice]) -> Result<Photometry> {
+        let file = open(path)?;
+        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let (found, _) = find_bands(bands, &planes).map_err(Error::bands(path))?;
+        let known = |plane: &&FluxPlane| zero_point(&file.images[plane.image], self.preset);
+        Ok(self.as_read(found.iter().map(known).collect()))
+    }
+
+    /// The same of the band in a file that holds only this one.
+    pub fn only_zero_point(&self, path: &Path, band: &BandChoice) -> Result<Option<f64>> {
+        Ok(zero_point(&self.only_header(path, band)?, self.preset))
+    }
+
+    /// The flux scale of images with these zero points after the conversion to the unit, if there is one.
+    pub fn as_read(&self, zero_points: Vec<Option<f64>>) -> Photometry {
+        let unit = self.rules.unit;
+        Photometry {
+            zero_points: zero_points
+                .into_iter()
+                .map(|known| unit.map(|u| u.zero_point).or(known))
+                .collect(),
+            unit,
+        }
     }
 
     /// The header of the band in a file that holds only this one.

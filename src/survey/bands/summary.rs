@@ -53,7 +53,8 @@ impl FileSummary {
     /// Whether another file has bands of the same names, in any order.
     pub fn same_names(&self, other: &FileSummary) -> bool {
         let sorted = |summary: &FileSummary| {
-            let mut names = summary.names.clone();
+            let lower = |names: &Vec<String>| names.iter().map(|name| name.to_lowercase()).collect();
+            let mut names: Option<Vec<String>> = summary.names.as_ref().map(lower);
             names.iter_mut().for_each(|names| names.sort());
             names
         };

@@ -98,6 +98,40 @@ impl fmt::Display for FluxUnit {
     }
 }
 
+/// The flux scale of a folder's images.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Photometry {
+    /// The unit that all fluxes were converted to, if they were.
+    pub unit: Option<FluxUnit>,
+    /// AB magnitude of one unit of flux in each band, where it is known; of the first image.
+    pub zero_points: Vec<Option<f64>>,
+}
+
+/// Zero points that differ by more than this, magnitudes, are of another unit.
+const SAME_MAGNITUDE: f64 = 0.01;
+
+impl Photometry {
+    /// A warning if images with this flux scale have other zero points than those that a model with the bands `bands` was
+    /// trained on.
+    pub fn difference(&self, model: &Photometry, bands: &[String]) -> Option<String> {
+        let pairs = self.zero_points.iter().zip(&model.zero_points).zip(bands);
+        let known = pairs.filter_map(|((here, there), band)| Some((band, (*here)?, (*there)?)));
+        let differ: Vec<String> = known
+            .filter(|(_, here, there)| (here - there).abs() > SAME_MAGNITUDE)
+            .map(|(band, here, there)| {
+                let factor = 10f64.powf(0.4 * (there - here));
+                format!("{band} has {here:.2} instead of {there:.2}, a factor of {factor:.4} in flux")
+            })
+            .collect();
+        (!differ.is_empty()).then(|| {
+            format!(
+                "the zero points of these images are not those of the model's training images: {}",
+                differ.join("; ")
+            )
+        })
+    }
+}
+
 /// Keywords with the AB magnitude of one unit of flux.
 const MAGNITUDES: [&str; 7] = [
     "MAGZERO", "MAGZPT", "SEXMGZPT", "PHOTZP", "MAGZEROP", "ZEROPNT", "ABZPT",
@@ -148,6 +182,22 @@ pub(in crate::survey) fn zero_point(image: &ImageHdu, preset: Option<&Preset>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_zero_points_are_named_with_their_factor() {
+        let of = |zero_points: &[Option<f64>]| Photometry {
+            unit: None,
+            zero_points: zero_points.to_vec(),
+        };
+        let (bands, model) = (["g".to_owned(), "r".to_owned()], of(&[Some(27.0), Some(27.0)]));
+        assert_eq!(of(&[Some(27.004), None]).difference(&model, &bands), None);
+        let warning = of(&[Some(27.0), Some(24.5)]).difference(&model, &bands).unwrap();
+        assert!(
+            warning.contains("r has 24.50 instead of 27.00, a factor of 10.0000"),
+            "{warning}"
+        );
+        assert!(!warning.contains("g has"));
+    }
 
     #[test]
     fn units_are_magnitudes_of_one_unit() {

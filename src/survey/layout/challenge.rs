@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{FolderLayout, names};
-use crate::survey::bands::{BandChoice, BandReader};
+use crate::survey::bands::{BandChoice, BandReader, Photometry};
 use crate::survey::error::Result;
 use crate::survey::folder::ImageFolderOptions;
 use crate::survey::images::Images;
@@ -58,6 +58,7 @@ pub(super) fn open(
             bands,
             reader: BandReader::new(&options.pixels, Some(preset)),
         },
+        photometry: Photometry::default(),
         notes: Vec::new(),
         warnings: Vec::new(),
     })

@@ -92,12 +92,16 @@ fn one_per_object(
             BandChoice::all(&names).map_err(FolderError::Bands)?
         }
     };
-    let (_, remark) = first_readable(ids.iter(), |id| reader.header(&pattern.file(dir, id), &bands))?;
+    let (remark, photometry) = first_readable(ids.iter(), |id| {
+        let file = pattern.file(dir, id);
+        Ok((reader.header(&file, &bands)?.1, reader.photometry(&file, &bands)?))
+    })?;
     let mut warnings: Vec<String> = summary.left_out_warning(&sample).into_iter().collect();
     warnings.extend(remark.map(|remark| remark.warning(&sample, &bands)));
     Ok(FolderLayout {
         preset: reader.preset,
         bands: names(&bands),
+        photometry,
         notes: preset_note(options, &reader),
         warnings,
         images: Images::PerObject {
@@ -133,9 +137,14 @@ fn one_per_band(
     for ((file, summary), band) in summaries.iter().zip(&bands) {
         warnings.extend(summary.other_band_warning(file, band, &bands));
     }
+    let files = summaries.iter().zip(&bands);
+    let zero_points = files
+        .map(|((file, _), band)| reader.only_zero_point(file, band).ok().flatten())
+        .collect();
     Ok(FolderLayout {
         preset,
         bands: names(&bands),
+        photometry: reader.as_read(zero_points),
         notes: preset_note(options, &reader),
         warnings,
         images: Images::PerBand {

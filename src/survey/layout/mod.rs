@@ -14,7 +14,7 @@ mod stack;
 
 use std::path::{Path, PathBuf};
 
-use super::bands::BandChoice;
+use super::bands::{BandChoice, Photometry};
 use super::error::{Error, Result};
 use super::folder::{FolderError, ImageFolderOptions};
 use super::images::Images;
@@ -26,6 +26,8 @@ pub(super) struct FolderLayout {
     pub preset: Option<&'static Preset>,
     pub bands: Vec<String>,
     pub images: Images,
+    /// The flux scale, as far as headers say.
+    pub photometry: Photometry,
     /// What to say of how the files are read.
     pub notes: Vec<String>,
     /// The same, where it may be wrong.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{FolderLayout, names};
-use crate::survey::bands::{BandChoice, BandReader};
+use crate::survey::bands::{BandChoice, BandReader, Photometry};
 use crate::survey::error::Result;
 use crate::survey::folder::{FolderError, ImageFolderOptions};
 use crate::survey::images::Images;
@@ -32,6 +32,7 @@ pub(super) fn open(options: &ImageFolderOptions, path: &Path, bands: Option<Vec<
             stack,
             rules: BandReader::new(&options.pixels, options.preset).rules,
         },
+        photometry: Photometry::default(),
         notes: Vec::new(),
         warnings: Vec::new(),
     })
