@@ -17,6 +17,7 @@
 //! | `split` | training, validation, calibration and held-out rows |
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |
 
+mod angle;
 pub(crate) mod audit;
 mod catalogue;
 pub(crate) mod cutout;
@@ -39,7 +40,7 @@ pub(crate) mod stretch;
 pub mod table;
 
 pub use audit::Audit;
-pub use catalogue::{Catalogue, CatalogueError, Place, RowNumber};
+pub use catalogue::{Catalogue, CatalogueError, FitsTableError, Place, RowNumber, VoTableError};
 pub use cutout::{Cutout, MASK_VALUE};
 pub use error::Error;
 pub use fits::FitsError;
