@@ -1,7 +1,7 @@
 //! Advice on images and catalogues that cannot be used.
 
 use super::{catalogue, files};
-use crate::survey::{ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError};
+use crate::survey::{BandsError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError};
 
 /// What to do about the images or the catalogue.
 pub fn advice(error: &Error) -> Option<String> {
@@ -11,6 +11,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Selection(error) => return selection(error),
         Error::Catalogue(error) => return catalogue::advice(error).map(str::to_string),
         Error::Fits { source, .. } => return fits(source),
+        Error::Bands { source, .. } => return bands(source),
         Error::Npy { source, .. } => return npy(source),
         Error::Object { source, .. } => return advice(source),
         Error::TooSmall { .. } => "Give a smaller --crop when training.",
@@ -48,7 +49,26 @@ fn folder(error: &FolderError) -> Option<String> {
             "Correct the pattern given with --images."
         }
         FolderError::UnknownPreset { .. } => "Choose one of them with --preset.",
+        FolderError::Bands(error) => return bands(error),
         FolderError::Open { .. } => return None,
+    };
+    Some(advice.into())
+}
+
+fn bands(error: &BandsError) -> Option<String> {
+    let advice = match error {
+        BandsError::EmptyName { .. } => "Write for instance --bands g,r,i or --bands g=HSC-G,r=HSC-R.",
+        BandsError::TwoChannels { .. } => "Name each band once with --bands.",
+        BandsError::NotTheModels { .. } | BandsError::Missing { .. } => {
+            "Say which band of the files stands for which band of the model with --bands MODEL=FILE,..., for instance \
+             --bands g=HSC-G,r=HSC-R."
+        }
+        BandsError::NoFlux { .. } | BandsError::Ambiguous { .. } | BandsError::Count { .. } => {
+            "Choose the images that are the bands by their names with --bands, for instance --bands SCI#1."
+        }
+        BandsError::UnknownUnit { .. } => "Give --flux-unit one of them.",
+        BandsError::NoZeroPoint => "Leave out --flux-unit, and scale the fluxes with --flux-scale.",
+        BandsError::MaskSize { .. } | BandsError::AsinhScale { .. } => return None,
     };
     Some(advice.into())
 }
@@ -78,9 +98,6 @@ fn fits(error: &FitsError) -> Option<String> {
         | FitsError::CutInHeader { .. }
         | FitsError::CutInData { .. }
         | FitsError::DamagedHeader { .. } => "Download or copy the file again.",
-        FitsError::NoExtension { .. } | FitsError::TooFewImages { .. } | FitsError::Planes { .. } => {
-            "Name the bands that the file has with --bands."
-        }
         FitsError::Io(_)
         | FitsError::Format(_)
         | FitsError::NotFits
