@@ -75,7 +75,7 @@ impl Source {
             return Err(self.foreign("an XML file without a VOTable"));
         }
         if head.starts_with('\\') || (head.starts_with('|') && head.lines().next().unwrap_or("").ends_with('|')) {
-            return Err(self.foreign("an IPAC table"));
+            return Err(self.foreign("a fixed-width, IPAC or LaTeX table"));
         }
         let name = self.path.to_string_lossy().to_ascii_lowercase();
         let name = name.trim_end_matches(".gz");
@@ -153,7 +153,7 @@ mod tests {
             ("a.xml", b"<?xml version='1.0'?><svg/>", "without a VOTable"),
             ("a.csv", b"<!DOCTYPE html><html>", "a web page"),
             ("a.csv", b"PK\x03\x04", "workbook"),
-            ("a.tbl", b"|id |z  |\n|int|real|", "IPAC table"),
+            ("a.tbl", b"|id |z  |\n|int|real|", "IPAC or LaTeX table"),
         ] {
             let message = format(name, bytes).unwrap_err();
             assert!(message.contains(expected) && message.contains(name), "{message}");

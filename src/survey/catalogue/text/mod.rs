@@ -13,6 +13,7 @@ pub(super) use rows::TextRows;
 use super::CatalogueError;
 use super::content::{Content, Rows};
 use super::source::Source;
+use csv::StringRecord;
 use dialect::Header;
 use records::{Separator, records};
 use std::path::Path;
@@ -22,7 +23,7 @@ pub(super) fn read(source: Source, wanted: &[&str]) -> Result<Content, Catalogue
     let Source { path, bytes, .. } = source;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let decoded = decode(bytes);
-    let text = with_line_feeds(decoded.text);
+    let text = without_excel_hint(with_line_feeds(decoded.text));
     let mut content = match ecsv::Header::parse(&text) {
         Some(header) => header.read(&text, &path)?,
         None => plain(&text, wanted, &path)?,
@@ -47,6 +48,21 @@ fn with_line_feeds(text: String) -> String {
     }
 }
 
+/// Excel's first line `sep=;`, which is no part of the table, becomes a comment.
+fn without_excel_hint(text: String) -> String {
+    match text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sep=")) {
+        true => format!("#{text}"),
+        false => text,
+    }
+}
+
+/// How many rows below the names are none: VizieR writes units and a line of dashes.
+fn units_and_dashes(records: &[StringRecord]) -> usize {
+    let dashes = |value: &str| !value.is_empty() && value.bytes().all(|b| b == b'-');
+    let ruler = records.iter().take(2).position(|record| record.iter().all(dashes));
+    ruler.map_or(0, |place| place + 1)
+}
+
 fn plain(text: &str, wanted: &[&str], path: &Path) -> Result<Content, CatalogueError> {
     let csv_error = |source| CatalogueError::Csv {
         path: path.into(),
@@ -65,7 +81,17 @@ fn plain(text: &str, wanted: &[&str], path: &Path) -> Result<Content, CatalogueE
             names
         }
         Header::FirstLine if records.is_empty() => Vec::new(),
-        Header::FirstLine => records.remove(0).iter().map(str::to_string).collect(),
+        Header::FirstLine => {
+            let names = records.remove(0);
+            let skipped = units_and_dashes(&records);
+            if skipped > 0 {
+                records.drain(..skipped);
+                notes.push(format!(
+                    "{name}: units and dashes below the names of the columns are skipped"
+                ));
+            }
+            names.iter().map(str::to_string).collect()
+        }
         Header::Missing => {
             return Err(CatalogueError::NoHeader {
                 path: path.into(),
@@ -135,6 +161,18 @@ mod tests {
         }
         // Column 3 has a value, so that it is one.
         assert_eq!(content(b"id,z,\n1,2,\n3,4,x\n").unwrap().names, ["id", "z", ""]);
+    }
+
+    #[test]
+    fn lines_that_vizier_and_excel_add() {
+        let vizier = b"#Column\tRAJ2000\t(F10.6)\n\nid\tRAJ2000\n \tdeg\n--\t-------\n1\t150.1\n-\t150.2\n";
+        assert_eq!(texts(&content(vizier).unwrap()), [["1", "150.1"], ["-", "150.2"]]);
+        let excel = content(b"sep=;\nid;z\n1;2,5\n").unwrap();
+        assert_eq!(
+            (excel.names.join(" "), texts(&excel)),
+            ("id z".into(), vec![vec!["1", "2,5"]])
+        );
+        assert!(content(b"sep=;\nid;z\n1;2\n3\n").unwrap_err().contains("line 4"));
     }
 
     #[test]
