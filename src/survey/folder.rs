@@ -222,7 +222,6 @@ pub struct ImageFolder {
     /// Warnings that are known before any image is read; [`Audit`](super::Audit) collects those about the images.
     pub warnings: Vec<String>,
     images: Images,
-    ra_dec_columns: Option<(usize, usize)>,
     cropped: bool,
     flux_scale: f64,
 }
@@ -251,10 +250,6 @@ impl ImageFolder {
         let challenge = preset.and_then(|preset| preset.challenge.as_ref());
         let (width, height, astrometry) = first_readable(selection.objects.iter(), |object| images.header(&object.id))?;
         let crop = options.crop.or(challenge.map(|c| c.crop));
-        let ra_dec_columns = selection
-            .catalogue
-            .as_ref()
-            .and_then(|c| Some((c.find("ra")?, c.find("dec")?)));
         let mut folder = ImageFolder {
             objects: selection.objects,
             bands,
@@ -272,7 +267,6 @@ impl ImageFolder {
             notes,
             warnings: warnings.into_iter().chain(selection.warnings).collect(),
             images,
-            ra_dec_columns,
             cropped: crop.is_some(),
             flux_scale: options.flux_scale,
         };
@@ -318,9 +312,7 @@ impl ImageFolder {
     }
 
     fn catalogue_position(&self, object: &Object) -> Option<(f64, f64)> {
-        let (catalogue, row, (ra, dec)) = (self.catalogue.as_ref()?, object.row?, self.ra_dec_columns?);
-        let (ra, dec) = (catalogue.number(row, ra), catalogue.number(row, dec));
-        (ra.is_finite() && dec.is_finite()).then_some((ra, dec))
+        self.catalogue.as_ref()?.position(object.row?)
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `split` | training, validation, calibration and held-out rows |
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |
 
+mod angle;
 pub(crate) mod audit;
 mod bands;
 mod catalogue;
@@ -42,7 +43,7 @@ pub mod table;
 
 pub use audit::Audit;
 pub use bands::{BandChoice, BandsError, FluxUnit, MaskBits, Photometry, PixelOptions, model_bands};
-pub use catalogue::{Catalogue, CatalogueError, Place, RowNumber};
+pub use catalogue::{Catalogue, CatalogueError, FitsTableError, Place, RowNumber, VoTableError};
 pub use cutout::Cutout;
 pub use error::Error;
 pub use fits::FitsError;

@@ -2,6 +2,7 @@
 //!
 //! One file per module of the library, each with a function from that module's error to advice.
 
+mod catalogue;
 mod device;
 mod diagnose;
 mod evaluate;

@@ -1,9 +1,7 @@
 //! Advice on images and catalogues that cannot be used.
 
-use super::files;
-use crate::survey::{
-    BandsError, CatalogueError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError,
-};
+use super::{catalogue, files};
+use crate::survey::{BandsError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError};
 
 /// What to do about the images or the catalogue.
 pub fn advice(error: &Error) -> Option<String> {
@@ -11,7 +9,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Files(error) => return files::advice(error),
         Error::Folder(error) => return folder(error),
         Error::Selection(error) => return selection(error),
-        Error::Catalogue(error) => return catalogue(error),
+        Error::Catalogue(error) => return catalogue::advice(error).map(str::to_string),
         Error::Fits { source, .. } => return fits(source),
         Error::Bands { source, .. } => return bands(source),
         Error::Npy { source, .. } => return npy(source),
@@ -93,27 +91,12 @@ fn selection(error: &SelectionError) -> Option<String> {
     Some(advice.into())
 }
 
-fn catalogue(error: &CatalogueError) -> Option<String> {
-    match error {
-        CatalogueError::Fits { source, .. } => fits(source),
-        CatalogueError::EmptyId { .. } | CatalogueError::RepeatedId { .. } => {
-            Some("Correct the ids, or name another column with --id-column.".into())
-        }
-        // Only the caller knows what the column was for.
-        CatalogueError::NoColumn { .. }
-        | CatalogueError::Open { .. }
-        | CatalogueError::Csv { .. }
-        | CatalogueError::NoRows { .. } => None,
-    }
-}
-
 fn fits(error: &FitsError) -> Option<String> {
     let advice = match error {
         FitsError::Gzip(_)
         | FitsError::Empty
         | FitsError::CutInHeader { .. }
         | FitsError::CutInData { .. }
-        | FitsError::Damaged(_)
         | FitsError::DamagedHeader { .. } => "Download or copy the file again.",
         FitsError::Io(_)
         | FitsError::Format(_)
@@ -121,12 +104,7 @@ fn fits(error: &FitsError) -> Option<String> {
         | FitsError::ImageSize { .. }
         | FitsError::Axes { .. }
         | FitsError::PixelCount { .. }
-        | FitsError::NoImage
-        | FitsError::NoTable
-        | FitsError::VectorColumn { .. }
-        | FitsError::DamagedColumn { .. }
-        | FitsError::ColumnType { .. }
-        | FitsError::ColumnRows { .. } => return None,
+        | FitsError::NoImage => return None,
     };
     Some(advice.into())
 }

@@ -35,9 +35,6 @@ pub enum FitsError {
         /// Where the data unit ends.
         expected: u64,
     },
-    /// A table in the file is damaged, or the file ends inside it.
-    #[error("it is damaged or cut short")]
-    Damaged(#[source] fitsio_pure::Error),
     /// A header keyword with a value that no file has.
     #[error("its header is damaged: {keyword} is {value}")]
     DamagedHeader {
@@ -73,39 +70,4 @@ pub enum FitsError {
     /// A file without images.
     #[error("it has no image")]
     NoImage,
-    /// A file without a table.
-    #[error("it has no binary table")]
-    NoTable,
-    /// A column with several values per row.
-    #[error("its column '{column}' has {values} values per row; 1 is needed")]
-    VectorColumn {
-        /// The column's name.
-        column: String,
-        /// Values per row.
-        values: usize,
-    },
-    /// A column that cannot be decoded.
-    #[error("its column '{column}' is damaged")]
-    DamagedColumn {
-        /// The column's name.
-        column: String,
-        /// What the decoder says.
-        source: fitsio_pure::Error,
-    },
-    /// A column of bits, complex numbers or variable-length arrays.
-    #[error("its column '{column}' holds bits, complex numbers or arrays; numbers and texts can be read")]
-    ColumnType {
-        /// The column's name.
-        column: String,
-    },
-    /// A column whose data do not match the header.
-    #[error("its column '{column}' has {found} rows of {expected}")]
-    ColumnRows {
-        /// The column's name.
-        column: String,
-        /// Rows of the column.
-        found: usize,
-        /// Rows of the table.
-        expected: usize,
-    },
 }

@@ -6,13 +6,11 @@
 //! | `keywords` | looks up the keywords of a header |
 //! | `decode` | an image's pixels in physical units |
 //! | `wcs` | position and pixel scale |
-//! | `table` | tables, as catalogues |
 
 mod decode;
 mod error;
 mod file;
 mod keywords;
-pub(super) mod table;
 mod wcs;
 
 pub(super) use decode::Image;
