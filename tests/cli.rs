@@ -711,7 +711,11 @@ fn bad_models_and_outputs_are_named_and_nothing_is_overwritten() {
         &["none/o.csv", "no folder", "create it first"],
     );
     fails(1, &infer(good, "{stack} -o {folder.csv}"), &["folder.csv is a folder"]);
-    fails(1, &infer(good, "{stack} -o {o.txt}"), &["o.txt", ".csv or .fits"]);
+    fails(
+        1,
+        &infer(good, "{stack} -o {o.txt}"),
+        &["o.txt", ".csv, .fits, .vot or .parquet"],
+    );
     fails(1, &infer(good, "{small} -o {old.csv}"), &["none of 3 images"]);
     fails(
         1,
