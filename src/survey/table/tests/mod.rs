@@ -1,3 +1,8 @@
+//! Tests of the writer, in all formats.
+
+mod formats;
+mod limits;
+
 use super::super::error::tests::message;
 use super::*;
 use fitsio_pure::bintable::{BinaryColumnData, parse_binary_table_columns, read_binary_column};
