@@ -68,6 +68,9 @@ fn fits(column: Column, cells: Vec<Cell>) -> (Vec<u8>, String, Option<i64>) {
     (bytes[start..start + length].to_vec(), form.trim().into(), null)
 }
 
+/// A column with two cells; its data, TFORM and TNULL.
+type Case<'a> = (Column, [Cell; 2], &'a [u8], &'a str, Option<i64>);
+
 #[test]
 fn fits_types_and_their_unknown_values() {
     use ColumnType::*;
@@ -76,7 +79,7 @@ fn fits_types_and_their_unknown_values() {
         null: Some(value),
         ..column(column_type)
     };
-    let cases: Vec<(Column, [Cell; 2], &[u8], &str, Option<i64>)> = vec![
+    let cases: Vec<Case> = vec![
         (column(Bool), [Cell::Bool(true), null.clone()], b"T\0", "L", None),
         (column(U8), [int(0), int(255)], &[0, 255], "B", None),
         // All bytes are numbers: an unknown one needs more bits.
