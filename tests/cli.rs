@@ -126,6 +126,33 @@ fn a_stack_is_trained_inferred_and_described() {
     let csv: Vec<f64> = rows.iter().map(|row| row["theta_e"].parse().unwrap()).collect();
     assert_eq!(fits, csv, "CSV and FITS have the same values, for any batch size");
 
+    let sidecar: serde_json::Value = serde_json::from_slice(&fs::read(f.path("out.fits.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&sidecar["rows"], &sidecar["model"]["members"]),
+        (&40.into(), &2.into())
+    );
+    let sha = sidecar["model"]["sha256"].as_str().unwrap();
+    let header = String::from_utf8_lossy(&bytes);
+    for card in [
+        "EXTNAME = 'THETA_E",
+        &format!("MODELSHA= '{sha}'"),
+        "HISTORY lensgpu infer ",
+    ] {
+        assert!(header.contains(card), "{card}");
+    }
+    done(&f.line(&format!("{infer} {{plain.csv}} --no-sidecar")));
+    assert!(!f.path("plain.csv.json").exists());
+    done(&f.line(&format!("{infer} {{ecsv.csv}} --provenance")));
+    let ecsv = fs::read_to_string(f.path("ecsv.csv")).unwrap();
+    assert!(ecsv.starts_with("# %ECSV 1.0") && ecsv.contains(&format!("{sha:?}")));
+    f.write("taken.csv.json", "mine");
+    fails(
+        1,
+        &f.line(&format!("{infer} {{taken.csv}}")),
+        &["taken.csv.json exists", "--no-sidecar"],
+    );
+    assert!(!f.path("taken.csv").exists());
+
     let info = done(&f.line("info {deep/run/model.safetensors}"));
     says(&info, &["2 members", "conv1", "40 rows", "6 held out", "theta_e"]);
     let json = done(&f.line("info {deep/run/model.safetensors} --json"));
@@ -711,7 +738,11 @@ fn bad_models_and_outputs_are_named_and_nothing_is_overwritten() {
         &["none/o.csv", "no folder", "create it first"],
     );
     fails(1, &infer(good, "{stack} -o {folder.csv}"), &["folder.csv is a folder"]);
-    fails(1, &infer(good, "{stack} -o {o.txt}"), &["o.txt", ".csv or .fits"]);
+    fails(
+        1,
+        &infer(good, "{stack} -o {o.txt}"),
+        &["o.txt", ".csv, .fits, .vot or .parquet"],
+    );
     fails(1, &infer(good, "{small} -o {old.csv}"), &["none of 3 images"]);
     fails(
         1,

@@ -112,6 +112,7 @@ fn a_predictor_gives_the_predictions_and_flags_of_infer() {
                 ..ImageFolderOptions::new(&folder)
             },
             output: output.clone(),
+            provenance: None,
             member_columns: false,
             truth: None,
             passes,

@@ -227,8 +227,8 @@ fn errors_name_the_problem() {
             "--id-column",
         ),
         (
-            "in.csv --z-lens z_l --z-source z_s -o out.parquet",
-            "out.parquet: cannot write",
+            "in.csv --z-lens z_l --z-source z_s -o out.hdf5",
+            "out.hdf5: cannot write",
         ),
         (
             "in.csv --z-lens z_l --z-source z_s -o none/out.csv",

@@ -399,6 +399,7 @@ fn inferred(device: &Device, model: &Model, examples: &Examples) -> Vec<f64> {
             ..ImageFolderOptions::new(dir.path())
         },
         output: output.clone(),
+        provenance: None,
         member_columns: false,
         truth: None,
         passes: Passes {

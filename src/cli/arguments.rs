@@ -5,6 +5,7 @@ use super::pixels::PixelArguments;
 use super::usage;
 use crate::device::Device;
 use crate::infer::Passes;
+use crate::survey::table::provenance::{ModelFile, Provenance, command_line};
 use crate::train::DataOptions;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -129,6 +130,37 @@ pub struct Seed {
     /// Random seed
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+/// What is written about the making of a table.
+#[derive(clap::Args, Clone, Copy)]
+pub struct ProvenanceArguments {
+    /// Begin a CSV file with an ECSV header: command line, model, types, units (other formats always have one)
+    #[arg(long)]
+    provenance: bool,
+    /// Do not write OUTPUT.json, which describes the table, the model and the input
+    #[arg(long)]
+    no_sidecar: bool,
+}
+
+impl ProvenanceArguments {
+    /// The provenance of a table of this name, which this command line makes now.
+    ///
+    /// # Errors
+    /// The model cannot be read.
+    pub fn of(self, table: &str, model: Option<&Path>) -> Result<Provenance> {
+        let read = |path: &Path| ModelFile::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let arguments = std::env::args_os()
+            .skip(1)
+            .map(|argument| argument.to_string_lossy().into_owned());
+        Ok(Provenance {
+            command: Some(command_line(std::iter::once("lensgpu".into()).chain(arguments))),
+            model: model.map(read).transpose()?,
+            in_csv: self.provenance,
+            sidecar: !self.no_sidecar,
+            ..Provenance::new(table)
+        })
+    }
 }
 
 /// `--json`.

@@ -1,6 +1,6 @@
 //! `lensgpu infer`: from a model and a folder of images to a catalogue.
 
-use super::arguments::{DeviceArgument, Images, Json, PassArguments, Quiet};
+use super::arguments::{DeviceArgument, Images, Json, PassArguments, ProvenanceArguments, Quiet};
 use super::console::Console;
 use super::text;
 use super::usage;
@@ -25,7 +25,7 @@ pub struct Infer {
     model: PathBuf,
     /// Folder with the images
     dir: PathBuf,
-    /// Catalogue to write, .csv or .fits
+    /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Also write each member's mean and variance
@@ -40,6 +40,8 @@ pub struct Infer {
     /// Skip calibration
     #[arg(long)]
     raw: bool,
+    #[command(flatten)]
+    provenance: ProvenanceArguments,
     #[command(flatten)]
     passes: PassArguments,
     #[command(flatten)]
@@ -70,6 +72,7 @@ pub fn run(args: Infer) -> Result<()> {
             .image_folder(false)
             .map_err(usage)?,
         output: args.output.clone(),
+        provenance: Some(args.provenance.of("THETA_E", Some(&args.model))?),
         member_columns: args.member_columns,
         truth: args.truth.clone(),
         passes: args.passes.passes(),

@@ -1,6 +1,6 @@
 //! `lensgpu mass`: adds masses to a catalogue of Einstein radii with redshifts.
 
-use super::arguments::{Json, Quiet, Seed};
+use super::arguments::{Json, ProvenanceArguments, Quiet, Seed};
 use super::console::Console;
 use super::text::count;
 use crate::lens::physics::cosmology::Cosmology;
@@ -23,7 +23,7 @@ distribution of the Einstein radius is rebuilt from its quantiles.")]
     arg.help("Random seed; the samples of a row depend on the seed and the row's id only").default_value("0")
 }))]
 pub struct Mass {
-    /// Catalogue written by `lensgpu infer`, .csv or .fits
+    /// Catalogue written by `lensgpu infer`
     catalogue: PathBuf,
     /// Column with the redshift of the lens
     #[arg(long, value_name = "COLUMN")]
@@ -31,7 +31,7 @@ pub struct Mass {
     /// Column with the redshift of the source
     #[arg(long, value_name = "COLUMN")]
     z_source: String,
-    /// Catalogue to write, .csv or .fits
+    /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Column with the standard deviation of the lens redshift [default: redshifts are exact]
@@ -61,6 +61,8 @@ pub struct Mass {
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
     #[command(flatten)]
+    provenance: ProvenanceArguments,
+    #[command(flatten)]
     json: Json,
     #[command(flatten)]
     quiet: Quiet,
@@ -76,6 +78,7 @@ pub fn run(args: Mass) -> Result<()> {
     let options = MassOptions {
         catalogue: args.catalogue,
         output: args.output,
+        provenance: Some(args.provenance.of("MASSES", None)?),
         z_lens: args.z_lens,
         z_source: args.z_source,
         z_lens_error: args.z_lens_error,

@@ -1,5 +1,6 @@
 //! The images of a folder to a catalogue of Einstein radii.
 
+use super::details::details;
 use super::stream::{StreamedObject, open, stream};
 use super::{Error, Passes};
 use crate::device::Device;
@@ -10,6 +11,8 @@ use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Prediction;
 use crate::progress::{Callback, chain, warn};
 use crate::survey::infer_table::{InferRow, InferTable};
+use crate::survey::table::provenance::Provenance;
+use crate::survey::table::sidecar::Sidecar;
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, flags};
 use std::path::PathBuf;
@@ -19,8 +22,10 @@ use std::sync::Arc;
 pub struct InferOptions {
     /// The images. Bands and crop that are not given are the model's.
     pub images: ImageFolderOptions,
-    /// The catalogue to write: `.csv` or `.fits`.
+    /// The catalogue to write; its extension is its format, see [`table`](crate::survey::table).
     pub output: PathBuf,
+    /// What the headers of the catalogue, and the file beside it, say about its making; `None`: nothing.
+    pub provenance: Option<Provenance>,
     /// Write each member's mean and variance as well.
     pub member_columns: bool,
     /// The catalogue's column with true Einstein radii (arcsec), to score the predictions.
@@ -80,7 +85,10 @@ pub fn infer(
     let source = Arc::new(open(model, &source, progress)?);
     let columns = Columns::new(&source, options)?;
     let table = columns.table(model);
-    let mut writer = TableWriter::create(&options.output, table.columns())?;
+    let provenance = options.provenance.as_ref();
+    let sidecar = Sidecar::create(&options.output, provenance)?;
+    let mut writer = TableWriter::with_provenance(&options.output, table.columns(), provenance)?;
+    writer.warnings().iter().for_each(|message| warn(progress, message));
     let mut report = InferReport {
         rows: 0,
         objects: source.len(),
@@ -98,7 +106,11 @@ pub fn infer(
             first: report.unread.swap_remove(0),
         });
     }
-    writer.finish()?;
+    let written = writer.finish()?;
+    written.warnings.iter().for_each(|message| warn(progress, message));
+    if let Some(sidecar) = sidecar {
+        sidecar.write(&written, details(model, &source, options, &report))?;
+    }
     if !report.scored.is_empty() {
         report.metrics = Some(Metrics::new(&report.scored)?);
     }

@@ -6,8 +6,10 @@
 //! | `predicted` | the prediction for one image, and its flags |
 //! | [`stream`](mod@stream) | the images of a folder to predictions, with constant memory for pixels |
 //! | `catalogue` | the same to a catalogue |
+//! | `details` | what the file beside the catalogue says |
 
 mod catalogue;
+mod details;
 mod error;
 mod predicted;
 mod predictor;

@@ -4,15 +4,13 @@ use crate::likelihood::Likelihood;
 use crate::survey::Catalogue;
 use crate::survey::infer_table::InferTable;
 use crate::survey::table::{Column, ColumnType};
-use std::path::Path;
 
 /// Suffixes of the quantiles' columns, and the columns of the quantiles of theta_e.
 pub(super) const QUANTILES: [&str; 5] = ["q02_5", "q16", "q50", "q84", "q97_5"];
 
-/// The columns of the catalogue, of which `members` pairs are predictions of members. For a CSV they are text,
-/// unchanged; for FITS those that `infer` writes have their units.
-pub(super) fn old_columns(catalogue: &Catalogue, members: usize, output: &Path) -> Vec<Column> {
-    let csv = output.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+/// The columns of the catalogue, of which `members` pairs are predictions of members. Those that `infer` writes get what
+/// the file of the catalogue cannot say about them.
+pub(super) fn old_columns(catalogue: &Catalogue, members: usize) -> Vec<Column> {
     let from_infer = InferTable {
         id: ColumnType::Str,
         ra_dec: true,
@@ -22,16 +20,20 @@ pub(super) fn old_columns(catalogue: &Catalogue, members: usize, output: &Path) 
     }
     .columns();
     let column = |i: usize| {
-        if csv {
-            return Column::new(&catalogue.columns[i], ColumnType::Str, "", "");
-        }
         let mut column = catalogue.described(i);
         if let Some(same) = from_infer.iter().find(|other| other.name == column.name)
             && column.unit.is_empty()
             && column.description.is_empty()
         {
-            column.unit = same.unit.clone();
-            column.description = same.description.clone();
+            let Column {
+                unit, description, ucd, ..
+            } = same.clone();
+            column = Column {
+                unit,
+                description,
+                ucd,
+                ..column
+            };
         }
         column
     };
@@ -40,7 +42,9 @@ pub(super) fn old_columns(catalogue: &Catalogue, members: usize, output: &Path) 
 
 /// The columns that are added; one more if redshifts have errors.
 pub(super) fn new_columns(has_errors: bool) -> Vec<Column> {
-    let float = |name: &str, unit: &str, description: &str| Column::new(name, ColumnType::F64, unit, description);
+    let float = |name: &str, unit: &str, description: &str| {
+        Column::new(name, ColumnType::F64, unit, description).shown("", "F10.4")
+    };
     // Without a unit: astropy does not read the logarithmic units of the FITS standard.
     let mass = "log10 of the mass inside theta_e, solar masses";
     let mut columns = vec![float("log10_mass_e", "", mass)];
@@ -69,6 +73,6 @@ pub(super) fn new_columns(has_errors: bool) -> Vec<Column> {
         columns.push(float("redshift_cut", "", description));
     }
     let description = "bit mask, 0: no problem detected";
-    columns.push(Column::new("mass_flags", ColumnType::I32, "", description));
+    columns.push(Column::new("mass_flags", ColumnType::I32, "", description).shown("meta.code", "I6"));
     columns
 }

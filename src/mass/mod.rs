@@ -20,13 +20,16 @@ pub use error::{ColumnRole, Error};
 pub use flags::{MASS_FLAGS, MassFlag};
 
 use crate::lens::physics::cosmology::Cosmology;
-use crate::progress::{Callback, Event, Phase};
+use crate::progress::{Callback, Event, Phase, warn};
 use crate::survey::Catalogue;
+use crate::survey::table::provenance::Provenance;
+use crate::survey::table::sidecar::Sidecar;
 use crate::survey::table::{Cell, TableWriter};
 use columns::{new_columns, old_columns};
 use input::Input;
 use rayon::prelude::*;
 use row::RowMass;
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// Rows that are computed in parallel, then written.
@@ -36,8 +39,10 @@ const CHUNK: usize = 256;
 pub struct MassOptions {
     /// CSV or FITS table, with the columns that `infer` writes.
     pub catalogue: PathBuf,
-    /// The table to write, .csv or .fits.
+    /// The table to write; its extension is its format, see [`table`](crate::survey::table).
     pub output: PathBuf,
+    /// What the headers of the table, and the file beside it, say about its making; `None`: nothing.
+    pub provenance: Option<Provenance>,
     /// Column of the lens redshift.
     pub z_lens: String,
     /// Column of the source redshift.
@@ -87,8 +92,12 @@ pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassRepo
             name: column.name.clone(),
         });
     }
-    let old = old_columns(&catalogue, input.members(), &options.output);
-    let mut writer = TableWriter::create(&options.output, old.iter().chain(&new).cloned().collect())?;
+    let old = old_columns(&catalogue, input.members());
+    let provenance = options.provenance.as_ref();
+    let sidecar = Sidecar::create(&options.output, provenance)?;
+    let columns = old.iter().chain(&new).cloned().collect();
+    let mut writer = TableWriter::with_provenance(&options.output, columns, provenance)?;
+    writer.warnings().iter().for_each(|message| warn(progress, message));
 
     let mut report = MassReport {
         rows: catalogue.len(),
@@ -100,9 +109,7 @@ pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassRepo
     for chunk in rows.chunks(CHUNK) {
         let masses: Vec<RowMass> = chunk.par_iter().map(|&row| RowMass::new(&input, row)).collect();
         for (&row, mass) in chunk.iter().zip(masses) {
-            let mut cells: Vec<Cell> = (0..old.len())
-                .map(|column| old[column].column_type.cell(catalogue.text(row, column)))
-                .collect();
+            let mut cells: Vec<Cell> = (0..old.len()).map(|column| catalogue.cell(row, column)).collect();
             cells.extend(mass.cells(input.has_errors()));
             writer.push(&cells)?;
             report.with_mass += usize::from(mass.has_distribution());
@@ -122,6 +129,26 @@ pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassRepo
             });
         }
     }
-    writer.finish()?;
+    let written = writer.finish()?;
+    written.warnings.iter().for_each(|message| warn(progress, message));
+    if let Some(sidecar) = sidecar {
+        sidecar.write(&written, details(options, &report))?;
+    }
     Ok(report)
+}
+
+/// What the file beside the table says about it.
+fn details(options: &MassOptions, report: &MassReport) -> Map<String, Value> {
+    let flagged = MASS_FLAGS.iter().zip(&report.flagged);
+    let flagged: Map<String, Value> = flagged.map(|(f, &rows)| (f.name.to_string(), rows.into())).collect();
+    let c = &options.cosmology;
+    let cosmology = json!({ "omega_m": c.omega_m(), "omega_lambda": c.omega_lambda(), "h0": c.h0() });
+    let details = [
+        ("input", json!({ "catalogue": options.catalogue })),
+        ("cosmology", cosmology),
+        ("members", report.members.into()),
+        ("with_mass", report.with_mass.into()),
+        ("flagged", flagged.into()),
+    ];
+    Map::from_iter(details.map(|(key, value)| (key.to_string(), value)))
 }

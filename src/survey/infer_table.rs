@@ -42,40 +42,51 @@ pub struct InferRow<'a> {
 impl InferTable {
     /// The columns of the table.
     pub fn columns(&self) -> Vec<Column> {
-        let arcsec = |name: &str, description: &str| Column::new(name, ColumnType::F64, "arcsec", description);
-        let mut columns = vec![Column::new("id", self.id.clone(), "", "name of the object")];
+        let number = |name: &str, unit: &str, description: &str| Column::new(name, ColumnType::F64, unit, description);
+        let arcsec = |name: &str, ucd: &str, description: &str| number(name, "arcsec", description).shown(ucd, "F10.4");
+        let id = Column::new("id", self.id.clone(), "", "name of the object");
+        let mut columns = vec![id.shown("meta.id;meta.main", "")];
         if self.ra_dec {
-            columns.push(Column::new("ra", ColumnType::F64, "deg", "right ascension"));
-            columns.push(Column::new("dec", ColumnType::F64, "deg", "declination"));
+            let degrees = |name, ucd, description| number(name, "deg", description).shown(ucd, "F12.7");
+            columns.extend([
+                degrees("ra", "pos.eq.ra;meta.main", "right ascension"),
+                degrees("dec", "pos.eq.dec;meta.main", "declination"),
+            ]);
         }
+        let (radius, error) = ("phys.angSize", "stat.error;phys.angSize");
         columns.extend([
-            arcsec("theta_e", "Einstein radius: mean of the mixture"),
-            arcsec("sigma", "standard deviation of the mixture"),
-            arcsec("sigma_aleatoric", "aleatoric part of sigma: noise in the image"),
-            arcsec("sigma_epistemic", "epistemic part of sigma: scatter of the members"),
-            arcsec("q02_5", "2.5 % quantile"),
-            arcsec("q16", "16 % quantile"),
-            arcsec("q50", "median"),
-            arcsec("q84", "84 % quantile"),
-            arcsec("q97_5", "97.5 % quantile"),
-            Column::new(
+            arcsec(
+                "theta_e",
+                "phys.angSize;stat.mean",
+                "Einstein radius: mean of the mixture of all members",
+            ),
+            arcsec("sigma", "stat.stdev;phys.angSize", "standard deviation of the mixture"),
+            arcsec("sigma_aleatoric", error, "aleatoric part of sigma: noise in the image"),
+            arcsec(
+                "sigma_epistemic",
+                error,
+                "epistemic part of sigma: scatter of the members",
+            ),
+            arcsec("q02_5", radius, "2.5 % quantile of the mixture"),
+            arcsec("q16", radius, "16 % quantile of the mixture"),
+            arcsec("q50", "phys.angSize;stat.median", "median of the mixture"),
+            arcsec("q84", radius, "84 % quantile of the mixture"),
+            arcsec("q97_5", radius, "97.5 % quantile of the mixture"),
+            number(
                 "ood_score",
-                ColumnType::F64,
                 "",
                 "distance from the training set; about 1 in distribution",
-            ),
-            Column::new("flags", ColumnType::I32, "", "bit mask, 0: no problem detected"),
+            )
+            .shown("stat.value", "F10.4"),
+            Column::new("flags", ColumnType::I32, "", "bit mask, 0: no problem detected").shown("meta.code", "I6"),
         ]);
-        columns.extend((0..self.members).map(|m| arcsec(&format!("mu_{m}"), "mean of one member")));
-        let var = |m| Column::new(format!("var_{m}"), ColumnType::F64, "arcsec2", "variance of one member");
-        columns.extend((0..self.members).map(var));
+        let mean = |m| arcsec(&format!("mu_{m}"), radius, "mean of one member, not calibrated");
+        columns.extend((0..self.members).map(mean));
+        let variance = |m| number(&format!("var_{m}"), "arcsec2", "variance of one member, not calibrated");
+        columns.extend((0..self.members).map(|m| variance(m).shown("stat.variance;phys.angSize", "E12.4")));
         if self.names_likelihood() {
-            columns.push(Column::new(
-                "likelihood",
-                ColumnType::Str,
-                "",
-                "likelihood of the members",
-            ));
+            let description = "likelihood of the members";
+            columns.push(Column::new("likelihood", ColumnType::Str, "", description).shown("meta.note", ""));
         }
         for column in &self.pass_through {
             let name = free_name(&column.name, &columns);

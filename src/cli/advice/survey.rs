@@ -1,7 +1,9 @@
 //! Advice on images and catalogues that cannot be used.
 
 use super::{catalogue, files};
-use crate::survey::{BandsError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError};
+use crate::survey::{
+    BandsError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError, TableError,
+};
 
 /// What to do about the images or the catalogue.
 pub fn advice(error: &Error) -> Option<String> {
@@ -17,12 +19,10 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::TooSmall { .. } => "Give a smaller --crop when training.",
         Error::SizeDiffers { .. } => "Use the central N x N pixels of each image with --crop N.",
         Error::Split(SplitError::TooFewRows { hold_out: 1.., .. }) => "Lower --hold-out.",
-        Error::Table(_)
-        | Error::Split(_)
-        | Error::Stretch(_)
-        | Error::ListFolder { .. }
-        | Error::Psf { .. }
-        | Error::ReaderThread => return None,
+        Error::Table(error) => return table(error),
+        Error::Split(_) | Error::Stretch(_) | Error::ListFolder { .. } | Error::Psf { .. } | Error::ReaderThread => {
+            return None;
+        }
     };
     Some(advice.into())
 }
@@ -87,6 +87,15 @@ fn selection(error: &SelectionError) -> Option<String> {
         | SelectionError::BadLabel { .. }
         | SelectionError::NothingUsable { .. }
         | SelectionError::StackLength { .. } => return None,
+    };
+    Some(advice.into())
+}
+
+fn table(error: &TableError) -> Option<String> {
+    let advice = match error {
+        TableError::SidecarTaken { .. } => "Move that file, choose another output, or give --no-sidecar.",
+        TableError::TooManyColumns { .. } => "Choose an output that ends in .csv, .vot or .parquet.",
+        TableError::Extension { .. } | TableError::RowLength { .. } | TableError::CellType { .. } => return None,
     };
     Some(advice.into())
 }

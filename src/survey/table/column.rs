@@ -1,5 +1,8 @@
 //! Columns, their types, and the values in them.
 
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
 /// What a column holds. A column that is passed through keeps the type that its file gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ColumnType {
@@ -60,6 +63,30 @@ impl Column {
             null: None,
         }
     }
+
+    /// This column with a UCD and a TDISP.
+    pub fn shown(self, ucd: &str, display: &str) -> Column {
+        Column {
+            ucd: ucd.into(),
+            display: display.into(),
+            ..self
+        }
+    }
+
+    /// A cell of this column as a value of its type: a text is parsed, and what means "unknown" is `Null`.
+    pub(super) fn value<'a>(&self, cell: &'a Cell) -> Cow<'a, Cell> {
+        match cell {
+            Cell::Str(text) if self.column_type != ColumnType::Str => {
+                let parsed = self.column_type.cell(text);
+                Cow::Owned(self.value(&parsed).into_owned())
+            }
+            Cell::Int(number) if Some(*number) == self.null => Cow::Owned(Cell::Null),
+            Cell::F64(number) if number.is_nan() => Cow::Owned(Cell::Null),
+            Cell::Str(_) | Cell::Bool(_) | Cell::F64(_) | Cell::Int(_) | Cell::Array(_) | Cell::Null => {
+                Cow::Borrowed(cell)
+            }
+        }
+    }
 }
 
 /// One value of a row. `Null` fits any column, and a text fits any column that is not an array: CSV keeps it as it was
@@ -81,6 +108,52 @@ pub enum Cell {
 }
 
 impl ColumnType {
+    /// The name that ECSV and Python's libraries have for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ColumnType::Bool => "bool",
+            ColumnType::U8 => "uint8",
+            ColumnType::I16 => "int16",
+            ColumnType::I32 => "int32",
+            ColumnType::I64 => "int64",
+            ColumnType::F32 => "float32",
+            ColumnType::F64 => "float64",
+            ColumnType::Str => "string",
+            ColumnType::Array { element, .. } => element.name(),
+        }
+    }
+
+    /// The numbers of a type of whole numbers.
+    pub(super) fn range(&self) -> Option<RangeInclusive<i64>> {
+        match self {
+            ColumnType::U8 => Some(0..=u8::MAX.into()),
+            ColumnType::I16 => Some(i16::MIN.into()..=i16::MAX.into()),
+            ColumnType::I32 => Some(i32::MIN.into()..=i32::MAX.into()),
+            ColumnType::I64 => Some(i64::MIN..=i64::MAX),
+            ColumnType::Bool | ColumnType::F32 | ColumnType::F64 | ColumnType::Str | ColumnType::Array { .. } => None,
+        }
+    }
+
+    /// Whether a column of this type can have this cell. An array of fixed shape may have fewer values; the others are
+    /// unknown then.
+    pub(super) fn fits(&self, cell: &Cell) -> bool {
+        match (cell, self) {
+            (Cell::Null, _) => true,
+            (Cell::Array(cells), ColumnType::Array { element, shape }) => {
+                let values = shape.as_ref().map_or(usize::MAX, |shape| shape.iter().product());
+                let value =
+                    |cell| element.fits(cell) && (!matches!(cell, Cell::Str(_)) || **element == ColumnType::Str);
+                cells.len() <= values && cells.iter().all(value)
+            }
+            (_, ColumnType::Array { .. }) => false,
+            (Cell::Str(_), _) => true,
+            (Cell::Bool(_), _) => *self == ColumnType::Bool,
+            (Cell::F64(_), _) => matches!(self, ColumnType::F32 | ColumnType::F64),
+            (Cell::Int(number), _) => self.range().is_some_and(|range| range.contains(number)),
+            (Cell::Array(_), _) => false,
+        }
+    }
+
     /// The narrowest type that holds all of a column's texts without a change of meaning: I32, I64, F64 or Str. Numbers
     /// with a leading zero (`007`), and whole numbers beyond 64 bits, stay text.
     pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> ColumnType {
@@ -110,18 +183,14 @@ impl ColumnType {
     /// `text` as a cell of this type; an empty text is `Null`, and so is one that cannot be parsed as the type.
     pub fn cell(&self, text: &str) -> Cell {
         let trimmed = text.trim();
-        let whole = |from: i64, to: i64| {
-            let number = trimmed.parse().ok().filter(|n| (from..=to).contains(n));
-            number.map_or(Cell::Null, Cell::Int)
-        };
         match self {
             ColumnType::Str if text.is_empty() => Cell::Null,
             ColumnType::Str => Cell::Str(text.into()),
             ColumnType::F32 | ColumnType::F64 => trimmed.parse().map_or(Cell::Null, Cell::F64),
-            ColumnType::U8 => whole(0, u8::MAX.into()),
-            ColumnType::I16 => whole(i16::MIN.into(), i16::MAX.into()),
-            ColumnType::I32 => whole(i32::MIN.into(), i32::MAX.into()),
-            ColumnType::I64 => whole(i64::MIN, i64::MAX),
+            ColumnType::U8 | ColumnType::I16 | ColumnType::I32 | ColumnType::I64 => {
+                let in_range = |number: &i64| self.range().is_some_and(|range| range.contains(number));
+                trimmed.parse().ok().filter(in_range).map_or(Cell::Null, Cell::Int)
+            }
             ColumnType::Bool => match trimmed.to_ascii_lowercase().as_str() {
                 "true" | "t" | "1" => Cell::Bool(true),
                 "false" | "f" | "0" => Cell::Bool(false),
