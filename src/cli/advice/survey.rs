@@ -92,6 +92,10 @@ fn fits(error: &FitsError) -> Option<String> {
         | FitsError::CutInHeader { .. }
         | FitsError::CutInData { .. }
         | FitsError::Damaged(_)
+        | FitsError::NoEnd { .. }
+        | FitsError::MissingKeyword { .. }
+        | FitsError::Tiles(_)
+        | FitsError::Decoder { .. }
         | FitsError::DamagedHeader { .. } => "Download or copy the file again.",
         FitsError::NoExtension { .. } | FitsError::TooFewImages { .. } | FitsError::Planes { .. } => {
             "Name the bands that the file has with --bands."
@@ -99,6 +103,9 @@ fn fits(error: &FitsError) -> Option<String> {
         FitsError::Io(_)
         | FitsError::Format(_)
         | FitsError::NotFits
+        | FitsError::NotANumber { .. }
+        | FitsError::ZeroScale
+        | FitsError::Compression { .. }
         | FitsError::ImageSize { .. }
         | FitsError::Axes { .. }
         | FitsError::PixelCount { .. }

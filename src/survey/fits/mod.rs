@@ -3,21 +3,37 @@
 //! | file | what it does |
 //! |---|---|
 //! | `file` | opens a file: its headers, and its images on demand |
+//! | `header` | the cards of a header |
 //! | `keywords` | looks up the keywords of a header |
+//! | `hdu` | what an HDU holds, and its size |
 //! | `decode` | an image's pixels in physical units |
-//! | `wcs` | position and pixel scale |
+//! | `tiles`, `tile_table` | tile-compressed images |
+//! | `codec`, `quantised` | the pixels of one tile |
+//! | `wcs`, `projection`, `frame` | position and pixel scale |
 //! | `table` | tables, as catalogues |
 
+#[cfg(test)]
+mod astropy_tests;
+mod codec;
 mod decode;
 mod error;
 mod file;
+mod frame;
+mod hdu;
+mod header;
 mod keywords;
+mod projection;
+mod quantised;
 pub(super) mod table;
+mod tile_table;
+mod tiles;
 mod wcs;
 
 pub(super) use decode::Image;
 pub use error::FitsError;
 pub(super) use file::{FitsFile, ImageHdu};
+#[allow(unused_imports)]
+pub(super) use frame::Frame;
 pub(super) use wcs::Astrometry;
 
 use std::path::Path;
