@@ -17,6 +17,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::SizeDiffers { .. } => "Use the central N x N pixels of each image with --crop N.",
         Error::Split(SplitError::TooFewRows { hold_out: 1.., .. }) => "Lower --hold-out.",
         Error::Table(_)
+        | Error::Picture { .. }
         | Error::Split(_)
         | Error::Stretch(_)
         | Error::ListFolder { .. }
@@ -125,6 +126,10 @@ fn npy(error: &NpyError) -> Option<String> {
         NpyError::Io(_)
         | NpyError::Header(_)
         | NpyError::Shape { .. }
+        | NpyError::ChannelsFirst { .. }
+        | NpyError::Archive(_)
+        | NpyError::Arrays { .. }
+        | NpyError::Objects
         | NpyError::FortranOrder
         | NpyError::Records
         | NpyError::NumberType { .. }
