@@ -5,6 +5,7 @@ use super::catalogue::CatalogueError;
 use super::fits::FitsError;
 use super::folder::FolderError;
 use super::npy::NpyError;
+use super::picture::PictureError;
 use super::psf::PsfError;
 use super::selection::SelectionError;
 use super::split::SplitError;
@@ -63,13 +64,21 @@ pub enum Error {
         /// What is wrong with it.
         source: BandsError,
     },
-    /// A `.npy` file that cannot be read.
+    /// A `.npy` or `.npz` file that cannot be read.
     #[error("cannot read {}", path.display())]
     Npy {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: NpyError,
+    },
+    /// A picture that cannot be read.
+    #[error("cannot read {}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PictureError,
     },
     /// A point spread function that cannot be used.
     #[error("cannot use the point spread function {}", path.display())]

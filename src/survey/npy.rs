@@ -1,14 +1,17 @@
-//! A stack of images in one `.npy` file, (N, H, W, C) or (N, H, W), read image by image.
+//! A stack of images in one `.npy` or `.npz` file, (N, H, W, C) or (N, H, W), read image by image.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use npyz::{DType, Deserialize, NpyHeader, Order, TypeChar, TypeRead, TypeStr};
+use npyz::npz::NpzArchive;
+use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
+use tempfile::NamedTempFile;
 
 use super::error::{Error, Result};
 
-/// Why a `.npy` file cannot be read. The messages speak of the file as "it"; [`Error`] adds its name.
+/// Why a `.npy` or `.npz` file cannot be read. The messages speak of the file as "it"; [`Error`] adds its name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NpyError {
@@ -24,13 +27,34 @@ pub enum NpyError {
         /// Lengths of the array's axes.
         shape: Vec<usize>,
     },
+    /// A stack whose channels are the second axis.
+    #[error(
+        "it has the shape {shape:?}; it looks like (N, C, H, W): channels first; save \
+         numpy.moveaxis(images, 1, -1)"
+    )]
+    ChannelsFirst {
+        /// Lengths of the array's axes.
+        shape: Vec<usize>,
+    },
+    /// An `.npz` file that is no archive, or a damaged one.
+    #[error("it is not a valid .npz archive")]
+    Archive(#[source] io::Error),
+    /// An `.npz` file without an array, or with several of which none has a usual name.
+    #[error("its arrays are: {}; it must have one array, or one that is named {}", found.join(", "), NAMES.join(", "))]
+    Arrays {
+        /// Names of its arrays.
+        found: Vec<String>,
+    },
+    /// Python objects.
+    #[error("it holds Python objects; an array of numbers is needed: numpy.stack(images).astype('float32')")]
+    Objects,
     /// An array stored column by column.
     #[error("it is in Fortran order; save it with numpy.save(path, numpy.ascontiguousarray(images))")]
     FortranOrder,
     /// A structured array.
     #[error("it holds records; an array of numbers is needed")]
     Records,
-    /// Complex numbers, half precision and the like.
+    /// Booleans, complex numbers and the like.
     #[error("it holds numbers of type {number}; save it as float32: images.astype('float32')")]
     NumberType {
         /// As numpy calls the type.
@@ -54,6 +78,9 @@ pub enum NpyError {
     },
 }
 
+/// The array that is read if an `.npz` file has several.
+const NAMES: [&str; 3] = ["images", "arr_0", "x"];
+
 /// An open stack: its header, and where its images begin.
 #[derive(Debug)]
 pub(super) struct Stack {
@@ -65,48 +92,77 @@ pub(super) struct Stack {
     number: TypeStr,
     item_size: usize,
     data_start: u64,
+    /// The array of an `.npz` file, unpacked, so that it need not be in memory.
+    unpacked: Option<NamedTempFile>,
 }
 
 impl Stack {
-    /// Reads the header, and checks that the file is as long as the header says.
+    /// Reads the header, and checks that the file is as long as the header says. An array in an `.npz` file is unpacked
+    /// to a temporary file.
     pub fn open(path: &Path) -> Result<Stack> {
-        Stack::read_header(path).map_err(|source| Error::Npy {
+        let open = || match path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
+            true => {
+                let unpacked = unpack(path)?;
+                let array = unpacked.path().to_owned();
+                Stack::read_header(path, &array, Some(unpacked))
+            }
+            false => Stack::read_header(path, path, None),
+        };
+        // The readers of headers and archives panic on some damaged files.
+        let failed = |_| Err(NpyError::Header(io::Error::other("the decoder failed")));
+        let stack = catch_unwind(open).unwrap_or_else(failed);
+        stack.map_err(|source| Error::Npy {
             path: path.into(),
             source,
         })
     }
 
-    fn read_header(path: &Path) -> Result<Stack, NpyError> {
-        let mut file = BufReader::new(File::open(path)?);
+    /// `array`: the file that has the array.
+    fn read_header(path: &Path, array: &Path, unpacked: Option<NamedTempFile>) -> Result<Stack, NpyError> {
+        let mut file = BufReader::new(File::open(array)?);
         let header = NpyHeader::from_reader(&mut file).map_err(NpyError::Header)?;
         let data_start = file.stream_position()?;
         let length = file.get_ref().metadata()?.len();
 
-        let axes: Vec<usize> = header.shape().iter().map(|&n| n as usize).collect();
-        let shape = match axes[..] {
-            [n, h, w, c] if header.len() > 0 => [n, h, w, c],
-            [n, h, w] if header.len() > 0 => [n, h, w, 1],
-            _ => return Err(NpyError::Shape { shape: axes }),
-        };
-        if header.order() == Order::Fortran {
-            return Err(NpyError::FortranOrder);
-        }
         let DType::Plain(number) = header.dtype() else {
             return Err(NpyError::Records);
         };
+        if number.uses_pickled_array() {
+            return Err(NpyError::Objects);
+        }
+        let axes: Vec<usize> = header.shape().iter().map(|&n| n as usize).collect();
+        let count = axes.iter().try_fold(1u64, |product, &n| product.checked_mul(n as u64));
+        let (shape, count) = match (&axes[..], count) {
+            (&[n, h, w, c], Some(count @ 1..)) => ([n, h, w, c], count),
+            (&[n, h, w], Some(count @ 1..)) => ([n, h, w, 1], count),
+            _ => return Err(NpyError::Shape { shape: axes }),
+        };
+        let [_, second, third, last] = shape;
+        if second <= MAX_CHANNELS && third > MAX_CHANNELS && last > MAX_CHANNELS {
+            return Err(NpyError::ChannelsFirst { shape: axes });
+        }
+        if header.order() == Order::Fortran {
+            return Err(NpyError::FortranOrder);
+        }
         let item_size = number.num_bytes().unwrap_or(0);
         let integer = match (number.type_char(), item_size) {
-            (TypeChar::Float, 4 | 8) => false,
+            (TypeChar::Float, 2 | 4 | 8) => false,
             (TypeChar::Int | TypeChar::Uint, 1 | 2 | 4 | 8) => true,
             _ => {
-                return Err(NpyError::NumberType {
-                    number: number.to_string(),
-                });
+                let number = match number.type_char() {
+                    TypeChar::Bool => "bool".into(),
+                    _ => number.to_string(),
+                };
+                return Err(NpyError::NumberType { number });
             }
         };
-        let expected = data_start + header.len() * item_size as u64;
-        if length < expected {
-            return Err(NpyError::CutShort { length, expected });
+        let expected = count
+            .checked_mul(item_size as u64)
+            .and_then(|n| n.checked_add(data_start));
+        match expected {
+            Some(expected) if length < expected => return Err(NpyError::CutShort { length, expected }),
+            Some(_) => {}
+            None => return Err(NpyError::Shape { shape: axes }),
         }
         Ok(Stack {
             path: path.to_owned(),
@@ -115,46 +171,94 @@ impl Stack {
             number,
             item_size,
             data_start,
+            unpacked,
         })
     }
 
     /// Image `index`, (H, W, C). Opens the file again, so that threads do not wait for each other.
     pub fn read(&self, index: usize) -> Result<Vec<f64>> {
-        self.values(index).map_err(|source| Error::Npy {
+        let bytes = self.bytes(index).map_err(|source| Error::Npy {
             path: self.path.clone(),
             source: NpyError::Image { index, source },
-        })
-    }
-
-    fn values(&self, index: usize) -> io::Result<Vec<f64>> {
-        let bytes = self.bytes(index)?;
-        match (self.number.type_char(), self.item_size) {
-            (TypeChar::Float, 4) => self.decode::<f32>(&bytes, |v| v as f64),
-            (TypeChar::Int, 1) => self.decode::<i8>(&bytes, |v| v as f64),
-            (TypeChar::Int, 2) => self.decode::<i16>(&bytes, |v| v as f64),
-            (TypeChar::Int, 4) => self.decode::<i32>(&bytes, |v| v as f64),
-            (TypeChar::Int, _) => self.decode::<i64>(&bytes, |v| v as f64),
-            (TypeChar::Uint, 1) => self.decode::<u8>(&bytes, |v| v as f64),
-            (TypeChar::Uint, 2) => self.decode::<u16>(&bytes, |v| v as f64),
-            (TypeChar::Uint, 4) => self.decode::<u32>(&bytes, |v| v as f64),
-            (TypeChar::Uint, _) => self.decode::<u64>(&bytes, |v| v as f64),
-            _ => self.decode::<f64>(&bytes, |v| v),
-        }
+        })?;
+        Ok(self.values(&bytes))
     }
 
     fn bytes(&self, index: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.shape[1..].iter().product::<usize>() * self.item_size];
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.data_start + (index * bytes.len()) as u64))?;
+        let mut file = File::open(self.unpacked.as_ref().map_or(self.path.as_path(), NamedTempFile::path))?;
+        file.seek(SeekFrom::Start(self.data_start + index as u64 * bytes.len() as u64))?;
         file.read_exact(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn decode<T: Deserialize>(&self, bytes: &[u8], to_f64: fn(T) -> f64) -> io::Result<Vec<f64>> {
-        let reader = T::reader(&DType::Plain(self.number.clone())).map_err(io::Error::other)?;
-        let numbers = bytes.chunks_exact(self.item_size);
-        numbers.map(|number| reader.read_one(number).map(to_f64)).collect()
+    fn values(&self, bytes: &[u8]) -> Vec<f64> {
+        let big = self.number.endianness() == Endianness::Big;
+        macro_rules! each {
+            ($number:ty, $to_f64:expr) => {
+                bytes
+                    .chunks_exact(size_of::<$number>())
+                    .map(|bytes| {
+                        let bytes = bytes.try_into().expect("the chunks have this size");
+                        $to_f64(if big {
+                            <$number>::from_be_bytes(bytes)
+                        } else {
+                            <$number>::from_le_bytes(bytes)
+                        })
+                    })
+                    .collect()
+            };
+        }
+        match (self.number.type_char(), self.item_size) {
+            (TypeChar::Float, 2) => each!(u16, half),
+            (TypeChar::Float, 4) => each!(f32, f64::from),
+            (TypeChar::Int, 1) => each!(i8, f64::from),
+            (TypeChar::Int, 2) => each!(i16, f64::from),
+            (TypeChar::Int, 4) => each!(i32, f64::from),
+            (TypeChar::Int, _) => each!(i64, |v| v as f64),
+            (TypeChar::Uint, 1) => each!(u8, f64::from),
+            (TypeChar::Uint, 2) => each!(u16, f64::from),
+            (TypeChar::Uint, 4) => each!(u32, f64::from),
+            (TypeChar::Uint, _) => each!(u64, |v| v as f64),
+            _ => each!(f64, |v| v),
+        }
     }
+}
+
+/// A second axis that is not longer than this, before two that are, holds channels.
+const MAX_CHANNELS: usize = 12;
+
+/// A half-precision number (IEEE 754 binary16).
+fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);
+    let size = match exponent {
+        0 => fraction * 2f64.powi(-14),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1.0 + fraction) * 2f64.powi(exponent - 15),
+    };
+    if bits >> 15 == 1 { -size } else { size }
+}
+
+/// The stack of an `.npz` file as a temporary `.npy` file.
+fn unpack(path: &Path) -> Result<NamedTempFile, NpyError> {
+    let mut archive = NpzArchive::open(path).map_err(NpyError::Archive)?;
+    let found: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let usual = NAMES
+        .iter()
+        .copied()
+        .find(|name| found.iter().any(|found| found == name));
+    let name = match &found[..] {
+        [only] => only.clone(),
+        _ => usual.map(str::to_owned).ok_or(NpyError::Arrays { found })?,
+    };
+    let damaged = |error| NpyError::Archive(io::Error::other(error));
+    let mut array = archive.zip_archive().by_name(&format!("{name}.npy")).map_err(damaged)?;
+    let mut unpacked = NamedTempFile::new()?;
+    // A damaged archive does not fill the disk. The checksum is verified at the end, one byte further.
+    let length = array.size().saturating_add(1);
+    io::copy(&mut array.by_ref().take(length), &mut unpacked).map_err(NpyError::Archive)?;
+    Ok(unpacked)
 }
 
 #[cfg(test)]
@@ -201,6 +305,112 @@ mod tests {
         );
         save(&path, "|u1", &[1, 1, 2], Order::C, &[200u8, 3]);
         assert_eq!(Stack::open(&path).unwrap().read(0).unwrap(), [200.0, 3.0]);
+    }
+
+    /// A file with this header, as numpy writes it, and these bytes.
+    fn raw(path: &Path, descr: &str, shape: &str, data: &[u8]) {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(data);
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn half_precision_and_unsigned_64_bits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("images.npy");
+        // 1, -2, 65504, 2^-24, infinity, NaN, 0.333251953125, 0
+        let bits: [u16; 8] = [0x3c00, 0xc000, 0x7bff, 0x0001, 0x7c00, 0x7e00, 0x3555, 0x0000];
+        for (descr, bytes) in [
+            ("<f2", bits.map(u16::to_le_bytes).concat()),
+            (">f2", bits.map(u16::to_be_bytes).concat()),
+        ] {
+            raw(&path, descr, "(1, 2, 4)", &bytes);
+            let values = Stack::open(&path).unwrap().read(0).unwrap();
+            assert_eq!(values[..5], [1.0, -2.0, 65504.0, 2f64.powi(-24), f64::INFINITY]);
+            assert!(values[5].is_nan());
+            assert_eq!(values[6..], [0.333251953125, 0.0]);
+        }
+        save(&path, "<u8", &[1, 1, 2], Order::C, &[u64::MAX, 1 << 60]);
+        assert_eq!(
+            Stack::open(&path).unwrap().read(0).unwrap(),
+            [2f64.powi(64), 2f64.powi(60)]
+        );
+    }
+
+    #[test]
+    fn arrays_of_npz_files_stored_or_deflated() {
+        let file = |name: &str| {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/data/stacks")
+                .join(name)
+        };
+        let second: Vec<f64> = (12..24).map(|i| f64::from(i) * 0.5).collect();
+        for name in ["stored.npz", "deflated.npz"] {
+            let stack = Stack::open(&file(name)).unwrap();
+            assert_eq!((stack.shape, &stack.path), ([2, 2, 2, 3], &file(name)));
+            assert_eq!(stack.read(1).unwrap(), second);
+        }
+        let error = message(Stack::open(&file("several.npz")));
+        assert!(
+            error.contains("several.npz: its arrays are: a, b; it must have one array, or one that is named images"),
+            "{error}"
+        );
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cut.npz");
+        let whole = std::fs::read(file("deflated.npz")).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(
+                message(Stack::open(&path)).contains("cut.npz: it is not a valid .npz archive"),
+                "{length}"
+            );
+        }
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x41;
+            std::fs::write(&path, &bytes).unwrap();
+            if let Ok(stack) = Stack::open(&path) {
+                assert_eq!(stack.read(1).unwrap(), second, "{at}");
+            }
+        }
+        // A table of features.
+        let mut writer = npyz::npz::NpzWriter::create(&path).unwrap();
+        let array = writer.array::<f32>("features", Default::default()).unwrap();
+        let mut array = array.default_dtype().shape(&[2, 3]).begin_nd().unwrap();
+        array.extend([0f32; 6]).unwrap();
+        array.finish().unwrap();
+        drop(writer);
+        let error = message(Stack::open(&path));
+        assert!(error.contains("cut.npz: it has the shape [2, 3]"), "{error}");
+    }
+
+    #[test]
+    fn channels_first_objects_and_booleans_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("images.npy");
+        let error = |descr: &str, shape: &str| {
+            raw(&path, descr, shape, &[0; 60000]);
+            message(Stack::open(&path))
+        };
+        let channels = error("<f4", "(6, 3, 32, 20)");
+        assert!(
+            channels.contains("[6, 3, 32, 20]; it looks like (N, C, H, W): channels first"),
+            "{channels}"
+        );
+        assert!(channels.contains("numpy.moveaxis(images, 1, -1)"), "{channels}");
+        for fine in ["(6, 32, 32, 2)", "(2, 3, 32, 10)", "(2, 13, 13, 13)", "(3, 32, 32)"] {
+            raw(&path, "<f4", fine, &[0; 60000]);
+            assert!(Stack::open(&path).is_ok(), "{fine}");
+        }
+        assert!(error("|O", "(2, 3, 4)").contains("Python objects"));
+        assert!(error("|b1", "(2, 3, 4)").contains("numbers of type bool"));
+        assert!(error("<c8", "(2, 3, 4)").contains("numbers of type <c8"));
+        assert!(error("<f4", "(0, 3, 4)").contains("no axis of length 0"));
+        assert!(error("<f4", "(3, 4294967296, 4294967296)").contains("no valid .npy header"));
     }
 
     #[test]

@@ -20,9 +20,12 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::SizeDiffers { .. } => "Use the central N x N pixels of each image with --crop N.",
         Error::Split(SplitError::TooFewRows { hold_out: 1.., .. }) => "Lower --hold-out.",
         Error::Table(error) => return table(error),
-        Error::Split(_) | Error::Stretch(_) | Error::ListFolder { .. } | Error::Psf { .. } | Error::ReaderThread => {
-            return None;
-        }
+        Error::Picture { .. }
+        | Error::Split(_)
+        | Error::Stretch(_)
+        | Error::ListFolder { .. }
+        | Error::Psf { .. }
+        | Error::ReaderThread => return None,
     };
     Some(advice.into())
 }
@@ -106,10 +109,17 @@ fn fits(error: &FitsError) -> Option<String> {
         | FitsError::Empty
         | FitsError::CutInHeader { .. }
         | FitsError::CutInData { .. }
+        | FitsError::NoEnd { .. }
+        | FitsError::MissingKeyword { .. }
+        | FitsError::Tiles(_)
+        | FitsError::Decoder { .. }
         | FitsError::DamagedHeader { .. } => "Download or copy the file again.",
         FitsError::Io(_)
         | FitsError::Format(_)
         | FitsError::NotFits
+        | FitsError::NotANumber { .. }
+        | FitsError::ZeroScale
+        | FitsError::Compression { .. }
         | FitsError::ImageSize { .. }
         | FitsError::Axes { .. }
         | FitsError::PixelCount { .. }
@@ -124,6 +134,10 @@ fn npy(error: &NpyError) -> Option<String> {
         NpyError::Io(_)
         | NpyError::Header(_)
         | NpyError::Shape { .. }
+        | NpyError::ChannelsFirst { .. }
+        | NpyError::Archive(_)
+        | NpyError::Arrays { .. }
+        | NpyError::Objects
         | NpyError::FortranOrder
         | NpyError::Records
         | NpyError::NumberType { .. }

@@ -33,7 +33,16 @@ pub(super) fn is_flux_word(word: &str) -> bool {
 }
 
 /// Keywords with the name of the band, in order of preference.
-const KEYWORDS: [&str; 7] = ["LAYER", "FILTER", "BAND", "FILTNAM", "FILTNAME", "FILTER1", "FILTER2"];
+const KEYWORDS: [&str; 8] = [
+    "LAYER",
+    "FILTER",
+    "BAND",
+    "FILTNAM",
+    "FILTNAME",
+    "FILTER1",
+    "FILTER2",
+    "FPA.FILTER",
+];
 
 /// The most band keywords (`BAND0`, `BAND1`, ...) that are looked for.
 const MOST_BANDS: usize = 100;

@@ -22,10 +22,16 @@ pub enum FitsError {
     #[error("it is not a FITS file: it does not begin with SIMPLE")]
     NotFits,
     /// The file ends inside a header.
-    #[error("it is cut short: its {length} bytes end inside a header")]
+    #[error("it is cut short: its {length} bytes end inside a header, before END")]
     CutInHeader {
         /// Bytes that the file has.
         length: u64,
+    },
+    /// A header without END.
+    #[error("it is damaged: the header at byte {at} has no END")]
+    NoEnd {
+        /// Where the header begins.
+        at: u64,
     },
     /// The file ends inside a data unit.
     #[error("it is cut short: {} bytes are missing ({length} of at least {expected} are there)", expected - length)]
@@ -42,6 +48,38 @@ pub enum FitsError {
         keyword: String,
         /// Its value.
         value: i64,
+    },
+    /// A header without a keyword that it needs, or with one that is not what it must be.
+    #[error("its header has no valid {keyword}")]
+    MissingKeyword {
+        /// Such as `BITPIX`.
+        keyword: String,
+    },
+    /// A keyword that pixels are computed with.
+    #[error("its keyword {keyword} is {value}; a number is needed")]
+    NotANumber {
+        /// Such as `BZERO`.
+        keyword: String,
+        /// What it is.
+        value: String,
+    },
+    /// BSCALE is 0: all pixels would have the same value.
+    #[error("its keyword BSCALE is 0")]
+    ZeroScale,
+    /// A tile-compressed image whose table contradicts its header.
+    #[error("its compressed image is damaged: {0}")]
+    Tiles(&'static str),
+    /// A compression that cannot be read.
+    #[error("its image is compressed with {method}, which cannot be read")]
+    Compression {
+        /// The method.
+        method: String,
+    },
+    /// A decoder has failed.
+    #[error("its pixels are damaged: the decoder failed ({reason})")]
+    Decoder {
+        /// What the decoder says.
+        reason: String,
     },
     /// An image without pixels, or with more than a survey image can have.
     #[error("it has an image of {axes:?} pixels")]

@@ -6,13 +6,11 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use fitsio_pure::block::{BLOCK_SIZE, padded_byte_len};
-use fitsio_pure::hdu::{Hdu, HduInfo};
-use fitsio_pure::header::{Card, header_byte_len, parse_header_blocks};
-use fitsio_pure::image;
-use fitsio_pure::value::Value;
+use fitsio_pure::block::BLOCK_SIZE;
 
-use super::decode::{Image, decode};
+use super::decode::{Image, Storage, decode};
+use super::hdu::{Content, content};
+use super::header::{Header, has_end};
 use super::keywords::Keywords;
 use super::{Astrometry, FitsError};
 
@@ -45,8 +43,11 @@ pub(in crate::survey) struct ImageHdu {
     pub astrometry: Astrometry,
     /// Its header.
     pub keywords: Keywords,
-    hdu: Hdu,
+    pub(super) header: Arc<Header>,
+    /// How its pixels are stored.
+    pub(super) storage: Storage,
     data_start: u64,
+    data_length: usize,
 }
 
 impl FitsFile {
@@ -55,25 +56,35 @@ impl FitsFile {
         let mut reader = open(path)?;
         let length = reader.seek(SeekFrom::End(0))?;
         let (mut at, mut images, mut has_table) = (0, Vec::new(), false);
-        let mut primary = Arc::new(Vec::new());
-        while let Some(header) = read_header(&mut reader, at, length)? {
-            let data_start = at + header.len() as u64;
-            let cards = parse_header_blocks(&header)?;
-            check(&cards)?;
-            // Offsets count from the start of the data unit, because only one data unit is in memory at a time.
-            let hdu = Hdu::from_cards(cards, 0, 0)?;
-            let end = data_start + hdu.data_len as u64;
-            if end > length {
+        let mut primary = None;
+        while let Some((header, data_start)) = read_header(&mut *reader, at, length)? {
+            let (content, data_length) = content(&header, at == 0)?;
+            let end = data_start + data_length;
+            if end > length && data_length > 0 {
                 return Err(FitsError::CutInData { length, expected: end });
             }
-            if at == 0 {
-                primary = Arc::new(hdu.cards.clone());
-            }
-            at = data_start + padded_byte_len(hdu.data_len) as u64;
-            match image::image_dimensions(&hdu) {
-                Ok(axes) if axes.len() >= 2 => images.push(ImageHdu::new(hdu, &primary, data_start)?),
-                Ok(_) => {}
-                Err(_) => has_table = true,
+            let header = Arc::new(header);
+            let primary = primary.get_or_insert_with(|| header.clone());
+            at = end.next_multiple_of(BLOCK_SIZE as u64);
+            let (storage, axes) = match content {
+                Content::Image { bitpix, axes } => (Storage::Plain { bitpix }, axes),
+                Content::Compressed { bitpix, axes } => (
+                    Storage::Tiles {
+                        bitpix,
+                        axes: axes.clone(),
+                    },
+                    axes,
+                ),
+                Content::Table => {
+                    has_table = true;
+                    continue;
+                }
+                Content::Other => continue,
+            };
+            // Spectra and empty images are skipped: a primary HDU of 0 x 0 pixels precedes extensions.
+            if axes.len() >= 2 && !axes.contains(&0) {
+                let place = (data_start, data_length as usize);
+                images.push(ImageHdu::new(header, primary, storage, &axes, place)?);
             }
         }
         Ok(FitsFile {
@@ -87,110 +98,109 @@ impl FitsFile {
     pub fn image(&mut self, index: usize) -> Result<Image, FitsError> {
         let image = &self.images[index];
         self.reader.seek(SeekFrom::Start(image.data_start))?;
-        let mut bytes = vec![0; image.hdu.data_len];
+        let mut bytes = vec![0; image.data_length];
         self.reader.read_exact(&mut bytes)?;
-        decode(&bytes, &image.hdu, image)
+        decode(bytes, image)
     }
 }
 
 impl ImageHdu {
-    fn new(hdu: Hdu, primary: &Arc<Vec<Card>>, data_start: u64) -> Result<ImageHdu, FitsError> {
-        let (width, height, planes) = size(&hdu)?;
-        let keywords = Keywords::new(hdu.cards.clone(), primary.clone());
+    fn new(
+        header: Arc<Header>,
+        primary: &Arc<Header>,
+        storage: Storage,
+        axes: &[usize],
+        (data_start, data_length): (u64, usize),
+    ) -> Result<ImageHdu, FitsError> {
+        let used = used_axes(axes);
+        let (width, height, planes) = match used[..] {
+            [x, y] => (axes[x], axes[y], 1),
+            [x, y, plane] => (axes[x], axes[y], axes[plane]),
+            _ => return Err(FitsError::Axes { axes: axes.into() }),
+        };
+        let pixels = axes.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        if pixels.is_none_or(|n| n > MAX_PIXELS) {
+            return Err(FitsError::ImageSize { axes: axes.into() });
+        }
+        let (Storage::Plain { bitpix } | Storage::Tiles { bitpix, .. }) = storage;
         Ok(ImageHdu {
-            name: keywords.own_text("EXTNAME"),
+            name: header.name().map(str::to_owned),
             width,
             height,
             planes,
-            integer: is_integer(&hdu),
-            astrometry: Astrometry::from_cards(&hdu.cards, width, height),
-            keywords,
-            hdu,
+            integer: bitpix > 0,
+            astrometry: Astrometry::of_image(&header, [used[0] + 1, used[1] + 1], width, height),
+            keywords: Keywords::new(header.clone(), primary.clone()),
+            header,
+            storage,
             data_start,
+            data_length,
         })
-    }
-}
-
-fn is_integer(hdu: &Hdu) -> bool {
-    match hdu.info {
-        HduInfo::Primary { bitpix, .. }
-        | HduInfo::Image { bitpix, .. }
-        | HduInfo::RandomGroups { bitpix, .. }
-        | HduInfo::CompressedImage { zbitpix: bitpix, .. } => bitpix > 0,
-        HduInfo::AsciiTable { .. } | HduInfo::BinaryTable { .. } => false,
     }
 }
 
 /// An image with more pixels than this is taken as a sign of a damaged header.
 const MAX_PIXELS: usize = 1 << 30;
 
-/// Width, height and planes; further axes must have length 1.
-fn size(hdu: &Hdu) -> Result<(usize, usize, usize), FitsError> {
-    let axes = image::image_dimensions(hdu)?;
-    let pixels = axes.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-    if pixels.is_none_or(|n| n == 0 || n > MAX_PIXELS) {
-        return Err(FitsError::ImageSize { axes });
-    }
-    match axes[..] {
-        [width, height] => Ok((width, height, 1)),
-        [width, height, planes, ref more @ ..] if more.iter().all(|&n| n == 1) => Ok((width, height, planes)),
-        _ => Err(FitsError::Axes { axes }),
+/// The axes, from 0, that are left without those of length 1; at least two.
+fn used_axes(axes: &[usize]) -> Vec<usize> {
+    let long: Vec<usize> = (0..axes.len()).filter(|&axis| axes[axis] > 1).collect();
+    match long[..] {
+        [] => vec![0, 1],
+        [0] => vec![0, 1],
+        [one] => vec![one - 1, one],
+        _ => long,
     }
 }
-/// The header that starts at byte `at`, in whole blocks; `None` after the last HDU.
-fn read_header(file: &mut dyn ReadSeek, at: u64, length: u64) -> Result<Option<Vec<u8>>, FitsError> {
-    let mut header = Vec::new();
+
+/// No header is longer than this, bytes: a file without END is not read to its end.
+const MAX_HEADER: usize = 8 << 20;
+
+/// The header that starts at byte `at`, and where its data begin; `None` after the last HDU.
+fn read_header(file: &mut dyn ReadSeek, at: u64, length: u64) -> Result<Option<(Header, u64)>, FitsError> {
+    let mut bytes = Vec::new();
     if at >= length && at > 0 {
         return Ok(None);
     }
     file.seek(SeekFrom::Start(at))?;
     loop {
-        let start = header.len();
-        file.take(BLOCK_SIZE as u64).read_to_end(&mut header)?;
+        let start = bytes.len();
+        file.take(BLOCK_SIZE as u64).read_to_end(&mut bytes)?;
         let keyword: &[u8] = if at == 0 { b"SIMPLE  =" } else { b"XTENSION=" };
-        match (at, header.starts_with(keyword)) {
-            (0, false) if header.is_empty() => return Err(FitsError::Empty),
+        match (at, bytes.starts_with(keyword)) {
+            (0, false) if bytes.is_empty() => return Err(FitsError::Empty),
             (0, false) => return Err(FitsError::NotFits),
             // Special records may follow the last HDU (FITS standard 4.0, section 3.5).
             (_, false) => return Ok(None),
-            (_, true) if header.len() < start + BLOCK_SIZE => return Err(FitsError::CutInHeader { length }),
-            _ if header_byte_len(&header[start..]).is_ok() => return Ok(Some(header)),
-            _ => {}
+            (_, true) if has_end(&bytes[start..]) => {
+                let data_start = at + bytes.len().next_multiple_of(BLOCK_SIZE) as u64;
+                return Ok(Some((Header::parse(&bytes), data_start)));
+            }
+            (_, true) if bytes.len() < start + BLOCK_SIZE => return Err(FitsError::CutInHeader { length }),
+            (_, true) if bytes.len() > MAX_HEADER => return Err(FitsError::NoEnd { at }),
+            (_, true) => {}
         }
     }
 }
 
-/// Refuses impossible sizes before memory is allocated for them.
-fn check(cards: &[Card]) -> Result<(), FitsError> {
-    for card in cards {
-        let key = card.keyword_str();
-        let allowed = match key.trim_end_matches(|c: char| c.is_ascii_digit()) {
-            "NAXIS" | "ZNAXIS" | "TFIELDS" if key.ends_with('S') => 0..=999,
-            "NAXIS" | "ZNAXIS" | "PCOUNT" | "GCOUNT" => 0..=i64::MAX / 2,
-            "ZTILE" => 1..=i64::MAX / 2,
-            _ => continue,
-        };
-        if let Some(Value::Integer(n)) = card.value
-            && !allowed.contains(&n)
-        {
-            return Err(FitsError::DamagedHeader {
-                keyword: key.into(),
-                value: n,
-            });
-        }
-    }
-    Ok(())
-}
+/// Files of up to this many bytes are read at once, which is faster than in parts.
+const SMALL_FILE: u64 = 1 << 20;
 
 /// The file, or its uncompressed content if it is gzipped as a whole.
 fn open(path: &Path) -> Result<Box<dyn ReadSeek>, FitsError> {
     let mut file = File::open(path)?;
-    let mut magic = Vec::new();
-    file.by_ref().take(2).read_to_end(&mut magic)?;
-    if !fitsio_pure::gzip::is_gzip(&magic) {
-        return Ok(Box::new(file));
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    file.by_ref()
+        .take(if length <= SMALL_FILE { SMALL_FILE } else { 2 })
+        .read_to_end(&mut bytes)?;
+    if fitsio_pure::gzip::is_gzip(&bytes) {
+        file.read_to_end(&mut bytes)?;
+        let content = super::decode::guarded(|| fitsio_pure::gzip::decompress(&bytes).map_err(FitsError::Gzip))?;
+        return Ok(Box::new(Cursor::new(content)));
     }
-    file.read_to_end(&mut magic)?;
-    let inflated = fitsio_pure::gzip::decompress(&magic).map_err(FitsError::Gzip)?;
-    Ok(Box::new(Cursor::new(inflated)))
+    match length <= SMALL_FILE {
+        true => Ok(Box::new(Cursor::new(bytes))),
+        false => Ok(Box::new(file)),
+    }
 }

@@ -3,14 +3,28 @@
 //! | file | what it does |
 //! |---|---|
 //! | `file` | opens a file: its headers, and its images on demand |
+//! | `header` | the cards of a header |
 //! | `keywords` | looks up the keywords of a header |
+//! | `hdu` | what an HDU holds, and its size |
 //! | `decode` | an image's pixels in physical units |
-//! | `wcs` | position and pixel scale |
+//! | `tiles`, `tile_table` | tile-compressed images |
+//! | `codec`, `quantised` | the pixels of one tile |
+//! | `wcs`, `projection`, `frame` | position and pixel scale |
 
+#[cfg(test)]
+mod astropy_tests;
+mod codec;
 mod decode;
 mod error;
 mod file;
+mod frame;
+mod hdu;
+mod header;
 mod keywords;
+mod projection;
+mod quantised;
+mod tile_table;
+mod tiles;
 mod wcs;
 
 pub(super) use decode::Image;

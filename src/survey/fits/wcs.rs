@@ -1,26 +1,41 @@
 //! The position and pixel scale of an image, from its FITS header.
 
-use fitsio_pure::header::Card;
 use fitsio_pure::value::Value;
+
+use super::frame::Frame;
+use super::header::Header;
+use super::projection::{Distortion, Projection};
 
 /// Position and pixel scale; `None` if the header lacks them or has implausible ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(in crate::survey) struct Astrometry {
-    /// Right ascension and declination of the image's centre, degrees, J2000.
+    /// Right ascension and declination of the image's centre, degrees, ICRS.
     pub ra_dec: Option<(f64, f64)>,
+    /// The frame of the header's coordinates (RADESYS). Positions in a frame that is not converted, such as FK4, are not
+    /// in `ra_dec`.
+    pub frame: Option<Frame>,
     /// Arcsec per pixel.
     pub pixel_scale: Option<f64>,
 }
 
 impl Astrometry {
-    /// `width`, `height`: the image's size in pixels.
-    pub fn from_cards(cards: &[Card], width: usize, height: usize) -> Self {
-        let matrix = matrix(cards);
+    /// An image whose width and height are these axes, counted from 1, with this many pixels.
+    pub(super) fn of_image(header: &Header, axes: [usize; 2], width: usize, height: usize) -> Self {
+        let wcs = Wcs::new(header, axes);
+        let frame = Frame::of_header(header);
+        let to_icrs = |(longitude, latitude): (f64, f64)| match wcs.as_ref().is_some_and(|wcs| wcs.galactic) {
+            true => Some(Frame::galactic_to_icrs(longitude, latitude)),
+            false => frame.to_icrs(longitude, latitude),
+        };
+        let centre = wcs.as_ref().and_then(|wcs| wcs.centre(width, height)).map(to_icrs);
+        let keywords = || keywords(header).map(|(ra, dec)| frame.to_icrs(ra, dec));
+        let position = centre.or_else(keywords);
         Astrometry {
-            ra_dec: centre(cards, matrix, width, height).or_else(|| keywords(cards)),
+            ra_dec: position.flatten().and_then(|(ra, dec)| on_sphere(ra, dec)),
+            frame: position.map(|_| frame),
             // A header without a real WCS has CDELT = 1, which would be 1 degree per pixel.
-            pixel_scale: matrix
-                .map(|m| determinant(m).abs().sqrt() * 3600.0)
+            pixel_scale: wcs
+                .map(|wcs| determinant(wcs.matrix).abs().sqrt() * 3600.0)
                 .filter(|s| (1e-3..=60.0).contains(s)),
         }
     }
@@ -29,83 +44,144 @@ impl Astrometry {
     pub fn or(self, other: Astrometry) -> Astrometry {
         Astrometry {
             ra_dec: self.ra_dec.or(other.ra_dec),
+            frame: if self.ra_dec.is_some() || other.frame.is_none() {
+                self.frame
+            } else {
+                other.frame
+            },
             pixel_scale: self.pixel_scale.or(other.pixel_scale),
         }
     }
 }
 
-/// Degrees on the sky per pixel: CD, or CDELT with PC or CROTA2 (Greisen & Calabretta 2002, A&A 395, 1061).
-fn matrix(cards: &[Card]) -> Option<[[f64; 2]; 2]> {
-    let get = |key| number(cards, key);
-    let unit = match text(cards, "CUNIT1").unwrap_or("deg").to_ascii_lowercase().as_str() {
-        "arcsec" => 1.0 / 3600.0,
-        "arcmin" => 1.0 / 60.0,
-        "rad" => 1f64.to_degrees(),
-        _ => 1.0,
-    };
-    let or_zero = |key| get(key).unwrap_or(0.0) * unit;
-    let cd = [
-        [or_zero("CD1_1"), or_zero("CD1_2")],
-        [or_zero("CD2_1"), or_zero("CD2_2")],
-    ];
-    if determinant(cd) != 0.0 {
-        return Some(cd);
+/// The linear part of a world coordinate system, and its reference point.
+struct Wcs {
+    /// Degrees per pixel: longitude and latitude by width and height.
+    matrix: [[f64; 2]; 2],
+    /// Pixels, from 1.
+    reference: Option<[f64; 2]>,
+    /// Longitude and latitude of the reference pixel, degrees; `None` if there is none.
+    origin: Option<(f64, f64)>,
+    galactic: bool,
+    projection: Projection,
+    distortion: Distortion,
+}
+
+impl Wcs {
+    /// `None` without a scale, or with a unit that is no angle.
+    fn new(header: &Header, axes: [usize; 2]) -> Option<Wcs> {
+        let kind = |axis: usize| {
+            header
+                .text(&format!("CTYPE{axis}"))
+                .unwrap_or_default()
+                .to_ascii_uppercase()
+        };
+        let kinds = axes.map(kind);
+        let is = |kind: &str, names: [&str; 2]| names.iter().any(|name| kind.starts_with(name));
+        let swapped = is(&kinds[0], LATITUDES) && is(&kinds[1], LONGITUDES);
+        // World axes by their numbers: longitude first. World axis i belongs to pixel axis i.
+        let world = if swapped { [axes[1], axes[0]] } else { axes };
+        let kinds = if swapped {
+            [&kinds[1], &kinds[0]]
+        } else {
+            [&kinds[0], &kinds[1]]
+        };
+        let sky = is(kinds[0], LONGITUDES) && is(kinds[1], LATITUDES) && kinds[0][..1] == *latitude_letter(kinds[1]);
+        let units = [unit(header, world[0])?, unit(header, world[1])?];
+        let value = |i: usize| Some(header.number(&format!("CRVAL{}", world[i]))? * units[i]);
+        let origin = value(0).zip(value(1)).filter(|_| sky);
+        let pixel = |axis: usize| header.number(&format!("CRPIX{axis}"));
+        Some(Wcs {
+            matrix: matrix(header, world, axes, units)?,
+            reference: pixel(axes[0]).zip(pixel(axes[1])).map(|(x, y)| [x, y]),
+            // Simulations write (0, 0) if they have no position.
+            origin: origin.filter(|&origin| origin != (0.0, 0.0)),
+            galactic: kinds[0].starts_with("GLON"),
+            projection: Projection::new(header, kinds[0]),
+            distortion: Distortion::new(header, kinds[0], world),
+        })
     }
-    let (dx, dy) = (get("CDELT1")? * unit, get("CDELT2")? * unit);
-    let pc = |key, otherwise| get(key).unwrap_or(otherwise);
-    let (sin, cos) = get("CROTA2").unwrap_or(0.0).to_radians().sin_cos();
-    let m = if get("PC1_1").is_some() {
-        [
-            [dx * pc("PC1_1", 1.0), dx * pc("PC1_2", 0.0)],
-            [dy * pc("PC2_1", 0.0), dy * pc("PC2_2", 1.0)],
-        ]
-    } else {
-        [[dx * cos, -dy * sin], [dx * sin, dy * cos]]
+
+    /// Longitude and latitude of the image's centre, degrees.
+    fn centre(&self, width: usize, height: usize) -> Option<(f64, f64)> {
+        let (origin, [px, py]) = (self.origin?, self.reference?);
+        let inside = (0.5..width as f64 + 0.5).contains(&px) && (0.5..height as f64 + 0.5).contains(&py);
+        let pixel = [(width as f64 + 1.0) / 2.0 - px, (height as f64 + 1.0) / 2.0 - py];
+        let [u, v] = self.distortion.of_pixels(pixel);
+        let m = self.matrix;
+        let plane = [m[0][0] * u + m[0][1] * v, m[1][0] * u + m[1][1] * v];
+        let [x, y] = self.distortion.of_plane(plane);
+        self.projection.to_sphere(x, y, origin, inside)
+    }
+}
+
+const LONGITUDES: [&str; 2] = ["RA", "GLON"];
+const LATITUDES: [&str; 2] = ["DEC", "GLAT"];
+
+/// The first letter of the longitude that a latitude belongs to.
+fn latitude_letter(kind: &str) -> &str {
+    if kind.starts_with('G') { "G" } else { "R" }
+}
+
+/// Degrees per unit of an axis; `None` if its unit is no angle.
+fn unit(header: &Header, axis: usize) -> Option<f64> {
+    match header
+        .text(&format!("CUNIT{axis}"))
+        .unwrap_or("deg")
+        .to_ascii_lowercase()
+        .as_str()
+    {
+        "deg" | "degree" | "degrees" => Some(1.0),
+        "arcmin" => Some(1.0 / 60.0),
+        "arcsec" | "arcsecond" | "arcseconds" => Some(1.0 / 3600.0),
+        "mas" => Some(1.0 / 3.6e6),
+        "rad" | "radian" | "radians" => Some(1f64.to_degrees()),
+        _ => None,
+    }
+}
+
+/// Degrees on the sky per pixel: CD, or CDELT with PC or CROTA (Greisen & Calabretta 2002, A&A 395, 1061). `world`: the
+/// axes of longitude and latitude; `pixel`: those of width and height; `units`: degrees per unit. Where there are both
+/// CD and PC, CD counts.
+fn matrix(header: &Header, world: [usize; 2], pixel: [usize; 2], units: [f64; 2]) -> Option<[[f64; 2]; 2]> {
+    let with = |element: &dyn Fn(usize, usize) -> f64| {
+        let row = |i: usize| [0, 1].map(|j| element(i, j) * units[i]);
+        Some([row(0), row(1)]).filter(|m| determinant(*m) != 0.0)
     };
-    (determinant(m) != 0.0).then_some(m)
+    let number = |stem: &str, i: usize, j: usize| header.number(&format!("{stem}{}_{}", world[i], pixel[j]));
+    let cd = with(&|i, j| number("CD", i, j).unwrap_or(0.0));
+    if cd.is_some() {
+        return cd;
+    }
+    let step = |i: usize| header.number(&format!("CDELT{}", world[i]));
+    if header.has_any("PC") {
+        let identity = |i: usize, j: usize| f64::from(u8::from(world[i] == pixel[j]));
+        return with(&|i, j| step(i).unwrap_or(1.0) * number("PC", i, j).unwrap_or(identity(i, j)));
+    }
+    let steps = [step(0)?, step(1)?];
+    let angle = header.number(&format!("CROTA{}", world[1])).unwrap_or(0.0);
+    let (sin, cos) = angle.to_radians().sin_cos();
+    // Element (i, j) is the step of world axis i times the rotation from pixel axis j.
+    with(&|i, j| match (world[i] == pixel[j], i) {
+        (true, _) => steps[i] * cos,
+        (false, 0) => -steps[1] * sin,
+        (false, _) => steps[0] * sin,
+    })
 }
 
 fn determinant(m: [[f64; 2]; 2]) -> f64 {
     m[0][0] * m[1][1] - m[0][1] * m[1][0]
 }
 
-/// The image's centre by the gnomonic projection (Calabretta & Greisen 2002, A&A 395, 1077). It is exact for TAN, and
-/// close enough for other projections if the reference pixel is inside the image.
-fn centre(cards: &[Card], matrix: Option<[[f64; 2]; 2]>, width: usize, height: usize) -> Option<(f64, f64)> {
-    let m = matrix?;
-    let (ctype1, ctype2) = (text(cards, "CTYPE1")?, text(cards, "CTYPE2")?);
-    let (ra0, dec0) = (number(cards, "CRVAL1")?, number(cards, "CRVAL2")?);
-    let (px, py) = (number(cards, "CRPIX1")?, number(cards, "CRPIX2")?);
-    // Simulations write (0, 0) if they have no position.
-    if !ctype1.starts_with("RA") || !ctype2.starts_with("DEC") || (ra0 == 0.0 && dec0 == 0.0) {
-        return None;
-    }
-    let inside = (0.5..width as f64 + 0.5).contains(&px) && (0.5..height as f64 + 0.5).contains(&py);
-    if !ctype1.contains("TAN") && !inside {
-        return None;
-    }
-    let (dx, dy) = ((width as f64 + 1.0) / 2.0 - px, (height as f64 + 1.0) / 2.0 - py);
-    let xi = (m[0][0] * dx + m[0][1] * dy).to_radians();
-    let eta = (m[1][0] * dx + m[1][1] * dy).to_radians();
-    let (sin, cos) = dec0.to_radians().sin_cos();
-    let away = cos - eta * sin;
-    let ra = ra0 + xi.atan2(away).to_degrees();
-    let dec = (sin + eta * cos).atan2(xi.hypot(away)).to_degrees();
-    on_sphere(ra, dec)
-}
-
 /// The keywords RA and DEC: in degrees, in radians if the comment says so, or as `hh:mm:ss` and `dd:mm:ss`.
-fn keywords(cards: &[Card]) -> Option<(f64, f64)> {
+fn keywords(header: &Header) -> Option<(f64, f64)> {
     let angle = |key, degrees_per_unit: f64| {
-        let card = cards.iter().find(|c| c.keyword_str() == key)?;
-        let radians = card
-            .comment
-            .as_deref()
-            .is_some_and(|c| c.to_ascii_lowercase().contains("radian"));
-        match &card.value {
-            Some(Value::String(s)) if s.contains([':', ' ']) => Some(sexagesimal(s)? * degrees_per_unit),
+        let entry = header.entry(key)?;
+        let radians = entry.comment.to_ascii_lowercase().contains("radian");
+        match &entry.value {
+            Some(Value::String(s)) if s.trim().contains([':', ' ']) => Some(sexagesimal(s)? * degrees_per_unit),
             Some(Value::String(s)) => s.trim().parse().ok(),
-            _ => number(cards, key).map(|v| if radians { v.to_degrees() } else { v }),
+            _ => header.number(key).map(|v| if radians { v.to_degrees() } else { v }),
         }
     };
     on_sphere(angle("RA", 15.0)?, angle("DEC", 1.0)?)
@@ -133,38 +209,13 @@ fn on_sphere(ra: f64, dec: f64) -> Option<(f64, f64)> {
     (ra.is_finite() && dec.abs() <= 90.0).then(|| (ra.rem_euclid(360.0), dec))
 }
 
-fn number(cards: &[Card], key: &str) -> Option<f64> {
-    cards
-        .iter()
-        .find(|c| c.keyword_str() == key)
-        .and_then(|c| match c.value {
-            Some(Value::Float(v)) => Some(v),
-            Some(Value::Integer(v)) => Some(v as f64),
-            _ => None,
-        })
-}
-
-/// The value of a text keyword, without padding.
-pub(super) fn text<'a>(cards: &'a [Card], key: &str) -> Option<&'a str> {
-    cards
-        .iter()
-        .find(|c| c.keyword_str() == key)
-        .and_then(|c| match &c.value {
-            Some(Value::String(s)) => Some(s.trim()),
-            _ => None,
-        })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::header::tests::header;
     use super::*;
-    use fitsio_pure::header::parse_card;
 
-    fn cards(lines: &[&str]) -> Vec<Card> {
-        lines
-            .iter()
-            .map(|l| parse_card(format!("{l:<80}").as_bytes().try_into().unwrap()).unwrap())
-            .collect()
+    fn astrometry(lines: &[&str], width: usize, height: usize) -> Astrometry {
+        Astrometry::of_image(&header(lines), [1, 2], width, height)
     }
 
     const REAL: &[&str] = &[
@@ -180,12 +231,12 @@ mod tests {
     fn radians_if_the_comment_says_so_and_no_position_at_zero_zero() {
         let mut lines = REAL.to_vec();
         lines.extend(["CRVAL1  = 0.", "CRVAL2  = 0."]);
-        assert_eq!(Astrometry::from_cards(&cards(&lines), 101, 101).ra_dec, None);
+        assert_eq!(astrometry(&lines, 101, 101).ra_dec, None);
         lines.extend([
             "RA      = -0.000150482144998736 / radians",
             "DEC     = 0.00161476056465329 / radians",
         ]);
-        let astrometry = Astrometry::from_cards(&cards(&lines), 101, 101);
+        let astrometry = astrometry(&lines, 101, 101);
         let (ra, dec) = astrometry.ra_dec.unwrap();
         assert!(
             (ra - 359.991378008).abs() < 1e-8 && (dec - 0.092518965).abs() < 1e-8,
@@ -198,25 +249,29 @@ mod tests {
     fn the_position_is_that_of_the_centre_not_of_the_reference_pixel() {
         let mut lines = REAL.to_vec();
         lines.extend(["CRVAL1  = 150.0", "CRVAL2  = 60.0", "RA      = 10.0", "DEC     = 10.0"]);
-        let (ra, dec) = Astrometry::from_cards(&cards(&lines), 101, 101).ra_dec.unwrap();
+        let (ra, dec) = astrometry(&lines, 101, 101).ra_dec.unwrap();
         assert!((ra - 150.0).abs() < 1e-12 && (dec - 60.0).abs() < 1e-12);
         // 500 pixels of 0.2" to the west at declination 60: 100" / cos(60) in RA.
-        let (ra, dec) = Astrometry::from_cards(&cards(&lines), 1101, 101).ra_dec.unwrap();
+        let (ra, dec) = astrometry(&lines, 1101, 101).ra_dec.unwrap();
         assert!((ra - (150.0 - 200.0 / 3600.0)).abs() < 1e-5, "{ra}");
         assert!((dec - 60.0).abs() < 2e-5, "{dec}");
     }
 
     #[test]
     fn sexagesimal_angles_other_units_and_implausible_scales() {
-        let astrometry = |lines: &[&str]| Astrometry::from_cards(&cards(lines), 11, 11);
+        let astrometry = |lines: &[&str]| astrometry(lines, 11, 11);
         let (ra, dec) = astrometry(&["RA      = '05:30:00.0'", "DEC     = '-00:30:00'"])
             .ra_dec
             .unwrap();
         assert!((ra - 82.5).abs() < 1e-12 && (dec + 0.5).abs() < 1e-12);
         assert_eq!(astrometry(&["CDELT1  = 1.0", "CDELT2  = 1.0"]).pixel_scale, None);
-        let arcsec = astrometry(&["CDELT1  = -0.262", "CDELT2  = 0.262", "CUNIT1  = 'arcsec'"])
-            .pixel_scale
-            .unwrap();
+        let units = [
+            "CDELT1  = -0.262",
+            "CDELT2  = 0.262",
+            "CUNIT1  = 'arcsec'",
+            "CUNIT2  = 'arcsec'",
+        ];
+        let arcsec = astrometry(&units).pixel_scale.unwrap();
         assert!((arcsec - 0.262).abs() < 1e-12);
         let rotated = [
             "CD1_1   = 0.0",
