@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bands::{BandChoice, BandReader, PixelRules};
+use super::bands::{BandChoice, BandReader, BandsError, PixelRules};
 use super::cutout::{Cutout, Plane};
 use super::error::{Error, Result};
 use super::fits::Astrometry;
 use super::npy::Stack;
 use super::pattern::Pattern;
+use super::picture::{picture_shape, read_picture};
 
 /// The files that hold the images.
 #[derive(Debug)]
@@ -26,6 +27,13 @@ pub(super) enum Images {
         bands: Vec<BandChoice>,
         reader: BandReader,
     },
+    /// One picture per object; `order` has the channel of each band.
+    Pictures {
+        root: PathBuf,
+        pattern: Pattern,
+        order: Vec<usize>,
+        rules: PixelRules,
+    },
     /// One file for all objects.
     Stack { stack: Stack, rules: PixelRules },
 }
@@ -36,6 +44,10 @@ impl Images {
         let header = match self {
             Images::Stack { stack, .. } => {
                 let [_, height, width, _] = stack.shape;
+                return Ok((width, height, Astrometry::default()));
+            }
+            Images::Pictures { root, pattern, .. } => {
+                let (width, height, _) = picture_shape(&pattern.file(root, id))?;
                 return Ok((width, height, Astrometry::default()));
             }
             Images::PerBand {
@@ -90,6 +102,32 @@ impl Images {
                         height,
                     };
                     put(cutout, offset, &plane, &stack.path)?;
+                }
+                Ok(Astrometry::default())
+            }
+            Images::Pictures {
+                root,
+                pattern,
+                order,
+                rules,
+            } => {
+                let file = pattern.file(root, &cutout.id);
+                let mut picture = read_picture(&file)?;
+                let (width, height, step) = (picture.width, picture.height, picture.channels);
+                for (band, &offset) in order.iter().enumerate() {
+                    if offset >= step {
+                        let (expected, found) = (vec!["R, G, B".into()], vec![String::new(); step]);
+                        return Err(Error::bands(&file)(BandsError::Count { expected, found }));
+                    }
+                    rules.mask_values(&mut picture.values[offset..], width, step, picture.integer);
+                    let plane = Plane {
+                        values: &picture.values,
+                        offset,
+                        step,
+                        width,
+                        height,
+                    };
+                    put(cutout, band, &plane, &file)?;
                 }
                 Ok(Astrometry::default())
             }

@@ -346,3 +346,30 @@ fn a_known_survey_needs_no_pattern() {
     );
     says(&folder.notes[0], &["legacy"]);
 }
+
+#[test]
+fn pictures_have_three_bands_and_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    // The lowest row of a picture is the first of an image.
+    let levels = [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12]];
+    let file = std::fs::File::create(dir.path().join("a.png")).unwrap();
+    let mut encoder = png::Encoder::new(file, 2, 2);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(levels.as_flattened()).unwrap();
+    writer.finish().unwrap();
+    let options = unlabelled(ImageFolderOptions {
+        images: Some("{id}.png".into()),
+        ..ImageFolderOptions::new(dir.path())
+    });
+    let (folder, cutout) = open(&options, "").unwrap();
+    assert_eq!((folder.bands.join(","), folder.pixel_scale), ("R,G,B".into(), None));
+    assert_eq!(first(&cutout), [7.0, 8.0, 9.0]);
+    says(&folder.warnings[0], &["pictures", "stretched for display"]);
+    assert_eq!(first(&open(&options, "i=R,r=G,g=B").unwrap().1), [7.0, 8.0, 9.0]);
+    assert_eq!(first(&open(&options, "B,R").unwrap().1), [9.0, 7.0]);
+    says(
+        &message(open(&options, "g,r,i").unwrap_err()),
+        &["a.png", "no band i", "R, G, B"],
+    );
+}

@@ -52,9 +52,9 @@ impl BandChoice {
         Ok(choices)
     }
 
-    /// Whether the i-th channel is called `band<i>` because nothing named it.
-    pub(super) fn is_unnamed(&self, index: usize) -> bool {
-        self.file == unnamed(index)
+    /// Whether the channels are called `band1`, `band2`, ... because nothing named them.
+    pub(in crate::survey) fn are_unnamed(bands: &[BandChoice]) -> bool {
+        bands.iter().enumerate().all(|(i, band)| band.file == unnamed(i))
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) fn find_bands<'a>(
     }
     let expected = || bands.iter().map(|band| band.file.clone()).collect();
     let labels = || labels(&planes.iter().collect::<Vec<_>>());
-    let unnamed_bands = bands.iter().enumerate().all(|(i, band)| band.is_unnamed(i));
+    let unnamed_bands = BandChoice::are_unnamed(bands);
     let unnamed_planes = planes.iter().all(|plane| !plane.names.sure);
     let nothing_found = found.iter().all(Option::is_none);
     if !(nothing_found && (unnamed_bands || unnamed_planes)) {

@@ -39,16 +39,6 @@ impl Frame {
         }
     }
 
-    /// As RADESYS names it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Frame::Icrs => "ICRS",
-            Frame::Fk5 { .. } => "FK5",
-            Frame::Fk4 => "FK4",
-            Frame::Apparent => "GAPPT",
-        }
-    }
-
     /// Right ascension and declination, degrees; `None` in frames that are not converted.
     pub(super) fn to_icrs(self, ra: f64, dec: f64) -> Option<(f64, f64)> {
         match self {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{FolderLayout, first_readable, names};
+use super::{FolderLayout, first_readable, names, pictures};
 use crate::survey::bands::{BandChoice, BandReader, FileSummary};
 use crate::survey::error::{Error, Result};
 use crate::survey::folder::{FolderError, ImageFolderOptions};
 use crate::survey::images::Images;
 use crate::survey::pattern::Pattern;
+use crate::survey::picture;
 
 /// Endings of FITS files.
 const FITS_ENDINGS: [&str; 6] = [".fits", ".fits.fz", ".fits.gz", ".fit", ".fits.gzip", ".FITS"];
@@ -51,6 +52,10 @@ pub(super) fn by_pattern(
         .map(|all| all.iter().map(|band| band.file.clone()).collect());
     let mut patterns = Pattern::parse(text, in_files.as_deref())?;
     let ids: BTreeSet<String> = patterns[0].ids(dir)?.into_iter().collect();
+    let ending = text.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    if picture::EXTENSIONS.contains(&ending.as_str()) {
+        return pictures::open(options, patterns, bands, &ids);
+    }
     if text.contains("{band}") {
         return one_per_band(options, patterns, bands.unwrap_or_default(), &ids);
     }

@@ -6,10 +6,12 @@
 //! | this one | chooses the layout |
 //! | `challenge` | files of the Lens Finding Challenge |
 //! | `files` | files by a name pattern: one per object, or one per object and band |
+//! | `pictures` | colour pictures by a name pattern |
 //! | `stack` | all images in one file |
 
 mod challenge;
 mod files;
+mod pictures;
 mod stack;
 
 use std::path::{Path, PathBuf};
@@ -90,8 +92,10 @@ impl FolderLayout {
                 return Err(FolderError::SeveralPresets { path, presets }.into());
             }
         }
-        if let Some(path) = one_file(dir, "npy", "images.npy")? {
-            return stack::open(options, &path, bands);
+        for (extension, usual) in [("npy", "images.npy"), ("npz", "images.npz")] {
+            if let Some(path) = one_file(dir, extension, usual)? {
+                return stack::open(options, &path, bands);
+            }
         }
         if let Some(pattern) = files::usual_pattern(dir)?
             && files::holds_all_bands(dir, &pattern, bands.as_deref())

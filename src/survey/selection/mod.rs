@@ -140,7 +140,7 @@ impl Selection {
     pub fn unlabelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
         let path = match &layout.images {
             Images::Stack { .. } => find_catalogue(options)?,
-            Images::PerBand { .. } | Images::PerObject { .. } => options.catalogue.clone(),
+            Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } => options.catalogue.clone(),
         };
         let catalogue = path.map(|path| Catalogue::read(&path)).transpose()?;
         let rows_by_id = match &catalogue {

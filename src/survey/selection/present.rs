@@ -33,7 +33,9 @@ impl<'a> PresentImages<'a> {
             }
             Images::Stack { .. } => return Ok(PresentImages::Stack),
             Images::PerBand { root, patterns, .. } => (root, patterns.as_slice()),
-            Images::PerObject { root, pattern, .. } => (root, std::slice::from_ref(pattern)),
+            Images::PerObject { root, pattern, .. } | Images::Pictures { root, pattern, .. } => {
+                (root, std::slice::from_ref(pattern))
+            }
         };
         let ids = patterns.iter().map(|p| Ok((p, p.ids(root)?))).collect::<Result<_>>()?;
         Ok(PresentImages::Files { root, ids })
