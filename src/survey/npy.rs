@@ -243,7 +243,8 @@ fn half(bits: u16) -> f64 {
 /// The stack of an `.npz` file as a temporary `.npy` file.
 fn unpack(path: &Path) -> Result<NamedTempFile, NpyError> {
     let mut archive = NpzArchive::open(path).map_err(NpyError::Archive)?;
-    let found: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let mut found: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    found.sort();
     let usual = NAMES
         .iter()
         .copied()
