@@ -1,6 +1,7 @@
 //! Arguments that several subcommands share, with one help text each.
 
 use super::console::Console;
+use super::pixels::PixelArguments;
 use super::usage;
 use crate::device::Device;
 use crate::infer::Passes;
@@ -13,13 +14,14 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Images")]
 pub struct Images {
-    /// Survey layout, lfc1-ground or lfc1-space [default: detected from the files]
+    /// Survey whose conventions the files follow: lfc1-ground, lfc1-space, euclid, legacy, hsc, rubin, des, ps1, hst, jwst
+    /// or kids [default: detected from file names and headers]
     #[arg(long)]
     preset: Option<String>,
     /// Pattern of the file names in DIR, such as '{id}_{band}.fits'; without {band}, each file holds all bands
     #[arg(long, value_name = "PATTERN")]
     images: Option<String>,
-    /// Bands, in the order of the network's input channels
+    /// Bands, in the order of the network's input channels; g=HSC-G if the files call the band g HSC-G
     #[arg(long, value_delimiter = ',', value_name = "BAND,...")]
     bands: Option<Vec<String>>,
     /// Table with one row per object; if labels are needed, the default is the .csv file in DIR
@@ -34,6 +36,8 @@ pub struct Images {
     /// Pixel scale in arcsec per pixel [default: from the preset or the FITS headers]
     #[arg(long, value_name = "ARCSEC")]
     pixel_scale: Option<f64>,
+    #[command(flatten)]
+    pixels: PixelArguments,
 }
 
 impl Images {
@@ -61,6 +65,7 @@ impl Images {
             crop,
             flux_scale: self.flux_scale,
             pixel_scale: self.pixel_scale,
+            pixels: self.pixels.options(),
         })
     }
 }

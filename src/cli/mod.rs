@@ -12,6 +12,7 @@ mod infer;
 mod info;
 mod labelled;
 mod mass;
+mod pixels;
 mod selftest;
 mod simulate;
 mod techniques;

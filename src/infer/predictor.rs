@@ -44,13 +44,14 @@ impl Predictor {
     }
 
     /// Predictions for `images`, (N, height, width, channels) with the channel fastest: raw flux in the unit of the
-    /// training images, which the model stretches itself. Masked pixels are NaN, infinite, or exactly 100 as in the Lens
-    /// Finding Challenge.
+    /// training images, which the model stretches itself. Masked pixels are NaN or infinite, and for a model of the Lens
+    /// Finding Challenge also exactly 100.
     ///
     /// # Errors
     /// An array that does not hold whole images; a device that fails.
     pub fn predict(&mut self, images: &[f32]) -> Result<Vec<ImagePrediction>, Error> {
         let (shape, model) = (self.shape(), &self.model);
+        let mask_value = model.about.mask_value();
         let image: usize = shape.iter().product();
         if !images.len().is_multiple_of(image) {
             return Err(Error::ArrayLength {
@@ -64,7 +65,7 @@ impl Predictor {
             let pairs = batch.chunks_exact(image).zip(input.chunks_exact_mut(image));
             let prepared: Vec<PredictedImage> = pairs
                 .map(|(flux, input)| {
-                    let cutout = Cutout::of_image(String::new(), shape, flux);
+                    let cutout = Cutout::of_image(String::new(), shape, flux, mask_value);
                     PredictedImage::new(cutout, model, input)
                 })
                 .collect();

@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::model::{self, Model};
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::progress::{Callback, Event, Phase, chain, note, warn};
-use crate::survey::{Audit, ImageFolder, ImageFolderOptions, flags, reader};
+use crate::survey::{self, Audit, FolderError, ImageFolder, ImageFolderOptions, flags, model_bands, reader};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -129,8 +129,9 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
     if model.network.input.len() != 3 {
         return Err(Error::TakesTables { features: input.c });
     }
+    let bands = model_bands(&model.about.bands, options.bands.as_deref()).map_err(FolderError::Bands);
     let options = ImageFolderOptions {
-        bands: options.bands.clone().or_else(|| Some(model.about.bands.clone())),
+        bands: Some(bands.map_err(survey::Error::from)?),
         crop: (input.h == input.w).then_some(input.h),
         ..options.clone()
     };
@@ -145,6 +146,7 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
     if expected != found {
         return Err(Error::Size { expected, found });
     }
+    source.notes.iter().for_each(|message| note(progress, message));
     if source.catalogue.is_some() {
         note(progress, &source.dropped.to_string());
     }

@@ -4,8 +4,8 @@ use super::Error;
 use crate::nn::Network;
 use crate::posterior::calibration::Calibration;
 use crate::posterior::ood::Threshold;
-use crate::survey::Stretch;
 use crate::survey::sky::SkyRange;
+use crate::survey::{Preset, Stretch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -107,6 +107,12 @@ pub struct MemberSummary {
 }
 
 impl About {
+    /// The value of masked pixels in the survey that the model was trained on, if it has one.
+    pub fn mask_value(&self) -> Option<f64> {
+        let preset = Preset::by_name(self.preset.as_deref()?).ok()?;
+        preset.mask_value
+    }
+
     /// Every number must survive JSON, which has no NaN, and every list must fit the network.
     pub(super) fn check(&self, network: &Network) -> Result<(), Error> {
         let Target {

@@ -1,9 +1,5 @@
 //! One object's image: cropped and masked.
 
-/// The value that the Lens Finding Challenge gives to masked pixels. It means "masked" only in images stored as floats:
-/// among integer counts, 100 is an ordinary value.
-pub const MASK_VALUE: f64 = 100.0;
-
 /// One object's image, (H, W, C), and its properties.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cutout {
@@ -17,8 +13,7 @@ pub struct Cutout {
     pub channels: usize,
     /// (H, W, C): flux times the flux scale, always finite; masked pixels are 0.
     pub pixels: Vec<f32>,
-    /// (H, W, C): true for a pixel without a value: exactly [`MASK_VALUE`], NaN, infinite, BLANK, or beyond the range of
-    /// f32.
+    /// (H, W, C): true for a pixel without a value: masked by the file, NaN, infinite, BLANK, or beyond the range of f32.
     pub mask: Vec<bool>,
     /// Fraction of masked pixels.
     pub masked_fraction: f64,
@@ -41,7 +36,6 @@ pub(super) struct Plane<'a> {
     pub step: usize,
     pub width: usize,
     pub height: usize,
-    pub integer: bool,
 }
 
 impl Plane<'_> {
@@ -52,12 +46,12 @@ impl Plane<'_> {
 }
 
 impl Cutout {
-    /// An image in memory; `shape` is height, width, channels, and `image` is (H, W, C). Pixels that are not finite or
-    /// exactly [`MASK_VALUE`] are masked.
-    pub fn of_image(id: String, shape: [usize; 3], image: &[f32]) -> Self {
+    /// An image in memory; `shape` is height, width, channels, and `image` is (H, W, C). Pixels that are not finite, or
+    /// that are exactly `mask_value` if there is one, are masked.
+    pub fn of_image(id: String, shape: [usize; 3], image: &[f32], mask_value: Option<f64>) -> Self {
         let mut cutout = Cutout::blank(id, shape);
         for (at, &value) in image.iter().enumerate() {
-            cutout.mask[at] = !value.is_finite() || f64::from(value) == MASK_VALUE;
+            cutout.mask[at] = !value.is_finite() || mask_value == Some(f64::from(value));
             cutout.pixels[at] = if cutout.mask[at] { 0.0 } else { value };
         }
         cutout.finish()
@@ -91,7 +85,7 @@ impl Cutout {
             for x in 0..self.width {
                 let value = plane.values[plane.offset + plane.step * ((top + y) * plane.width + left + x)];
                 let flux = (value * flux_scale) as f32;
-                let masked = !flux.is_finite() || (value == MASK_VALUE && !plane.integer);
+                let masked = !flux.is_finite();
                 let at = (y * self.width + x) * self.channels + band;
                 self.mask[at] = masked;
                 self.pixels[at] = if masked { 0.0 } else { flux };
@@ -159,7 +153,6 @@ pub(crate) mod tests {
                 step: channels,
                 width,
                 height,
-                integer: false,
             };
             cutout.fill_band(band, &plane, 1.0);
         }
@@ -175,7 +168,6 @@ pub(crate) mod tests {
             step: 1,
             width: n,
             height: n,
-            integer: false,
         };
         cutout.fill_band(0, &plane, 1.0);
         cutout.pixels
@@ -196,7 +188,6 @@ pub(crate) mod tests {
             step: 1,
             width: 3,
             height: 2,
-            integer: false,
         };
         let covers = |shape| plane.covers(&Cutout::blank("x".into(), shape));
         assert!(covers([2, 3, 1]) && !covers([3, 3, 1]) && !covers([2, 4, 1]));
@@ -204,15 +195,23 @@ pub(crate) mod tests {
 
     #[test]
     fn pixels_without_a_value_are_masked_and_unusual_values_are_not() {
-        let values = [100.0, f64::NAN, f64::INFINITY, 1e300, 1e30, 1e-12, 100.0001, -3.0];
+        let values = [
+            f64::NEG_INFINITY,
+            f64::NAN,
+            f64::INFINITY,
+            1e300,
+            1e30,
+            1e-12,
+            100.0001,
+            -3.0,
+        ];
         let mut floats = Cutout::blank("x".into(), [1, 8, 1]);
-        let mut plane = Plane {
+        let plane = Plane {
             values: &values,
             offset: 0,
             step: 1,
             width: 8,
             height: 1,
-            integer: false,
         };
         floats.fill_band(0, &plane, 1.0);
         let floats = floats.finish();
@@ -220,12 +219,9 @@ pub(crate) mod tests {
         assert_eq!(floats.pixels, [0.0, 0.0, 0.0, 0.0, 1e30, 1e-12, 100.0001, -3.0]);
         assert_eq!(floats.masked_fraction, 0.5);
 
-        plane.integer = true;
-        let mut counts = Cutout::blank("x".into(), [1, 8, 1]);
-        counts.fill_band(0, &plane, 1e9);
-        assert!(!counts.mask[0], "100 counts are a value");
-        assert_eq!(counts.pixels[0], 1e11);
-        assert!(counts.mask[4], "1e39 is beyond f32");
+        let mut scaled = Cutout::blank("x".into(), [1, 8, 1]);
+        scaled.fill_band(0, &plane, 1e9);
+        assert!(scaled.mask[4], "1e39 is beyond f32");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can go wrong with the images and catalogues of a survey.
 
+use super::bands::BandsError;
 use super::catalogue::CatalogueError;
 use super::fits::FitsError;
 use super::folder::FolderError;
@@ -53,6 +54,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         source: FitsError,
+    },
+    /// A file whose bands cannot be found or used.
+    #[error("cannot use {}", path.display())]
+    Bands {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BandsError,
     },
     /// A `.npy` file that cannot be read.
     #[error("cannot read {}", path.display())]
@@ -133,6 +142,14 @@ impl Error {
     /// For use in `map_err`, where the FITS file `path` is read.
     pub(super) fn fits(path: &Path) -> impl FnOnce(FitsError) -> Error {
         move |source| Error::Fits {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// For use in `map_err`, where the bands of the file `path` are found or read.
+    pub(super) fn bands(path: &Path) -> impl Fn(BandsError) -> Error {
+        move |source| Error::Bands {
             path: path.into(),
             source,
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::audit::near_edge_warning;
+use super::bands::{BandsError, PixelOptions};
 use super::catalogue::Catalogue;
 use super::cutout::Cutout;
 use super::error::{Error, Result};
@@ -35,6 +36,8 @@ pub struct ImageFolderOptions {
     pub flux_scale: f64,
     /// Arcsec per pixel, in place of the value of the preset or the first header.
     pub pixel_scale: Option<f64>,
+    /// Which pixels have no value, and the unit of flux.
+    pub pixels: PixelOptions,
     /// True for training: the catalogue and the labels must be there. False: every image is an object.
     pub require_labels: bool,
 }
@@ -53,6 +56,7 @@ impl ImageFolderOptions {
             crop: None,
             flux_scale: 1.0,
             pixel_scale: None,
+            pixels: PixelOptions::default(),
             require_labels: true,
         }
     }
@@ -175,15 +179,16 @@ pub enum FolderError {
         /// The pattern.
         pattern: String,
     },
-    /// A file with another number of bands than are named.
-    #[error("{} has {found} {what}, but {} bands are named: {}", path.display(), bands.len(), bands.join(", "))]
+    /// Bands that cannot be meant.
+    #[error(transparent)]
+    Bands(BandsError),
+    /// A stack with another number of bands than are named.
+    #[error("{} has {found} channels, but {} bands are named: {}", path.display(), bands.len(), bands.join(", "))]
     BandCount {
         /// The file.
         path: PathBuf,
-        /// How many planes, images or channels it has.
+        /// How many channels it has.
         found: usize,
-        /// `planes`, `images` or `channels`.
-        what: &'static str,
         /// The bands named.
         bands: Vec<String>,
     },
@@ -210,6 +215,8 @@ pub struct ImageFolder {
     pub catalogue: Option<Catalogue>,
     /// Which rows of the catalogue are not used, and why.
     pub dropped: DropReport,
+    /// What to say of how the files are read.
+    pub notes: Vec<String>,
     /// Warnings that are known before any image is read; [`Audit`](super::Audit) collects those about the images.
     pub warnings: Vec<String>,
     images: Images,
@@ -231,9 +238,16 @@ impl ImageFolder {
             true => Selection::labelled(options, &layout)?,
             false => Selection::unlabelled(options, &layout)?,
         };
-        let FolderLayout { preset, bands, images } = layout;
+        let FolderLayout {
+            preset,
+            bands,
+            images,
+            notes,
+            warnings,
+        } = layout;
+        let challenge = preset.and_then(|preset| preset.challenge.as_ref());
         let (width, height, astrometry) = first_readable(selection.objects.iter(), |object| images.header(&object.id))?;
-        let crop = options.crop.or(preset.map(|p| p.crop));
+        let crop = options.crop.or(challenge.map(|c| c.crop));
         let ra_dec_columns = selection
             .catalogue
             .as_ref()
@@ -245,13 +259,14 @@ impl ImageFolder {
             width: crop.unwrap_or(width),
             pixel_scale: options
                 .pixel_scale
-                .or(preset.map(|p| p.pixel_scale))
+                .or(challenge.map(|c| c.pixel_scale))
                 .or(astrometry.pixel_scale),
             preset,
             label: selection.label,
             catalogue: selection.catalogue,
             dropped: selection.dropped,
-            warnings: selection.warnings,
+            notes,
+            warnings: warnings.into_iter().chain(selection.warnings).collect(),
             images,
             ra_dec_columns,
             cropped: crop.is_some(),

@@ -2,39 +2,55 @@
 
 use std::path::{Path, PathBuf};
 
+use super::bands::{BandChoice, BandReader, PixelRules};
 use super::cutout::{Cutout, Plane};
 use super::error::{Error, Result};
-use super::fits::{self, Astrometry, BandHdus, Image, ImageHdu};
+use super::fits::Astrometry;
 use super::npy::Stack;
 use super::pattern::Pattern;
 
 /// The files that hold the images.
 #[derive(Debug)]
 pub(super) enum Images {
-    /// One file per object and band.
-    PerBand { root: PathBuf, patterns: Vec<Pattern> },
+    /// One file per object and band; a pattern for each band.
+    PerBand {
+        root: PathBuf,
+        patterns: Vec<Pattern>,
+        bands: Vec<BandChoice>,
+        reader: BandReader,
+    },
     /// One file per object, with all bands in it.
     PerObject {
         root: PathBuf,
         pattern: Pattern,
-        bands: BandHdus,
+        bands: Vec<BandChoice>,
+        reader: BandReader,
     },
     /// One file for all objects.
-    Stack(Stack),
+    Stack { stack: Stack, rules: PixelRules },
 }
 
 impl Images {
     /// Width, height and position of an object's image, without reading pixels.
     pub fn header(&self, id: &str) -> Result<(usize, usize, Astrometry)> {
-        let file = match self {
-            Images::Stack(stack) => {
+        let header = match self {
+            Images::Stack { stack, .. } => {
                 let [_, height, width, _] = stack.shape;
                 return Ok((width, height, Astrometry::default()));
             }
-            Images::PerBand { root, patterns } => patterns[0].file(root, id),
-            Images::PerObject { root, pattern, .. } => pattern.file(root, id),
+            Images::PerBand {
+                root,
+                patterns,
+                bands,
+                reader,
+            } => reader.only_header(&patterns[0].file(root, id), &bands[0])?,
+            Images::PerObject {
+                root,
+                pattern,
+                bands,
+                reader,
+            } => reader.header(&pattern.file(root, id), bands)?.0,
         };
-        let header = &fits::headers(&file)?[0];
         Ok((header.width, header.height, header.astrometry))
     }
 
@@ -61,57 +77,50 @@ impl Images {
             Ok(())
         };
         match self {
-            Images::Stack(stack) => {
+            Images::Stack { stack, rules } => {
                 let [_, height, width, step] = stack.shape;
-                let values = stack.read(index)?;
+                let mut values = stack.read(index)?;
                 for offset in 0..step {
+                    rules.mask_values(&mut values[offset..], width, step, stack.integer);
                     let plane = Plane {
                         values: &values,
                         offset,
                         step,
                         width,
                         height,
-                        integer: stack.integer,
                     };
                     put(cutout, offset, &plane, &stack.path)?;
                 }
                 Ok(Astrometry::default())
             }
-            Images::PerBand { root, patterns } => {
+            Images::PerBand {
+                root,
+                patterns,
+                bands,
+                reader,
+            } => {
                 let mut astrometry = Astrometry::default();
-                for (band, pattern) in patterns.iter().enumerate() {
+                for (at, (pattern, band)) in patterns.iter().zip(bands).enumerate() {
                     let file = pattern.file(root, &cutout.id);
-                    let (header, image) = fits::read(&file, &BandHdus::First { planes: 1 })?.remove(0);
-                    put(cutout, band, &plane(&header, &image, 0), &file)?;
-                    astrometry = astrometry.or(header.astrometry);
+                    let (pixels, position) = reader.read_only(&file, band)?;
+                    put(cutout, at, &pixels.plane(), &file)?;
+                    astrometry = astrometry.or(position);
                 }
                 Ok(astrometry)
             }
-            Images::PerObject { root, pattern, bands } => {
+            Images::PerObject {
+                root,
+                pattern,
+                bands,
+                reader,
+            } => {
                 let file = pattern.file(root, &cutout.id);
-                let images = fits::read(&file, bands)?;
-                let planes = images
-                    .iter()
-                    .flat_map(|(header, image)| (0..header.planes).map(|at| plane(header, image, at)));
-                for (band, plane) in planes.enumerate() {
-                    put(cutout, band, &plane, &file)?;
+                let (found, astrometry) = reader.read(&file, bands)?;
+                for (band, pixels) in found.iter().enumerate() {
+                    put(cutout, band, &pixels.plane(), &file)?;
                 }
-                let first = Astrometry::default();
-                Ok(images
-                    .iter()
-                    .fold(first, |known, (header, _)| known.or(header.astrometry)))
+                Ok(astrometry)
             }
         }
-    }
-}
-
-fn plane<'a>(header: &ImageHdu, image: &'a Image, plane: usize) -> Plane<'a> {
-    Plane {
-        values: image.plane(plane),
-        offset: 0,
-        step: 1,
-        width: image.width,
-        height: image.height,
-        integer: header.integer,
     }
 }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `folder` | [`ImageFolder`]: a folder of images and its catalogue, opened |
 //! | `layout`, `pattern`, `images` | detects the layout of the files; reads an object's pixels |
+//! | `bands` | which pixels of a file are the bands; masks and units |
 //! | `preset` | known surveys as data |
 //! | `selection` | which rows are used, which are dropped and why; labels |
 //! | `fits`, `npy`, `catalogue` | file formats |
@@ -18,6 +19,7 @@
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |
 
 pub(crate) mod audit;
+mod bands;
 mod catalogue;
 pub(crate) mod cutout;
 mod error;
@@ -39,15 +41,26 @@ pub(crate) mod stretch;
 pub mod table;
 
 pub use audit::Audit;
+pub use bands::{BandChoice, BandsError, FluxUnit, MaskBits, PixelOptions, model_bands};
 pub use catalogue::{Catalogue, CatalogueError, Place, RowNumber};
-pub use cutout::{Cutout, MASK_VALUE};
+pub use cutout::Cutout;
 pub use error::Error;
 pub use fits::FitsError;
 pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
 pub use npy::NpyError;
-pub use preset::{PRESETS, Preset};
+pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
 pub use selection::{ColumnRole, DropReport, Object, SelectionError};
 pub use split::SplitError;
 pub use stretch::{Stretch, StretchError};
 pub use table::TableError;
+
+/// A few of these names, and how many more there are: lists in messages are never as long as a folder.
+fn few<T: AsRef<str>>(names: &[T]) -> String {
+    const FEW: usize = 6;
+    let shown: Vec<&str> = names.iter().take(FEW).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(FEW) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

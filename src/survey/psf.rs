@@ -1,7 +1,7 @@
 //! A point spread function from a FITS file.
 
 use super::error::{Error, Result};
-use super::fits::{BandHdus, read};
+use super::fits::{FitsError, FitsFile};
 use std::path::Path;
 
 /// The largest side that the convolution kernels support, pixels.
@@ -34,7 +34,11 @@ pub enum PsfError {
 /// A file that cannot be read; an image that is not square with an odd side of at most 49 pixels; values that are not
 /// finite or whose sum is not positive.
 pub fn read_psf(path: &Path) -> Result<(usize, Vec<f64>)> {
-    let (_, image) = read(path, &BandHdus::First { planes: 1 })?.remove(0);
+    let mut file = FitsFile::open(path).map_err(Error::fits(path))?;
+    if file.images.is_empty() {
+        return Err(Error::fits(path)(FitsError::NoImage));
+    }
+    let image = file.image(0).map_err(Error::fits(path))?;
     let unusable = |source| Error::Psf {
         path: path.into(),
         source,
@@ -43,11 +47,12 @@ pub fn read_psf(path: &Path) -> Result<(usize, Vec<f64>)> {
     if height != width || width % 2 == 0 || width > MAX_SIDE {
         return Err(unusable(PsfError::Shape { height, width }));
     }
-    let sum: f64 = image.values.iter().sum();
-    if !(image.values.iter().all(|v| v.is_finite()) && sum > 0.0) {
+    let values = image.plane(0);
+    let sum: f64 = values.iter().sum();
+    if !(values.iter().all(|v| v.is_finite()) && sum > 0.0) {
         return Err(unusable(PsfError::Sum { sum }));
     }
-    Ok((width, image.values.iter().map(|v| v / sum).collect()))
+    Ok((width, values.iter().map(|v| v / sum).collect()))
 }
 
 #[cfg(test)]

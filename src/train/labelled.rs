@@ -70,8 +70,15 @@ impl LabelledCutouts {
             pixel_scale: source.pixel_scale,
             preset: source.preset.map(|preset| preset.name.into()),
             label: source.label.clone().unwrap_or_else(|| "theta_e".into()),
-            definition: source.preset.map(|preset| preset.label.into()),
-            notes: vec![source.dropped.to_string()],
+            definition: source
+                .preset
+                .and_then(|preset| Some(preset.challenge.as_ref()?.label.into())),
+            notes: source
+                .notes
+                .iter()
+                .cloned()
+                .chain([source.dropped.to_string()])
+                .collect(),
             warnings,
         }
     }
@@ -100,7 +107,7 @@ impl LabelledCutouts {
                 });
             }
         }
-        let cutout = |(id, image): (&String, &[f32])| Cutout::of_image(id.clone(), data.shape, image);
+        let cutout = |(id, image): (&String, &[f32])| Cutout::of_image(id.clone(), data.shape, image, None);
         let images = data.images.chunks_exact(image.max(1));
         let cutouts: Vec<Cutout> = ids.iter().zip(images).map(cutout).collect();
         let [height, width, _] = data.shape;

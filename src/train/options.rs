@@ -3,8 +3,8 @@
 use super::error::Error;
 use crate::lens::Population;
 use crate::nn::Network;
-use crate::survey::ImageFolderOptions;
 use crate::survey::preset::Preset;
+use crate::survey::{ImageFolderOptions, PixelOptions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,6 +33,9 @@ pub struct DataOptions {
     pub flux_scale: f64,
     /// Pixel scale, arcsec per pixel; from the preset or the headers if `None`.
     pub pixel_scale: Option<f64>,
+    /// Which pixels have no value, and the unit of flux. Runs of early versions had none.
+    #[serde(default)]
+    pub pixels: PixelOptions,
 }
 
 impl DataOptions {
@@ -52,6 +55,7 @@ impl DataOptions {
             crop: self.crop,
             flux_scale: self.flux_scale,
             pixel_scale: self.pixel_scale,
+            pixels: self.pixels.clone(),
             require_labels,
         })
     }

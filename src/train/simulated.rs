@@ -19,7 +19,7 @@ use crate::nn::Network;
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::progress::Callback;
 use crate::survey::sky::SkyRange;
-use crate::survey::{Cutout, Preset, Stretch};
+use crate::survey::{Challenge, Cutout, Preset, Stretch};
 use std::collections::VecDeque;
 
 /// Epochs that train on the same lens.
@@ -158,23 +158,33 @@ fn window(
     simulate: &SimulateOptions,
     population: &Population,
 ) -> Result<(Window, Vec<String>), Error> {
-    let preset = Preset::by_name(&simulate.population).ok();
-    let bands = match (&options.data.bands, preset) {
+    let challenge = challenge(&simulate.population);
+    let bands = match (&options.data.bands, challenge) {
         (Some(bands), _) => bands.clone(),
-        (None, Some(preset)) => preset.bands.iter().map(ToString::to_string).collect(),
+        (None, Some(challenge)) => challenge.bands.iter().map(ToString::to_string).collect(),
         (None, None) => population.bands.iter().map(|b| b.name.clone()).collect(),
     };
-    let size = options.data.crop.or(preset.map(|p| p.crop)).unwrap_or(population.size);
+    let size = options
+        .data
+        .crop
+        .or(challenge.map(|c| c.crop))
+        .unwrap_or(population.size);
     if options.data.flux_scale != 1.0 {
         return Err(Error::FluxScale);
     }
     Ok((Window::new(population, size, &bands)?, bands))
 }
 
+/// The challenge that the population of this name simulates.
+fn challenge(population: &str) -> Option<&'static Challenge> {
+    let preset = Preset::by_name(population).ok()?;
+    preset.challenge.as_ref()
+}
+
 /// Arc pixels that a lens must have: as many as the population requires, and as the survey preset requires of the images
 /// that it trains on.
 fn least_arc_pixels(simulate: &SimulateOptions, population: &Population) -> u32 {
-    let of_preset = Preset::by_name(&simulate.population).map_or(0, |preset| preset.min_lensed_pixels as u32);
+    let of_preset = challenge(&simulate.population).map_or(0, |challenge| challenge.min_lensed_pixels as u32);
     population.min_arc_pixels.max(of_preset)
 }
 
@@ -186,7 +196,7 @@ fn rows_of(rows: usize, fraction: f64) -> usize {
 fn cutouts(lenses: &Lenses, shape: [usize; 3]) -> Vec<Cutout> {
     let images = lenses.images.chunks_exact(shape.iter().product());
     images
-        .map(|image| Cutout::of_image(String::new(), shape, image))
+        .map(|image| Cutout::of_image(String::new(), shape, image, None))
         .collect()
 }
 

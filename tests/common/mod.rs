@@ -159,6 +159,7 @@ pub fn data_options(dir: &Path) -> DataOptions {
         crop: None,
         flux_scale: 1.0,
         pixel_scale: None,
+        pixels: Default::default(),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::files;
 use crate::survey::{
-    CatalogueError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError, TableError,
+    BandsError, CatalogueError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError,
+    TableError,
 };
 
 /// What to do about the images or the catalogue.
@@ -13,6 +14,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Selection(error) => return selection(error),
         Error::Catalogue(error) => return catalogue(error),
         Error::Fits { source, .. } => return fits(source),
+        Error::Bands { source, .. } => return bands(source),
         Error::Npy { source, .. } => return npy(source),
         Error::Object { source, .. } => return advice(source),
         Error::TooSmall { .. } => "Give a smaller --crop when training.",
@@ -48,7 +50,26 @@ fn folder(error: &FolderError) -> Option<String> {
             "Correct the pattern given with --images."
         }
         FolderError::UnknownPreset { .. } => "Choose one of them with --preset.",
+        FolderError::Bands(error) => return bands(error),
         FolderError::Open { .. } => return None,
+    };
+    Some(advice.into())
+}
+
+fn bands(error: &BandsError) -> Option<String> {
+    let advice = match error {
+        BandsError::EmptyName { .. } => "Write for instance --bands g,r,i or --bands g=HSC-G,r=HSC-R.",
+        BandsError::TwoChannels { .. } => "Name each band once with --bands.",
+        BandsError::NotTheModels { .. } | BandsError::Missing { .. } => {
+            "Say which band of the files stands for which band of the model with --bands MODEL=FILE,..., for instance \
+             --bands g=HSC-G,r=HSC-R."
+        }
+        BandsError::NoFlux { .. } | BandsError::Ambiguous { .. } | BandsError::Count { .. } => {
+            "Choose the images that are the bands by their names with --bands, for instance --bands SCI#1."
+        }
+        BandsError::UnknownUnit { .. } => "Give --flux-unit one of them.",
+        BandsError::NoZeroPoint => "Leave out --flux-unit, and scale the fluxes with --flux-scale.",
+        BandsError::MaskSize { .. } | BandsError::AsinhScale { .. } => return None,
     };
     Some(advice.into())
 }
@@ -102,9 +123,6 @@ fn fits(error: &FitsError) -> Option<String> {
         | FitsError::CutInData { .. }
         | FitsError::Damaged(_)
         | FitsError::DamagedHeader { .. } => "Download or copy the file again.",
-        FitsError::NoExtension { .. } | FitsError::TooFewImages { .. } | FitsError::Planes { .. } => {
-            "Name the bands that the file has with --bands."
-        }
         FitsError::Io(_)
         | FitsError::Format(_)
         | FitsError::NotFits

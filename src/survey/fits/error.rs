@@ -73,30 +73,6 @@ pub enum FitsError {
     /// A file without images.
     #[error("it has no image")]
     NoImage,
-    /// A band's extension is missing.
-    #[error("it has no image extension '{name}'; it has: {}", found.join(", "))]
-    NoExtension {
-        /// The band.
-        name: String,
-        /// The file's image extensions.
-        found: Vec<String>,
-    },
-    /// A file with fewer images than bands.
-    #[error("it has {found} images; {expected} are needed")]
-    TooFewImages {
-        /// Images in the file.
-        found: usize,
-        /// Images needed.
-        expected: usize,
-    },
-    /// A cube with another number of planes than bands.
-    #[error("it has an image of {found} planes; {expected} {} needed", if *expected == 1 { "is" } else { "are" })]
-    Planes {
-        /// Planes of the image.
-        found: usize,
-        /// Planes needed.
-        expected: usize,
-    },
     /// A file without a table.
     #[error("it has no binary table")]
     NoTable,

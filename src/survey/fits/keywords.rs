@@ -27,6 +27,27 @@ impl Keywords {
         self.own_text(key).or_else(|| text(&self.primary, key))
     }
 
+    /// A number of this HDU's own header.
+    pub fn own_number(&self, key: &str) -> Option<f64> {
+        number(&self.own, key)
+    }
+
+    /// All texts with this keyword: those of the HDU's own header, or those of the primary one if it has none.
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        let all = |cards: &[Card]| {
+            let values = cards
+                .iter()
+                .filter(|c| c.keyword_str() == key)
+                .filter_map(|c| match &c.value {
+                    Some(Value::String(s)) => Some(s.trim().to_owned()),
+                    _ => None,
+                });
+            values.filter(|text| !text.is_empty()).collect::<Vec<_>>()
+        };
+        let own = all(&self.own);
+        if own.is_empty() { all(&self.primary) } else { own }
+    }
+
     /// A text of this HDU's own header.
     pub fn own_text(&self, key: &str) -> Option<String> {
         text(&self.own, key)

@@ -18,93 +18,27 @@ mod wcs;
 pub(super) use decode::Image;
 pub use error::FitsError;
 pub(super) use file::{FitsFile, ImageHdu};
+pub(super) use keywords::Keywords;
 pub(super) use wcs::Astrometry;
-
-use std::path::Path;
-
-use super::error::{Error, Result};
-
-/// Which image HDUs of a file hold the bands.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum BandHdus {
-    /// The first image, with one plane per band.
-    First { planes: usize },
-    /// The extensions with these names, in this order.
-    Named(Vec<String>),
-    /// The first images, as many as there are bands.
-    InOrder(usize),
-}
-
-/// The headers of all image HDUs of a file; no pixels are read.
-pub(super) fn headers(path: &Path) -> Result<Vec<ImageHdu>> {
-    let file = FitsFile::open(path).map_err(Error::fits(path))?;
-    match file.images.is_empty() {
-        true => Err(Error::fits(path)(FitsError::NoImage)),
-        false => Ok(file.images),
-    }
-}
-
-/// The images of a file that hold the bands, in the order of the bands.
-pub(super) fn read(path: &Path, bands: &BandHdus) -> Result<Vec<(ImageHdu, Image)>> {
-    read_bands(path, bands).map_err(Error::fits(path))
-}
-
-fn read_bands(path: &Path, bands: &BandHdus) -> Result<Vec<(ImageHdu, Image)>, FitsError> {
-    let mut file = FitsFile::open(path)?;
-    let found = file.images.len();
-    let (places, planes): (Vec<usize>, usize) = match bands {
-        BandHdus::First { planes } if found > 0 => (vec![0], *planes),
-        BandHdus::First { .. } => return Err(FitsError::NoImage),
-        BandHdus::InOrder(count) if *count <= found => ((0..*count).collect(), 1),
-        BandHdus::InOrder(expected) => {
-            return Err(FitsError::TooFewImages {
-                found,
-                expected: *expected,
-            });
-        }
-        BandHdus::Named(bands) => {
-            let names = || file.images.iter().map(|image| image.name.clone().unwrap_or_default());
-            let place = |band: &String| {
-                names()
-                    .position(|name| same_name(band, &name))
-                    .ok_or_else(|| FitsError::NoExtension {
-                        name: band.clone(),
-                        found: names().collect(),
-                    })
-            };
-            (bands.iter().map(place).collect::<Result<_, _>>()?, 1)
-        }
-    };
-    let images = places.into_iter().map(|place| {
-        let header = file.images[place].clone();
-        if header.planes != planes {
-            return Err(FitsError::Planes {
-                found: header.planes,
-                expected: planes,
-            });
-        }
-        Ok((header, file.image(place)?))
-    });
-    images.collect()
-}
-
-/// Whether an extension holds a band: the case of letters does not matter.
-pub(super) fn same_name(band: &str, extension: &str) -> bool {
-    band.eq_ignore_ascii_case(extension)
-}
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::tests::message;
     use super::*;
-    use std::path::PathBuf;
+    use crate::progress::chain;
+    use std::path::{Path, PathBuf};
 
     fn file(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/fits").join(name)
     }
 
+    fn read(path: &Path) -> Result<(ImageHdu, Image), FitsError> {
+        let mut file = FitsFile::open(path)?;
+        let image = file.image(0)?;
+        Ok((file.images.remove(0), image))
+    }
+
     fn first(name: &str) -> Image {
-        read(&file(name), &BandHdus::First { planes: 1 }).unwrap().remove(0).1
+        read(&file(name)).unwrap().1
     }
 
     /// The pixel values of band `b` (from 1) in the test files; see their README.
@@ -145,83 +79,57 @@ mod tests {
     }
 
     #[test]
-    fn extensions_come_in_the_order_of_the_bands_with_or_without_tables_between_them() {
-        let bands = BandHdus::Named(["g", "R", "i"].map(String::from).to_vec());
-        let images = read(&file("mef.fits"), &bands).unwrap();
-        for (band, (_, image)) in images.iter().enumerate() {
-            assert_eq!(image.values, expected(band + 1));
-        }
-        assert!(images[2].0.integer && !images[0].0.integer);
-        let images = read(&file("unnamed.fits"), &BandHdus::InOrder(2)).unwrap();
-        assert_eq!(images[1].1.values, expected(2));
-        let missing = BandHdus::Named(vec!["G".into(), "Y".into()]);
-        let error = message(read(&file("mef.fits"), &missing));
-        assert!(
-            error.contains("mef.fits") && error.contains("'Y'") && error.contains("R, G, I"),
-            "{error}"
-        );
-        let error = message(read(&file("unnamed.fits"), &BandHdus::InOrder(3)));
-        assert!(error.contains("2 images; 3 are needed"), "{error}");
-    }
-
-    #[test]
     fn planes_and_position_of_a_cube() {
-        let (header, cube) = read(&file("cube.fits"), &BandHdus::First { planes: 3 })
-            .unwrap()
-            .remove(0);
+        let (header, cube) = read(&file("cube.fits")).unwrap();
         assert_eq!(cube.values[..120], expected(1));
         assert_eq!(cube.plane(1)[0], 100.0);
         let (ra, dec) = header.astrometry.ra_dec.unwrap();
         assert!((ra - 150.5).abs() < 1e-9 && (dec + 2.25).abs() < 1e-9);
         assert!((header.astrometry.pixel_scale.unwrap() - 0.263).abs() < 1e-9);
-        let error = message(read(&file("cube.fits"), &BandHdus::First { planes: 1 }));
-        assert!(error.contains("cube.fits") && error.contains("3 planes"), "{error}");
     }
 
     #[test]
     fn truncated_files_are_errors_that_name_the_file_and_what_is_missing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cut.fits");
-        let error = |bytes: &[u8], bands: &BandHdus| {
+        let error = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
-            message(read(&path, bands))
+            chain(&read(&path).err().expect("an error"))
         };
-        let one = BandHdus::First { planes: 1 };
         let whole = std::fs::read(file("scaled.fits")).unwrap();
-        let cut = error(&whole[..2880 + 200], &one);
+        let cut = error(&whole[..2880 + 200]);
         assert!(
-            cut.contains("cut.fits: it is cut short: 40 bytes are missing (3080 of at least 3120"),
+            cut.contains("it is cut short: 40 bytes are missing (3080 of at least 3120"),
             "{cut}"
         );
-        assert!(error(&whole[..1000], &one).contains("end inside a header"));
-        assert!(error(b"", &one).contains("empty (0 bytes)"));
-        assert!(error(b"<html>404</html>", &one).contains("not a FITS file"));
+        assert!(error(&whole[..1000]).contains("end inside a header"));
+        assert!(error(b"").contains("empty (0 bytes)"));
+        assert!(error(b"<html>404</html>").contains("not a FITS file"));
         let damaged = String::from_utf8_lossy(&whole).replacen(
             "NAXIS   =                    2",
             "NAXIS   =                   -2",
             1,
         );
-        assert!(error(damaged.as_bytes(), &one).contains("NAXIS is -2"));
+        assert!(error(damaged.as_bytes()).contains("NAXIS is -2"));
         let gz = std::fs::read(file("whole.fits.gz")).unwrap();
-        assert!(error(&gz[..300], &one).contains("gzip stream is damaged or cut short"));
+        assert!(error(&gz[..300]).contains("gzip stream is damaged or cut short"));
         let mef = std::fs::read(file("mef.fits")).unwrap();
-        let both = BandHdus::Named(vec!["R".into(), "I".into()]);
-        assert!(error(&mef[..3 * 2880], &both).contains("'I'"), "whole HDUs missing");
-        assert!(error(&mef[..9000], &both).contains("end inside a header"));
+        assert!(error(&mef[..9000]).contains("end inside a header"));
         // Any truncation is an error or, if only padding is missing, gives the image; never a panic.
         for length in (0..whole.len()).step_by(97) {
             std::fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(read(&path, &one).is_ok(), length >= 3120, "{length}");
+            assert_eq!(read(&path).is_ok(), length >= 3120, "{length}");
         }
     }
 
     #[test]
     fn headers_are_read_without_pixels() {
-        let images = headers(&file("mef.fits")).unwrap();
+        let file_of_three = FitsFile::open(&file("mef.fits")).unwrap();
+        let images = &file_of_three.images;
         let names: Vec<_> = images.iter().filter_map(|i| i.name.as_deref()).collect();
         assert_eq!(names, ["R", "G", "I"]);
         assert_eq!((images[1].width, images[1].height, images[1].planes), (12, 10, 1));
-        let error = message(headers(Path::new("nowhere.fits")));
-        assert!(error.contains("nowhere.fits"), "{error}");
+        assert!(images[2].integer && !images[0].integer && file_of_three.has_table);
+        assert!(FitsFile::open(Path::new("nowhere.fits")).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use super::{ColumnRole, SelectionError, find_column};
 use crate::survey::catalogue::Catalogue;
 use crate::survey::folder::ImageFolderOptions;
-use crate::survey::preset::Preset;
+use crate::survey::preset::Challenge;
 
 const DEFAULT_LABEL: &str = "theta_e";
 const NOT_A_LENS: &str = "not a lens";
@@ -21,14 +21,14 @@ pub(super) struct LabelColumns {
 }
 
 impl LabelColumns {
-    /// A label named by the user is a radius; a preset's own label is computed from the area.
+    /// A label named by the user is a radius; a challenge's own label is computed from the area.
     pub fn find(
         options: &ImageFolderOptions,
-        preset: Option<&Preset>,
+        challenge: Option<&Challenge>,
         catalogue: &Catalogue,
     ) -> Result<LabelColumns, SelectionError> {
         let label = |name: &str| find_column(catalogue, name, ColumnRole::Label);
-        let Some(preset) = preset else {
+        let Some(challenge) = challenge else {
             let name = options.label.as_deref().unwrap_or(DEFAULT_LABEL);
             return Ok(LabelColumns {
                 name: name.into(),
@@ -40,7 +40,7 @@ impl LabelColumns {
         };
         let (name, column) = match &options.label {
             Some(name) => (name.clone(), label(name)?),
-            None => (preset.label.to_owned(), label("Einstein_area")?),
+            None => (challenge.label.to_owned(), label("Einstein_area")?),
         };
         // Another catalogue, with a label of its own, may lack the challenge's columns.
         let criterion = |name: &str| match &options.label {
@@ -53,7 +53,7 @@ impl LabelColumns {
             column,
             is_area: options.label.is_none(),
             is_lens: criterion("is_lens")?,
-            lensed_pixels: lensed_pixels.map(|column| (column, preset.min_lensed_pixels)),
+            lensed_pixels: lensed_pixels.map(|column| (column, challenge.min_lensed_pixels)),
         })
     }
 

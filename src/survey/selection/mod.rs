@@ -81,7 +81,7 @@ impl Selection {
         let catalogue = Catalogue::read(&path)?;
         let ids = id_column(options, &catalogue)?;
         let rows_by_id = catalogue.rows_by_id(ids)?;
-        let labels = LabelColumns::find(options, layout.preset, &catalogue)?;
+        let labels = LabelColumns::find(options, layout.challenge(), &catalogue)?;
         let present = PresentImages::find(&layout.images, catalogue.len(), &catalogue.path)?;
         let mut dropped = DropReport {
             rows: catalogue.len(),
@@ -105,7 +105,7 @@ impl Selection {
                 image: row,
             });
         }
-        if layout.preset.is_none()
+        if layout.challenge().is_none()
             && let Some(&first) = without_image.first()
         {
             let id = catalogue.text(first, ids);
@@ -139,7 +139,7 @@ impl Selection {
     /// All images. A catalogue, if the user names one, only adds its columns, but that of a stack gives the ids.
     pub fn unlabelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
         let path = match &layout.images {
-            Images::Stack(_) => find_catalogue(options)?,
+            Images::Stack { .. } => find_catalogue(options)?,
             Images::PerBand { .. } | Images::PerObject { .. } => options.catalogue.clone(),
         };
         let catalogue = path.map(|path| Catalogue::read(&path)).transpose()?;
@@ -148,7 +148,7 @@ impl Selection {
             None => HashMap::new(),
         };
         let objects = match (&layout.images, &catalogue) {
-            (Images::Stack(stack), None) => numbered(stack.shape[0]),
+            (Images::Stack { stack, .. }, None) => numbered(stack.shape[0]),
             (images, catalogue) => {
                 let rows = catalogue.as_ref().map_or(0, Catalogue::len);
                 let named_in = catalogue.as_ref().map_or(options.dir.as_path(), |c| &c.path);

@@ -22,7 +22,7 @@ impl<'a> PresentImages<'a> {
     /// Lists the files. A stack must have one image for each of the `rows` of `catalogue`.
     pub fn find(images: &'a Images, rows: usize, catalogue: &Path) -> Result<Self> {
         let (root, patterns) = match images {
-            Images::Stack(stack) if stack.shape[0] != rows => {
+            Images::Stack { stack, .. } if stack.shape[0] != rows => {
                 return Err(SelectionError::StackLength {
                     stack: stack.path.clone(),
                     images: stack.shape[0],
@@ -31,8 +31,8 @@ impl<'a> PresentImages<'a> {
                 }
                 .into());
             }
-            Images::Stack(_) => return Ok(PresentImages::Stack),
-            Images::PerBand { root, patterns } => (root, patterns.as_slice()),
+            Images::Stack { .. } => return Ok(PresentImages::Stack),
+            Images::PerBand { root, patterns, .. } => (root, patterns.as_slice()),
             Images::PerObject { root, pattern, .. } => (root, std::slice::from_ref(pattern)),
         };
         let ids = patterns.iter().map(|p| Ok((p, p.ids(root)?))).collect::<Result<_>>()?;

@@ -1,0 +1,161 @@
+//! Reads the bands of a file, masked and in one unit.
+
+use std::path::Path;
+
+use super::choice::BandChoice;
+use super::error::BandsError;
+use super::mask::{Failure, PixelOptions, PixelRules};
+use super::matching::{FluxPlane, Remark, find_bands, find_only, flux_planes};
+use super::zero_point::zero_point;
+use crate::survey::cutout::Plane;
+use crate::survey::error::{Error, Result};
+use crate::survey::fits::{Astrometry, FitsError, FitsFile, Image, ImageHdu, Keywords};
+use crate::survey::preset::Preset;
+
+/// The pixels of one band.
+pub(in crate::survey) struct BandPixels {
+    pub width: usize,
+    pub height: usize,
+    /// (height, width), NaN where there is no value.
+    pub values: Vec<f64>,
+}
+
+/// How the files of a folder are read.
+#[derive(Debug, Clone)]
+pub(in crate::survey) struct BandReader {
+    pub rules: PixelRules,
+    pub preset: Option<&'static Preset>,
+}
+
+impl BandPixels {
+    pub fn plane(&self) -> Plane<'_> {
+        Plane {
+            values: &self.values,
+            offset: 0,
+            step: 1,
+            width: self.width,
+            height: self.height,
+        }
+    }
+}
+
+impl BandReader {
+    pub fn new(options: &PixelOptions, preset: Option<&'static Preset>) -> BandReader {
+        BandReader {
+            rules: PixelRules::new(options, preset),
+            preset,
+        }
+    }
+
+    /// The header of a file's first band, and what to say of how the bands were found. No pixels are read.
+    pub fn header(&self, path: &Path, bands: &[BandChoice]) -> Result<(ImageHdu, Option<Remark>)> {
+        let file = open(path)?;
+        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let (found, remark) = find_bands(bands, &planes).map_err(Error::bands(path))?;
+        Ok((file.images[found[0].image].clone(), remark))
+    }
+
+    /// The header of the band in a file that holds only this one.
+    pub fn only_header(&self, path: &Path, band: &BandChoice) -> Result<ImageHdu> {
+        let file = open(path)?;
+        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let plane = find_only(band, &planes).map_err(Error::bands(path))?;
+        Ok(file.images[plane.image].clone())
+    }
+
+    /// The pixels of the bands, in their order, and the position.
+    pub fn read(&self, path: &Path, bands: &[BandChoice]) -> Result<(Vec<BandPixels>, Astrometry)> {
+        let mut file = open(path)?;
+        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let (found, _) = find_bands(bands, &planes).map_err(Error::bands(path))?;
+        self.read_planes(path, &mut file, &found)
+    }
+
+    /// The pixels of the band in a file that holds only this one, and the position.
+    pub fn read_only(&self, path: &Path, band: &BandChoice) -> Result<(BandPixels, Astrometry)> {
+        let mut file = open(path)?;
+        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let plane = find_only(band, &planes).map_err(Error::bands(path))?;
+        let (mut bands, astrometry) = self.read_planes(path, &mut file, &[plane])?;
+        Ok((bands.remove(0), astrometry))
+    }
+
+    fn read_planes(
+        &self,
+        path: &Path,
+        file: &mut FitsFile,
+        found: &[&FluxPlane],
+    ) -> Result<(Vec<BandPixels>, Astrometry)> {
+        let astrometry = found.iter().fold(Astrometry::default(), |known, plane| {
+            known.or(file.images[plane.image].astrometry.clone())
+        });
+        let bands = self.pixels(file, found).map_err(|failure| match failure {
+            Failure::Bands(error) => Error::bands(path)(error),
+            Failure::Fits(error) => Error::fits(path)(error),
+        })?;
+        Ok((bands, astrometry))
+    }
+
+    fn pixels(&self, file: &mut FitsFile, planes: &[&FluxPlane]) -> Result<Vec<BandPixels>, Failure> {
+        // The planes of a cube are decoded together.
+        let mut decoded: Vec<(usize, Image)> = Vec::new();
+        let mut bands = Vec::with_capacity(planes.len());
+        for plane in planes {
+            if !decoded.iter().any(|(image, _)| *image == plane.image) {
+                decoded.push((plane.image, file.image(plane.image)?));
+            }
+            let (_, image) = decoded
+                .iter()
+                .find(|(image, _)| *image == plane.image)
+                .expect("decoded above");
+            let header = file.images[plane.image].clone();
+            let (width, height) = (image.width, image.height);
+            let mut values = image.plane(plane.plane).to_vec();
+            self.rules.mask_values(&mut values, width, 1, header.integer);
+            linear_from_asinh(&mut values, &header.keywords)?;
+            self.rules.apply_planes(file, (plane.image, plane.plane), &mut values)?;
+            if let Some(unit) = self.rules.unit {
+                let from = zero_point(&header, self.preset).ok_or(BandsError::NoZeroPoint)?;
+                let factor = unit.factor(from);
+                values.iter_mut().for_each(|value| *value *= factor);
+            }
+            bands.push(BandPixels { width, height, values });
+        }
+        Ok(bands)
+    }
+}
+
+pub(super) fn open(path: &Path) -> Result<FitsFile> {
+    let file = FitsFile::open(path).map_err(Error::fits(path))?;
+    match file.images.is_empty() {
+        true => Err(Error::fits(path)(FitsError::NoImage)),
+        false => Ok(file),
+    }
+}
+
+/// Stacks of Pan-STARRS store a = 2.5 / ln(10) asinh((flux - BOFFSET) / (2 BSOFTEN)) (Waters et al. 2020, ApJS 251, 4).
+fn linear_from_asinh(values: &mut [f64], keywords: &Keywords) -> Result<(), BandsError> {
+    const OFFSET: &str = "BOFFSET";
+    const SOFTEN: &str = "BSOFTEN";
+    let (offset, soften) = match (keywords.own_number(OFFSET), keywords.own_number(SOFTEN)) {
+        (None, None) => return Ok(()),
+        (Some(offset), Some(soften)) => (offset, soften),
+        (Some(_), None) => {
+            return Err(BandsError::AsinhScale {
+                present: OFFSET,
+                missing: SOFTEN,
+            });
+        }
+        (None, Some(_)) => {
+            return Err(BandsError::AsinhScale {
+                present: SOFTEN,
+                missing: OFFSET,
+            });
+        }
+    };
+    for value in values {
+        let x = *value / 1.0857362;
+        *value = offset + soften * (x.exp() - (-x).exp());
+    }
+    Ok(())
+}

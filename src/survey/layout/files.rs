@@ -1,0 +1,156 @@
+//! Files by a name pattern: one per object with all its bands, or one per object and band.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{FolderLayout, first_readable, names};
+use crate::survey::bands::{BandChoice, BandReader, FileSummary};
+use crate::survey::error::{Error, Result};
+use crate::survey::folder::{FolderError, ImageFolderOptions};
+use crate::survey::images::Images;
+use crate::survey::pattern::Pattern;
+
+/// Endings of FITS files.
+const FITS_ENDINGS: [&str; 6] = [".fits", ".fits.fz", ".fits.gz", ".fit", ".fits.gzip", ".FITS"];
+
+/// The pattern of one file per object, with the ending that most files of the folder have.
+pub(super) fn usual_pattern(dir: &Path) -> Result<Option<String>> {
+    let mut counts = [0; FITS_ENDINGS.len()];
+    for entry in std::fs::read_dir(dir).map_err(Error::list_folder(dir))? {
+        let name = entry.map_err(Error::list_folder(dir))?.file_name();
+        let name = name.to_string_lossy();
+        if let Some(ending) = FITS_ENDINGS.iter().position(|ending| name.ends_with(ending)) {
+            counts[ending] += usize::from(!name.starts_with('.'));
+        }
+    }
+    let most = (0..counts.len()).max_by_key(|&ending| (counts[ending], counts.len() - ending));
+    let most = most.filter(|&ending| counts[ending] > 0);
+    Ok(most.map(|ending| format!("{{id}}{}", FITS_ENDINGS[ending])))
+}
+
+/// Whether files of this pattern are those of a known survey, with all bands of an object in one file.
+pub(super) fn holds_all_bands(dir: &Path, pattern: &str, bands: Option<&[BandChoice]>) -> bool {
+    let sample = || -> Result<FileSummary> {
+        let pattern = Pattern::parse(pattern, None)?.remove(0);
+        let ids = pattern.ids(dir)?;
+        first_readable(ids.iter(), |id| FileSummary::read(&pattern.file(dir, id)))
+    };
+    let one_is_needed = bands.is_some_and(|bands| bands.len() == 1);
+    sample().is_ok_and(|file| file.preset.is_some() && (file.bands > 1 || one_is_needed))
+}
+
+/// The files that a pattern names.
+pub(super) fn by_pattern(
+    options: &ImageFolderOptions,
+    text: &str,
+    bands: Option<Vec<BandChoice>>,
+) -> Result<FolderLayout> {
+    let dir = &options.dir;
+    let in_files: Option<Vec<String>> = bands
+        .as_ref()
+        .map(|all| all.iter().map(|band| band.file.clone()).collect());
+    let mut patterns = Pattern::parse(text, in_files.as_deref())?;
+    let ids: BTreeSet<String> = patterns[0].ids(dir)?.into_iter().collect();
+    if text.contains("{band}") {
+        return one_per_band(options, patterns, bands.unwrap_or_default(), &ids);
+    }
+    let pattern = patterns.remove(0);
+    match ids.is_empty() {
+        true => Err(FolderError::NoMatch {
+            path: dir.clone(),
+            pattern: pattern.to_string(),
+        }
+        .into()),
+        false => one_per_object(options, pattern, bands, &ids),
+    }
+}
+
+/// How many files are read to see whether their bands have the same names.
+const SAMPLES: usize = 3;
+
+fn one_per_object(
+    options: &ImageFolderOptions,
+    pattern: Pattern,
+    bands: Option<Vec<BandChoice>>,
+    ids: &BTreeSet<String>,
+) -> Result<FolderLayout> {
+    let dir = &options.dir;
+    let (sample, summary) = first_readable(ids.iter(), |id| {
+        let file = pattern.file(dir, id);
+        Ok((file.clone(), FileSummary::read(&file)?))
+    })?;
+    let reader = BandReader::new(&options.pixels, options.preset.or(summary.preset));
+    let bands = match bands {
+        Some(bands) => bands,
+        None => {
+            // A name that another file does not have is that of the object.
+            let others = ids
+                .iter()
+                .filter_map(|id| FileSummary::read(&pattern.file(dir, id)).ok());
+            let same = others.take(SAMPLES).all(|other| other.same_names(&summary));
+            let names = if same { summary.band_names() } else { summary.unnamed() };
+            BandChoice::all(&names).map_err(FolderError::Bands)?
+        }
+    };
+    let (_, remark) = first_readable(ids.iter(), |id| reader.header(&pattern.file(dir, id), &bands))?;
+    let mut warnings: Vec<String> = summary.left_out_warning(&sample).into_iter().collect();
+    warnings.extend(remark.map(|remark| remark.warning(&sample, &bands)));
+    Ok(FolderLayout {
+        preset: reader.preset,
+        bands: names(&bands),
+        notes: preset_note(options, &reader),
+        warnings,
+        images: Images::PerObject {
+            root: dir.clone(),
+            pattern,
+            bands,
+            reader,
+        },
+    })
+}
+
+fn one_per_band(
+    options: &ImageFolderOptions,
+    patterns: Vec<Pattern>,
+    bands: Vec<BandChoice>,
+    ids: &BTreeSet<String>,
+) -> Result<FolderLayout> {
+    let dir = &options.dir;
+    let summaries = ids.iter().find_map(|id| {
+        let files = patterns.iter().map(|pattern| pattern.file(dir, id));
+        let read = |file: std::path::PathBuf| Some((file.clone(), FileSummary::read(&file).ok()?));
+        files.map(read).collect::<Option<Vec<_>>>()
+    });
+    let summaries = summaries.unwrap_or_default();
+    let preset = options
+        .preset
+        .or(summaries.first().and_then(|(_, summary)| summary.preset));
+    let reader = BandReader::new(&options.pixels, preset);
+    let left_out = summaries
+        .iter()
+        .find_map(|(file, summary)| summary.left_out_warning(file));
+    let mut warnings: Vec<String> = left_out.into_iter().collect();
+    for ((file, summary), band) in summaries.iter().zip(&bands) {
+        warnings.extend(summary.other_band_warning(file, band, &bands));
+    }
+    Ok(FolderLayout {
+        preset,
+        bands: names(&bands),
+        notes: preset_note(options, &reader),
+        warnings,
+        images: Images::PerBand {
+            root: dir.clone(),
+            patterns,
+            bands,
+            reader,
+        },
+    })
+}
+
+/// Says which survey's conventions are followed, if the user did not name it.
+fn preset_note(options: &ImageFolderOptions, reader: &BandReader) -> Vec<String> {
+    let detected = reader.preset.filter(|_| options.preset.is_none());
+    let note =
+        |preset: &crate::survey::Preset| format!("the files are read as those of {} ({})", preset.name, preset.summary);
+    detected.map(note).into_iter().collect()
+}

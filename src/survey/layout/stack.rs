@@ -1,0 +1,38 @@
+//! All images in one file.
+
+use std::path::Path;
+
+use super::{FolderLayout, names};
+use crate::survey::bands::{BandChoice, BandReader};
+use crate::survey::error::Result;
+use crate::survey::folder::{FolderError, ImageFolderOptions};
+use crate::survey::images::Images;
+use crate::survey::npy::Stack;
+
+/// The stack, and its bands: those named, or `band1`, `band2`, ...
+pub(super) fn open(options: &ImageFolderOptions, path: &Path, bands: Option<Vec<BandChoice>>) -> Result<FolderLayout> {
+    let stack = Stack::open(path)?;
+    let found = stack.shape[3];
+    let bands = match bands {
+        Some(bands) if bands.len() != found => {
+            return Err(FolderError::BandCount {
+                path: path.into(),
+                found,
+                bands: names(&bands),
+            }
+            .into());
+        }
+        Some(bands) => names(&bands),
+        None => (1..=found).map(|i| format!("band{i}")).collect(),
+    };
+    Ok(FolderLayout {
+        preset: options.preset,
+        bands,
+        images: Images::Stack {
+            stack,
+            rules: BandReader::new(&options.pixels, options.preset).rules,
+        },
+        notes: Vec::new(),
+        warnings: Vec::new(),
+    })
+}
