@@ -60,6 +60,12 @@ pub enum Error {
     /// An image that cannot be read.
     #[error("{0}")]
     Unreadable(String),
+    /// An image without a value in any pixel.
+    #[error("object {object}: all pixels are masked")]
+    AllMasked {
+        /// Id of the object.
+        object: String,
+    },
     /// The members' predictions are not finite.
     #[error("object {object}: no prediction")]
     NoPrediction {

@@ -12,7 +12,7 @@
 //! | `cutout` | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
 //! | `psf` | a point spread function |
-//! | `audit` | warnings about the images |
+//! | `audit`, `few` | warnings about the images; lists in messages |
 //! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
 //! | `split` | training, validation, calibration and held-out rows |
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |
@@ -21,6 +21,7 @@ pub(crate) mod audit;
 mod catalogue;
 pub(crate) mod cutout;
 mod error;
+mod few;
 mod fits;
 pub mod flags;
 mod folder;
@@ -42,6 +43,7 @@ pub use audit::Audit;
 pub use catalogue::{Catalogue, CatalogueError, Place, RowNumber};
 pub use cutout::{Cutout, MASK_VALUE};
 pub use error::Error;
+pub(crate) use few::few;
 pub use fits::FitsError;
 pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
 pub use npy::NpyError;

@@ -15,6 +15,7 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::ArrayLength { .. }
         | Error::NothingReadable { .. }
         | Error::Unreadable(_)
+        | Error::AllMasked { .. }
         | Error::NoPrediction { .. }
         | Error::Row { .. } => return None,
         Error::Posterior(error) => return super::posterior::advice(error),
