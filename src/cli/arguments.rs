@@ -21,12 +21,15 @@ pub struct Images {
     /// Bands, in the order of the network's input channels
     #[arg(long, value_delimiter = ',', value_name = "BAND,...")]
     bands: Option<Vec<String>>,
-    /// Table with one row per object; if labels are needed, the default is the .csv file in DIR
+    /// Table with one row per object; if labels or a condition are needed, the default is the .csv file in DIR
     #[arg(long, value_name = "CSV")]
     catalogue: Option<PathBuf>,
     /// Catalogue column with the object ids [default: id]
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
+    /// Use only rows of the catalogue that fulfil a condition on its columns, such as 'is_lens == 1 and snr > 10'
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
     /// Multiply all fluxes by this factor, for images in a different unit
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     flux_scale: f64,
@@ -60,6 +63,7 @@ impl Images {
             crop,
             flux_scale: self.flux_scale,
             pixel_scale: self.pixel_scale,
+            condition: self.condition.clone(),
         })
     }
 }

@@ -4,7 +4,7 @@ use super::Error;
 use crate::nn::Network;
 use crate::posterior::calibration::Calibration;
 use crate::posterior::ood::Threshold;
-use crate::survey::Stretch;
+use crate::survey::{ImageSource, Stretch};
 use crate::survey::sky::SkyRange;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +20,10 @@ pub struct About {
     pub pixel_scale: Option<f64>,
     /// The survey preset that the training images were read with.
     pub preset: Option<String>,
+    /// How the training images are stored and their catalogue is read, for images that are stored alike; `None` for
+    /// simulated lenses, images in memory, and models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageSource>,
     /// From raw flux to network input.
     pub stretch: Stretch,
     /// SkyStatistics level and noise of the training images.

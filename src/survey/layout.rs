@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, Result};
 use super::fits::{self, BandHdus};
 use super::folder::{FolderError, ImageFolderOptions};
+use super::guard::guarded;
 use super::images::Images;
 use super::npy::Stack;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, is_hidden};
 use super::preset::{PRESETS, Preset};
 
 /// The files of a folder, and the bands in them.
@@ -39,7 +40,7 @@ impl FolderLayout {
         }
         let mut detected = Vec::new();
         for preset in PRESETS {
-            if has_files(dir, preset)? {
+            if has_preset_files(dir, preset)? {
                 detected.push(preset);
             }
         }
@@ -56,10 +57,8 @@ impl FolderLayout {
             return stack(&path, options.bands.as_deref());
         }
         let path = dir.clone();
-        let is_empty = std::fs::read_dir(dir)
-            .map_err(Error::list_folder(dir))?
-            .next()
-            .is_none();
+        let mut entries = std::fs::read_dir(dir).map_err(Error::list_folder(dir))?;
+        let is_empty = entries.all(|entry| entry.is_ok_and(|entry| is_hidden(&entry.file_name())));
         Err(match is_empty {
             true => FolderError::Empty { path },
             false => FolderError::NotRecognised { path },
@@ -68,11 +67,10 @@ impl FolderLayout {
     }
 }
 
-/// The first of the items that `read` can read, or the error of the very first: a few damaged files do not keep the
-/// others from being used. There must be at least one item.
+/// The first of the items that `read` can read, or the error of the very first: damaged files, however many, do not keep
+/// the others from being used. There must be at least one item. `read` should read headers only.
 pub(super) fn first_readable<I, T>(items: impl Iterator<Item = I>, read: impl FnMut(I) -> Result<T>) -> Result<T> {
-    const TRIES: usize = 10;
-    let mut results = items.take(TRIES).map(read);
+    let mut results = items.map(read);
     let first = results.next().expect("at least one item");
     first.or_else(|error| results.find_map(Result::ok).ok_or(error))
 }
@@ -81,7 +79,11 @@ pub(super) fn first_readable<I, T>(items: impl Iterator<Item = I>, read: impl Fn
 pub(super) fn one_file(dir: &Path, extension: &'static str, usual: &str) -> Result<Option<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(Error::list_folder(dir))? {
-        let path = entry.map_err(Error::list_folder(dir))?.path();
+        let entry = entry.map_err(Error::list_folder(dir))?;
+        let path = entry.path();
+        if is_hidden(&entry.file_name()) {
+            continue;
+        }
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension)) && path.is_file() {
             files.push(path);
         }
@@ -115,7 +117,7 @@ fn preset_pattern(preset: &Preset, band: &str) -> Result<Pattern> {
     Ok(Pattern::parse(preset.file(band)?, None)?.remove(0))
 }
 
-fn has_files(dir: &Path, preset: &Preset) -> Result<bool> {
+fn has_preset_files(dir: &Path, preset: &Preset) -> Result<bool> {
     let root = preset_root(dir);
     for band in preset.bands {
         if !preset_pattern(preset, band)?.ids(&root)?.is_empty() {
@@ -123,6 +125,23 @@ fn has_files(dir: &Path, preset: &Preset) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Whether the folder has a file of the preset or the pattern in the options.
+pub(super) fn has_files(options: &ImageFolderOptions) -> Result<bool> {
+    let dir = &options.dir;
+    match (&options.images, options.preset) {
+        (Some(text), _) => {
+            for pattern in Pattern::parse(text, options.bands.as_deref())? {
+                if !pattern.ids(dir)?.is_empty() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        (None, Some(preset)) => has_preset_files(dir, preset),
+        (None, None) => Ok(false),
+    }
 }
 
 fn by_preset(dir: &Path, preset: &'static Preset, bands: Option<&[String]>) -> Result<FolderLayout> {
@@ -158,7 +177,10 @@ fn by_pattern(dir: &Path, text: &str, bands: Option<&[String]>) -> Result<Folder
         let (path, pattern) = (root, pattern.to_string());
         return Err(FolderError::NoMatch { path, pattern }.into());
     }
-    let (names, bands) = first_readable(ids.iter(), |id| bands_of(&pattern.file(dir, id), bands))?;
+    let (names, bands) = first_readable(ids.iter(), |id| {
+        let file = pattern.file(dir, id);
+        guarded(|| vec![file.clone()], || bands_of(&file, bands))
+    })?;
     Ok(FolderLayout {
         preset: None,
         bands: names,

@@ -11,6 +11,7 @@
 //! | `fits`, `npy`, `catalogue` | file formats |
 //! | `cutout` | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
+//! | `guard` | panics of dependencies as errors |
 //! | `psf` | a point spread function |
 //! | `audit`, `few` | warnings about the images; lists in messages |
 //! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
@@ -25,6 +26,7 @@ mod few;
 mod fits;
 pub mod flags;
 mod folder;
+mod guard;
 mod images;
 pub(crate) mod infer_table;
 mod layout;
@@ -45,11 +47,12 @@ pub use cutout::{Cutout, MASK_VALUE};
 pub use error::Error;
 pub(crate) use few::few;
 pub use fits::FitsError;
-pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
+pub use folder::{FolderError, ImageFolder, ImageFolderOptions, ImageSource};
 pub use npy::NpyError;
 pub use preset::{PRESETS, Preset};
 pub use psf::PsfError;
-pub use selection::{ColumnRole, DropReport, Object, SelectionError};
+pub(crate) use selection::LensColumn;
+pub use selection::{ColumnRole, DropReport, FilterError, Object, SelectionError};
 pub use split::SplitError;
 pub use stretch::{Stretch, StretchError};
 pub use table::TableError;

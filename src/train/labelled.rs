@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::survey::audit::near_edge_warning;
-use crate::survey::{Audit, Cutout, ImageFolder};
+use crate::survey::{Audit, Cutout, ImageFolder, ImageSource};
 
 /// Labelled images in memory.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub struct LabelledCutouts {
     pub pixel_scale: Option<f64>,
     /// Name of the survey preset.
     pub preset: Option<String>,
+    /// How the images are stored; `None` for images in memory.
+    pub stored: Option<ImageSource>,
     /// Name of the label's column.
     pub label: String,
     /// Definition of the Einstein radius that the labels follow, if it is known.
@@ -71,7 +73,8 @@ impl LabelledCutouts {
             preset: source.preset.map(|preset| preset.name.into()),
             label: source.label.clone().unwrap_or_else(|| "theta_e".into()),
             definition: source.preset.map(|preset| preset.label.into()),
-            notes: vec![source.dropped.to_string()],
+            stored: Some(source.stored.clone()),
+            notes: source.notes.clone(),
             warnings,
         }
     }
@@ -113,6 +116,7 @@ impl LabelledCutouts {
             bands: data.bands.clone(),
             pixel_scale: data.pixel_scale,
             preset: None,
+            stored: None,
             label: "theta_e".into(),
             definition: None,
             notes: vec![],

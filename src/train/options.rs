@@ -33,9 +33,29 @@ pub struct DataOptions {
     pub flux_scale: f64,
     /// Pixel scale, arcsec per pixel; from the preset or the headers if `None`.
     pub pixel_scale: Option<f64>,
+    /// Use the rows of the catalogue that fulfil this condition, such as `snr > 10`.
+    #[serde(default, rename = "where")]
+    pub condition: Option<String>,
 }
 
 impl DataOptions {
+    /// The images and labels of a folder, everything about them detected.
+    pub fn new(dir: impl Into<PathBuf>) -> DataOptions {
+        DataOptions {
+            dir: dir.into(),
+            preset: None,
+            images: None,
+            bands: None,
+            label: None,
+            catalogue: None,
+            id_column: None,
+            crop: None,
+            flux_scale: 1.0,
+            pixel_scale: None,
+            condition: None,
+        }
+    }
+
     /// The same for [`ImageFolder::open`](crate::survey::ImageFolder::open).
     ///
     /// # Errors
@@ -53,6 +73,9 @@ impl DataOptions {
             flux_scale: self.flux_scale,
             pixel_scale: self.pixel_scale,
             require_labels,
+            condition: self.condition.clone(),
+            keep_unmatched: false,
+            like: None,
         })
     }
 }
