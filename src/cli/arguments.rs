@@ -24,12 +24,15 @@ pub struct Images {
     /// Bands, in the order of the network's input channels; g=HSC-G if the files call the band g HSC-G
     #[arg(long, value_delimiter = ',', value_name = "BAND,...")]
     bands: Option<Vec<String>>,
-    /// Table with one row per object; if labels are needed, the default is the .csv file in DIR
+    /// Table with one row per object; if labels or a condition are needed, the default is the .csv file in DIR
     #[arg(long, value_name = "CSV")]
     catalogue: Option<PathBuf>,
     /// Catalogue column with the object ids [default: id]
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
+    /// Use only rows of the catalogue that fulfil a condition on its columns, such as 'is_lens == 1 and snr > 10'
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
     /// Multiply all fluxes by this factor, for images in a different unit
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     flux_scale: f64,
@@ -66,6 +69,7 @@ impl Images {
             flux_scale: self.flux_scale,
             pixel_scale: self.pixel_scale,
             pixels: self.pixels.options(),
+            condition: self.condition.clone(),
         })
     }
 }

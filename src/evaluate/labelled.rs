@@ -2,16 +2,16 @@
 
 use super::Error;
 use crate::device::Device;
-use crate::infer::Passes;
 use crate::infer::stream::{StreamedObject, stream};
+use crate::infer::{self, Passes};
 use crate::model::Model;
 use crate::posterior;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::posterior::metrics::ScoredPrediction;
 use crate::posterior::mixture::Mixture;
-use crate::progress::Callback;
-use crate::survey::ImageFolder;
+use crate::progress::{Callback, warn};
+use crate::survey::{ImageFolder, few};
 use std::sync::Arc;
 
 /// The members' predictions for one object and its true value.
@@ -38,7 +38,8 @@ impl LabelledPrediction {
     }
 }
 
-/// The members' predictions for every labelled object of a folder.
+/// The members' predictions for every labelled object of a folder. Images that are masked throughout have none; they are
+/// left out, with a warning.
 ///
 /// # Errors
 /// An image that cannot be read, a prediction that is not finite, and a request to stop: metrics of some of the objects
@@ -50,11 +51,20 @@ pub fn predict_labelled(
     passes: Passes,
     progress: &Callback,
 ) -> Result<Vec<LabelledPrediction>, Error> {
-    let total = source.len();
+    let (total, mut done) = (source.len(), 0);
     let mut predictions = Vec::with_capacity(total);
+    let mut masked = Vec::new();
     stream(model, device, source, passes, progress, &mut |object| {
-        object.forecast(None)?;
+        done += 1;
         let flags = object.flags(model);
+        match object.forecast(None) {
+            Ok(_) => {}
+            Err(infer::Error::AllMasked { object }) => {
+                masked.push(object);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
         let StreamedObject { index, image } = object;
         let labelled = &source.objects[index];
         let truth = labelled.theta_e.ok_or_else(|| Error::Unlabelled {
@@ -69,9 +79,15 @@ pub fn predict_labelled(
         });
         Ok::<(), Error>(())
     })?;
-    let done = predictions.len();
     if done < total {
         return Err(Error::Stopped { done, total });
+    }
+    if !masked.is_empty() {
+        let message = "images are masked throughout and left out, for example";
+        warn(
+            progress,
+            &format!("{} of {total} {message} {}", masked.len(), few(&masked)),
+        );
     }
     Ok(predictions)
 }

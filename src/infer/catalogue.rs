@@ -1,7 +1,7 @@
 //! The images of a folder to a catalogue of Einstein radii.
 
 use super::details::details;
-use super::stream::{StreamedObject, open, stream};
+use super::stream::{NotPredicted, StreamedObject, open, stream};
 use super::{Error, Passes};
 use crate::device::Device;
 use crate::model::Model;
@@ -9,12 +9,12 @@ use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::PredictiveDistribution;
 use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Prediction;
-use crate::progress::{Callback, chain, warn};
+use crate::progress::{Callback, chain, note, warn};
 use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::table::provenance::Provenance;
 use crate::survey::table::sidecar::Sidecar;
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
-use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, flags};
+use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, LensColumn, few, flags};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,8 +42,12 @@ pub struct InferReport {
     pub objects: usize,
     /// Number of rows with each flag, in the order of [`flags::FLAGS`].
     pub flagged: Vec<usize>,
-    /// Why objects have no prediction, one message per object.
+    /// Why images have no prediction, one message per image.
     pub unread: Vec<String>,
+    /// Files among the images that are tables, and have no row.
+    pub tables: Vec<String>,
+    /// Rows whose true value is not used: it is not a positive number, or the object is not a lens.
+    pub without_truth: usize,
     /// Predictions and true values, if there are any.
     pub scored: Vec<ScoredPrediction>,
     /// Their scores.
@@ -62,8 +66,7 @@ impl InferReport {
     }
 }
 
-/// Unreadable objects that are named in a warning, and images that are read in advance to find out whether they have
-/// positions.
+/// Unreadable objects that are named in a warning.
 const FEW: usize = 5;
 
 /// Predicts the Einstein radius of every image in a folder, and writes a catalogue. When `progress` asks to stop, the
@@ -94,15 +97,18 @@ pub fn infer(
         objects: source.len(),
         flagged: vec![0; flags::FLAGS.len()],
         unread: Vec::new(),
+        tables: Vec::new(),
+        without_truth: 0,
         scored: Vec::new(),
         metrics: None,
     };
     stream(model, device, &source, options.passes, progress, &mut |object| {
         columns.write(&mut writer, &table, &source, model, &object, &mut report)
     })?;
-    if report.unread.len() == report.rows && report.rows > 0 {
+    let images = report.rows - report.with_flag(flags::NO_IMAGE);
+    if report.unread.len() == images && images > 0 {
         return Err(Error::NothingReadable {
-            images: report.rows,
+            images,
             first: report.unread.swap_remove(0),
         });
     }
@@ -119,6 +125,17 @@ pub fn infer(
 }
 
 fn warn_about(report: &InferReport, progress: &Callback) {
+    if !report.tables.is_empty() {
+        let message = format!("tables among the images are left out: {}", few(&report.tables));
+        note(progress, &message);
+    }
+    if report.without_truth > 0 {
+        let message = format!(
+            "{} of {} rows have no true value: it is not a positive number, or the object is not a lens",
+            report.without_truth, report.rows
+        );
+        note(progress, &message);
+    }
     report.unread.iter().take(FEW).for_each(|reason| warn(progress, reason));
     if report.unread.len() > FEW {
         let more = report.unread.len() - FEW;
@@ -142,26 +159,40 @@ struct Columns {
     members: bool,
     /// Columns of the user's catalogue that are passed through, and their places in it.
     passed: Vec<(usize, Column)>,
-    truth: Option<usize>,
+    truth: Option<Truth>,
+}
+
+/// Where the catalogue has true values.
+struct Truth {
+    column: usize,
+    is_lens: LensColumn,
+}
+
+impl Truth {
+    /// The true Einstein radius of a row, arcsec. Numbers that are not positive stand for an unknown one, and objects that
+    /// are no lenses have none.
+    fn of_row(&self, catalogue: &Catalogue, row: usize) -> Option<f64> {
+        let truth = catalogue.number(row, self.column);
+        let known = truth.is_finite() && truth > 0.0 && self.is_lens.reason(catalogue, row).is_none();
+        known.then_some(truth)
+    }
 }
 
 impl Columns {
     fn new(source: &ImageFolder, options: &InferOptions) -> Result<Columns, Error> {
-        let first = (0..source.len().min(FEW)).find_map(|i| source.read(i).ok());
-        let ra_dec = first.is_some_and(|cutout| cutout.ra.is_some());
+        let ra_dec = source.may_have_positions();
         let catalogue = source.catalogue.as_ref();
         let truth = match (&options.truth, catalogue) {
-            (Some(column), Some(catalogue)) => Some(
-                catalogue
+            (Some(column), Some(catalogue)) => Some(Truth {
+                column: catalogue
                     .column(column)
                     .map_err(|error| Error::TruthColumn(error.into()))?,
-            ),
+                is_lens: LensColumn::find(catalogue),
+            }),
             (Some(column), None) => return Err(Error::NoCatalogue { column: column.clone() }),
             (None, _) => None,
         };
-        let passed = catalogue.map_or(vec![], |c| {
-            passed_columns(c, options.images.id_column.as_deref(), ra_dec)
-        });
+        let passed = catalogue.map_or(vec![], |c| passed_columns(c, source.id_column, ra_dec));
         let ids = source.objects.iter().map(|o| o.id.as_str());
         Ok(Columns {
             id: ColumnType::of_ids(ids),
@@ -192,6 +223,12 @@ impl Columns {
         report: &mut InferReport,
     ) -> Result<(), Error> {
         let object = &source.objects[streamed.index];
+        if let Err(NotPredicted::Unreadable(_)) = streamed.image
+            && source.is_table(object)
+        {
+            report.tables.push(object.id.clone());
+            return Ok(());
+        }
         let forecast = streamed.forecast(model.about.calibration.as_ref());
         let prediction = forecast
             .as_ref()
@@ -202,7 +239,9 @@ impl Columns {
             Ok(image) => (Some(&image.cutout), &image.members),
             Err(_) => (None, &none),
         };
-        report.unread.extend(forecast.as_ref().err().map(|error| chain(error)));
+        if object.has_image() {
+            report.unread.extend(forecast.as_ref().err().map(|error| chain(error)));
+        }
         let passed: Vec<Cell> = match (&source.catalogue, object.row) {
             (Some(catalogue), Some(row)) => self.passed.iter().map(|(c, _)| catalogue.cell(row, *c)).collect(),
             _ => vec![],
@@ -225,12 +264,12 @@ impl Columns {
         for (count, flag) in report.flagged.iter_mut().zip(&flags::FLAGS) {
             *count += usize::from(flags & flag.bit != 0);
         }
-        if let (Some(column), Some(row), Ok(forecast), Some(catalogue)) =
-            (self.truth, object.row, forecast, &source.catalogue)
+        if let (Some(truth), Some(row), Ok(forecast), Some(catalogue)) =
+            (&self.truth, object.row, forecast, &source.catalogue)
         {
-            let truth = catalogue.number(row, column);
-            if truth.is_finite() {
-                report.scored.push(ScoredPrediction::new(truth, &forecast));
+            match truth.of_row(catalogue, row) {
+                Some(truth) => report.scored.push(ScoredPrediction::new(truth, &forecast)),
+                None => report.without_truth += 1,
             }
         }
         Ok(())
@@ -238,11 +277,12 @@ impl Columns {
 }
 
 /// Every column except the id, and the position if the output has its own.
-fn passed_columns(catalogue: &Catalogue, id_column: Option<&str>, ra_dec: bool) -> Vec<(usize, Column)> {
-    let mut own = vec![catalogue.find(id_column.unwrap_or("id"))];
-    if ra_dec {
-        own.extend([catalogue.find("ra"), catalogue.find("dec")]);
-    }
-    let columns = (0..catalogue.columns.len()).filter(|i| !own.contains(&Some(*i)));
+fn passed_columns(catalogue: &Catalogue, ids: Option<usize>, ra_dec: bool) -> Vec<(usize, Column)> {
+    let positions = catalogue.positions().filter(|_| ra_dec);
+    let own: Vec<usize> = ids
+        .into_iter()
+        .chain(positions.into_iter().flat_map(|(ra, dec)| [ra, dec]))
+        .collect();
+    let columns = (0..catalogue.columns.len()).filter(|i| !own.contains(i));
     columns.map(|i| (i, catalogue.described(i))).collect()
 }

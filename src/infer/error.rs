@@ -57,9 +57,18 @@ pub enum Error {
         /// Why the first one could not be read.
         first: String,
     },
+    /// A row of the catalogue without an image.
+    #[error("there is no image")]
+    NoImage,
     /// An image that cannot be read.
     #[error("{0}")]
     Unreadable(String),
+    /// An image without a value in any pixel.
+    #[error("object {object}: all pixels are masked")]
+    AllMasked {
+        /// Id of the object.
+        object: String,
+    },
     /// The members' predictions are not finite.
     #[error("object {object}: no prediction")]
     NoPrediction {

@@ -11,14 +11,14 @@ use crate::survey::{Cutout, flags};
 /// What a model says about one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImagePrediction {
-    /// The Einstein radius with its uncertainty, calibrated if the model is; NaN throughout if the members' predictions
-    /// are not finite.
+    /// The Einstein radius with its uncertainty, calibrated if the model is; NaN throughout if all pixels are
+    /// masked or the members' predictions are not finite.
     pub prediction: Prediction,
     /// Distance from the training set, about 1 in distribution; `None` if the model does not have it.
     pub ood_score: Option<f64>,
     /// Why the prediction may be wrong, a sum of the constants in [`flags`]; 0 if no problem was detected.
     pub flags: i32,
-    /// Mean and variance of each member, in arcsec and arcsec^2, not calibrated.
+    /// Mean and variance of each member, in arcsec and arcsec^2, not calibrated; empty if all pixels are masked.
     pub members: MemberPredictions,
 }
 
@@ -44,17 +44,29 @@ impl PredictedImage {
         }
     }
 
-    /// Fills in the members' predictions, in scaled labels.
+    /// Fills in the members' predictions, in scaled labels. There are none for an image without an unmasked pixel: what
+    /// the members say about an empty sky is no measurement.
     pub fn predicted(&mut self, scaled: &MemberPredictions, model: &Model) {
-        let label = &model.about.label;
-        self.members = scaled.in_units(label.scale, label.shift);
+        if !self.is_masked_throughout() {
+            let label = &model.about.label;
+            self.members = scaled.in_units(label.scale, label.shift);
+        }
+    }
+
+    fn is_masked_throughout(&self) -> bool {
+        self.cutout.masked_fraction >= 1.0
     }
 
     /// The distribution that the ensemble predicts.
     ///
     /// # Errors
-    /// Predictions that are not finite.
+    /// An image whose pixels are all masked; predictions that are not finite.
     pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<PredictiveDistribution<'a>, Error> {
+        if self.is_masked_throughout() {
+            return Err(Error::AllMasked {
+                object: self.cutout.id.clone(),
+            });
+        }
         PredictiveDistribution::new(&self.members, calibration).map_err(|source| Error::NoPrediction {
             object: self.cutout.id.clone(),
             source: source.into(),
@@ -64,18 +76,20 @@ impl PredictedImage {
     /// Why the prediction may be wrong, see [`flags`]. Calibration does not change them.
     pub fn flags(&self, model: &Model) -> i32 {
         let PredictedImage { cutout, sky, members } = self;
-        let Ok(mixture) = members.mixture() else {
-            return flags::READ_ERROR;
-        };
-        let (about, theta_e) = (&model.about, mixture.mean());
-        let scale = cutout.pixel_scale.or(about.pixel_scale);
-        let size = cutout.height.min(cutout.width);
-        flags::masked(cutout.masked_fraction)
+        let about = &model.about;
+        let of_image = flags::masked(cutout.masked_fraction)
             | cutout
                 .pixel_scale
                 .zip(about.pixel_scale)
                 .map_or(0, |(header, model)| flags::pixel_scale(header, model))
-            | flags::sky(sky, &about.sky)
+            | flags::sky(sky, &about.sky);
+        let Ok(mixture) = members.mixture() else {
+            return of_image | flags::NO_PREDICTION;
+        };
+        let theta_e = mixture.mean();
+        let scale = cutout.pixel_scale.or(about.pixel_scale);
+        let size = cutout.height.min(cutout.width);
+        of_image
             | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
             | flags::label_range(theta_e, about.label.range)
             | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma())

@@ -18,19 +18,29 @@ use std::sync::Arc;
 pub struct StreamedObject {
     /// Index in [`ImageFolder::objects`].
     pub index: usize,
-    /// Its predictions, or why its image cannot be read.
-    pub image: Result<PredictedImage, String>,
+    /// Its predictions, or why there are none.
+    pub image: Result<PredictedImage, NotPredicted>,
+}
+
+/// Why an object did not go through the network.
+#[derive(Debug)]
+pub enum NotPredicted {
+    /// It has a row in the catalogue and no image.
+    NoImage,
+    /// Its image cannot be read, because of this.
+    Unreadable(String),
 }
 
 impl StreamedObject {
     /// The distribution that the ensemble predicts.
     ///
     /// # Errors
-    /// An image that could not be read, and predictions that are not finite; each names the object.
+    /// No image, or one that could not be read; predictions that are not finite.
     pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<PredictiveDistribution<'a>, Error> {
         match &self.image {
             Ok(image) => image.forecast(calibration),
-            Err(error) => Err(Error::Unreadable(error.clone())),
+            Err(NotPredicted::NoImage) => Err(Error::NoImage),
+            Err(NotPredicted::Unreadable(error)) => Err(Error::Unreadable(error.clone())),
         }
     }
 
@@ -38,7 +48,8 @@ impl StreamedObject {
     pub fn flags(&self, model: &Model) -> i32 {
         match &self.image {
             Ok(image) => image.flags(model),
-            Err(_) => flags::READ_ERROR,
+            Err(NotPredicted::NoImage) => flags::NO_IMAGE,
+            Err(NotPredicted::Unreadable(_)) => flags::READ_ERROR,
         }
     }
 }
@@ -76,10 +87,11 @@ pub fn stream<E: From<Error>>(
                 input.resize(start + image, 0.0);
                 PredictedImage::new(cutout, model, &mut input[start..])
             });
-            objects.push(StreamedObject {
-                index,
-                image: prepared.map_err(|error| chain(&error)),
+            let image = prepared.map_err(|error| match source.objects[index].has_image() {
+                true => NotPredicted::Unreadable(chain(&error)),
+                false => NotPredicted::NoImage,
             });
+            objects.push(StreamedObject { index, image });
         }
         if objects.is_empty() {
             return Ok(None);
@@ -139,6 +151,7 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
             flux_unit: options.pixels.flux_unit.or(model.about.photometry.unit),
             ..options.pixels.clone()
         },
+        like: model.about.images.clone(),
         ..options.clone()
     };
     let source = ImageFolder::open(&options)?;
@@ -153,9 +166,6 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
         return Err(Error::Size { expected, found });
     }
     source.notes.iter().for_each(|message| note(progress, message));
-    if source.catalogue.is_some() {
-        note(progress, &source.dropped.to_string());
-    }
     source.warnings.iter().for_each(|message| warn(progress, message));
     // The user has converted the fluxes if there is a factor.
     if options.flux_scale == 1.0

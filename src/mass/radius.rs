@@ -41,11 +41,12 @@ impl Radius {
     }
 
     /// A distribution with these quantiles at [`LEVELS`], arcsec; `None` if they are not finite and increasing, or if
-    /// it does not extend above 0.
-    pub(super) fn from_quantiles(q: [f64; 5]) -> Option<Radius> {
+    /// it does not extend above 0. Quantiles of 0 stand for negative ones.
+    pub(super) fn from_quantiles(mut q: [f64; 5]) -> Option<Radius> {
         if !(q.iter().all(|q| q.is_finite()) && q.is_sorted()) {
             return None;
         }
+        below_zero(&mut q);
         let positive = standard_normal().cdf(-score_of_zero(&q));
         Radius::new(Untruncated::Quantiles(q), positive)
     }
@@ -88,6 +89,18 @@ impl Radius {
                 return theta_e;
             }
         }
+    }
+}
+
+/// Replaces quantiles that a catalogue gives as 0 because they are negative: the line through the two smallest positive
+/// ones is extended to them, which reconstructs a Gaussian exactly.
+fn below_zero(q: &mut [f64; 5]) {
+    let first = q.iter().position(|q| *q != 0.0).unwrap_or(q.len());
+    if first > 0 && q.len() - first >= 2 {
+        let slope = (q[first + 1] - q[first]) / (SCORES[first + 1] - SCORES[first]);
+        let line = |i: usize| q[first] - slope * (SCORES[first] - SCORES[i]);
+        let extended: Vec<f64> = (0..first).map(|i| line(i).min(0.0)).collect();
+        q[..first].copy_from_slice(&extended);
     }
 }
 
@@ -140,6 +153,18 @@ mod tests {
             assert_close(rebuilt.quantiles()[i], mixture.quantile(p), 1e-11);
         }
         assert!(radius.cut() < 1e-11 && rebuilt.cut() < 1e-4);
+    }
+
+    #[test]
+    fn quantiles_of_zero_stand_for_negative_ones() {
+        let quantiles = |limit: bool| SCORES.map(|z| if limit { (0.1 + 0.2 * z).max(0.0) } else { 0.1 + 0.2 * z });
+        let [limited, whole] = [true, false].map(|limit| Radius::from_quantiles(quantiles(limit)).unwrap());
+        assert_close(limited.cut(), whole.cut(), 1e-13);
+        for (found, expected) in limited.quantiles().into_iter().zip(whole.quantiles()) {
+            assert_close(found, expected, 1e-13);
+        }
+        assert!(Radius::from_quantiles([0.0; 5]).is_none());
+        assert!(Radius::from_quantiles([0.0, 0.0, 0.0, 0.0, 0.5]).is_some_and(|radius| radius.cut() > 0.8));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::nn::Network;
 use crate::posterior::calibration::Calibration;
 use crate::posterior::ood::Threshold;
 use crate::survey::sky::SkyRange;
-use crate::survey::{Photometry, Preset, Stretch};
+use crate::survey::{ImageSource, Photometry, Preset, Stretch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,6 +23,10 @@ pub struct About {
     pub photometry: Photometry,
     /// The survey preset that the training images were read with.
     pub preset: Option<String>,
+    /// How the training images are stored and their catalogue is read, for images that are stored alike; `None` for
+    /// simulated lenses, images in memory, and models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageSource>,
     /// From raw flux to network input.
     pub stretch: Stretch,
     /// SkyStatistics level and noise of the training images.

@@ -105,6 +105,7 @@ pub(crate) mod tests {
                 bands: vec!["R".into(), "I".into()],
                 pixel_scale: Some(0.2),
                 photometry: Photometry::default(),
+                images: None,
                 preset: None,
                 stretch: Stretch {
                     scale: vec![3.123456789012345e-12, 0.0],

@@ -2,6 +2,7 @@
 
 use super::bands::BandsError;
 use super::catalogue::CatalogueError;
+use super::few;
 use super::fits::FitsError;
 use super::folder::FolderError;
 use super::npy::NpyError;
@@ -111,6 +112,9 @@ pub enum Error {
         /// Width and height of the first image, pixels.
         expected: [usize; 2],
     },
+    /// A row of a catalogue without an image.
+    #[error("it has no image")]
+    NoImage,
     /// One object's images cannot be used.
     #[error("object {id}")]
     Object {
@@ -118,6 +122,14 @@ pub enum Error {
         id: String,
         /// Why not.
         source: Box<Error>,
+    },
+    /// A file with bytes that the program reading it does not expect.
+    #[error("cannot decode {}: {message}", few(&files.iter().map(|f| f.display()).collect::<Vec<_>>()))]
+    Panicked {
+        /// The file, or all files of an object with several.
+        files: Vec<PathBuf>,
+        /// Where the decoder stopped, for developers.
+        message: String,
     },
     /// A thread that read images has panicked.
     #[error("a thread that reads images has ended early")]

@@ -21,10 +21,14 @@ pub const LABEL_RANGE: i32 = 16;
 pub const EPISTEMIC: i32 = 32;
 /// See [`disagree`].
 pub const DISAGREE: i32 = 64;
-/// The image could not be read, or the prediction is not finite.
+/// The image could not be read.
 pub const READ_ERROR: i32 = 128;
 /// See [`out_of_distribution`].
 pub const OUT_OF_DISTRIBUTION: i32 = 256;
+/// A row of the catalogue has no image.
+pub const NO_IMAGE: i32 = 512;
+/// The image was read, but all its pixels are masked, or the members' predictions are not finite.
+pub const NO_PREDICTION: i32 = 1024;
 
 /// One bit of the mask.
 pub struct Flag {
@@ -37,7 +41,7 @@ pub struct Flag {
 }
 
 /// All bits, in order.
-pub const FLAGS: [Flag; 9] = [
+pub const FLAGS: [Flag; 11] = [
     Flag {
         bit: MASKED,
         name: "masked",
@@ -82,6 +86,16 @@ pub const FLAGS: [Flag; 9] = [
         bit: OUT_OF_DISTRIBUTION,
         name: "out_of_distribution",
         meaning: "the image differs from the training images: ood_score is above the model's threshold",
+    },
+    Flag {
+        bit: NO_IMAGE,
+        name: "no_image",
+        meaning: "the row of the catalogue has no image: there is no prediction",
+    },
+    Flag {
+        bit: NO_PREDICTION,
+        name: "no_prediction",
+        meaning: "the image could be read, but it is masked throughout or its prediction is not finite",
     },
 ];
 

@@ -8,10 +8,13 @@ use super::bands::{BandsError, Photometry, PixelOptions};
 use super::catalogue::Catalogue;
 use super::cutout::Cutout;
 use super::error::{Error, Result};
+use super::few;
+use super::guard::guarded;
 use super::images::Images;
-use super::layout::{FolderLayout, first_readable};
+use super::layout::{FolderLayout, first_readable, has_files};
 use super::preset::Preset;
-use super::selection::{DropReport, Object, Selection};
+use super::selection::{DropReport, Object, Pixels, Selection, is_table};
+use serde::{Deserialize, Serialize};
 
 /// The user's description of a folder. What is not given is detected.
 #[derive(Debug, Clone)]
@@ -38,8 +41,34 @@ pub struct ImageFolderOptions {
     pub pixel_scale: Option<f64>,
     /// Which pixels have no value, and the unit of flux.
     pub pixels: PixelOptions,
-    /// True for training: the catalogue and the labels must be there. False: every image is an object.
+    /// True for training: the catalogue and the labels must be there. False: every row of the catalogue or, without one,
+    /// every image is an object.
     pub require_labels: bool,
+    /// Use the rows of the catalogue that fulfil this condition on its columns, such as `snr > 10`.
+    pub condition: Option<String>,
+    /// Without labels: images without a row of the catalogue are objects as well, after those of its rows.
+    pub keep_unmatched: bool,
+    /// How other images were stored, for instance those that a model was trained on: used for what is not given above, if
+    /// the folder and the catalogue have such files and columns.
+    pub like: Option<ImageSource>,
+}
+
+/// How images were stored and their catalogue read: what a model remembers of its training images.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImageSource {
+    /// Name of the survey preset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Pattern of the file names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// The column of the ids.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_column: Option<String>,
+    /// The column of the label, arcsec, if it is not the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 impl ImageFolderOptions {
@@ -58,11 +87,45 @@ impl ImageFolderOptions {
             pixel_scale: None,
             pixels: PixelOptions::default(),
             require_labels: true,
+            condition: None,
+            keep_unmatched: false,
+            like: None,
         }
     }
 
-    pub(super) fn id_name(&self) -> &str {
-        self.id_column.as_deref().unwrap_or("id")
+    /// How other images were stored; nothing is known if the options do not say.
+    pub(super) fn remembered(&self) -> ImageSource {
+        self.like.clone().unwrap_or_default()
+    }
+
+    /// The options with the remembered preset or pattern, if neither is given and the folder has such files; and a note
+    /// if the folder has others.
+    fn with_remembered_files(&self) -> Result<(ImageFolderOptions, Option<String>)> {
+        let ImageSource { preset, pattern, .. } = self.remembered();
+        let remembered = ImageFolderOptions {
+            images: pattern,
+            // A later version may know other presets.
+            preset: preset.and_then(|name| Preset::by_name(&name).ok()),
+            ..self.clone()
+        };
+        let given = self.images.is_some() || self.preset.is_some();
+        if given || (remembered.images.is_none() && remembered.preset.is_none()) {
+            return Ok((self.clone(), None));
+        }
+        if has_files(&remembered)? {
+            return Ok((remembered, None));
+        }
+        // Where nothing is detected either, the remembered names are what is missing.
+        let Ok(found) = FolderLayout::detect(self) else {
+            return Ok((remembered, None));
+        };
+        let note = remembered.images.map(|pattern| {
+            let found = found
+                .preset
+                .map_or("a stack".into(), |p| format!("those of the preset {}", p.name));
+            format!("no file has a name like those that the model was trained on ({pattern}); the images are {found}")
+        });
+        Ok((self.clone(), note))
     }
 }
 
@@ -132,7 +195,7 @@ pub enum FolderError {
         presets: Vec<&'static str>,
     },
     /// One file is needed, and there are several.
-    #[error("{} has several .{extension} files: {}", path.display(), names.join(", "))]
+    #[error("{} has several .{extension} files: {}", path.display(), few(names))]
     SeveralFiles {
         /// The folder.
         path: PathBuf,
@@ -213,12 +276,16 @@ pub struct ImageFolder {
     pub label: Option<String>,
     /// The catalogue, if there is one.
     pub catalogue: Option<Catalogue>,
+    /// The column of the ids in the catalogue, counted from 0.
+    pub id_column: Option<usize>,
+    /// How the images are stored, to be remembered.
+    pub stored: ImageSource,
+    /// Information for the user.
+    pub notes: Vec<String>,
     /// Which rows of the catalogue are not used, and why.
     pub dropped: DropReport,
     /// The flux scale, as far as headers say.
     pub photometry: Photometry,
-    /// What to say of how the files are read.
-    pub notes: Vec<String>,
     /// Warnings that are known before any image is read; [`Audit`](super::Audit) collects those about the images.
     pub warnings: Vec<String>,
     images: Images,
@@ -234,10 +301,11 @@ impl ImageFolder {
     /// [`require_labels`](ImageFolderOptions::require_labels), rows without a usable label.
     pub fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
         check(options)?;
-        let layout = FolderLayout::detect(options)?;
+        let (options, note) = options.with_remembered_files()?;
+        let layout = FolderLayout::detect(&options)?;
         let selection = match options.require_labels {
-            true => Selection::labelled(options, &layout)?,
-            false => Selection::unlabelled(options, &layout)?,
+            true => Selection::labelled(&options, &layout)?,
+            false => Selection::unlabelled(&options, &layout)?,
         };
         let FolderLayout {
             preset,
@@ -248,9 +316,23 @@ impl ImageFolder {
             warnings,
         } = layout;
         let challenge = preset.and_then(|preset| preset.challenge.as_ref());
-        let (width, height, astrometry) = first_readable(selection.objects.iter(), |object| images.header(&object.id))?;
+        let with_image = selection.objects.iter().filter_map(image_of);
+        let (width, height, astrometry) =
+            first_readable(with_image, |(id, _)| guarded(|| images.files(id), || images.header(id)))?;
         let crop = options.crop.or(challenge.map(|c| c.crop));
+        let catalogue = selection.catalogue.as_ref();
+        let name = |column: usize| catalogue.map(|c| c.columns[column].clone());
+        let stored = ImageSource {
+            preset: preset.map(|preset| preset.name.into()),
+            pattern: options.images.clone(),
+            id_column: selection.id_column.and_then(name),
+            label: options.label.clone().or(options.remembered().label),
+        };
+        let rows = catalogue.map(|c| format!("{}: {}", c.path.display(), selection.dropped));
         let mut folder = ImageFolder {
+            notes: note.into_iter().chain(notes).chain(rows).collect(),
+            id_column: selection.id_column,
+            stored,
             objects: selection.objects,
             bands,
             height: crop.unwrap_or(height),
@@ -264,7 +346,6 @@ impl ImageFolder {
             catalogue: selection.catalogue,
             dropped: selection.dropped,
             photometry,
-            notes,
             warnings: warnings.into_iter().chain(selection.warnings).collect(),
             images,
             cropped: crop.is_some(),
@@ -291,28 +372,53 @@ impl ImageFolder {
     /// Reads all bands of the object `index` of [`objects`](Self::objects).
     ///
     /// # Errors
-    /// A file that cannot be read, or an image of the wrong size. The error names the object and the file.
+    /// An object without an image; a file that cannot be read, or an image of the wrong size. The error names the object
+    /// and the file.
     ///
     /// # Panics
     /// If `index` is not below [`len`](Self::len).
     pub fn read(&self, index: usize) -> Result<Cutout> {
         let object = &self.objects[index];
-        let mut cutout = Cutout::blank(object.id.clone(), [self.height, self.width, self.bands.len()]);
-        let astrometry = self
-            .images
-            .fill(&mut cutout, object.image, self.cropped, self.flux_scale)
-            .map_err(|source| Error::Object {
-                id: object.id.clone(),
-                source: Box::new(source),
-            })?;
+        let of_object = |source| Error::Object {
+            id: object.id.clone(),
+            source: Box::new(source),
+        };
+        let (id, place) = image_of(object).ok_or(Error::NoImage).map_err(of_object)?;
+        let mut cutout = Cutout::blank(id.to_owned(), [self.height, self.width, self.bands.len()]);
+        let fill = || self.images.fill(&mut cutout, place, self.cropped, self.flux_scale);
+        let astrometry = guarded(|| self.images.files(id), fill).map_err(of_object)?;
+        cutout.id.clone_from(&object.id);
         cutout.theta_e = object.theta_e;
         cutout.pixel_scale = astrometry.pixel_scale;
         (cutout.ra, cutout.dec) = self.catalogue_position(object).or(astrometry.ra_dec).unzip();
         Ok(cutout.finish())
     }
 
+    /// Whether the object's files are tables without an image: a catalogue among the images. Reads headers.
+    pub fn is_table(&self, object: &Object) -> bool {
+        let files = image_of(object).map_or(vec![], |(id, _)| self.images.files(id));
+        object.row.is_none() && files.iter().any(|file| is_table(file))
+    }
+
+    /// Whether objects may have positions: those of a stack or of pictures have none unless the catalogue has.
+    pub fn may_have_positions(&self) -> bool {
+        let in_headers = match self.images {
+            Images::PerBand { .. } | Images::PerObject { .. } => true,
+            Images::Pictures { .. } | Images::Stack { .. } => false,
+        };
+        in_headers || self.catalogue.as_ref().is_some_and(|c| c.positions().is_some())
+    }
+
     fn catalogue_position(&self, object: &Object) -> Option<(f64, f64)> {
         self.catalogue.as_ref()?.position(object.row?)
+    }
+}
+
+/// The id in the names of an object's files, and its place in a stack, if it has an image.
+fn image_of(object: &Object) -> Option<(&str, usize)> {
+    match object.pixels.as_ref()? {
+        Pixels::InStack(place) => Some((&object.id, *place)),
+        Pixels::InFiles(id) => Some((id, 0)),
     }
 }
 

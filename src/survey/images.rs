@@ -39,6 +39,17 @@ pub(super) enum Images {
 }
 
 impl Images {
+    /// All files of an object.
+    pub fn files(&self, id: &str) -> Vec<PathBuf> {
+        match self {
+            Images::Stack { stack, .. } => vec![stack.path.clone()],
+            Images::PerBand { root, patterns, .. } => patterns.iter().map(|pattern| pattern.file(root, id)).collect(),
+            Images::PerObject { root, pattern, .. } | Images::Pictures { root, pattern, .. } => {
+                vec![pattern.file(root, id)]
+            }
+        }
+    }
+
     /// Width, height and position of an object's image, without reading pixels.
     pub fn header(&self, id: &str) -> Result<(usize, usize, Astrometry)> {
         let header = match self {

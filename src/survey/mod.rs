@@ -13,8 +13,9 @@
 //! | `cutout` | one object's pixels: crop, mask |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
 //! | `picture` | colour pictures: PNG, JPEG, TIFF |
+//! | `guard` | panics of dependencies as errors |
 //! | `psf` | a point spread function |
-//! | `audit` | warnings about the images |
+//! | `audit`, `few` | warnings about the images; lists in messages |
 //! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
 //! | `split` | training, validation, calibration and held-out rows |
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |
@@ -25,9 +26,11 @@ mod bands;
 mod catalogue;
 pub(crate) mod cutout;
 mod error;
+mod few;
 mod fits;
 pub mod flags;
 mod folder;
+mod guard;
 mod images;
 pub(crate) mod infer_table;
 mod layout;
@@ -50,23 +53,15 @@ pub use bands::{BandChoice, BandsError, FluxUnit, MaskBits, Photometry, PixelOpt
 pub use catalogue::{Catalogue, CatalogueError, FitsTableError, Place, RowNumber, VoTableError};
 pub use cutout::Cutout;
 pub use error::Error;
+pub(crate) use few::few;
 pub use fits::FitsError;
-pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
+pub use folder::{FolderError, ImageFolder, ImageFolderOptions, ImageSource};
 pub use npy::NpyError;
 pub use picture::PictureError;
 pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
-pub use selection::{ColumnRole, DropReport, Object, SelectionError};
+pub(crate) use selection::LensColumn;
+pub use selection::{ColumnRole, DropReport, FilterError, Object, SelectionError};
 pub use split::SplitError;
 pub use stretch::{Stretch, StretchError};
 pub use table::TableError;
-
-/// A few of these names, and how many more there are: lists in messages are never as long as a folder.
-fn few<T: AsRef<str>>(names: &[T]) -> String {
-    const FEW: usize = 6;
-    let shown: Vec<&str> = names.iter().take(FEW).map(AsRef::as_ref).collect();
-    match names.len().saturating_sub(FEW) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}

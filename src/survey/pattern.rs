@@ -1,6 +1,7 @@
 //! File-name patterns: `{id}_{band}.fits`, `{band}/{id}.fits`, `{id}/{band}.fits`, `{id}.fits`.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,11 @@ use super::folder::FolderError;
 
 const ID: &str = "{id}";
 const BAND: &str = "{band}";
+
+/// Whether a file is hidden: macOS writes `._NAME` beside NAME on disks of other systems, and `.DS_Store`.
+pub(super) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
 
 /// The path of a file relative to a folder, with `{id}` in place of the object's id.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +45,7 @@ impl Pattern {
         root.join(self.0.replace(ID, id))
     }
 
-    /// The ids of all existing files; none if the folder is missing.
+    /// The ids of all existing files that are not hidden; none if the folder is missing.
     pub fn ids(&self, root: &Path) -> Result<HashSet<String>> {
         let (folder, name) = self.split();
         let folder = root.join(folder);
@@ -53,6 +59,9 @@ impl Pattern {
         let mut ids = HashSet::new();
         for entry in entries {
             let name = entry.map_err(Error::list_folder(&folder))?.file_name();
+            if is_hidden(&name) {
+                continue;
+            }
             let id = name
                 .to_str()
                 .and_then(|n| n.strip_prefix(prefix))
@@ -111,6 +120,8 @@ mod tests {
             "9/g.txt",
             "8/r.fits",
             "_g.fits",
+            "._a_g.fits",
+            ".9/g.fits",
         ] {
             touch(dir.path(), name);
         }

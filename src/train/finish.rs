@@ -54,6 +54,7 @@ pub fn finish(
             bands: prepared.bands.clone(),
             pixel_scale: prepared.pixel_scale,
             photometry: prepared.photometry.clone(),
+            images: prepared.stored.clone(),
             preset: prepared.preset.clone(),
             stretch: prepared.stretch.clone(),
             sky: prepared.sky.clone(),

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::survey::audit::near_edge_warning;
-use crate::survey::{Audit, Cutout, ImageFolder, Photometry};
+use crate::survey::{Audit, Cutout, ImageFolder, ImageSource, Photometry};
 
 /// Labelled images in memory.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct LabelledCutouts {
     pub photometry: Photometry,
     /// Name of the survey preset.
     pub preset: Option<String>,
+    /// How the images are stored; `None` for images in memory.
+    pub stored: Option<ImageSource>,
     /// Name of the label's column.
     pub label: String,
     /// Definition of the Einstein radius that the labels follow, if it is known.
@@ -76,12 +78,8 @@ impl LabelledCutouts {
             definition: source
                 .preset
                 .and_then(|preset| Some(preset.challenge.as_ref()?.label.into())),
-            notes: source
-                .notes
-                .iter()
-                .cloned()
-                .chain([source.dropped.to_string()])
-                .collect(),
+            stored: Some(source.stored.clone()),
+            notes: source.notes.clone(),
             warnings,
         }
     }
@@ -124,6 +122,7 @@ impl LabelledCutouts {
             pixel_scale: data.pixel_scale,
             photometry: Photometry::default(),
             preset: None,
+            stored: None,
             label: "theta_e".into(),
             definition: None,
             notes: vec![],

@@ -36,9 +36,30 @@ pub struct DataOptions {
     /// Which pixels have no value, and the unit of flux. Runs of early versions had none.
     #[serde(default)]
     pub pixels: PixelOptions,
+    /// Use the rows of the catalogue that fulfil this condition, such as `snr > 10`.
+    #[serde(default, rename = "where")]
+    pub condition: Option<String>,
 }
 
 impl DataOptions {
+    /// The images and labels of a folder, everything about them detected.
+    pub fn new(dir: impl Into<PathBuf>) -> DataOptions {
+        DataOptions {
+            dir: dir.into(),
+            preset: None,
+            images: None,
+            bands: None,
+            label: None,
+            catalogue: None,
+            id_column: None,
+            crop: None,
+            flux_scale: 1.0,
+            pixel_scale: None,
+            pixels: PixelOptions::default(),
+            condition: None,
+        }
+    }
+
     /// The same for [`ImageFolder::open`](crate::survey::ImageFolder::open).
     ///
     /// # Errors
@@ -57,6 +78,9 @@ impl DataOptions {
             pixel_scale: self.pixel_scale,
             pixels: self.pixels.clone(),
             require_labels,
+            condition: self.condition.clone(),
+            keep_unmatched: false,
+            like: None,
         })
     }
 }

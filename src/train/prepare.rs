@@ -14,7 +14,7 @@ use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{Cutout, ImageFolder, Photometry, Stretch};
+use crate::survey::{Cutout, ImageFolder, ImageFolderOptions, ImageSource, Photometry, Stretch};
 
 /// Fewer training rows than this cause a warning.
 const FEW: usize = 100;
@@ -30,6 +30,8 @@ pub struct Prepared {
     pub photometry: Photometry,
     /// Name of the survey preset.
     pub preset: Option<String>,
+    /// How the images are stored; `None` if they are not in files.
+    pub stored: Option<ImageSource>,
     /// Rows of each split.
     pub counts: Counts,
     /// Ids of the validation rows.
@@ -81,7 +83,10 @@ pub fn prepare_folder(
     from: Option<&Model>,
     progress: &Callback,
 ) -> Result<(Prepared, Dataset, Network), Error> {
-    let source = ImageFolder::open(&data.image_folder(true)?)?;
+    let source = ImageFolder::open(&ImageFolderOptions {
+        like: from.and_then(|model| model.about.images.clone()),
+        ..data.image_folder(true)?
+    })?;
     let network = network(&[source.height, source.width, source.bands.len()])?;
     let split = split_rows(source.len(), training)?;
     let all: Vec<usize> = (0..source.len()).collect();
@@ -197,6 +202,7 @@ pub fn prepare(
         pixel_scale: labelled.pixel_scale,
         photometry: labelled.photometry,
         preset: labelled.preset,
+        stored: labelled.stored,
         held_out,
         calibration,
         stretch,

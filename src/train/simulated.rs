@@ -110,6 +110,7 @@ pub fn prepare(
         pixel_scale: Some(population.pixel_scale),
         photometry: Photometry::default(),
         preset: Preset::by_name(&simulate.population).ok().map(|p| p.name.into()),
+        stored: None,
         counts,
         validation_ids: ids("validation", counts.validation),
         held_out_ids: ids("held_out", counts.held_out),

@@ -148,19 +148,7 @@ pub fn options(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOp
 
 /// The images and labels of a folder, everything about them detected.
 pub fn data_options(dir: &Path) -> DataOptions {
-    DataOptions {
-        dir: dir.into(),
-        preset: None,
-        images: None,
-        bands: None,
-        label: None,
-        catalogue: None,
-        id_column: None,
-        crop: None,
-        flux_scale: 1.0,
-        pixel_scale: None,
-        pixels: Default::default(),
-    }
+    DataOptions::new(dir)
 }
 
 /// Trains to the end.

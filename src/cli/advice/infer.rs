@@ -14,7 +14,9 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::Size { .. }
         | Error::ArrayLength { .. }
         | Error::NothingReadable { .. }
+        | Error::NoImage
         | Error::Unreadable(_)
+        | Error::AllMasked { .. }
         | Error::NoPrediction { .. }
         | Error::Row { .. } => return None,
         Error::Posterior(error) => return super::posterior::advice(error),

@@ -19,12 +19,14 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::TooSmall { .. } => "Give a smaller --crop when training.",
         Error::SizeDiffers { .. } => "Use the central N x N pixels of each image with --crop N.",
         Error::Split(SplitError::TooFewRows { hold_out: 1.., .. }) => "Lower --hold-out.",
+        Error::Panicked { .. } => "Download or copy the file again; other programs may be able to read it.",
         Error::Table(error) => return table(error),
         Error::Picture { .. }
         | Error::Split(_)
         | Error::Stretch(_)
         | Error::ListFolder { .. }
         | Error::Psf { .. }
+        | Error::NoImage
         | Error::ReaderThread => return None,
     };
     Some(advice.into())
@@ -85,9 +87,21 @@ fn selection(error: &SelectionError) -> Option<String> {
             ColumnRole::Criterion => "Name a catalogue that has this column with --catalogue.",
         },
         SelectionError::NoImages { .. } => "Correct the pattern given with --images.",
+        SelectionError::Ids(error) => return catalogue::advice(error).map(str::to_string),
+        SelectionError::Filter(_) | SelectionError::NothingSelected { .. } => {
+            "Correct the condition given with --where, for instance --where 'is_lens == 1 and snr > 10'."
+        }
+        SelectionError::NothingMatches { .. } => {
+            "Name the column that has the ids of the file names with --id-column, or correct the pattern of the file \
+             names given with --images."
+        }
+        SelectionError::BadLabel { column, .. } => {
+            return Some(format!(
+                "To leave out rows without a label, give --where '{column} > 0'."
+            ));
+        }
         SelectionError::NoImage { .. }
         | SelectionError::MissingBand { .. }
-        | SelectionError::BadLabel { .. }
         | SelectionError::NothingUsable { .. }
         | SelectionError::StackLength { .. } => return None,
     };

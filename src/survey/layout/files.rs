@@ -8,8 +8,20 @@ use crate::survey::bands::{BandChoice, BandReader, FileSummary};
 use crate::survey::error::{Error, Result};
 use crate::survey::folder::{FolderError, ImageFolderOptions};
 use crate::survey::images::Images;
-use crate::survey::pattern::Pattern;
+use crate::survey::pattern::{Pattern, is_hidden};
 use crate::survey::picture;
+
+/// Whether a file has a name like this pattern, in any of the bands.
+pub(super) fn has_any(dir: &Path, text: &str, bands: Option<&[String]>) -> Result<bool> {
+    let bands = bands.map(BandChoice::all).transpose().map_err(FolderError::Bands)?;
+    let in_files: Option<Vec<String>> = bands.map(|all| all.into_iter().map(|band| band.file).collect());
+    for pattern in Pattern::parse(text, in_files.as_deref())? {
+        if !pattern.ids(dir)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
 
 /// Endings of FITS files.
 const FITS_ENDINGS: [&str; 6] = [".fits", ".fits.fz", ".fits.gz", ".fit", ".fits.gzip", ".FITS"];
@@ -19,9 +31,12 @@ pub(super) fn usual_pattern(dir: &Path) -> Result<Option<String>> {
     let mut counts = [0; FITS_ENDINGS.len()];
     for entry in std::fs::read_dir(dir).map_err(Error::list_folder(dir))? {
         let name = entry.map_err(Error::list_folder(dir))?.file_name();
+        if is_hidden(&name) {
+            continue;
+        }
         let name = name.to_string_lossy();
         if let Some(ending) = FITS_ENDINGS.iter().position(|ending| name.ends_with(ending)) {
-            counts[ending] += usize::from(!name.starts_with('.'));
+            counts[ending] += 1;
         }
     }
     let most = (0..counts.len()).max_by_key(|&ending| (counts[ending], counts.len() - ending));

@@ -20,6 +20,7 @@ use super::bands::{BandChoice, Photometry};
 use super::error::{Error, Result};
 use super::folder::{FolderError, ImageFolderOptions};
 use super::images::Images;
+use super::pattern::is_hidden;
 use super::preset::{Challenge, PRESETS, Preset};
 
 /// The files of a folder, and the bands in them.
@@ -103,10 +104,8 @@ impl FolderLayout {
             return files::by_pattern(options, &pattern, bands);
         }
         let path = dir.clone();
-        let is_empty = std::fs::read_dir(dir)
-            .map_err(Error::list_folder(dir))?
-            .next()
-            .is_none();
+        let mut entries = std::fs::read_dir(dir).map_err(Error::list_folder(dir))?;
+        let is_empty = entries.all(|entry| entry.is_ok_and(|entry| is_hidden(&entry.file_name())));
         Err(match is_empty {
             true => FolderError::Empty { path },
             false => FolderError::NotRecognised { path },
@@ -115,8 +114,8 @@ impl FolderLayout {
     }
 }
 
-/// The first of the items that `read` can read, or the error of the very first: damaged files do not keep the others from
-/// being used. There must be at least one item.
+/// The first of the items that `read` can read, or the error of the very first: damaged files, however many, do not keep
+/// the others from being used. There must be at least one item. `read` should read headers only.
 pub(super) fn first_readable<I, T>(items: impl Iterator<Item = I>, read: impl FnMut(I) -> Result<T>) -> Result<T> {
     let mut results = items.map(read);
     let first = results.next().expect("at least one item");
@@ -127,7 +126,11 @@ pub(super) fn first_readable<I, T>(items: impl Iterator<Item = I>, read: impl Fn
 pub(super) fn one_file(dir: &Path, extension: &'static str, usual: &str) -> Result<Option<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(Error::list_folder(dir))? {
-        let path = entry.map_err(Error::list_folder(dir))?.path();
+        let entry = entry.map_err(Error::list_folder(dir))?;
+        let path = entry.path();
+        if is_hidden(&entry.file_name()) {
+            continue;
+        }
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension)) && path.is_file() {
             files.push(path);
         }
@@ -149,6 +152,19 @@ pub(super) fn one_file(dir: &Path, extension: &'static str, usual: &str) -> Resu
         .into());
     }
     Ok(files.pop())
+}
+
+/// Whether the folder has a file of the preset or the pattern in the options.
+pub(super) fn has_files(options: &ImageFolderOptions) -> Result<bool> {
+    let dir = &options.dir;
+    match (&options.images, options.preset) {
+        (Some(pattern), _) => files::has_any(dir, pattern, options.bands.as_deref()),
+        (None, Some(preset)) => match &preset.challenge {
+            Some(challenge) => challenge::has_files(dir, preset, challenge),
+            None => Ok(files::usual_pattern(dir)?.is_some()),
+        },
+        (None, None) => Ok(false),
+    }
 }
 
 fn names(bands: &[BandChoice]) -> Vec<String> {

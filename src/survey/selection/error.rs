@@ -1,7 +1,8 @@
 //! Why objects of a folder cannot be used.
 
-use super::DropReport;
+use super::{DropReport, FilterError};
 use crate::survey::catalogue::{CatalogueError, Place};
+use crate::survey::few;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -30,8 +31,8 @@ impl fmt::Display for ColumnRole {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectionError {
-    /// Labels are needed, and there is no catalogue.
-    #[error("{} has no .csv with the labels", folder.display())]
+    /// Labels or a condition on rows are given, and there is no catalogue.
+    #[error("{} has no .csv catalogue", folder.display())]
     NoCatalogue {
         /// The folder of images.
         folder: PathBuf,
@@ -43,6 +44,37 @@ pub enum SelectionError {
         role: ColumnRole,
         /// Which columns there are.
         source: CatalogueError,
+    },
+    /// An id that is empty or repeated.
+    #[error(transparent)]
+    Ids(CatalogueError),
+    /// The condition on rows cannot be read.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// No row fulfils the condition.
+    #[error("none of the {rows} rows of {} fulfils the condition \"{condition}\"", catalogue.display())]
+    NothingSelected {
+        /// The catalogue.
+        catalogue: PathBuf,
+        /// Rows in it.
+        rows: usize,
+        /// The condition.
+        condition: String,
+    },
+    /// There are rows and images, but their ids have nothing in common.
+    #[error(
+        "no row of {} has an image: its ids (column '{column}') are {}; those of the file names are {}",
+        catalogue.display(), few(rows), few(images)
+    )]
+    NothingMatches {
+        /// The catalogue.
+        catalogue: PathBuf,
+        /// The column of the ids.
+        column: String,
+        /// The ids of the rows.
+        rows: Vec<String>,
+        /// The ids in the file names.
+        images: Vec<String>,
     },
     /// An object of the catalogue has no image.
     #[error(

@@ -1,12 +1,35 @@
 //! Labels of a catalogue, and the rows that have none.
 
-use super::{ColumnRole, SelectionError, find_column};
+use super::columns::find_column;
+use super::filter::truth;
+use super::{ColumnRole, SelectionError};
 use crate::survey::catalogue::Catalogue;
 use crate::survey::folder::ImageFolderOptions;
 use crate::survey::preset::Challenge;
 
 const DEFAULT_LABEL: &str = "theta_e";
-const NOT_A_LENS: &str = "not a lens";
+const IS_LENS: &str = "is_lens";
+
+/// The column that tells lenses from other objects, if the catalogue has it. Non-lenses may have a number in the column
+/// of the label, which is no Einstein radius.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LensColumn(Option<usize>);
+
+impl LensColumn {
+    /// The column `is_lens`, in any case.
+    pub fn find(catalogue: &Catalogue) -> LensColumn {
+        LensColumn(catalogue.find(IS_LENS))
+    }
+
+    /// Why a row has no Einstein radius, if it has none.
+    pub fn reason(self, catalogue: &Catalogue, row: usize) -> Option<&'static str> {
+        match truth(catalogue.text(row, self.0?)) {
+            Some(true) => None,
+            Some(false) => Some("not a lens"),
+            None => Some("whose is_lens is neither 0 nor 1"),
+        }
+    }
+}
 
 /// The columns that hold the label, and those that tell which rows have one.
 pub(super) struct LabelColumns {
@@ -15,7 +38,7 @@ pub(super) struct LabelColumns {
     column: usize,
     /// Whether the column is the area inside the critical curve, steradians, instead of a radius in arcsec.
     is_area: bool,
-    is_lens: Option<usize>,
+    is_lens: LensColumn,
     /// The column, and the smallest number of pixels.
     lensed_pixels: Option<(usize, f64)>,
 }
@@ -28,39 +51,45 @@ impl LabelColumns {
         catalogue: &Catalogue,
     ) -> Result<LabelColumns, SelectionError> {
         let label = |name: &str| find_column(catalogue, name, ColumnRole::Label);
+        let remembered = options.remembered().label;
+        let remembered = remembered.filter(|name| catalogue.find(name).is_some());
+        let named = options.label.clone().or(remembered);
+        let is_lens = LensColumn::find(catalogue);
         let Some(challenge) = challenge else {
-            let name = options.label.as_deref().unwrap_or(DEFAULT_LABEL);
+            let name = named.unwrap_or_else(|| DEFAULT_LABEL.into());
             return Ok(LabelColumns {
-                name: name.into(),
-                column: label(name)?,
+                column: label(&name)?,
+                name,
                 is_area: false,
-                is_lens: None,
+                is_lens,
                 lensed_pixels: None,
             });
         };
-        let (name, column) = match &options.label {
-            Some(name) => (name.clone(), label(name)?),
+        let is_area = named.is_none();
+        let (name, column) = match named {
+            Some(name) => (name.clone(), label(&name)?),
             None => (challenge.label.to_owned(), label("Einstein_area")?),
         };
         // Another catalogue, with a label of its own, may lack the challenge's columns.
-        let criterion = |name: &str| match &options.label {
-            Some(_) => Ok(catalogue.find(name)),
-            None => find_column(catalogue, name, ColumnRole::Criterion).map(Some),
+        let criterion = |name: &str| match is_area {
+            false => Ok(catalogue.find(name)),
+            true => find_column(catalogue, name, ColumnRole::Criterion).map(Some),
         };
+        criterion(IS_LENS)?;
         let lensed_pixels = criterion("numb_pix_lensed_image")?;
         Ok(LabelColumns {
             name,
             column,
-            is_area: options.label.is_none(),
-            is_lens: criterion("is_lens")?,
+            is_area,
+            is_lens,
             lensed_pixels: lensed_pixels.map(|column| (column, challenge.min_lensed_pixels)),
         })
     }
 
     /// Why a row is not used for training, if it is not.
     pub fn reason_to_drop(&self, catalogue: &Catalogue, row: usize) -> Option<String> {
-        if self.is_lens.is_some_and(|column| catalogue.number(row, column) != 1.0) {
-            return Some(NOT_A_LENS.to_owned());
+        if let Some(reason) = self.is_lens.reason(catalogue, row) {
+            return Some(reason.to_owned());
         }
         let (column, least) = self.lensed_pixels?;
         // A missing number (NaN) counts as too few.

@@ -1,34 +1,66 @@
 //! Which objects are used: rows of the catalogue that have images and, for training, a label.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | this one | the objects |
+//! | `columns` | finds the catalogue, and its columns by their roles |
+//! | `filter` | the user's condition on rows |
+//! | `rows`, `ids`, `present` | which rows are selected, which images there are, and which belongs to which |
+//! | `labels` | labels, and rows that have none |
 
+mod columns;
 mod error;
+mod filter;
+mod ids;
 mod labels;
 mod present;
+mod rows;
 
 pub use error::{ColumnRole, SelectionError};
+pub use filter::FilterError;
+pub(crate) use labels::LensColumn;
+pub(super) use present::is_table;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
-use super::catalogue::{Catalogue, CatalogueError};
+use super::catalogue::Catalogue;
 use super::error::Result;
 use super::folder::ImageFolderOptions;
 use super::images::Images;
-use super::layout::{FolderLayout, one_file};
+use super::layout::FolderLayout;
+use columns::find_catalogue;
 use labels::LabelColumns;
 use present::PresentImages;
+use rows::SelectedRows;
 
-/// An object that has all its images.
+/// An object: an image, a row of the catalogue, or both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
-    /// Its id in the catalogue or the file names.
+    /// Its id in the catalogue or, without a row, in the file names.
     pub id: String,
     /// The label, arcsec.
     pub theta_e: Option<f64>,
     /// Its row in the catalogue, counted from 0, if it has one.
     pub row: Option<usize>,
-    /// Its place in a stack; 0 for separate files.
-    pub(super) image: usize,
+    /// `None` for a row without an image.
+    pub(super) pixels: Option<Pixels>,
+}
+
+/// Where an object's image is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Pixels {
+    /// In a stack, at this place.
+    InStack(usize),
+    /// In the files whose names have this id. The catalogue may write it in another way: `7` for `007`.
+    InFiles(String),
+}
+
+impl Object {
+    /// Whether it has an image, which may be unreadable.
+    pub fn has_image(&self) -> bool {
+        self.pixels.is_some()
+    }
 }
 
 /// How many rows of a catalogue are used, and why others are not. Displayed as one line.
@@ -43,6 +75,17 @@ pub struct DropReport {
 }
 
 impl DropReport {
+    /// Of a catalogue, of whose rows some are selected.
+    fn new(catalogue: &Catalogue, selected: usize) -> DropReport {
+        let mut report = DropReport {
+            rows: catalogue.len(),
+            kept: selected,
+            reasons: BTreeMap::new(),
+        };
+        report.add(NOT_SELECTED, catalogue.len() - selected);
+        report
+    }
+
     fn add(&mut self, reason: &str, count: usize) {
         if count > 0 {
             *self.reasons.entry(reason.to_owned()).or_default() += count;
@@ -60,55 +103,54 @@ impl fmt::Display for DropReport {
     }
 }
 
-/// The objects to use, in the order of the catalogue, or of their ids if there is none.
+/// The objects to use, in the order of the catalogue, or in natural order of their ids if there is none.
 pub(super) struct Selection {
     pub objects: Vec<Object>,
     pub catalogue: Option<Catalogue>,
+    /// The column of the ids in the catalogue.
+    pub id_column: Option<usize>,
     pub label: Option<String>,
     pub dropped: DropReport,
     pub warnings: Vec<String>,
 }
 
 const NO_IMAGE: &str = "without an image";
+const NOT_SELECTED: &str = "not selected";
 
 impl Selection {
     /// Rows of the catalogue with a label. With a survey's preset, an object without an image is dropped, because a
     /// download may be in progress; otherwise it is an error, because the name pattern is probably wrong.
     pub fn labelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
-        let path = find_catalogue(options)?.ok_or_else(|| SelectionError::NoCatalogue {
-            folder: options.dir.clone(),
-        })?;
+        let path = required_catalogue(options)?;
         let catalogue = Catalogue::read(&path)?;
-        let ids = id_column(options, &catalogue)?;
-        let rows_by_id = catalogue.rows_by_id(ids)?;
+        let rows = SelectedRows::new(options, &catalogue)?;
         let labels = LabelColumns::find(options, layout.challenge(), &catalogue)?;
         let present = PresentImages::find(&layout.images, catalogue.len(), &catalogue.path)?;
-        let mut dropped = DropReport {
-            rows: catalogue.len(),
-            ..Default::default()
-        };
+        let mut matches = rows.matches(&present)?;
+        let mut dropped = DropReport::new(&catalogue, rows.rows.len());
         let (mut objects, mut without_image) = (Vec::new(), Vec::new());
-        for row in 0..catalogue.len() {
+        for (&row, pixels) in rows.rows.iter().zip(&mut matches.pixels) {
             if let Some(reason) = labels.reason_to_drop(&catalogue, row) {
                 dropped.add(&reason, 1);
                 continue;
             }
-            let id = catalogue.text(row, ids);
-            if !present.contains(id)? {
+            let Some(pixels) = pixels.take() else {
                 without_image.push(row);
                 continue;
-            }
+            };
+            check_bands(&present, &pixels)?;
+            let id = rows.id(row);
             objects.push(Object {
                 id: id.to_owned(),
                 theta_e: Some(labels.theta_e(&catalogue, row, id)?),
                 row: Some(row),
-                image: row,
+                pixels: Some(pixels),
             });
         }
         if layout.challenge().is_none()
             && let Some(&first) = without_image.first()
         {
-            let id = catalogue.text(first, ids);
+            let id = rows.id(first);
             return Err(SelectionError::NoImage {
                 place: catalogue.place(first),
                 id: id.into(),
@@ -126,61 +168,84 @@ impl Selection {
             }
             .into());
         }
-        let warnings = without_row_warning(present.count_missing_from(&rows_by_id), &catalogue);
         Ok(Selection {
             objects,
-            warnings: warnings.into_iter().collect(),
+            warnings: rows.without_row_warning(&matches).into_iter().collect(),
+            id_column: Some(rows.ids),
             catalogue: Some(catalogue),
             label: Some(labels.name),
             dropped,
         })
     }
 
-    /// All images. A catalogue, if the user names one, only adds its columns, but that of a stack gives the ids.
+    /// Without a catalogue, all images; with one, its rows, whether they have an image or not. The catalogue is the one
+    /// that the user names; a stack, and a condition on the rows, may also use that of the folder.
     pub fn unlabelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
-        let path = match &layout.images {
-            Images::Stack { .. } => find_catalogue(options)?,
-            Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } => options.catalogue.clone(),
-        };
-        let catalogue = path.map(|path| Catalogue::read(&path)).transpose()?;
-        let rows_by_id = match &catalogue {
-            Some(catalogue) => catalogue.rows_by_id(id_column(options, catalogue)?)?,
-            None => HashMap::new(),
-        };
-        let objects = match (&layout.images, &catalogue) {
-            (Images::Stack { stack, .. }, None) => numbered(stack.shape[0]),
-            (images, catalogue) => {
-                let rows = catalogue.as_ref().map_or(0, Catalogue::len);
-                let named_in = catalogue.as_ref().map_or(options.dir.as_path(), |c| &c.path);
-                match PresentImages::find(images, rows, named_in)? {
-                    PresentImages::Stack => in_order_of_rows(&rows_by_id),
-                    present => {
-                        let objects = with_images(&present, &rows_by_id)?;
-                        if objects.is_empty() {
-                            return Err(SelectionError::NoImages {
-                                folder: options.dir.clone(),
-                                file: present.file("ID"),
-                            }
-                            .into());
-                        }
-                        objects
-                    }
-                }
+        let path = match (&layout.images, &options.condition) {
+            (_, Some(_)) => Some(required_catalogue(options)?),
+            (Images::Stack { .. }, None) => find_catalogue(options)?,
+            (Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. }, None) => {
+                options.catalogue.clone()
             }
         };
-        let (mut dropped, mut warnings) = (DropReport::default(), None);
-        if let Some(catalogue) = &catalogue {
-            dropped.rows = catalogue.len();
-            dropped.kept = objects.iter().filter(|o| o.row.is_some()).count();
-            dropped.add(NO_IMAGE, dropped.rows - dropped.kept);
-            warnings = without_row_warning(objects.len() - dropped.kept, catalogue);
+        match path {
+            Some(path) => Selection::of_rows(Catalogue::read(&path)?, options, layout),
+            None => Selection::of_images(options, &layout.images),
+        }
+    }
+
+    fn of_images(options: &ImageFolderOptions, images: &Images) -> Result<Selection> {
+        let objects = match images {
+            Images::Stack { stack, .. } => numbered(stack.shape[0]),
+            Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } => {
+                let present = PresentImages::find(images, 0, &options.dir)?;
+                let ids = present.ids();
+                if ids.is_empty() {
+                    return Err(no_images(options, &present).into());
+                }
+                let objects = ids.into_iter().map(|id| image_only(&present, id));
+                objects.collect::<Result<_, _>>()?
+            }
+        };
+        Ok(Selection {
+            objects,
+            catalogue: None,
+            id_column: None,
+            label: None,
+            dropped: DropReport::default(),
+            warnings: vec![],
+        })
+    }
+
+    fn of_rows(catalogue: Catalogue, options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
+        let present = PresentImages::find(&layout.images, catalogue.len(), &catalogue.path)?;
+        let rows = SelectedRows::new(options, &catalogue)?;
+        let matches = rows.matches(&present)?;
+        if matches.pixels.iter().all(Option::is_none) {
+            return Err(no_images(options, &present).into());
+        }
+        let warnings = [rows.without_image_warning(&matches), rows.without_row_warning(&matches)];
+        let mut objects = Vec::with_capacity(rows.rows.len());
+        for (&row, pixels) in rows.rows.iter().zip(matches.pixels) {
+            pixels.iter().try_for_each(|pixels| check_bands(&present, pixels))?;
+            objects.push(Object {
+                id: rows.id(row).to_owned(),
+                theta_e: None,
+                row: Some(row),
+                pixels,
+            });
+        }
+        if options.keep_unmatched {
+            let others = matches.without_row.iter().map(|id| image_only(&present, id));
+            objects.extend(others.collect::<Result<Vec<_>, _>>()?);
         }
         Ok(Selection {
             objects,
-            catalogue,
             label: None,
-            dropped,
-            warnings: warnings.into_iter().collect(),
+            dropped: DropReport::new(&catalogue, rows.rows.len()),
+            id_column: Some(rows.ids),
+            catalogue: Some(catalogue),
+            warnings: warnings.into_iter().flatten().collect(),
         })
     }
 }
@@ -191,68 +256,39 @@ fn numbered(images: usize) -> Vec<Object> {
         id: image.to_string(),
         theta_e: None,
         row: None,
-        image,
+        pixels: Some(Pixels::InStack(image)),
     };
     (0..images).map(object).collect()
 }
 
-/// The images of a stack whose rows are those of a catalogue.
-fn in_order_of_rows(rows_by_id: &HashMap<&str, usize>) -> Vec<Object> {
-    let mut rows: Vec<_> = rows_by_id.iter().map(|(&id, &row)| (row, id)).collect();
-    rows.sort_unstable();
-    let object = |(row, id): (usize, &str)| Object {
-        id: id.into(),
+/// An object that has files and no row.
+fn image_only(present: &PresentImages, id: &str) -> Result<Object, SelectionError> {
+    present.check_bands(id)?;
+    Ok(Object {
+        id: id.to_owned(),
         theta_e: None,
-        row: Some(row),
-        image: row,
-    };
-    rows.into_iter().map(object).collect()
+        row: None,
+        pixels: Some(Pixels::InFiles(id.to_owned())),
+    })
 }
 
-/// All objects that have files, and their rows if they have one.
-fn with_images(present: &PresentImages, rows_by_id: &HashMap<&str, usize>) -> Result<Vec<Object>, SelectionError> {
-    let object = |id: String| {
-        present.contains(&id)?;
-        Ok(Object {
-            row: rows_by_id.get(id.as_str()).copied(),
-            id,
-            theta_e: None,
-            image: 0,
-        })
-    };
-    present.ids().into_iter().map(object).collect()
-}
-
-fn without_row_warning(count: usize, catalogue: &Catalogue) -> Option<String> {
-    let name = catalogue.path.display();
-    (count > 0).then(|| format!("{count} objects have images but no row in {name}"))
-}
-
-fn id_column(options: &ImageFolderOptions, catalogue: &Catalogue) -> Result<usize, SelectionError> {
-    find_column(catalogue, options.id_name(), ColumnRole::Id)
-}
-
-fn find_column(catalogue: &Catalogue, name: &str, role: ColumnRole) -> Result<usize, SelectionError> {
-    let missing = |source: CatalogueError| SelectionError::Column { role, source };
-    catalogue.column(name).map_err(missing)
-}
-
-fn find_catalogue(options: &ImageFolderOptions) -> Result<Option<PathBuf>> {
-    if options.catalogue.is_some() {
-        return Ok(options.catalogue.clone());
+fn check_bands(present: &PresentImages, pixels: &Pixels) -> Result<(), SelectionError> {
+    match pixels {
+        Pixels::InStack(_) => Ok(()),
+        Pixels::InFiles(id) => present.check_bands(id),
     }
-    let dir = &options.dir;
-    let usual = if dir.join("classifications.csv").is_file() {
-        "classifications.csv"
-    } else {
-        "catalogue.csv"
-    };
-    // The challenge's images are in DIR/Public and its catalogue is in DIR; users may name either folder.
-    let above = dir
-        .parent()
-        .filter(|_| dir.file_name().is_some_and(|name| name == "Public"));
-    match (one_file(dir, "csv", usual)?, above) {
-        (None, Some(above)) => one_file(above, "csv", "classifications.csv"),
-        (here, _) => Ok(here),
+}
+
+fn no_images(options: &ImageFolderOptions, present: &PresentImages) -> SelectionError {
+    SelectionError::NoImages {
+        folder: options.dir.clone(),
+        file: present.file("ID"),
     }
+}
+
+fn required_catalogue(options: &ImageFolderOptions) -> Result<std::path::PathBuf> {
+    let missing = || SelectionError::NoCatalogue {
+        folder: options.dir.clone(),
+    };
+    Ok(find_catalogue(options)?.ok_or_else(missing)?)
 }

@@ -2,9 +2,11 @@
 
 use super::SelectionError;
 use crate::survey::error::Result;
+use crate::survey::fits::FitsFile;
+use crate::survey::guard::guarded;
 use crate::survey::images::Images;
 use crate::survey::pattern::Pattern;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// The images that exist.
@@ -19,7 +21,8 @@ pub(super) enum PresentImages<'a> {
 }
 
 impl<'a> PresentImages<'a> {
-    /// Lists the files. A stack must have one image for each of the `rows` of `catalogue`.
+    /// Lists the files, without `catalogue`, which may be one of them. A stack must have one image for each of the `rows`
+    /// of `catalogue`.
     pub fn find(images: &'a Images, rows: usize, catalogue: &Path) -> Result<Self> {
         let (root, patterns) = match images {
             Images::Stack { stack, .. } if stack.shape[0] != rows => {
@@ -38,44 +41,56 @@ impl<'a> PresentImages<'a> {
             }
         };
         let ids = patterns.iter().map(|p| Ok((p, p.ids(root)?))).collect::<Result<_>>()?;
-        Ok(PresentImages::Files { root, ids })
+        let mut present = PresentImages::Files { root, ids };
+        present.leave_out(catalogue);
+        Ok(present)
     }
 
-    /// Whether the object has its images.
-    ///
-    /// # Errors
-    /// An object that lacks some of its bands.
-    pub fn contains(&self, id: &str) -> Result<bool, SelectionError> {
-        let PresentImages::Files { root, ids: files } = self else {
-            return Ok(true);
+    fn leave_out(&mut self, catalogue: &Path) {
+        let PresentImages::Files { root, ids } = self else {
+            return;
         };
-        let Some((pattern, _)) = files.iter().find(|(_, ids)| !ids.contains(id)) else {
-            return Ok(true);
-        };
-        if files.iter().any(|(_, ids)| ids.contains(id)) {
-            return Err(SelectionError::MissingBand {
-                id: id.into(),
-                file: pattern.file(root, id),
+        let name = catalogue.file_name();
+        for (pattern, ids) in ids {
+            ids.retain(|id| {
+                let file = pattern.file(root, id);
+                file.file_name() != name || !same_file(&file, catalogue)
             });
         }
-        Ok(false)
     }
 
-    /// The ids that have a file, shorter ones first, so that numbers are in order. A stack has none of its own.
-    pub fn ids(&self) -> Vec<String> {
+    /// # Errors
+    /// An object that lacks some of its bands.
+    pub fn check_bands(&self, id: &str) -> Result<(), SelectionError> {
+        let PresentImages::Files { root, ids } = self else {
+            return Ok(());
+        };
+        match ids.iter().find(|(_, ids)| !ids.contains(id)) {
+            None => Ok(()),
+            Some((pattern, _)) => Err(SelectionError::MissingBand {
+                id: id.into(),
+                file: pattern.file(root, id),
+            }),
+        }
+    }
+
+    /// The ids that have a file, in natural order (2 before 10). A stack has none of its own.
+    pub fn ids(&self) -> Vec<&str> {
         let PresentImages::Files { ids, .. } = self else {
             return Vec::new();
         };
-        let all: HashSet<&String> = ids.iter().flat_map(|(_, ids)| ids).collect();
-        let mut all: Vec<String> = all.into_iter().cloned().collect();
-        all.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+        let all: HashSet<&str> = ids.iter().flat_map(|(_, ids)| ids).map(String::as_str).collect();
+        let mut all: Vec<&str> = all.into_iter().collect();
+        all.sort_by(|a, b| alphanumeric_sort::compare_str(a, b).then_with(|| a.cmp(b)));
         all
     }
 
-    /// How many objects have a file but no row.
-    pub fn count_missing_from(&self, rows_by_id: &HashMap<&str, usize>) -> usize {
-        let without_row = |id: &&String| !rows_by_id.contains_key(id.as_str());
-        self.ids().iter().filter(without_row).count()
+    /// Whether the object's files are tables without an image.
+    pub fn is_table(&self, id: &str) -> bool {
+        match self {
+            PresentImages::Stack => false,
+            PresentImages::Files { root, ids } => ids.iter().any(|(pattern, _)| is_table(&pattern.file(root, id))),
+        }
     }
 
     /// The first file that the object should have, for messages.
@@ -85,4 +100,18 @@ impl<'a> PresentImages<'a> {
             PresentImages::Files { root, ids } => ids[0].0.file(root, id).display().to_string(),
         }
     }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().ok();
+    whole(a).is_some_and(|a| Some(a) == whole(b))
+}
+
+/// Whether a file is a FITS table without an image. Reads its headers.
+pub(in crate::survey) fn is_table(file: &Path) -> bool {
+    let opened = guarded(
+        || vec![file.into()],
+        || FitsFile::open(file).map_err(crate::survey::Error::fits(file)),
+    );
+    opened.is_ok_and(|fits| fits.images.is_empty() && fits.has_table)
 }
