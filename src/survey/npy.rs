@@ -257,8 +257,13 @@ fn unpack(path: &Path) -> Result<NamedTempFile, NpyError> {
     let mut array = archive.zip_archive().by_name(&format!("{name}.npy")).map_err(damaged)?;
     let mut unpacked = NamedTempFile::new()?;
     // A damaged archive does not fill the disk. The checksum is verified at the end, one byte further.
-    let length = array.size().saturating_add(1);
-    io::copy(&mut array.by_ref().take(length), &mut unpacked).map_err(NpyError::Archive)?;
+    let length = array.size();
+    let copied =
+        io::copy(&mut array.by_ref().take(length.saturating_add(1)), &mut unpacked).map_err(NpyError::Archive)?;
+    if copied != length {
+        let problem = "an array has another length than the archive says";
+        return Err(NpyError::Archive(io::Error::other(problem)));
+    }
     Ok(unpacked)
 }
 

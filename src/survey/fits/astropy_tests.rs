@@ -115,7 +115,7 @@ fn damaged_files_never_panic() {
                 _ => {
                     let at = next(whole.len() / 80) * 80;
                     bytes[at + 10..at + 30].copy_from_slice(
-                        format!("{:>20}", next(1 << 30) as u64 * 7_000_000_007 >> next(60)).as_bytes(),
+                        format!("{:>20}", (next(1 << 30) as u64 * 7_000_000_007) >> next(60)).as_bytes(),
                     );
                 }
             }

@@ -63,6 +63,11 @@ impl Codec {
         }
         let card = |key, value| Card::new(key, value).map_err(FitsError::Format);
         let text = |text: &str| Value::String(text.into());
+        let mut cards = vec![card("TTYPE1", text("COMPRESSED_DATA"))?, card("TFORM1", text("1PB"))?];
+        if method == "HCOMPRESS_1" {
+            let smooth = parameter(header, "SMOOTH").unwrap_or(0);
+            cards.extend([card("ZNAME1", text("SMOOTH"))?, card("ZVAL1", Value::Integer(smooth))?]);
+        }
         Ok(Codec::Integers(Integers {
             method,
             // HCOMPRESS computes with as many bits as cfitsio has for this type.
@@ -76,12 +81,7 @@ impl Codec {
                 .filter(|n| (1..=4096).contains(n))
                 .unwrap_or(32),
             rice_bytes: rice_bytes as usize,
-            cards: vec![
-                card("TTYPE1", text("COMPRESSED_DATA"))?,
-                card("TFORM1", text("1PB"))?,
-                card("ZNAME1", text("SMOOTH"))?,
-                card("ZVAL1", Value::Integer(parameter(header, "SMOOTH").unwrap_or(0)))?,
-            ],
+            cards,
         }))
     }
 

@@ -43,7 +43,7 @@ impl Frame {
     pub(super) fn to_icrs(self, ra: f64, dec: f64) -> Option<(f64, f64)> {
         match self {
             Frame::Icrs => Some((ra, dec)),
-            Frame::Fk5 { equinox } if equinox == 2000.0 => Some((ra, dec)),
+            Frame::Fk5 { equinox: 2000.0 } => Some((ra, dec)),
             Frame::Fk5 { equinox } => Some(precess_to_2000(equinox, ra, dec)),
             Frame::Fk4 | Frame::Apparent => None,
         }
