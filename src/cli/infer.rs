@@ -9,6 +9,7 @@ use crate::model::Model;
 use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
 use crate::plot::terminal::terminal_scatter;
+use crate::survey::ImageFolderOptions;
 use crate::survey::flags::FLAGS;
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -34,6 +35,9 @@ pub struct Infer {
     /// Catalogue column with true Einstein radii in arcsec: score the predictions
     #[arg(long, value_name = "COLUMN")]
     truth: Option<String>,
+    /// Also write rows for images that have no row in the catalogue, after those that have
+    #[arg(long, requires = "catalogue")]
+    keep_unmatched: bool,
     /// Plot predicted against true values
     #[arg(long, value_name = "SVG", requires = "truth")]
     plot: Option<PathBuf>,
@@ -65,12 +69,12 @@ pub fn run(args: Infer) -> Result<()> {
         model.about.calibration = None;
     }
     let device = args.device.open_and_show(&console)?;
+    let images = args.images.options(&args.dir, None, None)?;
     let options = InferOptions {
-        images: args
-            .images
-            .options(&args.dir, None, None)?
-            .image_folder(false)
-            .map_err(usage)?,
+        images: ImageFolderOptions {
+            keep_unmatched: args.keep_unmatched,
+            ..images.image_folder(false).map_err(usage)?
+        },
         output: args.output.clone(),
         provenance: Some(args.provenance.of("THETA_E", Some(&args.model))?),
         member_columns: args.member_columns,

@@ -7,9 +7,7 @@ use crate::device::Device;
 use crate::model::{self, Model};
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::progress::{Callback, Event, Phase, chain, note, warn};
-use crate::survey::{
-    self, Audit, FolderError, ImageFolder, ImageFolderOptions, PixelOptions, flags, model_bands, reader,
-};
+use crate::survey::{self, Audit, FolderError, ImageFolder, ImageFolderOptions, flags, reader};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -143,17 +141,8 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
     if model.network.input.len() != 3 {
         return Err(Error::TakesTables { features: input.c });
     }
-    let bands = model_bands(&model.about.bands, options.bands.as_deref()).map_err(FolderError::Bands);
-    let options = ImageFolderOptions {
-        bands: Some(bands.map_err(survey::Error::from)?),
-        crop: (input.h == input.w).then_some(input.h),
-        pixels: PixelOptions {
-            flux_unit: options.pixels.flux_unit.or(model.about.photometry.unit),
-            ..options.pixels.clone()
-        },
-        like: model.about.images.clone(),
-        ..options.clone()
-    };
+    let options = model.image_folder(options).map_err(FolderError::Bands);
+    let options = options.map_err(survey::Error::from)?;
     let source = ImageFolder::open(&options)?;
     if source.bands.len() != input.c {
         return Err(Error::Bands {

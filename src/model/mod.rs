@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | [`Model`] and its [`Member`]s |
 //! | [`about`] | metadata: label, bands, stretch, how it was trained |
+//! | `images` | opens a folder as the model needs it |
 //! | `file` | reads and writes the model file |
 //! | [`ensemble`] | the members on a device: network input in, predictions out |
 
@@ -11,6 +12,7 @@ pub mod about;
 pub mod ensemble;
 mod error;
 mod file;
+mod images;
 
 pub use about::{About, MemberSummary, Target, TrainingSummary};
 pub use ensemble::Ensemble;

@@ -329,8 +329,15 @@ impl ImageFolder {
             label: options.label.clone().or(options.remembered().label),
         };
         let rows = catalogue.map(|c| format!("{}: {}", c.path.display(), selection.dropped));
+        let of_catalogue = |lines: fn(&Catalogue) -> &Vec<String>| catalogue.map(lines).cloned().unwrap_or_default();
+        let (catalogue_notes, catalogue_warnings) = (of_catalogue(|c| &c.notes), of_catalogue(|c| &c.warnings));
         let mut folder = ImageFolder {
-            notes: note.into_iter().chain(notes).chain(rows).collect(),
+            notes: note
+                .into_iter()
+                .chain(notes)
+                .chain(catalogue_notes)
+                .chain(rows)
+                .collect(),
             id_column: selection.id_column,
             stored,
             objects: selection.objects,
@@ -346,7 +353,11 @@ impl ImageFolder {
             catalogue: selection.catalogue,
             dropped: selection.dropped,
             photometry,
-            warnings: warnings.into_iter().chain(selection.warnings).collect(),
+            warnings: warnings
+                .into_iter()
+                .chain(catalogue_warnings)
+                .chain(selection.warnings)
+                .collect(),
             images,
             cropped: crop.is_some(),
             flux_scale: options.flux_scale,

@@ -14,7 +14,7 @@ use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{Cutout, ImageFolder, ImageFolderOptions, ImageSource, Photometry, Stretch};
+use crate::survey::{self, Cutout, FolderError, ImageFolder, ImageSource, Photometry, Stretch};
 
 /// Fewer training rows than this cause a warning.
 const FEW: usize = 100;
@@ -83,9 +83,13 @@ pub fn prepare_folder(
     from: Option<&Model>,
     progress: &Callback,
 ) -> Result<(Prepared, Dataset, Network), Error> {
-    let source = ImageFolder::open(&ImageFolderOptions {
-        like: from.and_then(|model| model.about.images.clone()),
-        ..data.image_folder(true)?
+    let given = data.image_folder(true)?;
+    let source = ImageFolder::open(&match from {
+        Some(model) => model
+            .image_folder(&given)
+            .map_err(FolderError::Bands)
+            .map_err(survey::Error::from)?,
+        None => given,
     })?;
     let network = network(&[source.height, source.width, source.bands.len()])?;
     let split = split_rows(source.len(), training)?;

@@ -7,7 +7,7 @@ use crate::survey::folder::ImageFolderOptions;
 use crate::survey::layout::one_file;
 use std::path::PathBuf;
 
-const DEFAULT_ID: &str = "id";
+pub(super) const DEFAULT_ID: &str = "id";
 
 /// The column of the ids: the one that the user names, otherwise that of the model's training catalogue if it is here
 /// too, otherwise `id`.

@@ -7,7 +7,7 @@ use crate::survey::catalogue::Catalogue;
 use crate::survey::folder::ImageFolderOptions;
 use crate::survey::preset::Challenge;
 
-const DEFAULT_LABEL: &str = "theta_e";
+pub(super) const DEFAULT_LABEL: &str = "theta_e";
 const IS_LENS: &str = "is_lens";
 
 /// The column that tells lenses from other objects, if the catalogue has it. Non-lenses may have a number in the column

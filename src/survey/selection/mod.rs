@@ -23,6 +23,7 @@ pub(super) use present::is_table;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
 use super::error::Result;
@@ -122,7 +123,7 @@ impl Selection {
     /// download may be in progress; otherwise it is an error, because the name pattern is probably wrong.
     pub fn labelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
         let path = required_catalogue(options)?;
-        let catalogue = Catalogue::read(&path)?;
+        let catalogue = read(&path, options)?;
         let rows = SelectedRows::new(options, &catalogue)?;
         let labels = LabelColumns::find(options, layout.challenge(), &catalogue)?;
         let present = PresentImages::find(&layout.images, catalogue.len(), &catalogue.path)?;
@@ -189,7 +190,7 @@ impl Selection {
             }
         };
         match path {
-            Some(path) => Selection::of_rows(Catalogue::read(&path)?, options, layout),
+            Some(path) => Selection::of_rows(read(&path, options)?, options, layout),
             None => Selection::of_images(options, &layout.images),
         }
     }
@@ -286,9 +287,23 @@ fn no_images(options: &ImageFolderOptions, present: &PresentImages) -> Selection
     }
 }
 
-fn required_catalogue(options: &ImageFolderOptions) -> Result<std::path::PathBuf> {
+fn required_catalogue(options: &ImageFolderOptions) -> Result<PathBuf> {
     let missing = || SelectionError::NoCatalogue {
         folder: options.dir.clone(),
     };
     Ok(find_catalogue(options)?.ok_or_else(missing)?)
+}
+
+/// The catalogue; of several tables in a file, the one with the columns that the options name.
+fn read(path: &Path, options: &ImageFolderOptions) -> Result<Catalogue> {
+    let remembered = options.remembered();
+    let named = [
+        &options.id_column,
+        &options.label,
+        &remembered.id_column,
+        &remembered.label,
+    ];
+    let named = named.into_iter().flatten().map(String::as_str);
+    let wanted: Vec<&str> = named.chain([columns::DEFAULT_ID, labels::DEFAULT_LABEL]).collect();
+    Catalogue::read_with(path, &wanted)
 }
