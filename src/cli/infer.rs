@@ -63,7 +63,7 @@ pub struct Infer {
 /// # Errors
 /// Those of [`Model::read`] and [`infer`].
 pub fn run(args: Infer) -> Result<()> {
-    let console = Console::new(args.quiet.quiet)?;
+    let console = Console::new(args.quiet.quiet || args.json.json)?;
     let mut model = Model::read(&args.model)?;
     if args.raw {
         model.about.calibration = None;
