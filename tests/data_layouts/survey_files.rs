@@ -141,7 +141,9 @@ fn the_file_of_a_band_that_says_it_is_another_is_a_warning() {
 #[test]
 fn auxiliary_images_are_no_bands_and_mask_pixels() {
     let nan = f32::NAN;
-    let files: [(&[&str], &str, f32, &[(usize, f32)], &[usize]); 7] = [
+    // Name, usual value, other values and their places, places that are masked.
+    type Auxiliary<'a> = (&'a [&'a str], &'a str, f32, &'a [(usize, f32)], &'a [usize]);
+    let files: [Auxiliary; 7] = [
         (&["EXTNAME='WHT'"], "WHT", 1.0, &[(3, 0.0), (5, -1.0)], &[3, 5]),
         (&["EXTNAME='INVVAR'"], "INVVAR", 2.0, &[(0, 0.0), (1, nan)], &[0, 1]),
         (
