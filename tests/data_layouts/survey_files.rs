@@ -179,6 +179,17 @@ fn auxiliary_images_are_no_bands_and_mask_pixels() {
 }
 
 #[test]
+fn an_auxiliary_image_of_many_axes_does_no_harm() {
+    let groups = Hdu {
+        cards: &["EXTNAME='GROUPS'"],
+        axes: &[2, 2, 2, 2],
+        pixels: vec![0.0; 16],
+    };
+    let (_dir, options) = folder(&[], &[groups, image(&["EXTNAME='SCI'"], 1, 1.0)]);
+    assert_eq!(first(&open(&options, "").unwrap().1), [1.0]);
+}
+
+#[test]
 fn each_band_has_the_mask_of_its_name_or_version() {
     let bgsub = |cards, first| image(cards, 1, first);
     let (_dir, options) = folder(
