@@ -118,6 +118,14 @@ fn typed() -> (Vec<Column>, Vec<Vec<Cell>>) {
     (columns, rows)
 }
 
+/// A cell, where NaN is unknown.
+fn known(cell: Cell) -> Cell {
+    match cell {
+        Cell::F64(number) if number.is_nan() => Cell::Null,
+        cell => cell,
+    }
+}
+
 #[test]
 fn typed_columns_pass_through_fits_with_all_that_is_said_of_them() {
     let images = Images::of(["a", "b"]);
@@ -133,7 +141,7 @@ fn typed_columns_pass_through_fits_with_all_that_is_said_of_them() {
         let at = table.column(&column.name).unwrap();
         assert_eq!(table.described(at), *column);
         for (row, cells) in rows.iter().enumerate() {
-            assert_eq!(table.cell(row, at), cells[place], "{} {row}", column.name);
+            assert_eq!(known(table.cell(row, at)), cells[place], "{} {row}", column.name);
         }
     }
     let csv = inferred(options());
@@ -177,8 +185,8 @@ fn masses_are_added_to_typed_columns() {
         assert_eq!(after.described(column), before.described(column));
         for row in 0..2 {
             assert_eq!(
-                after.cell(row, column),
-                before.cell(row, column),
+                known(after.cell(row, column)),
+                known(before.cell(row, column)),
                 "{}",
                 before.columns[column]
             );

@@ -44,7 +44,7 @@ fn errors_point_at_the_place() {
     for (condition, parts) in [
         ("snr >", &["character 6", "its end"][..]),
         ("snr > 10 and", &["character 13"]),
-        ("snr > 3 and colour == 1", &["'colour'", "character 13", "ok"]),
+        ("snr > 3 and colour == 1", &["'colour'", "character 13", "id, snr"]),
         ("survey == 'deep", &["'", "character 11", "not closed"]),
         ("(snr > 3", &["')'", "character 9"]),
         ("snr ~~ 3", &["character 5"]),
@@ -62,7 +62,9 @@ fn a_condition_needs_a_catalogue_and_may_use_that_of_the_folder() {
     let line = INFER.replace("--catalogue {targets.csv} ", "");
     images.done(&format!("{line} snr>50"));
     assert_eq!(program::table(&images.path("out.csv")).1.len(), 1);
-    fs::remove_file(images.path("targets.csv")).unwrap();
+    for name in ["targets.csv", "out.csv"] {
+        fs::remove_file(images.path(name)).unwrap();
+    }
     images.fails(&format!("{line} snr>50"), &["has no .csv catalogue", "--catalogue"]);
 }
 
