@@ -131,6 +131,18 @@ fn as_text(model: &Model) -> Result<String> {
         rows,
     );
     writeln!(text, "  network input = (asinh(flux / s) - mean) / std")?;
+    if let Some(source) = &about.images {
+        let remembered = [
+            ("pattern of the file names", &source.pattern),
+            ("column of the ids", &source.id_column),
+            ("column of the label", &source.label),
+        ];
+        for (what, value) in remembered {
+            if let Some(value) = value {
+                writeln!(text, "  {what}: {value}")?;
+            }
+        }
+    }
 
     writeln!(text, "\ntraining")?;
     writeln!(

@@ -38,7 +38,7 @@ pub struct InferOptions {
 pub struct InferReport {
     /// Rows that were written.
     pub rows: usize,
-    /// Objects in the folder; more than `rows` if the user stopped.
+    /// Objects in the folder, without `tables`; more than `rows` if the user stopped.
     pub objects: usize,
     /// Number of rows with each flag, in the order of [`flags::FLAGS`].
     pub flagged: Vec<usize>,
@@ -106,7 +106,7 @@ pub fn infer(
         columns.write(&mut writer, &table, &source, model, &object, &mut report)
     })?;
     let images = report.rows - report.with_flag(flags::NO_IMAGE);
-    if report.unread.len() == images && images > 0 {
+    if report.with_flag(flags::READ_ERROR) == images && images > 0 {
         return Err(Error::NothingReadable {
             images,
             first: report.unread.swap_remove(0),
@@ -227,6 +227,7 @@ impl Columns {
             && source.is_table(object)
         {
             report.tables.push(object.id.clone());
+            report.objects -= 1;
             return Ok(());
         }
         let forecast = streamed.forecast(model.about.calibration.as_ref());
@@ -248,7 +249,10 @@ impl Columns {
         };
         let row = table.row(&InferRow {
             id: &object.id,
-            ra_dec: cutout.and_then(|c| c.ra.zip(c.dec)),
+            ra_dec: match cutout {
+                Some(cutout) => cutout.ra.zip(cutout.dec),
+                None => source.catalogue_position(object),
+            },
             prediction,
             ood_score: members.ood_score,
             flags,
@@ -276,13 +280,26 @@ impl Columns {
     }
 }
 
-/// Every column except the id, and the position if the output has its own.
+/// Every column except the id, and the position if that of the output is the same.
 fn passed_columns(catalogue: &Catalogue, ids: Option<usize>, ra_dec: bool) -> Vec<(usize, Column)> {
-    let positions = catalogue.positions().filter(|_| ra_dec);
+    let positions = catalogue
+        .positions()
+        .filter(|&columns| ra_dec && is_kept(catalogue, columns));
     let own: Vec<usize> = ids
         .into_iter()
         .chain(positions.into_iter().flat_map(|(ra, dec)| [ra, dec]))
         .collect();
     let columns = (0..catalogue.columns.len()).filter(|i| !own.contains(i));
     columns.map(|i| (i, catalogue.described(i))).collect()
+}
+
+/// Whether the columns `ra` and `dec` of the output have all that these columns of positions have: they have the same
+/// names, and degrees in every row that is not empty.
+fn is_kept(catalogue: &Catalogue, (ra, dec): (usize, usize)) -> bool {
+    let named = |column: usize, name: &str| catalogue.columns[column].eq_ignore_ascii_case(name);
+    let same = |row: usize| match catalogue.position(row) {
+        Some(position) => position == (catalogue.number(row, ra), catalogue.number(row, dec)),
+        None => catalogue.text(row, ra).is_empty() && catalogue.text(row, dec).is_empty(),
+    };
+    named(ra, "ra") && named(dec, "dec") && (0..catalogue.len()).all(same)
 }

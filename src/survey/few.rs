@@ -7,7 +7,12 @@ const SHOWN: usize = 3;
 
 /// The first names of a list, and how many more there are: `a, b, c and 4997 more`.
 pub(crate) fn few<T: Display>(names: &[T]) -> String {
-    let shown: Vec<String> = names.iter().take(SHOWN).map(ToString::to_string).collect();
+    first(names, SHOWN)
+}
+
+/// The same with as many names as `count`.
+pub(crate) fn first<T: Display>(names: &[T], count: usize) -> String {
+    let shown: Vec<String> = names.iter().take(count).map(ToString::to_string).collect();
     match names.len() - shown.len() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -24,5 +29,6 @@ mod tests {
         assert_eq!(few(&["a", "b", "c"]), "a, b, c");
         let numbers: Vec<usize> = (0..5000).collect();
         assert_eq!(few(&numbers), "0, 1, 2 and 4997 more");
+        assert_eq!(first(&numbers, 1), "0 and 4999 more");
     }
 }

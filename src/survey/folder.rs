@@ -11,7 +11,7 @@ use super::error::{Error, Result};
 use super::few;
 use super::guard::guarded;
 use super::images::Images;
-use super::layout::{FolderLayout, first_readable, has_files};
+use super::layout::{FolderLayout, first_readable, has_files, usual_pattern};
 use super::preset::Preset;
 use super::selection::{DropReport, Object, Pixels, Selection, is_table};
 use serde::{Deserialize, Serialize};
@@ -115,17 +115,35 @@ impl ImageFolderOptions {
         if has_files(&remembered)? {
             return Ok((remembered, None));
         }
-        // Where nothing is detected either, the remembered names are what is missing.
-        let Ok(found) = FolderLayout::detect(self) else {
-            return Ok((remembered, None));
+        let note = |found: &str| {
+            let pattern = remembered.images.as_ref()?;
+            Some(format!(
+                "no file has a name like those that the model was trained on ({pattern}); the images are {found}"
+            ))
         };
-        let note = remembered.images.map(|pattern| {
-            let found = found
-                .preset
-                .map_or("a stack".into(), |p| format!("those of the preset {}", p.name));
-            format!("no file has a name like those that the model was trained on ({pattern}); the images are {found}")
-        });
-        Ok((self.clone(), note))
+        if let Ok(found) = FolderLayout::detect(self) {
+            let name = |preset: &Preset| format!("those of the preset {}", preset.name);
+            return Ok((self.clone(), note(&found.preset.map_or("a stack".into(), name))));
+        }
+        // Files with all bands may have another ending: they may be compressed.
+        let one_per_object = remembered
+            .images
+            .as_ref()
+            .is_some_and(|pattern| !pattern.contains("{band}"));
+        match usual_pattern(&self.dir).ok().flatten().filter(|_| one_per_object) {
+            Some(pattern) => {
+                let note = note(&pattern);
+                Ok((
+                    ImageFolderOptions {
+                        images: Some(pattern),
+                        ..self.clone()
+                    },
+                    note,
+                ))
+            }
+            // The remembered names are what is missing.
+            None => Ok((remembered, None)),
+        }
     }
 }
 
@@ -420,7 +438,8 @@ impl ImageFolder {
         in_headers || self.catalogue.as_ref().is_some_and(|c| c.positions().is_some())
     }
 
-    fn catalogue_position(&self, object: &Object) -> Option<(f64, f64)> {
+    /// Right ascension and declination of an object in the catalogue, degrees.
+    pub(crate) fn catalogue_position(&self, object: &Object) -> Option<(f64, f64)> {
         self.catalogue.as_ref()?.position(object.row?)
     }
 }

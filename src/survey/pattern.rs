@@ -58,8 +58,10 @@ impl Pattern {
         };
         let mut ids = HashSet::new();
         for entry in entries {
-            let name = entry.map_err(Error::list_folder(&folder))?.file_name();
-            if is_hidden(&name) {
+            let entry = entry.map_err(Error::list_folder(&folder))?;
+            let name = entry.file_name();
+            let is_folder = || entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_hidden(&name) || (below.is_empty() && is_folder()) {
                 continue;
             }
             let id = name
@@ -122,6 +124,7 @@ mod tests {
             "_g.fits",
             "._a_g.fits",
             ".9/g.fits",
+            "folder_g.fits/x",
         ] {
             touch(dir.path(), name);
         }

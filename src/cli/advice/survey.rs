@@ -50,7 +50,8 @@ fn folder(error: &FolderError) -> Option<String> {
         FolderError::PatternNeedsBands { .. } => "Name the bands, for instance with --bands g,r,i.",
         FolderError::BandCount { .. } => "Name as many bands with --bands as the images have.",
         FolderError::UnknownBand { .. } => "Name the bands with --bands.",
-        FolderError::NoMatch { .. } | FolderError::PatternWithoutId { .. } | FolderError::PatternRepeatsId { .. } => {
+        FolderError::NoMatch { .. } => "Give the pattern of the file names with --images.",
+        FolderError::PatternWithoutId { .. } | FolderError::PatternRepeatsId { .. } => {
             "Correct the pattern given with --images."
         }
         FolderError::UnknownPreset { .. } => "Choose one of them with --preset.",

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 use super::fits::FitsTableError;
 use super::votable::VoTableError;
+use crate::survey::few::first;
+
+/// Columns that a message lists.
+const SHOWN_COLUMNS: usize = 20;
 
 /// Why a catalogue, or a column or row of it, cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +120,7 @@ pub enum CatalogueError {
         path: PathBuf,
     },
     /// A column is missing.
-    #[error("{} has no column '{name}'; it has: {}", path.display(), columns.join(", "))]
+    #[error("{} has no column '{name}'; it has: {}", path.display(), first(columns, SHOWN_COLUMNS))]
     NoColumn {
         /// The file.
         path: PathBuf,

@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::error::Result;
+use super::few;
 use super::table::{Cell, Column, ColumnType};
 use content::{Content, LeftOut, Rows, number_of, text_of};
 use positions::PositionColumns;
@@ -322,7 +323,7 @@ fn repeated_names_warning(file: &str, names: &[String]) -> Option<String> {
         .map(|(name, _)| name)
         .collect();
     repeated.sort_unstable();
-    (!repeated.is_empty()).then(|| format!("{file} has several columns of the same name: {}", repeated.join(", ")))
+    (!repeated.is_empty()).then(|| format!("{file} has several columns of the same name: {}", few(&repeated)))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(super) fn has_any(dir: &Path, text: &str, bands: Option<&[String]>) -> Resul
 const FITS_ENDINGS: [&str; 6] = [".fits", ".fits.fz", ".fits.gz", ".fit", ".fits.gzip", ".FITS"];
 
 /// The pattern of one file per object, with the ending that most files of the folder have.
-pub(super) fn usual_pattern(dir: &Path) -> Result<Option<String>> {
+pub(in crate::survey) fn usual_pattern(dir: &Path) -> Result<Option<String>> {
     let mut counts = [0; FITS_ENDINGS.len()];
     for entry in std::fs::read_dir(dir).map_err(Error::list_folder(dir))? {
         let name = entry.map_err(Error::list_folder(dir))?.file_name();

@@ -14,6 +14,8 @@ mod files;
 mod pictures;
 mod stack;
 
+pub(super) use files::usual_pattern;
+
 use std::path::{Path, PathBuf};
 
 use super::bands::{BandChoice, Photometry};

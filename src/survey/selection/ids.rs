@@ -1,5 +1,7 @@
 //! Which image belongs to which row. Ids are text.
 
+use crate::survey::table::escape;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use unicode_normalization::UnicodeNormalization;
 
@@ -8,6 +10,8 @@ pub(super) struct ImageIds<'a> {
     exact: HashSet<&'a str>,
     /// By their composed form (NFC), those with characters outside ASCII: macOS decomposes file names.
     composed: HashMap<String, Candidate<'a>>,
+    /// By the escaped form that a FITS table has for those that it cannot hold, so that our own tables can be read back.
+    escaped: HashMap<String, Candidate<'a>>,
     /// By the number without its leading zeros.
     unpadded: HashMap<&'a str, Candidate<'a>>,
 }
@@ -22,8 +26,11 @@ enum Candidate<'a> {
 
 impl<'a> ImageIds<'a> {
     pub fn new(ids: &[&'a str]) -> ImageIds<'a> {
-        let (mut composed, mut unpadded) = (HashMap::new(), HashMap::new());
+        let (mut composed, mut escaped, mut unpadded) = (HashMap::new(), HashMap::new(), HashMap::new());
         for &id in ids {
+            if let Cow::Owned(text) = escape(id) {
+                add(&mut escaped, text, id);
+            }
             if !id.is_ascii() {
                 add(&mut composed, id.nfc().collect(), id);
             } else if let Some(number) = without_zeros(id) {
@@ -33,12 +40,14 @@ impl<'a> ImageIds<'a> {
         ImageIds {
             exact: ids.iter().copied().collect(),
             composed,
+            escaped,
             unpadded,
         }
     }
 
-    /// The image of each row: the one with the same text; otherwise the one with the same composed form; otherwise, if
-    /// all ids of the catalogue are whole numbers without leading zeros, the one with that number after leading zeros.
+    /// The image of each row: the one with the same text; otherwise the one with the same composed or escaped form;
+    /// otherwise, if all ids of the catalogue are whole numbers without leading zeros, the one with that number after
+    /// leading zeros.
     /// Where two rows would take the same image without having its very text, neither does.
     pub fn of_rows(&self, rows: &[&str], whole_numbers: bool) -> Vec<Option<&'a str>> {
         let exact: Vec<Option<&str>> = rows.iter().map(|id| self.exact.get::<str>(id).copied()).collect();
@@ -47,7 +56,7 @@ impl<'a> ImageIds<'a> {
             let candidate = match id.is_ascii() {
                 false => self.composed.get(&id.nfc().collect::<String>()),
                 true if whole_numbers => self.unpadded.get::<str>(id),
-                true => None,
+                true => self.escaped.get::<str>(id),
             };
             match candidate {
                 Some(Candidate::One(image)) if !taken.contains(image) => Some(*image),
@@ -114,6 +123,21 @@ mod tests {
         let (angstrom, ring, letter) = ("\u{212b}", "A\u{30a}", "\u{c5}");
         assert_eq!(matched(&[angstrom, ring], &[letter], false), ["-"]);
         assert_eq!(matched(&[angstrom], &[letter, ring], false), ["-", "-"]);
+    }
+
+    #[test]
+    fn escaped_ids_of_a_fits_table_match_what_they_stand_for() {
+        let images = ["\u{e9}", "e\u{301}", "a ", "\\u0041"];
+        let rows = ["\\u00e9", "e\\u0301", "a\\u0020", "\\u005cu0041", "\\u0042"];
+        assert_eq!(
+            matched(&images, &rows, false),
+            ["\u{e9}", "e\u{301}", "a ", "\\u0041", "-"]
+        );
+        assert_eq!(
+            matched(&["\\u00e9", "\u{e9}"], &["\\u00e9"], false),
+            ["\\u00e9"],
+            "exact first"
+        );
     }
 
     #[test]

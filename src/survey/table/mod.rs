@@ -29,6 +29,7 @@ mod votable;
 
 pub use column::{Cell, Column, ColumnType};
 pub use error::TableError;
+pub(super) use text::escape;
 
 use super::error::Result;
 use crate::files::{self, folder_of};

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// `text` in printable ASCII, such that different texts stay different: any other character becomes `\uXXXX`, or
 /// `\UXXXXXXXX` beyond 16 bits, as in Python. So does the backslash of a text that contains `\u` or `\U`, and the last
 /// character if it is a space, which readers drop.
-pub(super) fn escape(text: &str) -> Cow<'_, str> {
+pub(in crate::survey) fn escape(text: &str) -> Cow<'_, str> {
     let plain = text.bytes().all(|b| (b' '..=b'~').contains(&b)) && !text.ends_with(' ');
     if plain && !text.contains('\\') {
         return Cow::Borrowed(text);

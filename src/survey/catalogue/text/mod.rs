@@ -13,6 +13,7 @@ pub(super) use rows::TextRows;
 use super::CatalogueError;
 use super::content::{Content, Rows};
 use super::source::Source;
+use crate::survey::few;
 use csv::StringRecord;
 use dialect::Header;
 use records::{Separator, records};
@@ -102,7 +103,7 @@ fn plain(text: &str, wanted: &[&str], path: &Path) -> Result<Content, CatalogueE
     let rows = TextRows::new(&mut names, records, dialect.separator, path)?;
     let commas: Vec<&str> = rows.decimal_commas().map(|column| names[column].as_str()).collect();
     if !commas.is_empty() {
-        notes.push(format!("{name}: decimal commas in {}", commas.join(", ")));
+        notes.push(format!("{name}: decimal commas in {}", few(&commas)));
     }
     Ok(Content {
         names,
