@@ -98,6 +98,17 @@ fn bands_are_named_by_filters_and_parts_of_names() {
 }
 
 #[test]
+fn a_filter_of_the_whole_file_is_not_that_of_every_named_extension() {
+    let ri_g = [
+        image(&["EXTNAME='R'"], 1, 2.0),
+        image(&["EXTNAME='I'"], 1, 3.0),
+        image(&["EXTNAME='G'"], 1, 1.0),
+    ];
+    let (_dir, options) = folder(&["FILTER='g'"], &ri_g);
+    assert_eq!(first(&open(&options, "g,r,i").unwrap().1), [1.0, 2.0, 3.0]);
+}
+
+#[test]
 fn a_file_named_for_its_object_has_an_unnamed_band() {
     let (dir, options) = folder(&[], &[image(&["EXTNAME='J1001'"], 1, 1.0)]);
     write_fits(&dir.path().join("b.fits"), &[], &[image(&["EXTNAME='J1002'"], 1, 2.0)]);

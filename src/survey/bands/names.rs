@@ -67,11 +67,12 @@ impl PlaneNames {
         let marked = parts.len() < whole;
         let band = parts.join("_");
         let mut names = PlaneNames::default();
-        let keywords = filters(image);
         if !band.is_empty() && (!alone || marked) {
             names.add(if marked { band.clone() } else { extension.clone() });
             names.sure = true;
         }
+        // A filter in the primary header is not that of every extension if they have names of bands.
+        let keywords = filters(image, names.sure && !alone);
         names.sure |= !keywords.is_empty();
         keywords.into_iter().for_each(|name| names.add(name));
         // The whole name of the extension can always be asked for.
@@ -119,13 +120,19 @@ impl PlaneNames {
     }
 }
 
-/// The filters that the header names.
-fn filters(image: &ImageHdu) -> Vec<String> {
-    let named = KEYWORDS.iter().flat_map(|key| image.keywords.texts(key));
+/// The filters that the header names; `own`: the image's own header, without that of the file.
+fn filters(image: &ImageHdu, own: bool) -> Vec<String> {
+    let named = KEYWORDS.iter().flat_map(|key| match own {
+        true => image.keywords.own_text(key).into_iter().collect(),
+        false => image.keywords.texts(key),
+    });
     let mut filters: Vec<String> = named.filter(|name| is_filter(name)).collect();
     // `ACS WFC1 F814W MJD#53990.6704`.
     if filters.is_empty()
-        && let Some(mode) = image.keywords.text("PHOTMODE")
+        && let Some(mode) = match own {
+            true => image.keywords.own_text("PHOTMODE"),
+            false => image.keywords.text("PHOTMODE"),
+        }
     {
         let filter = words(&mode)
             .into_iter()
