@@ -89,6 +89,17 @@ pub(super) fn text_of(cell: &Cell, column_type: &ColumnType) -> String {
     }
 }
 
+/// A cell as its column has it: whole numbers are texts where others of the column do not fit in 64 bits.
+pub(super) fn as_described(cell: Cell, column_type: &ColumnType) -> Cell {
+    match (cell, column_type) {
+        (Cell::Int(value), ColumnType::Str) => Cell::Str(value.to_string()),
+        (Cell::Array(values), ColumnType::Array { element, .. }) if **element == ColumnType::Str => {
+            Cell::Array(values.into_iter().map(|value| as_described(value, element)).collect())
+        }
+        (cell, _) => cell,
+    }
+}
+
 /// A cell as a number; NaN if it is not one.
 pub(super) fn number_of(cell: &Cell) -> f64 {
     match cell {

@@ -31,7 +31,7 @@ use std::sync::OnceLock;
 use super::error::Result;
 use super::few;
 use super::table::{Cell, Column, ColumnType};
-use content::{Content, LeftOut, Rows, number_of, text_of};
+use content::{Content, LeftOut, Rows, as_described, number_of, text_of};
 use positions::PositionColumns;
 use source::{Format, Source};
 
@@ -202,8 +202,8 @@ impl Catalogue {
                     text => Cell::Str(text.into_owned()),
                 },
             },
-            Rows::Fits(rows) => rows.cell(row, column),
-            Rows::Cells(rows) => rows.columns[column][row].clone(),
+            Rows::Fits(rows) => as_described(rows.cell(row, column), &self.described[column].column_type),
+            Rows::Cells(rows) => as_described(rows.columns[column][row].clone(), &self.described[column].column_type),
         }
     }
 

@@ -38,6 +38,29 @@ fn errors_name_the_file_the_columns_and_the_line() {
 }
 
 #[test]
+fn whole_numbers_beyond_64_bits_make_their_column_text() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/catalogues");
+    for file in ["binary.fits.gz", "snappy.parquet"] {
+        let cat = Catalogue::read(&fixtures.join(file)).unwrap();
+        let texts: Vec<usize> = (0..cat.columns.len())
+            .filter(|&column| cat.described(column).column_type == ColumnType::Str)
+            .collect();
+        let is_text = |cell| matches!(cell, Cell::Str(_) | Cell::Null);
+        assert!(
+            texts
+                .iter()
+                .all(|&column| (0..cat.len()).all(|row| is_text(cat.cell(row, column)))),
+            "{file}"
+        );
+        let column = cat.find("u64").expect("the fixtures have it");
+        assert!(
+            (0..cat.len()).any(|row| cat.cell(row, column) == Cell::Str("7".into())),
+            "{file}"
+        );
+    }
+}
+
+#[test]
 fn a_fits_table_is_read_as_it_was_written() {
     use crate::survey::table::TableWriter;
     let dir = tempfile::tempdir().unwrap();
