@@ -121,9 +121,14 @@ impl ImageFolderOptions {
                 "no file has a name like those that the model was trained on ({pattern}); the images are {found}"
             ))
         };
-        if let Ok(found) = FolderLayout::detect(self) {
-            let name = |preset: &Preset| format!("those of the preset {}", preset.name);
-            return Ok((self.clone(), note(&found.preset.map_or("a stack".into(), name))));
+        match FolderLayout::detect(self) {
+            Ok(found) => {
+                let name = |preset: &Preset| format!("those of the preset {}", preset.name);
+                return Ok((self.clone(), note(&found.preset.map_or("a stack".into(), name))));
+            }
+            Err(Error::Folder(FolderError::NotRecognised { .. } | FolderError::Empty { .. })) => {}
+            // Such as a stack whose axes have another order: this is what is wrong, not the names of the files.
+            Err(_) => return Ok((self.clone(), None)),
         }
         // Files with all bands may have another ending: they may be compressed.
         let one_per_object = remembered

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lensgpu::survey::reader::{read_all, stream};
-use lensgpu::survey::{Audit, Cutout, Error, ImageFolder, ImageFolderOptions, Object, Preset};
+use lensgpu::survey::{Audit, Cutout, Error, ImageFolder, ImageFolderOptions, ImageSource, Object, Preset};
 use tempfile::TempDir;
 
 fn data(name: &str) -> PathBuf {
@@ -318,6 +318,25 @@ fn save_stack(path: &Path, shape: &[u64], values: impl Iterator<Item = f32>) {
         .unwrap();
     writer.extend(values).unwrap();
     writer.finish().unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_a_stack_is_said_although_a_model_remembers_other_files() {
+    let dir = tempfile::tempdir().unwrap();
+    save_stack(
+        &dir.path().join("images.npy"),
+        &[2, 3, 32, 32],
+        (0..6144).map(|i| i as f32),
+    );
+    let like = ImageSource {
+        pattern: Some("{id}.fits".into()),
+        ..ImageSource::default()
+    };
+    let options = unlabelled(ImageFolderOptions {
+        like: Some(like),
+        ..ImageFolderOptions::new(dir.path())
+    });
+    says(&error(&options), &["images.npy", "channels first"]);
 }
 
 #[test]
