@@ -372,6 +372,29 @@ fn a_known_survey_needs_no_pattern() {
 }
 
 #[test]
+fn positions_of_another_frame_are_converted_or_missing_with_a_warning() {
+    let header = |frame: &'static str| {
+        let wcs = [
+            "CTYPE1='RA---TAN'",
+            "CTYPE2='DEC--TAN'",
+            "CRPIX1=2.5",
+            "CRPIX2=2.5",
+            "CRVAL1=150.0",
+            "CRVAL2=2.0",
+        ];
+        let scale = ["CDELT1=-5E-5", "CDELT2=5E-5"];
+        wcs.into_iter().chain(scale).chain([frame]).collect::<Vec<_>>()
+    };
+    let (_dir, options) = folder(&[], &[image(&header("RADESYS='ICRS'"), 1, 1.0)]);
+    let (opened, cutout) = open(&options, "").unwrap();
+    assert!((cutout.ra.unwrap() - 150.0).abs() < 1e-9 && opened.warnings.is_empty());
+    let (_dir, options) = folder(&[], &[image(&header("RADESYS='FK4'"), 1, 1.0)]);
+    let (opened, cutout) = open(&options, "").unwrap();
+    assert!(cutout.ra.is_none() && cutout.pixel_scale.is_some());
+    says(&opened.warnings[0], &["FK4", "not converted"]);
+}
+
+#[test]
 fn pictures_have_three_bands_and_a_warning() {
     let dir = tempfile::tempdir().unwrap();
     // The lowest row of a picture is the first of an image.

@@ -41,6 +41,15 @@ impl Astrometry {
         }
     }
 
+    /// The frame (RADESYS) of a position that is not converted to ICRS.
+    pub fn unconverted_frame(&self) -> Option<&'static str> {
+        match self.frame? {
+            Frame::Icrs | Frame::Fk5 { .. } => None,
+            Frame::Fk4 => Some("FK4"),
+            Frame::Apparent => Some("GAPPT"),
+        }
+    }
+
     /// Fills in what is missing here from `other`.
     pub fn or(self, other: Astrometry) -> Astrometry {
         Astrometry {
