@@ -63,12 +63,25 @@ pub struct ImageSource {
     /// Pattern of the file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// The bands as they were given, if the files have other names for them: `g=HSC-G`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<String>,
     /// The column of the ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_column: Option<String>,
     /// The column of the label, arcsec, if it is not the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+}
+
+impl ImageSource {
+    /// Without its names of the bands, if the user names them.
+    pub(crate) fn unless_named(self, bands: Option<&[String]>) -> ImageSource {
+        match bands {
+            Some(_) => ImageSource { bands: vec![], ..self },
+            None => self,
+        }
+    }
 }
 
 impl ImageFolderOptions {
@@ -96,6 +109,22 @@ impl ImageFolderOptions {
     /// How other images were stored; nothing is known if the options do not say.
     pub(super) fn remembered(&self) -> ImageSource {
         self.like.clone().unwrap_or_default()
+    }
+
+    /// The options with what is remembered of the files, if the folder has such files; and a note if it has others.
+    fn as_remembered(&self) -> Result<(ImageFolderOptions, Option<String>)> {
+        let bands = self.remembered().bands;
+        if !bands.is_empty() {
+            let renamed = ImageFolderOptions {
+                bands: Some(bands),
+                ..self.clone()
+            };
+            let (options, note) = renamed.with_remembered_files()?;
+            if has_files(&options)? && FolderLayout::detect(&options).is_ok() {
+                return Ok((options, note));
+            }
+        }
+        self.with_remembered_files()
     }
 
     /// The options with the remembered preset or pattern, if neither is given and the folder has such files; and a note
@@ -319,7 +348,7 @@ impl ImageFolder {
     /// [`require_labels`](ImageFolderOptions::require_labels), rows without a usable label.
     pub fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
         check(options)?;
-        let (options, note) = options.with_remembered_files()?;
+        let (options, note) = options.as_remembered()?;
         let layout = FolderLayout::detect(&options)?;
         let selection = match options.require_labels {
             true => Selection::labelled(&options, &layout)?,
@@ -343,6 +372,11 @@ impl ImageFolder {
         let stored = ImageSource {
             preset: preset.map(|preset| preset.name.into()),
             pattern: options.images.clone(),
+            bands: options
+                .bands
+                .clone()
+                .filter(|bands| bands.iter().any(|band| band.contains('=')))
+                .unwrap_or_default(),
             id_column: selection.id_column.and_then(name),
             label: options.label.clone().or(options.remembered().label),
         };
