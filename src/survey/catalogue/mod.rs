@@ -202,9 +202,18 @@ impl Catalogue {
                     text => Cell::Str(text.into_owned()),
                 },
             },
-            Rows::Fits(rows) => rows.cell(row, column),
-            Rows::Cells(rows) => rows.columns[column][row].clone(),
+            Rows::Fits(rows) => self.typed(column, rows.cell(row, column)),
+            Rows::Cells(rows) => self.typed(column, rows.columns[column][row].clone()),
         }
+    }
+
+    /// A cell as its column's type has it: a column with whole numbers beyond 64 bits is text throughout.
+    fn typed(&self, column: usize, cell: Cell) -> Cell {
+        let is_text = match &self.described[column].column_type {
+            ColumnType::Array { element, .. } => **element == ColumnType::Str,
+            column_type => *column_type == ColumnType::Str,
+        };
+        if is_text { in_text(cell) } else { cell }
     }
 
     /// A column's name, the type that holds its cells and, where the format has them, its unit and description.
@@ -289,6 +298,15 @@ fn decode(source: Source, wanted: &[&str]) -> Result<Content, CatalogueError> {
             })?;
             parquet::read(file).map_err(|source| CatalogueError::Parquet { path, source })
         }
+    }
+}
+
+/// A cell with texts in place of whole numbers.
+fn in_text(cell: Cell) -> Cell {
+    match cell {
+        Cell::Int(number) => Cell::Str(number.to_string()),
+        Cell::Array(values) => Cell::Array(values.into_iter().map(in_text).collect()),
+        Cell::Str(_) | Cell::Bool(_) | Cell::F64(_) | Cell::Null => cell,
     }
 }
 
