@@ -296,7 +296,7 @@ fn data_that_cannot_be_evaluated_is_an_error_with_the_reason() {
     let bare = dir.path().join("bare");
     fs::create_dir(&bare).unwrap();
     fs::copy(Path::new(TRAIN).join("images.npy"), bare.join("images.npy")).unwrap();
-    assert!(evaluate(text(&bare), &[]).contains("no .csv with the labels"));
+    assert!(evaluate(text(&bare), &[]).contains("no .csv catalogue"));
     let message = refused(&["calibrate", text(&RUN.1), INFER, "--device", "cpu"]);
     assert!(
         message.contains("12 rows are too few for calibration by factors: at least 20 are needed")

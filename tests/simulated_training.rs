@@ -205,8 +205,8 @@ fn images_that_do_not_fit_the_initial_model_are_refused() {
     let train = |rest: &str| f.line(&format!("train {rest} {from} -o {{run}}"));
     fs::create_dir(f.path("three")).unwrap();
     write_stack(&f.path("three"), &rings(30, 1, [21, 21, 3]), [21, 21, 3]);
-    fails(1, &train("{three}"), &["[21, 21, 2]", "[21, 21, 3]", "--bands"]);
-    fails(1, &train("{stack}"), &["[21, 21, 2]", "[12, 12, 2]", "--crop"]);
+    fails(1, &train("{three}"), &["3 channels", "2 bands are named", "--bands"]);
+    fails(1, &train("{stack}"), &["12 x 12 pixels", "central 21 x 21"]);
     fails(
         2,
         &train("{real} --network {tiny.toml}"),
@@ -220,10 +220,10 @@ fn images_that_do_not_fit_the_initial_model_are_refused() {
         &[&f.shown("tiny.toml"), "model.safetensors"],
     );
     assert!(!f.path("run").exists());
-    // Other names may mean the same bands, so this is only a warning.
+    // A stack does not name its channels.
     let Ran { code, stderr, .. } = lensgpu(&train("{real}"));
     assert_eq!(code, Some(0), "{stderr}");
-    says(&stderr, &["trained on the bands G, R, and these are band1, band2"]);
+    says(&stderr, &["have no names, and are taken as G, R"]);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Arguments that several subcommands share, with one help text each.
 
 use super::console::Console;
-use super::pixels::PixelArguments;
 use super::usage;
 use crate::device::Device;
 use crate::infer::Passes;
 use crate::survey::table::provenance::{ModelFile, Provenance, command_line};
+use crate::survey::{FluxUnit, PixelOptions};
 use crate::train::DataOptions;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -39,8 +39,19 @@ pub struct Images {
     /// Pixel scale in arcsec per pixel [default: from the preset or the FITS headers]
     #[arg(long, value_name = "ARCSEC")]
     pixel_scale: Option<f64>,
-    #[command(flatten)]
-    pixels: PixelArguments,
+    /// Mask pixels with exactly this value [default: 100 in the Lens Finding Challenge]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    mask_value: Option<f64>,
+    /// Bits of mask images (MASK, DQ, ...) that mask a pixel, such as 257 or 0x101 [default: the survey's, otherwise all]
+    #[arg(long, value_name = "BITS", value_parser = bits)]
+    mask_bits: Option<u64>,
+    /// Whether blocks of pixels that are exactly 0 are masked [default: as the survey means them]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    zero_is_missing: Option<bool>,
+    /// Convert all fluxes to this unit by the zero points in the headers: nJy, uJy, Jy, nanomaggy, maggy, or the AB
+    /// magnitude of one unit
+    #[arg(long, value_name = "UNIT")]
+    flux_unit: Option<FluxUnit>,
 }
 
 impl Images {
@@ -68,10 +79,24 @@ impl Images {
             crop,
             flux_scale: self.flux_scale,
             pixel_scale: self.pixel_scale,
-            pixels: self.pixels.options(),
+            pixels: PixelOptions {
+                mask_value: self.mask_value,
+                mask_bits: self.mask_bits,
+                zero_is_missing: self.zero_is_missing,
+                flux_unit: self.flux_unit,
+            },
             condition: self.condition.clone(),
         })
     }
+}
+
+/// The bits of `--mask-bits`.
+fn bits(text: &str) -> Result<u64, String> {
+    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None => (text, 10),
+    };
+    u64::from_str_radix(digits, radix).map_err(|_| "give a whole number, such as 257 or 0x101".into())
 }
 
 /// `--device`.

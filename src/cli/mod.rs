@@ -12,7 +12,6 @@ mod infer;
 mod info;
 mod labelled;
 mod mass;
-mod pixels;
 mod selftest;
 mod simulate;
 mod techniques;

@@ -215,7 +215,7 @@ mod tests {
     fn degenerate_quantiles() {
         let point = Radius::from_quantiles([1.2; 5]).unwrap();
         assert_eq!((point.cut(), point.quantiles()), (0.0, [1.2; 5]));
-        let half = Radius::from_quantiles([0.0, 0.0, 0.0, 1.0, 2.0]).unwrap();
+        let half = Radius::from_quantiles([0.0, 0.0, 0.0, SCORES[3], SCORES[4]]).unwrap();
         assert_close(half.cut(), 0.5, 1e-12);
         assert!(half.quantiles().is_sorted() && half.quantiles()[0] > 0.0);
     }

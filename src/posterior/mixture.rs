@@ -33,8 +33,7 @@ pub struct Prediction {
     pub sigma_aleatoric: f64,
     /// Uncertainty of the model: the standard deviation (normalised by M) of the members' means.
     pub sigma_epistemic: f64,
-    /// Quantiles of the mixture at [`LEVELS`], and 0 where they are negative: a radius is positive, so that the true value
-    /// lies in an interval as often as without this limit.
+    /// Quantiles of the mixture at [`LEVELS`].
     pub quantiles: [f64; 5],
 }
 
@@ -77,14 +76,14 @@ impl Mixture {
         self.prediction_with(|p| self.quantile(p))
     }
 
-    /// The same with quantiles by another function of the level, whose values must be finite.
+    /// The same with quantiles by another function of the level.
     pub fn prediction_with(&self, quantile: impl Fn(f64) -> f64) -> Prediction {
         Prediction {
             theta_e: self.mean(),
             sigma: self.sigma(),
             sigma_aleatoric: self.sigma_aleatoric(),
             sigma_epistemic: self.sigma_epistemic(),
-            quantiles: LEVELS.map(|p| quantile(p).max(0.0)),
+            quantiles: LEVELS.map(quantile),
         }
     }
 

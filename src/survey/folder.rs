@@ -270,7 +270,11 @@ impl ImageFolder {
         let catalogue = selection.catalogue.as_ref();
         let name = |column: usize| catalogue.map(|c| c.columns[column].clone());
         let stored = ImageSource {
-            preset: preset.map(|preset| preset.name.into()),
+            // The survey of other files is seen in their headers.
+            preset: options
+                .preset
+                .or(preset.filter(|p| p.challenge.is_some()))
+                .map(|p| p.name.into()),
             pattern: options.images.clone(),
             bands: options
                 .bands
@@ -283,6 +287,11 @@ impl ImageFolder {
         let rows = catalogue.map(|c| format!("{}: {}", c.path.display(), selection.dropped));
         let of_catalogue = |lines: fn(&Catalogue) -> &Vec<String>| catalogue.map(lines).cloned().unwrap_or_default();
         let (catalogue_notes, catalogue_warnings) = (of_catalogue(|c| &c.notes), of_catalogue(|c| &c.warnings));
+        let frame = astrometry
+            .unconverted_frame()
+            .filter(|_| catalogue.is_none_or(|c| c.positions().is_none()));
+        let frame =
+            frame.map(|frame| format!("positions in the frame {frame} are not converted: ra and dec are empty"));
         let mut folder = ImageFolder {
             notes: note
                 .into_iter()
@@ -309,6 +318,7 @@ impl ImageFolder {
                 .into_iter()
                 .chain(catalogue_warnings)
                 .chain(selection.warnings)
+                .chain(frame)
                 .collect(),
             images,
             cropped: crop.is_some(),

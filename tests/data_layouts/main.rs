@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lensgpu::survey::reader::{read_all, stream};
-use lensgpu::survey::{Audit, Cutout, Error, ImageFolder, ImageFolderOptions, Preset};
+use lensgpu::survey::{Audit, Cutout, Error, ImageFolder, ImageFolderOptions, Object, Preset};
 use tempfile::TempDir;
 
 fn data(name: &str) -> PathBuf {
@@ -329,7 +329,7 @@ fn a_stack_takes_its_rows_in_order() {
         (0..216).map(|i| i as f32),
     );
     let mut options = ImageFolderOptions::new(dir.path());
-    says(&error(&options), &["no .csv with the labels"]);
+    says(&error(&options), &["no .csv catalogue"]);
     assert_eq!(
         ImageFolder::open(&unlabelled(options.clone())).unwrap().objects[2].id,
         "2"
@@ -363,19 +363,29 @@ fn a_stack_takes_its_rows_in_order() {
 }
 
 #[test]
-fn without_labels_the_catalogue_only_adds_columns() {
+fn without_labels_the_objects_are_the_rows_of_the_catalogue() {
     let (dir, mut options) = plain();
     options = unlabelled(options);
     let source = ImageFolder::open(&options).unwrap();
     assert!(source.catalogue.is_none() && source.len() == 2 && source.label.is_none());
-    write(&dir, "more.csv", "id,z\nb,0.5\nnowhere,0.7\n");
+    write(&dir, "more.csv", "id,z\nnowhere,0.7\nb,0.5\n");
     options.catalogue = Some(dir.path().join("more.csv"));
+    let rows = |source: &ImageFolder| -> Vec<_> {
+        let object = |o: &Object| (o.id.clone(), o.row, o.has_image());
+        source.objects.iter().map(object).collect()
+    };
     let source = ImageFolder::open(&options).unwrap();
-    let rows: Vec<_> = source.objects.iter().map(|o| o.row).collect();
-    assert_eq!(rows, [None, Some(0)]);
-    assert_eq!(source.catalogue.as_ref().unwrap().text(0, 1), "0.5");
-    says(&source.warnings[0], &["1 objects", "more.csv"]);
-    says(&source.dropped.to_string(), &["1 of 2 rows used", "1 without an image"]);
+    let of_catalogue = [("nowhere".into(), Some(0), false), ("b".into(), Some(1), true)];
+    assert_eq!(rows(&source), of_catalogue);
+    assert_eq!(source.catalogue.as_ref().unwrap().text(1, 1), "0.5");
+    says(&source.warnings[0], &["1 of 2 rows", "more.csv", "no image", "nowhere"]);
+    says(
+        &source.warnings[1],
+        &["1 of 2 images", "no row", "more.csv", "for example a"],
+    );
+    options.keep_unmatched = true;
+    let source = ImageFolder::open(&options).unwrap();
+    assert_eq!(rows(&source)[2..], [("a".into(), None, true)]);
 }
 
 #[test]

@@ -141,7 +141,9 @@ fn the_file_of_a_band_that_says_it_is_another_is_a_warning() {
 #[test]
 fn auxiliary_images_are_no_bands_and_mask_pixels() {
     let nan = f32::NAN;
-    let files: [(&[&str], &str, f32, &[(usize, f32)], &[usize]); 7] = [
+    // Name, usual value, other values and their places, places that are masked.
+    type Auxiliary<'a> = (&'a [&'a str], &'a str, f32, &'a [(usize, f32)], &'a [usize]);
+    let files: [Auxiliary; 7] = [
         (&["EXTNAME='WHT'"], "WHT", 1.0, &[(3, 0.0), (5, -1.0)], &[3, 5]),
         (&["EXTNAME='INVVAR'"], "INVVAR", 2.0, &[(0, 0.0), (1, nan)], &[0, 1]),
         (
@@ -174,6 +176,17 @@ fn auxiliary_images_are_no_bands_and_mask_pixels() {
         &message(open(&options, "").unwrap_err()),
         &["a.fits", "no image of flux", "WHT"],
     );
+}
+
+#[test]
+fn an_auxiliary_image_of_many_axes_does_no_harm() {
+    let groups = Hdu {
+        cards: &["EXTNAME='GROUPS'"],
+        axes: &[2, 2, 2, 2],
+        pixels: vec![0.0; 16],
+    };
+    let (_dir, options) = folder(&[], &[groups, image(&["EXTNAME='SCI'"], 1, 1.0)]);
+    assert_eq!(first(&open(&options, "").unwrap().1), [1.0]);
 }
 
 #[test]
@@ -345,6 +358,29 @@ fn a_known_survey_needs_no_pattern() {
         (2, &["g".to_owned(), "r".to_owned()][..])
     );
     says(&folder.notes[0], &["legacy"]);
+}
+
+#[test]
+fn positions_of_another_frame_are_converted_or_missing_with_a_warning() {
+    let header = |frame: &'static str| {
+        let wcs = [
+            "CTYPE1='RA---TAN'",
+            "CTYPE2='DEC--TAN'",
+            "CRPIX1=2.5",
+            "CRPIX2=2.5",
+            "CRVAL1=150.0",
+            "CRVAL2=2.0",
+        ];
+        let scale = ["CDELT1=-5E-5", "CDELT2=5E-5"];
+        wcs.into_iter().chain(scale).chain([frame]).collect::<Vec<_>>()
+    };
+    let (_dir, options) = folder(&[], &[image(&header("RADESYS='ICRS'"), 1, 1.0)]);
+    let (opened, cutout) = open(&options, "").unwrap();
+    assert!((cutout.ra.unwrap() - 150.0).abs() < 1e-9 && opened.warnings.is_empty());
+    let (_dir, options) = folder(&[], &[image(&header("RADESYS='FK4'"), 1, 1.0)]);
+    let (opened, cutout) = open(&options, "").unwrap();
+    assert!(cutout.ra.is_none() && cutout.pixel_scale.is_some());
+    says(&opened.warnings[0], &["FK4", "not converted"]);
 }
 
 #[test]

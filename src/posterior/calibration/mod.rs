@@ -186,9 +186,10 @@ impl<'a> PredictiveDistribution<'a> {
         &self.mixture
     }
 
-    /// Mean, uncertainties and quantiles together.
+    /// Mean, uncertainties and quantiles together. A quantile that would be negative is 0: a radius is positive, so that
+    /// the true value lies in an interval as often as without this limit.
     pub fn prediction(&self) -> Prediction {
-        self.mixture.prediction_with(|p| self.quantile(p))
+        self.mixture.prediction_with(|p| self.quantile(p).max(0.0))
     }
 
     /// The radius (arcsec) that exceeds the true one with probability `p`, 0 < p < 1.

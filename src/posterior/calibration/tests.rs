@@ -250,3 +250,20 @@ fn the_map_is_readable_json() {
     );
     assert_eq!(serde_json::from_str::<Calibration>(&text).unwrap(), calibration);
 }
+
+#[test]
+fn no_quantile_of_a_prediction_is_negative() {
+    let members = MemberPredictions::gaussian(&[0.1, 0.2], &[0.04, 0.01]);
+    let predicted = PredictiveDistribution::new(&members, None).unwrap();
+    let (mixture, prediction) = (predicted.mixture(), predicted.prediction());
+    assert!(
+        mixture.quantile(0.025) < 0.0 && mixture.quantile(0.16) < 0.0,
+        "the mixture itself extends below 0"
+    );
+    assert_eq!(prediction.quantiles[..2], [0.0, 0.0]);
+    assert_eq!(prediction.quantiles[2..], LEVELS.map(|p| mixture.quantile(p))[2..]);
+    assert!(
+        (prediction.theta_e - 0.15).abs() < 1e-15,
+        "the mean is that of the mixture"
+    );
+}

@@ -334,19 +334,3 @@ fn bad_members_are_named() {
         );
     }
 }
-
-#[test]
-fn no_quantile_of_a_prediction_is_negative() {
-    let mixture = Mixture::new(Likelihood::Gaussian, &[0.1, 0.2], &[0.04, 0.01]).unwrap();
-    let prediction = mixture.prediction();
-    assert!(
-        mixture.quantile(0.025) < 0.0 && mixture.quantile(0.16) < 0.0,
-        "the mixture itself extends below 0"
-    );
-    assert_eq!(prediction.quantiles[..2], [0.0, 0.0]);
-    assert_eq!(prediction.quantiles[2..], LEVELS.map(|p| mixture.quantile(p))[2..]);
-    assert!(
-        (prediction.theta_e - 0.15).abs() < 1e-15,
-        "the mean is that of the mixture"
-    );
-}

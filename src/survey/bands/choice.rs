@@ -86,13 +86,10 @@ pub fn model_bands(model: &[String], given: Option<&[String]>) -> Result<Vec<Str
     if plain {
         let same = |(choice, name): (&BandChoice, &String)| choice.name.eq_ignore_ascii_case(name);
         return match choices.iter().zip(model).all(same) {
-            true => Ok(model.to_vec()),
+            // File names may have another case than the model's names.
+            true => Ok(paired(model, &choices)),
             // The model knows no names: those of the files are taken in the model's order.
-            false if unnamed => Ok(choices
-                .iter()
-                .zip(model)
-                .map(|(c, name)| format!("{name}={}", c.file))
-                .collect()),
+            false if unnamed => Ok(paired(model, &choices)),
             false => Err(refused()),
         };
     }
@@ -111,6 +108,18 @@ pub fn model_bands(model: &[String], given: Option<&[String]>) -> Result<Vec<Str
     pairs(false).or_else(|| pairs(true)).ok_or_else(refused)
 }
 
+/// The model's bands with the names in the files, in the same order.
+fn paired(model: &[String], choices: &[BandChoice]) -> Vec<String> {
+    let pair = |(choice, name): (&BandChoice, &String)| {
+        let pair = BandChoice {
+            name: name.clone(),
+            file: choice.file.clone(),
+        };
+        pair.to_string()
+    };
+    choices.iter().zip(model).map(pair).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +133,7 @@ mod tests {
     #[test]
     fn the_models_order_counts() {
         assert_eq!(bands("g,r,i", "g,r,i").unwrap(), "g,r,i");
-        assert_eq!(bands("g,r,i", "G,R,I").unwrap(), "g,r,i");
+        assert_eq!(bands("g,r,i", "G,R,i").unwrap(), "g=G,r=R,i");
         for other in ["r,g,i", "g,r", "a,b,c", "g,r,z"] {
             let error = bands("g,r,i", other).unwrap_err();
             assert!(

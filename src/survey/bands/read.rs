@@ -113,7 +113,7 @@ impl BandReader {
         found: &[&FluxPlane],
     ) -> Result<(Vec<BandPixels>, Astrometry)> {
         let astrometry = found.iter().fold(Astrometry::default(), |known, plane| {
-            known.or(file.images[plane.image].astrometry.clone())
+            known.or(file.images[plane.image].astrometry)
         });
         let bands = self.pixels(file, found).map_err(|failure| match failure {
             Failure::Bands(error) => Error::bands(path)(error),

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn auxiliary_images_are_recognised_by_whole_words() {
-        let role = |name| role_of_name(name).map(|(role, rest)| (role, rest));
+        let role = role_of_name;
         let found = |role, rest: &str| Some((role, rest.to_owned()));
         assert_eq!(role("DES_G_RMS"), found(Role::Noise, "DES_G"));
         assert_eq!(role("VIS_PSF"), found(Role::Other, "VIS"));

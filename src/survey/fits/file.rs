@@ -55,7 +55,7 @@ impl FitsFile {
     pub fn open(path: &Path) -> Result<FitsFile, FitsError> {
         let mut reader = open(path)?;
         let length = reader.seek(SeekFrom::End(0))?;
-        let (mut at, mut images, mut has_table) = (0, Vec::new(), false);
+        let (mut at, mut images, mut has_table, mut unusable) = (0, Vec::new(), false, None);
         let mut primary = None;
         while let Some((header, data_start)) = read_header(&mut *reader, at, length)? {
             let (content, data_length) = content(&header, at == 0)?;
@@ -84,8 +84,18 @@ impl FitsFile {
             // Spectra and empty images are skipped: a primary HDU of 0 x 0 pixels precedes extensions.
             if axes.len() >= 2 && !axes.contains(&0) {
                 let place = (data_start, data_length as usize);
-                images.push(ImageHdu::new(header, primary, storage, &axes, place)?);
+                match ImageHdu::new(header, primary, storage, &axes, place) {
+                    Ok(image) => images.push(image),
+                    // Images of many axes, as some contexts and groups of exposures, are no bands.
+                    Err(error @ FitsError::Axes { .. }) => unusable = unusable.or(Some(error)),
+                    Err(error) => return Err(error),
+                }
             }
+        }
+        if images.is_empty()
+            && let Some(error) = unusable
+        {
+            return Err(error);
         }
         Ok(FitsFile {
             reader,

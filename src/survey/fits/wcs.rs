@@ -1,5 +1,6 @@
 //! The position and pixel scale of an image, from its FITS header.
 
+use crate::survey::angle::{self, Coordinate};
 use fitsio_pure::value::Value;
 
 use super::frame::Frame;
@@ -37,6 +38,15 @@ impl Astrometry {
             pixel_scale: wcs
                 .map(|wcs| determinant(wcs.matrix).abs().sqrt() * 3600.0)
                 .filter(|s| (1e-3..=60.0).contains(s)),
+        }
+    }
+
+    /// The frame (RADESYS) of a position that is not converted to ICRS.
+    pub fn unconverted_frame(&self) -> Option<&'static str> {
+        match self.frame? {
+            Frame::Icrs | Frame::Fk5 { .. } => None,
+            Frame::Fk4 => Some("FK4"),
+            Frame::Apparent => Some("GAPPT"),
         }
     }
 
@@ -175,34 +185,18 @@ fn determinant(m: [[f64; 2]; 2]) -> f64 {
 
 /// The keywords RA and DEC: in degrees, in radians if the comment says so, or as `hh:mm:ss` and `dd:mm:ss`.
 fn keywords(header: &Header) -> Option<(f64, f64)> {
-    let angle = |key, degrees_per_unit: f64| {
+    let angle = |key, coordinate| {
         let entry = header.entry(key)?;
         let radians = entry.comment.to_ascii_lowercase().contains("radian");
         match &entry.value {
-            Some(Value::String(s)) if s.trim().contains([':', ' ']) => Some(sexagesimal(s)? * degrees_per_unit),
-            Some(Value::String(s)) => s.trim().parse().ok(),
+            Some(Value::String(text)) => angle::degrees(text, coordinate, ""),
             _ => header.number(key).map(|v| if radians { v.to_degrees() } else { v }),
         }
     };
-    on_sphere(angle("RA", 15.0)?, angle("DEC", 1.0)?)
-}
-
-fn sexagesimal(text: &str) -> Option<f64> {
-    let parts: Vec<f64> = text
-        .split([':', ' '])
-        .filter(|p| !p.is_empty())
-        .map(|p| p.trim_start_matches(['+', '-']).parse())
-        .collect::<Result<_, _>>()
-        .ok()?;
-    let size = match parts[..] {
-        [units, minutes, seconds] => units + minutes / 60.0 + seconds / 3600.0,
-        _ => return None,
-    };
-    Some(if text.trim_start().starts_with('-') {
-        -size
-    } else {
-        size
-    })
+    on_sphere(
+        angle("RA", Coordinate::RightAscension)?,
+        angle("DEC", Coordinate::Declination)?,
+    )
 }
 
 fn on_sphere(ra: f64, dec: f64) -> Option<(f64, f64)> {

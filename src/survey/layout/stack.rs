@@ -13,6 +13,7 @@ use crate::survey::npy::Stack;
 pub(super) fn open(options: &ImageFolderOptions, path: &Path, bands: Option<Vec<BandChoice>>) -> Result<FolderLayout> {
     let stack = Stack::open(path)?;
     let found = stack.shape[3];
+    let mut notes = Vec::new();
     let bands = match bands {
         Some(bands) if bands.len() != found => {
             return Err(FolderError::BandCount {
@@ -22,7 +23,17 @@ pub(super) fn open(options: &ImageFolderOptions, path: &Path, bands: Option<Vec<
             }
             .into());
         }
-        Some(bands) => names(&bands),
+        Some(bands) => {
+            let names = names(&bands);
+            if found > 1 && !BandChoice::are_unnamed(&bands) {
+                let channels = names.join(", ");
+                notes.push(format!(
+                    "the channels of {} have no names, and are taken as {channels}",
+                    path.display()
+                ));
+            }
+            names
+        }
         None => (1..=found).map(|i| format!("band{i}")).collect(),
     };
     Ok(FolderLayout {
@@ -33,7 +44,7 @@ pub(super) fn open(options: &ImageFolderOptions, path: &Path, bands: Option<Vec<
             rules: BandReader::new(&options.pixels, options.preset).rules,
         },
         photometry: Photometry::default(),
-        notes: Vec::new(),
+        notes,
         warnings: Vec::new(),
     })
 }
