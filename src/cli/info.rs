@@ -142,6 +142,9 @@ fn as_text(model: &Model) -> Result<String> {
                 writeln!(text, "  {what}: {value}")?;
             }
         }
+        if !source.bands.is_empty() {
+            writeln!(text, "  names of the bands in the files: {}", source.bands.join(", "))?;
+        }
     }
 
     writeln!(text, "\ntraining")?;

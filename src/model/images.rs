@@ -18,7 +18,11 @@ impl Model {
                 flux_unit: given.pixels.flux_unit.or(self.about.photometry.unit),
                 ..given.pixels.clone()
             },
-            like: self.about.images.clone(),
+            like: self
+                .about
+                .images
+                .clone()
+                .map(|images| images.unless_named(given.bands.as_deref())),
             ..given.clone()
         })
     }

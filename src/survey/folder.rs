@@ -11,10 +11,10 @@ use super::error::{Error, Result};
 use super::few;
 use super::guard::guarded;
 use super::images::Images;
-use super::layout::{FolderLayout, first_readable, has_files, usual_pattern};
+use super::layout::{FolderLayout, first_readable};
 use super::preset::Preset;
+use super::remembered::ImageSource;
 use super::selection::{DropReport, Object, Pixels, Selection, is_table};
-use serde::{Deserialize, Serialize};
 
 /// The user's description of a folder. What is not given is detected.
 #[derive(Debug, Clone)]
@@ -53,24 +53,6 @@ pub struct ImageFolderOptions {
     pub like: Option<ImageSource>,
 }
 
-/// How images were stored and their catalogue read: what a model remembers of its training images.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ImageSource {
-    /// Name of the survey preset.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub preset: Option<String>,
-    /// Pattern of the file names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<String>,
-    /// The column of the ids.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_column: Option<String>,
-    /// The column of the label, arcsec, if it is not the default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-}
-
 impl ImageFolderOptions {
     /// The defaults: detect everything, and require labels.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
@@ -90,64 +72,6 @@ impl ImageFolderOptions {
             condition: None,
             keep_unmatched: false,
             like: None,
-        }
-    }
-
-    /// How other images were stored; nothing is known if the options do not say.
-    pub(super) fn remembered(&self) -> ImageSource {
-        self.like.clone().unwrap_or_default()
-    }
-
-    /// The options with the remembered preset or pattern, if neither is given and the folder has such files; and a note
-    /// if the folder has others.
-    fn with_remembered_files(&self) -> Result<(ImageFolderOptions, Option<String>)> {
-        let ImageSource { preset, pattern, .. } = self.remembered();
-        let remembered = ImageFolderOptions {
-            images: pattern,
-            // A later version may know other presets.
-            preset: preset.and_then(|name| Preset::by_name(&name).ok()),
-            ..self.clone()
-        };
-        let given = self.images.is_some() || self.preset.is_some();
-        if given || (remembered.images.is_none() && remembered.preset.is_none()) {
-            return Ok((self.clone(), None));
-        }
-        if has_files(&remembered)? {
-            return Ok((remembered, None));
-        }
-        let note = |found: &str| {
-            let pattern = remembered.images.as_ref()?;
-            Some(format!(
-                "no file has a name like those that the model was trained on ({pattern}); the images are {found}"
-            ))
-        };
-        match FolderLayout::detect(self) {
-            Ok(found) => {
-                let name = |preset: &Preset| format!("those of the preset {}", preset.name);
-                return Ok((self.clone(), note(&found.preset.map_or("a stack".into(), name))));
-            }
-            Err(Error::Folder(FolderError::NotRecognised { .. } | FolderError::Empty { .. })) => {}
-            // Such as a stack whose axes have another order: this is what is wrong, not the names of the files.
-            Err(_) => return Ok((self.clone(), None)),
-        }
-        // Files with all bands may have another ending: they may be compressed.
-        let one_per_object = remembered
-            .images
-            .as_ref()
-            .is_some_and(|pattern| !pattern.contains("{band}"));
-        match usual_pattern(&self.dir).ok().flatten().filter(|_| one_per_object) {
-            Some(pattern) => {
-                let note = note(&pattern);
-                Ok((
-                    ImageFolderOptions {
-                        images: Some(pattern),
-                        ..self.clone()
-                    },
-                    note,
-                ))
-            }
-            // The remembered names are what is missing.
-            None => Ok((remembered, None)),
         }
     }
 }
@@ -324,7 +248,7 @@ impl ImageFolder {
     /// [`require_labels`](ImageFolderOptions::require_labels), rows without a usable label.
     pub fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
         check(options)?;
-        let (options, note) = options.with_remembered_files()?;
+        let (options, note) = options.as_remembered()?;
         let layout = FolderLayout::detect(&options)?;
         let selection = match options.require_labels {
             true => Selection::labelled(&options, &layout)?,
@@ -352,6 +276,11 @@ impl ImageFolder {
                 .or(preset.filter(|p| p.challenge.is_some()))
                 .map(|p| p.name.into()),
             pattern: options.images.clone(),
+            bands: options
+                .bands
+                .clone()
+                .filter(|bands| bands.iter().any(|band| band.contains('=')))
+                .unwrap_or_default(),
             id_column: selection.id_column.and_then(name),
             label: options.label.clone().or(options.remembered().label),
         };

@@ -5,6 +5,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `folder` | [`ImageFolder`]: a folder of images and its catalogue, opened |
+//! | `remembered` | what a model remembers of how its images are stored |
 //! | `layout`, `pattern`, `images` | detects the layout of the files; reads an object's pixels |
 //! | `bands` | which pixels of a file are the bands; masks and units |
 //! | `preset` | known surveys as data |
@@ -42,6 +43,7 @@ mod picture;
 pub(crate) mod preset;
 pub(crate) mod psf;
 pub mod reader;
+mod remembered;
 mod selection;
 pub mod sky;
 pub(crate) mod split;
@@ -55,11 +57,12 @@ pub use cutout::Cutout;
 pub use error::Error;
 pub(crate) use few::few;
 pub use fits::FitsError;
-pub use folder::{FolderError, ImageFolder, ImageFolderOptions, ImageSource};
+pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
 pub use npy::NpyError;
 pub use picture::PictureError;
 pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
+pub use remembered::ImageSource;
 pub(crate) use selection::LensColumn;
 pub use selection::{ColumnRole, DropReport, FilterError, Object, SelectionError};
 pub use split::SplitError;

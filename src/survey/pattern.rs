@@ -60,7 +60,7 @@ impl Pattern {
         for entry in entries {
             let entry = entry.map_err(Error::list_folder(&folder))?;
             let name = entry.file_name();
-            let is_folder = || entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let is_folder = || entry.file_type().is_ok_and(|kind| !kind.is_file()) && entry.path().is_dir();
             if is_hidden(&name) || (below.is_empty() && is_folder()) {
                 continue;
             }

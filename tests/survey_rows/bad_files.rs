@@ -46,6 +46,7 @@ fn hidden_files_are_no_images_catalogues_or_stacks() {
         images.write(name, b"\0\x05\x16\x07");
     }
     fs::create_dir(images.path("folder.fits")).unwrap();
+    std::os::unix::fs::symlink(images.path("folder.fits"), images.path("link.fits")).unwrap();
     let found = inferred(images.options());
     assert_eq!((found.report.rows, found.report.unread.len()), (20, 0));
     images.done(TRAIN);

@@ -152,6 +152,38 @@ fn typed_columns_pass_through_fits_with_all_that_is_said_of_them() {
 }
 
 #[test]
+fn catalogues_of_every_format_pass_through_every_format() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/catalogues");
+    let mut tables = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            continue;
+        }
+        let catalogue = Catalogue::read_with(&path, &["id"]).unwrap_or_else(|error| panic!("{error}"));
+        let Some(id) = catalogue.find("id") else { continue };
+        let ids: Vec<&str> = (0..catalogue.len()).map(|row| catalogue.text(row, id)).collect();
+        let images = Images::of(ids.iter().copied());
+        tables += 1;
+        for extension in ["csv", "fits", "vot", "parquet"] {
+            let options = ImageFolderOptions {
+                catalogue: Some(path.clone()),
+                ..images.options()
+            };
+            let found = try_infer(options, extension, None);
+            let found = found.unwrap_or_else(|error| panic!("{} to {extension}: {error}", path.display()));
+            assert_eq!(found.column("id"), ids, "{} to {extension}", path.display());
+            let unknown = found.column("theta_e").iter().any(String::is_empty);
+            assert!(!unknown, "{} to {extension}", path.display());
+            if let Some(name) = catalogue.columns.iter().find(|name| *name == "u64") {
+                assert_eq!(found.column(name), ["0", "18446744073709551615", "7"], "{extension}");
+            }
+        }
+    }
+    assert!(tables >= 10, "{tables}");
+}
+
+#[test]
 fn masses_are_added_to_typed_columns() {
     let images = Images::of(["a", "b"]);
     let (mut columns, mut rows) = typed();

@@ -1,6 +1,8 @@
 //! Rows of catalogues and files of images as people have them: which image belongs to which row, what is written, what
 //! counts as a label, what a model remembers, and files that are no images.
 
+#![cfg(unix)] // for links between files
+
 #[path = "../common/mod.rs"]
 mod common;
 

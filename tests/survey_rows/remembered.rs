@@ -73,6 +73,35 @@ fn no_option_is_needed_again() {
 }
 
 #[test]
+fn names_of_bands_in_the_files_are_remembered() {
+    let first = two_bands(24, ["HSC-G", "HSC-R"]);
+    let bands = "--bands g=HSC-G,r=HSC-R";
+    first.done(&format!(
+        "{TRAIN} --images im-{{id}}_{{band}}.fits {bands} --crop 12 --id-column name --label R_E --network {{tiny.toml}} \
+         -o {{run}}"
+    ));
+    let model = first.path("run/model.safetensors").display().to_string();
+    says(&program::done(&format!("info {model}")), &["g=HSC-G, r=HSC-R"]);
+    let infer = format!("infer {model} {{}} --device cpu --no-sidecar --catalogue {{catalogue.csv}} -o {{out.csv}}");
+    let predictions = |images: &Images, more: &str| -> Vec<String> {
+        images.done(&format!("{infer} {more}"));
+        let (_, rows) = program::table(&images.path("out.csv"));
+        rows.iter().map(|row| row["theta_e"].clone()).collect()
+    };
+    let expected = predictions(&first, bands);
+    assert_eq!(predictions(&first, ""), expected);
+    first.done(&format!("evaluate {model} {{}} --device cpu -o {{report}}"));
+    first.done(&format!("{TRAIN} --from {model} -o {{tuned}}"));
+    let of = |path: &str| Model::read(first.path(path)).unwrap().about.images;
+    assert_eq!(of("tuned/model.safetensors"), of("run/model.safetensors"));
+    // Another folder may have the names of the model, or names of its own.
+    assert_eq!(predictions(&two_bands(24, ["g", "r"]), ""), expected);
+    let other = two_bands(24, ["G1", "R1"]);
+    other.fails(&infer, &["im-ID_g.fits", "--images"]);
+    assert_eq!(predictions(&other, "--bands g=G1,r=R1"), expected);
+}
+
+#[test]
 fn what_is_given_comes_first_and_other_catalogues_are_read_as_usual() {
     let first = trained();
     let model = first.path("run/model.safetensors").display().to_string();

@@ -87,7 +87,7 @@ fn selection(error: &SelectionError) -> Option<String> {
             ColumnRole::Label => "Name the column of the label with --label.",
             ColumnRole::Criterion => "Name a catalogue that has this column with --catalogue.",
         },
-        SelectionError::NoImages { .. } => "Correct the pattern given with --images.",
+        SelectionError::NoImages { .. } => "Give the pattern of the file names with --images.",
         SelectionError::Ids(error) => return catalogue::advice(error).map(str::to_string),
         SelectionError::Filter(_) | SelectionError::NothingSelected { .. } => {
             "Correct the condition given with --where, for instance --where 'is_lens == 1 and snr > 10'."

@@ -317,3 +317,23 @@ fn visit(cat: &Catalogue) {
         }
     }
 }
+
+#[test]
+fn every_cell_fits_its_column() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/catalogues");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            continue;
+        }
+        let catalogue = Catalogue::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        for column in 0..catalogue.columns.len() {
+            let column_type = catalogue.described(column).column_type;
+            for row in 0..catalogue.len() {
+                let cell = catalogue.cell(row, column);
+                let name = &catalogue.columns[column];
+                assert!(column_type.fits(&cell), "{}: {name}: {cell:?}", path.display());
+            }
+        }
+    }
+}

@@ -136,7 +136,7 @@ impl ColumnType {
 
     /// Whether a column of this type can have this cell. An array of fixed shape may have fewer values; the others are
     /// unknown then.
-    pub(super) fn fits(&self, cell: &Cell) -> bool {
+    pub(in crate::survey) fn fits(&self, cell: &Cell) -> bool {
         match (cell, self) {
             (Cell::Null, _) => true,
             (Cell::Array(cells), ColumnType::Array { element, shape }) => {

@@ -68,6 +68,13 @@ impl FitsTable {
                     column.name, field.escaped
                 ));
             }
+            if field.has_null && field.has_minimum && code.null == Some(i64::MIN) {
+                warnings.push(format!(
+                    "column '{}': the number {} cannot be told from unknown values",
+                    column.name,
+                    i64::MIN
+                ));
+            }
             if let (true, Shape::Variable, Some(null)) = (field.has_null, &field.shape, code.null) {
                 warnings.push(format!(
                     "column '{}': unknown values of its arrays are written as {null}",

@@ -23,7 +23,7 @@ pub(super) struct Field {
     own_null: Option<i64>,
     pub(super) has_null: bool,
     /// Whether the smallest number of the type occurs.
-    has_minimum: bool,
+    pub(super) has_minimum: bool,
     /// Characters of the longest text, at least 1.
     width: usize,
     /// Values of the longest cell, and of all cells.
