@@ -136,7 +136,8 @@ fn as_json(report: &InferReport, args: &Infer) -> serde_json::Value {
         "output": args.output,
         "objects": report.objects,
         "rows": report.rows,
-        "without_answer": report.unread.len(),
+        "without_prediction": report.unread.len(),
+        "without_image": report.without_image(),
         "flagged": flagged,
         "metrics": report.metrics,
     })

@@ -60,6 +60,11 @@ impl InferReport {
         2 * self.with_flag(flags::SKY) > self.rows
     }
 
+    /// Rows of the catalogue that have no image.
+    pub fn without_image(&self) -> usize {
+        self.with_flag(flags::NO_IMAGE)
+    }
+
     fn with_flag(&self, bit: i32) -> usize {
         let counts = flags::FLAGS.iter().zip(&self.flagged);
         counts.filter(|(flag, _)| flag.bit == bit).map(|(_, count)| count).sum()
@@ -105,7 +110,7 @@ pub fn infer(
     stream(model, device, &source, options.passes, progress, &mut |object| {
         columns.write(&mut writer, &table, &source, model, &object, &mut report)
     })?;
-    let images = report.rows - report.with_flag(flags::NO_IMAGE);
+    let images = report.rows - report.without_image();
     if report.with_flag(flags::READ_ERROR) == images && images > 0 {
         return Err(Error::NothingReadable {
             images,

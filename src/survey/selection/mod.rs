@@ -204,8 +204,7 @@ impl Selection {
                 if ids.is_empty() {
                     return Err(no_images(options, &present).into());
                 }
-                let objects = ids.into_iter().map(|id| image_only(&present, id));
-                objects.collect::<Result<_, _>>()?
+                ids.into_iter().map(image_only).collect()
             }
         };
         Ok(Selection {
@@ -228,7 +227,6 @@ impl Selection {
         let warnings = [rows.without_image_warning(&matches), rows.without_row_warning(&matches)];
         let mut objects = Vec::with_capacity(rows.rows.len());
         for (&row, pixels) in rows.rows.iter().zip(matches.pixels) {
-            pixels.iter().try_for_each(|pixels| check_bands(&present, pixels))?;
             objects.push(Object {
                 id: rows.id(row).to_owned(),
                 theta_e: None,
@@ -237,8 +235,7 @@ impl Selection {
             });
         }
         if options.keep_unmatched {
-            let others = matches.without_row.iter().map(|id| image_only(&present, id));
-            objects.extend(others.collect::<Result<Vec<_>, _>>()?);
+            objects.extend(matches.without_row.iter().map(|id| image_only(id)));
         }
         Ok(Selection {
             objects,
@@ -262,15 +259,14 @@ fn numbered(images: usize) -> Vec<Object> {
     (0..images).map(object).collect()
 }
 
-/// An object that has files and no row.
-fn image_only(present: &PresentImages, id: &str) -> Result<Object, SelectionError> {
-    present.check_bands(id)?;
-    Ok(Object {
+/// An object that has files and no row. If it lacks the file of a band, reading it is an error.
+fn image_only(id: &str) -> Object {
+    Object {
         id: id.to_owned(),
         theta_e: None,
         row: None,
         pixels: Some(Pixels::InFiles(id.to_owned())),
-    })
+    }
 }
 
 fn check_bands(present: &PresentImages, pixels: &Pixels) -> Result<(), SelectionError> {
