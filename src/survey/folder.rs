@@ -254,6 +254,7 @@ impl ImageFolder {
             true => Selection::labelled(&options, &layout)?,
             false => Selection::unlabelled(&options, &layout)?,
         };
+        let challenge = layout.challenge();
         let FolderLayout {
             preset,
             bands,
@@ -262,7 +263,6 @@ impl ImageFolder {
             notes,
             warnings,
         } = layout;
-        let challenge = preset.and_then(|preset| preset.challenge.as_ref());
         let with_image = selection.objects.iter().filter_map(image_of);
         let (width, height, astrometry) =
             first_readable(with_image, |(id, _)| guarded(|| images.files(id), || images.header(id)))?;

@@ -72,7 +72,7 @@ impl Images {
                 pattern,
                 bands,
                 reader,
-            } => reader.header(&pattern.file(root, id), bands)?.0,
+            } => reader.header(&pattern.file(root, id), bands)?,
         };
         Ok((header.width, header.height, header.astrometry))
     }

@@ -54,13 +54,13 @@ impl BandChoice {
 
     /// Whether the channels are called `band1`, `band2`, ... because nothing named them.
     pub(in crate::survey) fn are_unnamed(bands: &[BandChoice]) -> bool {
-        bands.iter().enumerate().all(|(i, band)| band.file == unnamed(i))
+        bands.iter().map(|band| &band.file).eq(&unnamed(bands.len()))
     }
 }
 
-/// The name of a channel that nothing names; `index` counts from 0.
-pub(super) fn unnamed(index: usize) -> String {
-    format!("band{}", index + 1)
+/// The names of so many channels that nothing names: `band1`, `band2`, ...
+pub(in crate::survey) fn unnamed(channels: usize) -> Vec<String> {
+    (1..=channels).map(|i| format!("band{i}")).collect()
 }
 
 /// The bands of the files for a model with the bands `model`, if the user names the bands `given`.
@@ -81,7 +81,7 @@ pub fn model_bands(model: &[String], given: Option<&[String]>) -> Result<Vec<Str
     if choices.len() != model.len() {
         return Err(refused());
     }
-    let unnamed = model.iter().enumerate().all(|(i, name)| *name == unnamed(i));
+    let unnamed = *model == *unnamed(model.len());
     let plain = choices.iter().all(|choice| choice.name == choice.file);
     if plain {
         let same = |(choice, name): (&BandChoice, &String)| choice.name.eq_ignore_ascii_case(name);

@@ -22,6 +22,7 @@ mod role;
 mod summary;
 mod zero_point;
 
+pub(super) use choice::unnamed;
 pub use choice::{BandChoice, model_bands};
 pub use error::BandsError;
 pub(super) use mask::PixelRules;

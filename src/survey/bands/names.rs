@@ -122,19 +122,17 @@ impl PlaneNames {
 
 /// The filters that the header names; `own`: the image's own header, without that of the file.
 fn filters(image: &ImageHdu, own: bool) -> Vec<String> {
-    let named = KEYWORDS.iter().flat_map(|key| match own {
+    let texts = |key: &str| match own {
         true => image.keywords.own_text(key).into_iter().collect(),
         false => image.keywords.texts(key),
-    });
+    };
+    let named = KEYWORDS.iter().flat_map(|key| texts(key));
     let mut filters: Vec<String> = named.filter(|name| is_filter(name)).collect();
     // `ACS WFC1 F814W MJD#53990.6704`.
     if filters.is_empty()
-        && let Some(mode) = match own {
-            true => image.keywords.own_text("PHOTMODE"),
-            false => image.keywords.text("PHOTMODE"),
-        }
+        && let Some(mode) = texts("PHOTMODE").first()
     {
-        let filter = words(&mode)
+        let filter = words(mode)
             .into_iter()
             .map(str::to_owned)
             .find(|word| is_hubble_filter(word));

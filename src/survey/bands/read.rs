@@ -47,24 +47,22 @@ impl BandReader {
         }
     }
 
-    /// The header of a file's first band, and what to say of how the bands were found. No pixels are read.
-    pub fn header(&self, path: &Path, bands: &[BandChoice]) -> Result<(ImageHdu, Option<Remark>)> {
-        let file = open(path)?;
-        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
-        let (found, remark) = find_bands(bands, &planes).map_err(Error::bands(path))?;
-        Ok((file.images[found[0].image].clone(), remark))
-    }
-
-    /// The flux scale of a file's bands, as they are read.
-    pub fn photometry(&self, path: &Path, bands: &[BandChoice]) -> Result<Photometry> {
-        let file = open(path)?;
-        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+    /// The header of a file's first band. No pixels are read.
+    pub fn header(&self, path: &Path, bands: &[BandChoice]) -> Result<ImageHdu> {
+        let (file, planes, _) = open(path)?;
         let (found, _) = find_bands(bands, &planes).map_err(Error::bands(path))?;
-        let known = |plane: &&FluxPlane| zero_point(&file.images[plane.image], self.preset);
-        Ok(self.as_read(found.iter().map(known).collect()))
+        Ok(file.images[found[0].image].clone())
     }
 
-    /// The same of the band in a file that holds only this one.
+    /// The flux scale of a file's bands, as they are read, and what to say of how the bands were found.
+    pub fn sample(&self, path: &Path, bands: &[BandChoice]) -> Result<(Photometry, Option<Remark>)> {
+        let (file, planes, _) = open(path)?;
+        let (found, remark) = find_bands(bands, &planes).map_err(Error::bands(path))?;
+        let known = |plane: &&FluxPlane| zero_point(&file.images[plane.image], self.preset);
+        Ok((self.as_read(found.iter().map(known).collect()), remark))
+    }
+
+    /// The zero point of the band in a file that holds only this one.
     pub fn only_zero_point(&self, path: &Path, band: &BandChoice) -> Result<Option<f64>> {
         Ok(zero_point(&self.only_header(path, band)?, self.preset))
     }
@@ -83,24 +81,21 @@ impl BandReader {
 
     /// The header of the band in a file that holds only this one.
     pub fn only_header(&self, path: &Path, band: &BandChoice) -> Result<ImageHdu> {
-        let file = open(path)?;
-        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let (file, planes, _) = open(path)?;
         let plane = find_only(band, &planes).map_err(Error::bands(path))?;
         Ok(file.images[plane.image].clone())
     }
 
     /// The pixels of the bands, in their order, and the position.
     pub fn read(&self, path: &Path, bands: &[BandChoice]) -> Result<(Vec<BandPixels>, Astrometry)> {
-        let mut file = open(path)?;
-        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let (mut file, planes, _) = open(path)?;
         let (found, _) = find_bands(bands, &planes).map_err(Error::bands(path))?;
         self.read_planes(path, &mut file, &found)
     }
 
     /// The pixels of the band in a file that holds only this one, and the position.
     pub fn read_only(&self, path: &Path, band: &BandChoice) -> Result<(BandPixels, Astrometry)> {
-        let mut file = open(path)?;
-        let (planes, _) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let (mut file, planes, _) = open(path)?;
         let plane = find_only(band, &planes).map_err(Error::bands(path))?;
         let (mut bands, astrometry) = self.read_planes(path, &mut file, &[plane])?;
         Ok((bands.remove(0), astrometry))
@@ -151,12 +146,14 @@ impl BandReader {
     }
 }
 
-pub(super) fn open(path: &Path) -> Result<FitsFile> {
+/// A file, its planes of flux, and the names of its images that are not flux.
+pub(super) fn open(path: &Path) -> Result<(FitsFile, Vec<FluxPlane>, Vec<String>)> {
     let file = FitsFile::open(path).map_err(Error::fits(path))?;
-    match file.images.is_empty() {
-        true => Err(Error::fits(path)(FitsError::NoImage)),
-        false => Ok(file),
+    if file.images.is_empty() {
+        return Err(Error::fits(path)(FitsError::NoImage));
     }
+    let (planes, others) = flux_planes(&file.images).map_err(Error::bands(path))?;
+    Ok((file, planes, others))
 }
 
 /// Stacks of Pan-STARRS store a = 2.5 / ln(10) asinh((flux - BOFFSET) / (2 BSOFTEN)) (Waters et al. 2020, ApJS 251, 4).

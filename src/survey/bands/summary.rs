@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::choice::{BandChoice, unnamed};
-use super::matching::{Remark, band_names, flux_planes, is_called};
+use super::matching::{Remark, band_names, is_called};
 use super::read::open;
-use crate::survey::error::{Error, Result};
+use crate::survey::error::Result;
 use crate::survey::few;
 use crate::survey::preset::Preset;
 
@@ -26,8 +26,7 @@ pub(in crate::survey) struct FileSummary {
 impl FileSummary {
     /// Reads the headers of a file.
     pub fn read(path: &Path) -> Result<FileSummary> {
-        let file = open(path)?;
-        let (planes, left_out) = flux_planes(&file.images).map_err(Error::bands(path))?;
+        let (file, planes, left_out) = open(path)?;
         Ok(FileSummary {
             names: band_names(&planes),
             bands: planes.len(),
@@ -47,7 +46,7 @@ impl FileSummary {
 
     /// `band1`, `band2`, ...
     pub fn unnamed(&self) -> Vec<String> {
-        (0..self.bands).map(unnamed).collect()
+        unnamed(self.bands)
     }
 
     /// Whether another file has bands of the same names, in any order.

@@ -112,10 +112,7 @@ fn one_per_object(
             BandChoice::all(&names).map_err(FolderError::Bands)?
         }
     };
-    let (remark, photometry) = first_readable(ids.iter(), |id| {
-        let file = pattern.file(dir, id);
-        Ok((reader.header(&file, &bands)?.1, reader.photometry(&file, &bands)?))
-    })?;
+    let (photometry, remark) = first_readable(ids.iter(), |id| reader.sample(&pattern.file(dir, id), &bands))?;
     let mut warnings: Vec<String> = summary.left_out_warning(&sample).into_iter().collect();
     warnings.extend(remark.map(|remark| remark.warning(&sample, &bands)));
     Ok(FolderLayout {

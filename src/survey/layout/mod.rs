@@ -1,5 +1,4 @@
 //! Detects the layout of a folder: a known survey, files by a name pattern, or a stack.
-
 //!
 //! | file | what it does |
 //! |---|---|

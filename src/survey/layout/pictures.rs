@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FolderLayout, first_readable, names};
-use crate::survey::bands::{BandChoice, BandReader, BandsError, Photometry};
+use crate::survey::bands::{BandChoice, BandsError, Photometry, PixelRules, unnamed};
 use crate::survey::error::{Error, Result};
 use crate::survey::folder::{FolderError, ImageFolderOptions};
 use crate::survey::images::Images;
@@ -37,8 +37,10 @@ pub(super) fn open(
     };
     let bands = match bands {
         Some(bands) => bands,
-        None if channels == 3 => BandChoice::all(&found).map_err(FolderError::Bands)?,
-        None => BandChoice::all(&["band1".into()]).map_err(FolderError::Bands)?,
+        None => {
+            let names = if channels == 3 { found.clone() } else { unnamed(1) };
+            BandChoice::all(&names).map_err(FolderError::Bands)?
+        }
     };
     let order = order(&bands, &found).map_err(Error::bands(&file))?;
     let scaled = "the images are pictures: their levels were stretched for display and are no fluxes, so that a model \
@@ -50,7 +52,7 @@ pub(super) fn open(
             root: dir.clone(),
             pattern,
             order,
-            rules: BandReader::new(&options.pixels, options.preset).rules,
+            rules: PixelRules::new(&options.pixels, options.preset),
         },
         photometry: Photometry::default(),
         notes: Vec::new(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{FolderLayout, names};
-use crate::survey::bands::{BandChoice, BandReader, Photometry};
+use crate::survey::bands::{BandChoice, Photometry, PixelRules, unnamed};
 use crate::survey::error::Result;
 use crate::survey::folder::{FolderError, ImageFolderOptions};
 use crate::survey::images::Images;
@@ -34,14 +34,14 @@ pub(super) fn open(options: &ImageFolderOptions, path: &Path, bands: Option<Vec<
             }
             names
         }
-        None => (1..=found).map(|i| format!("band{i}")).collect(),
+        None => unnamed(found),
     };
     Ok(FolderLayout {
         preset: options.preset,
         bands,
         images: Images::Stack {
             stack,
-            rules: BandReader::new(&options.pixels, options.preset).rules,
+            rules: PixelRules::new(&options.pixels, options.preset),
         },
         photometry: Photometry::default(),
         notes,
