@@ -9,7 +9,7 @@ use crate::evaluate::{cross_fitted, mixtures};
 use crate::model::{Model, utc_now};
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
 use crate::posterior::metrics::{METRICS, Metrics};
-use crate::posterior::ood::Threshold;
+use crate::posterior::ood::{Distances, Threshold};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -56,8 +56,8 @@ pub fn run(args: Calibrate) -> Result<()> {
         }
     }
     let data = labelled.dir.display().to_string();
-    let scores = known.iter().filter_map(|k| k.members.ood_score).collect();
-    model.about.ood = Threshold::new(scores, data.clone());
+    let distances: Vec<Distances> = known.iter().map(|k| k.distances).collect();
+    model.about.ood = Threshold::new(&distances, data.clone());
     let record = Record::new(data, rows.len(), utc_now());
     model.about.calibration = Some(Calibration { map, record });
     let output = args.output.as_ref().unwrap_or(&labelled.model);

@@ -10,6 +10,7 @@ use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::posterior::metrics::ScoredPrediction;
 use crate::posterior::mixture::Mixture;
+use crate::posterior::ood::Distances;
 use crate::progress::{Callback, warn};
 use crate::survey::{ImageFolder, few};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct LabelledPrediction {
     pub truth: f64,
     /// Uncalibrated predictions, arcsec.
     pub members: MemberPredictions,
+    /// How far the image is from the training images.
+    pub distances: Distances,
     /// See [`crate::survey::flags`].
     pub flags: i32,
 }
@@ -75,6 +78,7 @@ pub fn predict_labelled(
             index,
             truth,
             members: image.members,
+            distances: image.distances,
             flags,
         });
         Ok::<(), Error>(())

@@ -172,6 +172,7 @@ fn best_member(model: &Model) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::posterior::MemberPredictions;
+    use crate::posterior::ood::Distances;
 
     /// Predictions of three members that are off by 0.1, -0.1 and 0.3 arcsec.
     pub fn labelled(n: usize) -> Vec<LabelledPrediction> {
@@ -181,6 +182,7 @@ mod tests {
                 index,
                 truth,
                 members: MemberPredictions::gaussian(&[truth + 0.1, truth - 0.1, truth + 0.3], &[0.01; 3]),
+                distances: Distances::default(),
                 flags: 0,
             }
         };

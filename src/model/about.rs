@@ -131,6 +131,7 @@ impl About {
         let (stretch, training) = (&self.stretch, &self.training);
         let sky = self.sky.bands.iter().flat_map(|b| b.sky.into_iter().chain(b.noise));
         let scores = training.members.iter().flat_map(|m| [m.nll, m.rmse]).flatten();
+        let typical = self.ood.iter().flat_map(|threshold| threshold.typical).flatten();
         let mut all = [shift, range.0, range.1, training.learning_rate]
             .into_iter()
             .chain(
@@ -142,7 +143,8 @@ impl About {
             .chain(sky)
             .chain(scores)
             .chain(self.pixel_scale)
-            .chain(self.ood.iter().map(|threshold| threshold.score));
+            .chain(self.ood.iter().map(|threshold| threshold.score))
+            .chain(typical.flat_map(|typical| [typical.mean, typical.std]));
         if !all.all(f64::is_finite) {
             return Err(Error::MetadataNotFinite);
         }

@@ -48,8 +48,8 @@ impl Ensemble {
         })
     }
 
-    /// An ensemble with the weights of these members. Predictions have an out-of-distribution score if every member has a
-    /// feature distribution.
+    /// An ensemble with the weights of these members. Predictions have the distance of their features if every member has
+    /// a feature distribution.
     ///
     /// # Errors
     /// Those of [`Device::engine`].
@@ -101,7 +101,7 @@ impl Ensemble {
             }
             Ok::<_, Error>(())
         })?;
-        let clouds = rows.iter().map(|rows| Ok(Cloud::fit(rows, size)?));
+        let clouds = rows.iter().map(|rows| Ok(Cloud::fit(rows, size, 0.0)?));
         clouds.collect::<Result<_, Error>>().map(Some)
     }
 
@@ -151,19 +151,19 @@ impl Ensemble {
                 let value = |member: usize| fraction * f64::from(heads[2 * (member * batch + row) + head]);
                 (0..members).map(value).collect()
             };
-            let score = |row: usize| {
-                let distance = |(member, cloud): (usize, &Cloud)| {
+            let distance = |row: usize| {
+                let of_member = |(member, cloud): (usize, &Cloud)| {
                     let size = cloud.mean.len();
                     cloud.distance(&features[(member * batch + row) * size..][..size])
                 };
-                let sum: f64 = clouds.iter().enumerate().map(distance).sum();
+                let sum: f64 = clouds.iter().enumerate().map(of_member).sum();
                 (!clouds.is_empty()).then_some(fraction * sum / members as f64)
             };
             let predictions = (0..count).map(|row| MemberPredictions {
                 likelihood,
                 mu: head(row, 0),
                 var: head(row, 1),
-                ood_score: score(row),
+                feature_distance: distance(row),
             });
             match views_added {
                 0 => sums = predictions.collect(),

@@ -2,7 +2,8 @@
 //!
 //! Tensors are named and shaped as in the recordings, `conv1.kernel` (M, kh, kw, in, out), `norm1.moving_mean` (M, C),
 //! float32, with the member as the first axis. `features.mean` (M, F) and `features.whitening` (M, F, F) are each
-//! member's [`Cloud`]; files of early versions lack them. The metadata holds texts: `format` and `format_version`,
+//! member's [`Cloud`]; files of early versions lack them. `statistics.*` have no member axis: see `distribution`. The
+//! metadata holds texts: `format` and `format_version`,
 //! `network` as JSON, `members` as a JSON list of their numbers, and `about` as the JSON of [`About`](super::About).
 
 use super::{Error, Member, Model};
@@ -79,6 +80,7 @@ impl Model {
         let mut model = Model {
             network,
             members: numbers.into_iter().map(member).collect(),
+            statistics: None,
             about,
         };
         for parameter in &layout.params {
@@ -92,6 +94,7 @@ impl Model {
         if tensors.tensor(CLOUD_MEAN).is_ok() {
             model.read_clouds(&tensors)?;
         }
+        model.statistics = distribution::read(&tensors, &model.network)?;
         model.check(&layout)?;
         Ok(model)
     }
@@ -149,12 +152,17 @@ impl Model {
         });
         let rows = params.chain(stats).chain(clouds);
         let data: Vec<(&Parameter, Vec<u8>)> = rows.map(|(p, rows)| (p, gather(p, &rows))).collect();
-        let views = data
+        let of_members = data
             .iter()
-            .map(|(parameter, bytes)| {
-                let view = TensorView::new(Dtype::F32, shape(parameter, self.members.len()), bytes);
-                Ok((parameter.name.as_str(), view.map_err(encode)?))
-            })
+            .map(|(parameter, bytes)| (parameter.name.as_str(), shape(parameter, self.members.len()), bytes));
+        let statistics = self.statistics.as_ref().map(distribution::tensors);
+        let statistics = statistics
+            .iter()
+            .flatten()
+            .map(|(name, shape, bytes)| (*name, shape.clone(), bytes));
+        let views = of_members
+            .chain(statistics)
+            .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape, bytes).map_err(encode)?)))
             .collect::<Result<Vec<_>>>()?;
         let numbers: Vec<u32> = self.members.iter().map(|m| m.number).collect();
         let metadata = HashMap::from([
@@ -185,6 +193,13 @@ impl Model {
                     return Err(Error::Features { member: member.number });
                 }
             }
+        }
+        if self
+            .statistics
+            .as_ref()
+            .is_some_and(|statistics| !distribution::is_valid(statistics))
+        {
+            return Err(Error::Statistics);
         }
         self.about.check(&self.network)
     }
@@ -285,5 +300,6 @@ fn gather(parameter: &Parameter, rows: &[&Vec<f32>]) -> Vec<u8> {
     values.flat_map(|value| value.to_le_bytes()).collect()
 }
 
+mod distribution;
 #[cfg(test)]
 mod tests;

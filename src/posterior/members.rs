@@ -13,8 +13,9 @@ pub struct MemberPredictions {
     pub mu: Vec<f64>,
     /// Variances, (M).
     pub var: Vec<f64>,
-    /// Distance from the training set, see [`ood`](super::ood); `None` if the model has no features to compare with.
-    pub ood_score: Option<f64>,
+    /// Distance of the features from those of the training images, see [`ood`](super::ood); `None` if the model has no
+    /// features to compare with.
+    pub feature_distance: Option<f64>,
 }
 
 impl MemberPredictions {
@@ -24,7 +25,7 @@ impl MemberPredictions {
             likelihood: Likelihood::Gaussian,
             mu: mu.to_vec(),
             var: var.to_vec(),
-            ood_score: None,
+            feature_distance: None,
         }
     }
 
@@ -38,7 +39,7 @@ impl MemberPredictions {
             likelihood: self.likelihood,
             mu,
             var,
-            ood_score: self.ood_score,
+            feature_distance: self.feature_distance,
         }
     }
 
@@ -60,7 +61,7 @@ impl MemberPredictions {
             likelihood: self.likelihood,
             mu: pick(&self.mu),
             var: pick(&self.var),
-            ood_score: self.ood_score,
+            feature_distance: self.feature_distance,
         }
     }
 
@@ -69,6 +70,9 @@ impl MemberPredictions {
         let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
         add(&mut self.mu, &other.mu);
         add(&mut self.var, &other.var);
-        self.ood_score = self.ood_score.zip(other.ood_score).map(|(sum, v)| sum + v);
+        self.feature_distance = self
+            .feature_distance
+            .zip(other.feature_distance)
+            .map(|(sum, v)| sum + v);
     }
 }

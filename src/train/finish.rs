@@ -12,7 +12,7 @@ use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution, Record, fit};
 use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Mixture;
-use crate::posterior::ood::Threshold;
+use crate::posterior::ood::{Distances, Threshold};
 use crate::progress::{Callback, chain, note, warn};
 
 /// Training images that the feature distributions are fitted on: enough for the covariance of hundreds of features.
@@ -49,6 +49,7 @@ pub fn finish(
     let mut model = Model {
         network: trainer.network.clone(),
         members,
+        statistics: prepared.statistics.clone(),
         about: About {
             label: prepared.label.clone(),
             bands: prepared.bands.clone(),
@@ -71,7 +72,7 @@ pub fn finish(
             &format!("the model cannot recognise out-of-distribution images: {error}"),
         );
     }
-    if let Err(error) = calibrate(&mut model, &prepared.calibration, &data.validation, device) {
+    if let Err(error) = calibrate(&mut model, prepared, &data.validation, device) {
         let error = chain(&error);
         warn(progress, &format!("the model is not calibrated: {error}"));
     }
@@ -167,17 +168,25 @@ fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<
 
 /// Fits the calibration factors and the out-of-distribution threshold on the rows kept for them; without such rows, only
 /// the threshold, on the validation rows.
-fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, device: &Device) -> Result<(), Error> {
-    let scores = |predictions: &[MemberPredictions]| predictions.iter().filter_map(|p| p.ood_score).collect();
+fn calibrate(model: &mut Model, prepared: &Prepared, validation: &Examples, device: &Device) -> Result<(), Error> {
+    let distances = |predictions: &[MemberPredictions]| -> Vec<Distances> {
+        let both = prepared.distances.iter().zip(predictions);
+        let of_both = both.map(|(&image, prediction)| Distances {
+            features: prediction.feature_distance,
+            ..image
+        });
+        of_both.collect()
+    };
+    let examples = &prepared.calibration;
     if examples.labels.is_empty() {
         if !validation.labels.is_empty() {
             let predictions = predict(model, validation, device)?;
-            model.about.ood = Threshold::new(scores(&predictions), VALIDATION_SPLIT);
+            model.about.ood = Threshold::new(&distances(&predictions), VALIDATION_SPLIT);
         }
         return Ok(());
     }
     let predictions = predict(model, examples, device)?;
-    model.about.ood = Threshold::new(scores(&predictions), CALIBRATION_SPLIT);
+    model.about.ood = Threshold::new(&distances(&predictions), CALIBRATION_SPLIT);
     let rows = predictions.iter().zip(&examples.labels);
     let rows: Vec<(Mixture, f64)> = rows
         .map(|(p, &truth)| Ok((p.mixture()?, truth)))

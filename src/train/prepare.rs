@@ -9,12 +9,14 @@ use crate::likelihood::Likelihood;
 use crate::model::{Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
 use crate::numeric::{FNV_OFFSET, fnv1a};
+use crate::posterior::ood::{Distances, ImageDistribution};
 use crate::progress::{Callback, Event, Phase};
 use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{self, Cutout, FolderError, ImageFolder, ImageSource, Photometry, Stretch};
+use crate::survey::{self, Cutout, FolderError, ImageFolder, ImageSource, Photometry, Stretch, statistics};
+use rayon::prelude::*;
 
 /// Fewer training rows than this cause a warning.
 const FEW: usize = 100;
@@ -46,6 +48,10 @@ pub struct Prepared {
     pub stretch: Stretch,
     /// SkyStatistics level and noise of the training images.
     pub sky: SkyRange,
+    /// The distribution of the training images' statistics.
+    pub statistics: Option<ImageDistribution>,
+    /// How far the rows for calibration are from it, or the validation rows if there are none.
+    pub distances: Vec<Distances>,
     /// What the labels are, and their scale.
     pub label: Target,
     /// Where the training images of each epoch come from, if not from the dataset.
@@ -159,6 +165,13 @@ pub fn prepare(
         ));
     }
     let sky = SkyRange::fit(&train, &stretch);
+    let statistics = fit_statistics(&train, &stretch, &mut warnings);
+    let new_images = match split.calibration.is_empty() {
+        true => &split.validation,
+        false => &split.calibration,
+    };
+    let new_images: Vec<&Cutout> = new_images.iter().map(|&row| &cutouts[row]).collect();
+    let distances = distances(&new_images, &stretch, statistics.as_ref());
     let examples = |rows: &Vec<usize>| {
         let image = network.input_shape().len();
         let mut images = vec![0.0; rows.len() * image];
@@ -211,12 +224,35 @@ pub fn prepare(
         calibration,
         stretch,
         sky,
+        statistics,
+        distances,
         label,
         epoch_images: None,
         notes: labelled.notes,
         warnings,
     };
     Ok((prepared, dataset))
+}
+
+/// The distribution of the training images' statistics; if it cannot be fitted, `None` and a warning.
+pub fn fit_statistics(
+    training: &[&Cutout],
+    stretch: &Stretch,
+    warnings: &mut Vec<String>,
+) -> Option<ImageDistribution> {
+    match statistics::fit(training, stretch) {
+        Ok(distribution) => Some(distribution),
+        Err(error) => {
+            warnings.push(format!("image statistics are not part of the ood_score: {error}"));
+            None
+        }
+    }
+}
+
+/// How far images are from the training images, without a network.
+pub fn distances(images: &[&Cutout], stretch: &Stretch, training: Option<&ImageDistribution>) -> Vec<Distances> {
+    let of_image = |cutout: &&Cutout| statistics::distances(cutout, stretch, training);
+    images.par_iter().map(of_image).collect()
 }
 
 /// How the images differ from those that the initial model was trained on.

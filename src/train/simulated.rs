@@ -9,7 +9,7 @@ use super::bands::Band;
 use super::dataset::{Dataset, EpochImages, Examples};
 use super::error::Error;
 use super::options::{RunOptions, SimulateOptions};
-use super::prepare::{Counts, Prepared, label_scale, preparing, range};
+use super::prepare::{Counts, Prepared, distances, fit_statistics, label_scale, preparing, range};
 use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::simulator::Lenses;
@@ -71,19 +71,31 @@ pub fn prepare(
     let sample = lenses(STRETCH, stretch_lenses)?;
     let cutouts = cutouts(&sample, shape);
     let sampled: Vec<&Cutout> = cutouts.iter().collect();
-    let (stretch, warnings) = match from {
+    let (stretch, mut warnings) = match from {
         Some(model) => (model.about.stretch.clone(), vec![]),
         None => Stretch::fit(&sampled, &bands)?,
     };
     let sky = SkyRange::fit(&sampled, &stretch);
+    let statistics = fit_statistics(&sampled, &stretch, &mut warnings);
     let (scale, shift) = match from {
         Some(model) => (model.about.label.scale, model.about.label.shift),
         None => label_scale(&sample.labels, network.heads()),
     };
-    let mut examples = |block, count| Ok::<_, Error>(stretched(&lenses(block, count)?, shape, &stretch));
-    let validation = examples(VALIDATION, counts.validation)?;
-    let calibration = examples(CALIBRATION, counts.calibration)?;
-    let held_out = examples(HELD_OUT, counts.held_out)?;
+    let validation = lenses(VALIDATION, counts.validation)?;
+    let calibration = lenses(CALIBRATION, counts.calibration)?;
+    let held_out = lenses(HELD_OUT, counts.held_out)?;
+    let new_images = self::cutouts(
+        if counts.calibration > 0 {
+            &calibration
+        } else {
+            &validation
+        },
+        shape,
+    );
+    let new_images: Vec<&Cutout> = new_images.iter().collect();
+    let distances = distances(&new_images, &stretch, statistics.as_ref());
+    let [validation, calibration, held_out] =
+        [validation, calibration, held_out].map(|lenses| stretched(&lenses, shape, &stretch));
     let ids = |name: &str, count: usize| (0..count).map(|k| format!("{name}{k}")).collect();
     let label = Target {
         name: "theta_e".into(),
@@ -119,6 +131,8 @@ pub fn prepare(
         bands,
         stretch,
         sky,
+        statistics,
+        distances,
         label,
         epoch_images: Some(epoch_images),
         notes: vec![format!("simulated lenses: {}", population.description)],
