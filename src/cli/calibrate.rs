@@ -7,9 +7,10 @@ use super::labelled::LabelledArguments;
 use super::text::{Column, table};
 use crate::evaluate::{cross_fitted, mixtures};
 use crate::model::{Model, utc_now};
+use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
 use crate::posterior::metrics::{METRICS, Metrics};
-use crate::posterior::ood::{Distances, Threshold};
+use crate::posterior::ood::Distances;
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -57,7 +58,8 @@ pub fn run(args: Calibrate) -> Result<()> {
     }
     let data = labelled.dir.display().to_string();
     let distances: Vec<Distances> = known.iter().map(|k| k.distances).collect();
-    model.about.ood = Threshold::new(&distances, data.clone());
+    let predictions: Vec<MemberPredictions> = known.iter().map(|k| k.members.clone()).collect();
+    model.about.set_limits(&distances, &predictions, &data);
     let record = Record::new(data, rows.len(), utc_now());
     model.about.calibration = Some(Calibration { map, record });
     let output = args.output.as_ref().unwrap_or(&labelled.model);

@@ -110,7 +110,7 @@ impl PredictedImage {
         of_image
             | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
             | flags::label_range(theta_e, about.label.range)
-            | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma())
+            | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma(), about.epistemic_limit)
             | flags::disagree(&members.mu, &members.var)
             | flags::out_of_distribution(
                 self.ood_score(model),

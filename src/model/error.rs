@@ -119,7 +119,7 @@ pub enum Error {
         member: u32,
     },
     /// The distribution of the image statistics has the wrong size, or is not finite.
-    #[error("the distribution of the training images' statistics is not valid; train the model again")]
+    #[error("the distribution of image statistics is not valid; train the model again")]
     Statistics,
     /// The label's scale is not a positive number.
     #[error("the label's scale is {scale}; it must be positive")]

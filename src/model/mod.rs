@@ -163,6 +163,7 @@ pub(crate) mod tests {
                     data: "calibration split of the training data".into(),
                     typical: [0.1, 0.2, 0.3].map(|std| Some(Typical { mean: -0.5, std })),
                 }),
+                epistemic_limit: Some(0.07),
             },
             network,
         }

@@ -49,7 +49,10 @@ pub fn count(shape: [usize; 3]) -> usize {
 pub fn statistics(cutout: &Cutout, stretch: &Stretch) -> Vec<f32> {
     assert_eq!(cutout.channels, stretch.scale.len(), "the stretch has other bands");
     let size = (cutout.height, cutout.width);
-    let bands: Vec<Band> = (0..cutout.channels).map(|b| Band::new(cutout, stretch, b)).collect();
+    let frame = Frame::new(cutout.height, cutout.width);
+    let bands: Vec<Band> = (0..cutout.channels)
+        .map(|b| Band::new(cutout, stretch, b, &frame))
+        .collect();
     let mut all = Vec::with_capacity(count([cutout.height, cutout.width, cutout.channels]));
     for band in &bands {
         all.extend([band.sky.asinh(), band.noise.ln(), (band.noise_at_two / band.noise).ln()]);
@@ -106,40 +109,46 @@ struct Band {
 }
 
 impl Band {
-    fn new(cutout: &Cutout, stretch: &Stretch, band: usize) -> Band {
-        let (height, width) = (cutout.height, cutout.width);
+    fn new(cutout: &Cutout, stretch: &Stretch, band: usize, frame: &Frame) -> Band {
         let scale = stretch.scale[band];
         let unit = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         let scaled = |flux: f32| (f64::from(flux) * unit).clamp(-MAX_FLUX, MAX_FLUX) as f32;
-        let mut flux: Vec<f32> = cutout.band(band).map(|(flux, _)| scaled(flux)).collect();
+        let pixels = cutout.pixels.chunks_exact(cutout.channels);
+        let mut flux: Vec<f32> = pixels.map(|pixel| scaled(pixel[band])).collect();
         let masked: Option<Vec<bool>> =
             (cutout.masked_fraction > 0.0).then(|| cutout.band(band).map(|(_, masked)| masked).collect());
         let usable = |at: usize| masked.as_ref().is_none_or(|masked| !masked[at]);
 
-        let frame = Frame { height, width };
-        let mut sky: Vec<f32> = frame.pixels().filter(|&at| usable(at)).map(|at| flux[at]).collect();
+        let mut sky: Vec<f32> = frame
+            .pixels
+            .iter()
+            .filter(|&&at| usable(at))
+            .map(|&at| flux[at])
+            .collect();
         let sky = median(&mut sky);
-        let difference = |(a, b): (usize, usize)| match usable(a) && usable(b) {
+        let difference = |&(a, b): &(usize, usize)| match usable(a) && usable(b) {
             true => flux[b] - flux[a],
-            false => 0.0,
+            false => f32::NAN,
         };
-        let spread = |differences: &[f32], pairs: &mut dyn Iterator<Item = (usize, usize)>| {
-            let usable = differences
-                .iter()
-                .zip(pairs)
-                .filter(|(_, (a, b))| usable(*a) && usable(*b));
-            let mut sizes: Vec<f32> = usable.map(|(difference, _)| difference.abs()).collect();
-            (TO_SIGMA * median(&mut sizes)).max(LEAST_NOISE)
+        let spread = |differences: &[f32]| {
+            let known = differences.iter().filter(|difference| !difference.is_nan());
+            let mut sizes: Vec<u32> = known.map(|difference| difference.abs().to_bits()).collect();
+            (TO_SIGMA * median_of_sizes(&mut sizes)).max(LEAST_NOISE)
         };
-        let mut differences: Vec<f32> = frame.pairs(1).map(difference).collect();
-        let noise = spread(&differences, &mut frame.pairs(1));
-        let at_two: Vec<f32> = frame.pairs(2).map(difference).collect();
-        let noise_at_two = spread(&at_two, &mut frame.pairs(2));
+        let mut differences: Vec<f32> = frame.pairs.iter().map(difference).collect();
+        let noise = spread(&differences);
+        let at_two: Vec<f32> = frame.pairs_at_two.iter().map(difference).collect();
+        let noise_at_two = spread(&at_two);
         let limit = MAX_DIFFERENCE * noise;
-        differences.iter_mut().for_each(|d| *d = d.clamp(-limit, limit) / noise);
+        for difference in &mut differences {
+            *difference = match difference.is_nan() {
+                true => 0.0,
+                false => difference.clamp(-limit, limit) / noise,
+            };
+        }
 
         if let Some(masked) = &masked {
-            fill(&mut flux, masked, width, sky);
+            fill(&mut flux, masked, cutout.width, sky);
         }
         let mut roots: Vec<f32> = flux.iter().map(|f| f.abs().sqrt().copysign(*f)).collect();
         let mean = roots.iter().sum::<f32>() / roots.len() as f32;
@@ -172,41 +181,41 @@ fn fill(flux: &mut [f32], masked: &[bool], width: usize, sky: f32) {
     }
 }
 
-/// The outer [`BORDER`] rows and columns.
+/// The outer [`BORDER`] rows and columns, as indices of pixels.
 struct Frame {
-    height: usize,
-    width: usize,
+    /// Row by row.
+    pixels: Vec<usize>,
+    /// Pixels with the one to the right and the one below, if both are in the frame.
+    pairs: Vec<(usize, usize)>,
+    /// The same at a distance of two pixels.
+    pairs_at_two: Vec<(usize, usize)>,
 }
 
 impl Frame {
-    fn contains(&self, y: usize, x: usize) -> bool {
+    fn new(height: usize, width: usize) -> Frame {
         let inner = |at: usize, size: usize| (BORDER..size.saturating_sub(BORDER)).contains(&at);
-        y < self.height && x < self.width && !(inner(y, self.height) && inner(x, self.width))
-    }
-
-    fn positions(&self) -> impl Iterator<Item = (usize, usize)> {
-        let row = |y: usize| {
-            let inner = (BORDER..self.height.saturating_sub(BORDER)).contains(&y) && self.width > 2 * BORDER;
-            let left = if inner { BORDER } else { self.width };
-            (0..left)
-                .chain(if inner { self.width - BORDER } else { left }..self.width)
-                .map(move |x| (y, x))
+        let contains = |y: usize, x: usize| y < height && x < width && !(inner(y, height) && inner(x, width));
+        let mut frame = Frame {
+            pixels: vec![],
+            pairs: vec![],
+            pairs_at_two: vec![],
         };
-        (0..self.height).flat_map(row)
-    }
-
-    fn pixels(&self) -> impl Iterator<Item = usize> {
-        self.positions().map(|(y, x)| y * self.width + x)
-    }
-
-    /// Pixels of the frame with the one `step` to the right and below.
-    fn pairs(&self, step: usize) -> impl Iterator<Item = (usize, usize)> {
-        let other = move |(y, x): (usize, usize)| {
-            let pair = move |(v, u): (usize, usize)| (y * self.width + x, v * self.width + u);
-            let both = [(y, x + step), (y + step, x)].into_iter();
-            both.filter(|&(v, u)| self.contains(v, u)).map(pair)
-        };
-        self.positions().flat_map(other)
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            if !contains(y, x) {
+                continue;
+            }
+            let at = y * width + x;
+            frame.pixels.push(at);
+            for (step, pairs) in [(1, &mut frame.pairs), (2, &mut frame.pairs_at_two)] {
+                if contains(y, x + step) {
+                    pairs.push((at, at + step));
+                }
+                if contains(y + step, x) {
+                    pairs.push((at, at + step * width));
+                }
+            }
+        }
+        frame
     }
 }
 
@@ -293,38 +302,53 @@ fn shape(bands: &[Band], (height, width): (usize, usize)) -> [f32; 2] {
 /// of the neighbour's flux is added to the noise, because peaks of galaxies are sharp as well. A stripe is a row or column
 /// whose pixels, clipped to the noise, differ from the mean of their neighbours on both sides.
 fn defects(bands: &[Band], (height, width): (usize, usize)) -> [f32; 3] {
-    let [mut spike, mut hole, mut stripe] = [0.0f32; 3];
+    let mut stripe = 0.0f32;
     if height < 3 || width < 3 {
         return [0.1f32.ln(), 0.1f32.ln(), 0.01f32.ln()];
     }
+    let inner = width - 2;
+    // Per column, so that the loop over a row is one over independent lanes.
+    let [mut spikes, mut holes] = [vec![0.0f32; inner], vec![0.0f32; inner]];
     for band in bands {
         let noise = 1.0 / band.noise;
-        let mut columns = vec![0.0f32; width - 2];
+        let scaled: Vec<f32> = band.flux.iter().map(|flux| flux * noise).collect();
+        let (mut rows, mut columns) = (vec![0.0f32; inner], vec![0.0f32; inner]);
         for y in 1..height - 1 {
-            let row = |y: usize| &band.flux[y * width..][..width];
-            let (above, here, below) = (&row(y - 1)[1..], row(y), &row(y + 1)[1..]);
-            let centre = &here[1..width - 1];
-            let mut sum = 0.0;
-            for (x, &flux) in centre.iter().enumerate() {
-                let (left, right, up, down) = (here[x], here[x + 2], above[x], below[x]);
-                let (flux, left, right) = (flux * noise, left * noise, right * noise);
-                let (up, down) = (up * noise, down * noise);
-                let (most, least) = (left.max(right), left.min(right));
-                let (upper, lower) = (up.max(down), up.min(down));
-                // The middle two of the four.
-                let (a, b) = (most.min(upper), least.max(lower));
-                let (second, third) = (a.max(b), a.min(b));
-                spike = spike.max((flux - second) / (1.0 + 0.1 * second.abs()));
-                hole = hole.max((third - flux) / (1.0 + 0.1 * third.abs()));
-                sum += (flux - 0.5 * (up + down)).clamp(-1.0, 1.0);
+            let part = |y: usize, x: usize| &scaled[y * width + x..][..inner];
+            let (centre, left, right) = (part(y, 1), part(y, 0), part(y, 2));
+            let (up, down) = (part(y - 1, 1), part(y + 1, 1));
+            for x in 0..inner {
+                let (flux, left, right, up, down) = (centre[x], left[x], right[x], up[x], down[x]);
+                // The middle two of the four neighbours.
+                let (a, b) = (
+                    least(most(left, right), most(up, down)),
+                    most(least(left, right), least(up, down)),
+                );
+                let (second, third) = (most(a, b), least(a, b));
+                spikes[x] = most(spikes[x], (flux - second) / (1.0 + 0.1 * second.abs()));
+                holes[x] = most(holes[x], (third - flux) / (1.0 + 0.1 * third.abs()));
+                rows[x] = (flux - 0.5 * (up + down)).clamp(-1.0, 1.0);
                 columns[x] += (flux - 0.5 * (left + right)).clamp(-1.0, 1.0);
             }
-            stripe = stripe.max(sum.abs() / (width - 2) as f32);
+            stripe = most(stripe, rows.iter().sum::<f32>().abs() / inner as f32);
         }
-        let column = columns.iter().fold(0.0f32, |most, column| most.max(column.abs()));
-        stripe = stripe.max(column / (height - 2) as f32);
+        let column = columns
+            .iter()
+            .fold(0.0f32, |largest, column| most(largest, column.abs()));
+        stripe = most(stripe, column / (height - 2) as f32);
     }
-    [spike.max(0.1).ln(), hole.max(0.1).ln(), (stripe + 0.01).ln()]
+    let largest = |values: &[f32]| values.iter().copied().fold(0.1, most);
+    [largest(&spikes).ln(), largest(&holes).ln(), (stripe + 0.01).ln()]
+}
+
+/// The larger of two numbers that are not NaN: one instruction, unlike [`f32::max`].
+fn most(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The smaller of two numbers that are not NaN.
+fn least(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
 }
 
 /// The median, or the upper one of an even number of values; 0 without values.
@@ -334,6 +358,15 @@ fn median(values: &mut [f32]) -> f32 {
     }
     let half = values.len() / 2;
     *values.select_nth_unstable_by(half, f32::total_cmp).1
+}
+
+/// The median of numbers that are not negative: they are ordered as their bits are, which compares faster.
+fn median_of_sizes(sizes: &mut [u32]) -> f32 {
+    if sizes.is_empty() {
+        return 0.0;
+    }
+    let half = sizes.len() / 2;
+    f32::from_bits(*sizes.select_nth_unstable(half).1)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution, Record, fit};
 use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Mixture;
-use crate::posterior::ood::{Distances, Threshold};
+use crate::posterior::ood::Distances;
 use crate::progress::{Callback, chain, note, warn};
 
 /// Training images that the feature distributions are fitted on: enough for the covariance of hundreds of features.
@@ -62,6 +62,7 @@ pub fn finish(
             training: summary(&trainer.options, prepared, summaries, device),
             calibration: None,
             ood: None,
+            epistemic_limit: None,
         },
     };
     let data = trainer.into_data()?;
@@ -166,8 +167,8 @@ fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<
     Ok(())
 }
 
-/// Fits the calibration factors and the out-of-distribution threshold on the rows kept for them; without such rows, only
-/// the threshold, on the validation rows.
+/// Fits the calibration factors and the limits of flags on the rows kept for them; without such rows, only the limits, on
+/// the validation rows.
 fn calibrate(model: &mut Model, prepared: &Prepared, validation: &Examples, device: &Device) -> Result<(), Error> {
     let distances = |predictions: &[MemberPredictions]| -> Vec<Distances> {
         let both = prepared.distances.iter().zip(predictions);
@@ -181,12 +182,16 @@ fn calibrate(model: &mut Model, prepared: &Prepared, validation: &Examples, devi
     if examples.labels.is_empty() {
         if !validation.labels.is_empty() {
             let predictions = predict(model, validation, device)?;
-            model.about.ood = Threshold::new(&distances(&predictions), VALIDATION_SPLIT);
+            model
+                .about
+                .set_limits(&distances(&predictions), &predictions, VALIDATION_SPLIT);
         }
         return Ok(());
     }
     let predictions = predict(model, examples, device)?;
-    model.about.ood = Threshold::new(&distances(&predictions), CALIBRATION_SPLIT);
+    model
+        .about
+        .set_limits(&distances(&predictions), &predictions, CALIBRATION_SPLIT);
     let rows = predictions.iter().zip(&examples.labels);
     let rows: Vec<(Mixture, f64)> = rows
         .map(|(p, &truth)| Ok((p.mixture()?, truth)))

@@ -19,6 +19,7 @@ mod distribution;
 pub use cloud::Cloud;
 pub use distribution::{ImageDistribution, KNOTS};
 
+use crate::numeric::upper_limit;
 use serde::{Deserialize, Serialize};
 
 /// The fraction of in-distribution images whose score lies above the [`Threshold`].
@@ -102,9 +103,7 @@ impl Threshold {
             typical: [0, 1, 2].map(|k| Typical::of(finite(k))),
         };
         let mut scores: Vec<f64> = images.iter().filter_map(|image| threshold.score_of(image)).collect();
-        scores.sort_by(f64::total_cmp);
-        let rank = ((1.0 - FALSE_ALARMS) * scores.len() as f64).ceil() as usize;
-        threshold.score = *scores.get(rank.max(1) - 1)?;
+        threshold.score = upper_limit(&mut scores, FALSE_ALARMS)?;
         Some(threshold)
     }
 
