@@ -3,11 +3,11 @@
 use crate::likelihood::Likelihood;
 use crate::train::TrainOptions;
 
-/// Each technique is off unless it is given.
+/// Each technique is as in the recipe unless it is given; 0 turns it off.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Techniques (docs/training.md)")]
 pub struct Techniques {
-    /// Distribution that each member predicts [default: that of the network file, otherwise gaussian]
+    /// Distribution that each member predicts [default: that of the network]
     #[arg(long, value_name = "NAME", value_parser = super::choices::likelihood())]
     pub likelihood: Option<Likelihood>,
     /// Weight each image's loss by its variance to this power, 0 to 1 (usually 0.5)
@@ -34,6 +34,9 @@ pub struct Techniques {
     /// Use an exponential moving average of the weights with this decay (usually 0.999)
     #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
     ema: Option<f32>,
+    /// Batch norm uses its running statistics in the last FRACTION of the steps, as it does in use (usually 0.5)
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    fix_statistics: Option<f32>,
     /// Stop training a member after EPOCHS epochs without a better validation NLL (usually 10)
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<usize>,
@@ -51,6 +54,7 @@ impl Techniques {
             warm_up: self.warm_up.unwrap_or(base.warm_up),
             weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             ema: self.ema.unwrap_or(base.ema),
+            fix_statistics: self.fix_statistics.unwrap_or(base.fix_statistics),
             patience: self.patience.unwrap_or(base.patience),
             ..base
         }

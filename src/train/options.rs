@@ -1,6 +1,7 @@
 //! Options of a training, and everything a run resolved from them: the content of `run.toml`.
 
 use super::error::Error;
+use super::recipe::Recipe;
 use crate::lens::Population;
 use crate::nn::Network;
 use crate::survey::preset::Preset;
@@ -133,7 +134,7 @@ pub struct TrainOptions {
     /// Noise that is added to each image, in units of the sky noise of each band.
     #[serde(default)]
     pub noise: f32,
-    /// Initial steps over which the learning rate rises.
+    /// Initial steps over which the learning rate rises, at most a tenth of all steps.
     #[serde(default)]
     pub warm_up: usize,
     /// Decoupled weight decay of the kernels.
@@ -142,6 +143,9 @@ pub struct TrainOptions {
     /// Decay of the moving average of the weights.
     #[serde(default)]
     pub ema: f32,
+    /// Fraction of the steps, at the end, in which batch norm uses its running statistics, which then stay as they are.
+    #[serde(default)]
+    pub fix_statistics: f32,
     /// Epochs without improvement of the validation nll after which a member stops training.
     #[serde(default)]
     pub patience: usize,
@@ -149,29 +153,7 @@ pub struct TrainOptions {
 
 impl Default for TrainOptions {
     fn default() -> TrainOptions {
-        TrainOptions {
-            members: (0..5).collect(),
-            batch: 32,
-            epochs: 40,
-            learning_rate: 1e-3,
-            final_rate: 1e-5,
-            clip: 5.0,
-            validation: 0.1,
-            calibration: 0.1,
-            hold_out: 0,
-            seed: 1,
-            augment: true,
-            freeze_convolutions: false,
-            adversarial: 0.0,
-            beta_nll: 0.0,
-            warm_up_mean: 0,
-            shift: 0,
-            noise: 0.0,
-            warm_up: 0,
-            weight_decay: 0.0,
-            ema: 0.0,
-            patience: 0,
-        }
+        Recipe::default().options()
     }
 }
 
@@ -201,6 +183,7 @@ impl TrainOptions {
             ("adversarial", self.adversarial, 1.0, "0.01"),
             ("noise", self.noise, 10.0, "0.3"),
             ("weight_decay", self.weight_decay, 1.0, "1e-4"),
+            ("fix_statistics", self.fix_statistics, 1.0, "0.5"),
         ] {
             let allowed = format!("between 0 (off) and {largest} (usually {usual})");
             require((0.0..=largest).contains(&value), option, value, allowed)?;
@@ -241,10 +224,14 @@ impl TrainOptions {
         require(self.shift <= largest, "shift", self.shift, allowed)
     }
 
-    /// Checks what depends on the number of steps of the whole training.
-    pub(super) fn check_warm_up(&self, steps: usize) -> Result<(), Error> {
-        let allowed = format!("below the number of training steps, {steps}");
-        require(self.warm_up < steps, "warm_up", self.warm_up, allowed)
+    /// Steps over which the learning rate rises: `warm_up`, but at most a tenth of all `steps`.
+    pub(super) fn warm_up_steps(&self, steps: usize) -> usize {
+        self.warm_up.min(steps / 10)
+    }
+
+    /// The step, of `steps`, from which on the statistics of batch norm are fixed.
+    pub(super) fn fixed_from(&self, steps: usize) -> usize {
+        steps - (steps as f64 * f64::from(self.fix_statistics)).round() as usize
     }
 
     /// Whether the plan needs the properties of each band.
@@ -263,6 +250,7 @@ impl TrainOptions {
             ("warm_up", self.warm_up as f64),
             ("weight_decay", short(self.weight_decay)),
             ("ema", short(self.ema)),
+            ("fix_statistics", short(self.fix_statistics)),
             ("patience", self.patience as f64),
         ];
         let on = all.into_iter().filter(|(_, value)| *value != 0.0);
@@ -355,6 +343,12 @@ mod tests {
             toml::from_str::<TrainOptions>(&toml::to_string(&new).unwrap()).unwrap(),
             new
         );
+    }
+
+    #[test]
+    fn the_warm_up_takes_at_most_a_tenth_of_the_steps() {
+        let options = TrainOptions::default();
+        assert_eq!([4000, 1500, 9].map(|steps| options.warm_up_steps(steps)), [200, 150, 0]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::bands::Band;
 use super::dataset::{Dataset, EpochImages, Examples};
 use super::error::Error;
 use super::options::{RunOptions, SimulateOptions};
-use super::prepare::{Counts, Prepared, distances, fit_statistics, label_scale, preparing, range};
+use super::prepare::{Counts, Prepared, bounded, distances, fit_statistics, label_scale, preparing, range};
 use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::simulator::Lenses;
@@ -105,6 +105,7 @@ pub fn prepare(
         definition: Some(population.label.name().into()),
         range: range(&sample.labels),
     };
+    let network = bounded(network, &label, from);
     let dataset = Dataset {
         // Only their number: [`EpochImages`] makes the images.
         train: Examples {
@@ -120,7 +121,10 @@ pub fn prepare(
     let epoch_images = epoch_images(simulator, block, least, shape, stretch.clone());
     let prepared = Prepared {
         pixel_scale: Some(population.pixel_scale),
-        photometry: Photometry::default(),
+        photometry: Photometry {
+            unit: None,
+            zero_points: vec![Some(population.zero_point); shape[2]],
+        },
         preset: Preset::by_name(&simulate.population).ok().map(|p| p.name.into()),
         stored: None,
         counts,

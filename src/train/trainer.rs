@@ -91,8 +91,6 @@ impl Trainer {
         }
         let shards = rows.div_ceil(pool);
         let largest = rows.div_ceil(shards);
-        let steps = options.epochs * (0..shards).map(|s| shard_rows(rows, shards, s) / batch).sum::<usize>();
-        options.check_warm_up(steps)?;
         let capacity = Capacity {
             pool: largest,
             steps: largest / batch,
@@ -162,7 +160,8 @@ impl Trainer {
     /// # Errors
     /// A member of this training that is not among them, or another network.
     pub fn start_from(&mut self, network: &Network, members: &[Member]) -> Result<(), Error> {
-        if *network != self.network {
+        let range = self.network.heads().mean_range;
+        if network.clone().with_mean_range(range) != self.network {
             return Err(Error::OtherNetwork {
                 network: network.to_json(),
             });
@@ -349,8 +348,9 @@ impl Trainer {
         let fit_mean = f32::from(u8::from(epoch < o.warm_up_mean));
         let row = |k: usize| {
             let mut row = [0.0; schedule::WIDTH];
-            row[schedule::RATE] = warmed(first + k, total, o.warm_up, o.learning_rate, o.final_rate);
+            row[schedule::RATE] = warmed(first + k, total, o.warm_up_steps(total), o.learning_rate, o.final_rate);
             row[schedule::FIT_MEAN] = fit_mean;
+            row[schedule::FIX_STATISTICS] = f32::from(u8::from(first + k >= o.fixed_from(total)));
             row
         };
         let rows: Vec<f32> = (0..capacity).flat_map(row).collect();
@@ -379,6 +379,7 @@ fn training(options: &TrainOptions, batch: usize, capacity: Capacity) -> Trainin
         noise: options.noise > 0.0,
         weight_decay: options.weight_decay,
         average: options.ema,
+        fixable_statistics: options.fix_statistics > 0.0,
         ..Training::new(batch, capacity)
     }
 }
