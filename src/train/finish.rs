@@ -70,7 +70,7 @@ pub fn finish(
         let error = chain(&error);
         warn(
             progress,
-            &format!("the model cannot recognise out-of-distribution images: {error}"),
+            &format!("the features of the network are not part of the ood_score: {error}"),
         );
     }
     if let Err(error) = calibrate(&mut model, prepared, &data.validation, device) {
