@@ -348,7 +348,7 @@ impl Trainer {
         let fit_mean = f32::from(u8::from(epoch < o.warm_up_mean));
         let row = |k: usize| {
             let mut row = [0.0; schedule::WIDTH];
-            row[schedule::RATE] = warmed(first + k, total, o.warm_up_steps(total), o.learning_rate, o.final_rate);
+            row[schedule::RATE] = warmed(first + k, total, o.warm_up, o.learning_rate, o.final_rate);
             row[schedule::FIT_MEAN] = fit_mean;
             row[schedule::FIX_STATISTICS] = f32::from(u8::from(first + k >= o.fixed_from(total)));
             row
