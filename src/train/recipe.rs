@@ -58,7 +58,6 @@ impl Recipe {
             warm_up: 0,
             weight_decay: 0.0,
             ema: 0.0,
-            fix_statistics: 0.0,
             patience: 0,
         };
         match self {
