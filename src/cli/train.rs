@@ -47,10 +47,11 @@ pub struct Train {
     /// Images per member and step
     #[arg(long, default_value_t = TrainOptions::default().batch, help_heading = "Training")]
     batch: usize,
-    /// Passes over the training images
-    #[arg(long, default_value_t = TrainOptions::default().epochs, help_heading = "Training")]
-    epochs: usize,
-    /// Initial learning rate of Adam; it decays to 1/100 along half a cosine [default: 1e-3, with --from 1e-4]
+    /// Passes over the training images [default: 40; in the standard recipe more for few images, up to 4,000 steps]
+    #[arg(long, help_heading = "Training")]
+    epochs: Option<usize>,
+    /// Initial learning rate of Adam; it decays to 1/100 along half a cosine [default: 3e-3 in the standard recipe, 1e-3
+    /// in vanilla; with --from a tenth of that]
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate: Option<f32>,
     /// Maximum norm of each member's gradient
@@ -222,7 +223,8 @@ impl Train {
             training: self.techniques.over(TrainOptions {
                 members: self.members.clone().or(members).unwrap_or(default.members.clone()),
                 batch: self.batch,
-                epochs: self.epochs,
+                epochs: self.epochs.unwrap_or(default.epochs),
+                least_steps: self.epochs.map_or(default.least_steps, |_| 0),
                 learning_rate,
                 final_rate: learning_rate / 100.0,
                 clip: self.clip,

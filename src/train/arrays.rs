@@ -61,6 +61,7 @@ pub fn train_arrays(
     let split = split_rows(labelled.labels.len(), options)?;
     let (prepared, data, network) = prepare(labelled, &split, network.clone(), from)?;
     report(&prepared, &network, progress);
+    let options = &options.resolved(prepared.counts.train);
     let mut trainer = Trainer::new(device, &network, data, options, None)?;
     if let Some(model) = from {
         trainer.start_from(&model.network, &model.members)?;

@@ -96,6 +96,9 @@ pub struct TrainOptions {
     pub batch: usize,
     /// Passes over the training images.
     pub epochs: usize,
+    /// If these are fewer steps, there are more epochs.
+    #[serde(default)]
+    pub least_steps: usize,
     /// Adam's learning rate at the first step; it decays along half a cosine to `final_rate`.
     pub learning_rate: f32,
     /// Learning rate of the last step.
@@ -140,12 +143,9 @@ pub struct TrainOptions {
     /// Decoupled weight decay of the kernels.
     #[serde(default)]
     pub weight_decay: f32,
-    /// Decay of the moving average of the weights.
+    /// Decay of the moving average of the weights, which covers at most a fifth of all steps.
     #[serde(default)]
     pub ema: f32,
-    /// Fraction of the steps, at the end, in which batch norm uses its running statistics, which then stay as they are.
-    #[serde(default)]
-    pub fix_statistics: f32,
     /// Epochs without improvement of the validation nll after which a member stops training.
     #[serde(default)]
     pub patience: usize,
@@ -183,7 +183,6 @@ impl TrainOptions {
             ("adversarial", self.adversarial, 1.0, "0.01"),
             ("noise", self.noise, 10.0, "0.3"),
             ("weight_decay", self.weight_decay, 1.0, "1e-4"),
-            ("fix_statistics", self.fix_statistics, 1.0, "0.5"),
         ] {
             let allowed = format!("between 0 (off) and {largest} (usually {usual})");
             require((0.0..=largest).contains(&value), option, value, allowed)?;
@@ -224,14 +223,18 @@ impl TrainOptions {
         require(self.shift <= largest, "shift", self.shift, allowed)
     }
 
-    /// Steps over which the learning rate rises: `warm_up`, but at most a tenth of all `steps`.
-    pub(super) fn warm_up_steps(&self, steps: usize) -> usize {
-        self.warm_up.min(steps / 10)
-    }
-
-    /// The step, of `steps`, from which on the statistics of batch norm are fixed.
-    pub(super) fn fixed_from(&self, steps: usize) -> usize {
-        steps - (steps as f64 * f64::from(self.fix_statistics)).round() as usize
+    /// The same for `rows` training images: with enough epochs for `least_steps`, a warm-up of at most a tenth of the steps,
+    /// and an average over at most a fifth of them.
+    pub(super) fn resolved(&self, rows: usize) -> TrainOptions {
+        let of_epoch = (rows / self.batch.min(rows).max(1)).max(1);
+        let epochs = self.epochs.max(self.least_steps.div_ceil(of_epoch));
+        let steps = epochs * of_epoch;
+        TrainOptions {
+            epochs,
+            warm_up: self.warm_up.min(steps / 10),
+            ema: self.ema.min(1.0 - 5.0 / steps.max(5) as f32),
+            ..self.clone()
+        }
     }
 
     /// Whether the plan needs the properties of each band.
@@ -250,7 +253,6 @@ impl TrainOptions {
             ("warm_up", self.warm_up as f64),
             ("weight_decay", short(self.weight_decay)),
             ("ema", short(self.ema)),
-            ("fix_statistics", short(self.fix_statistics)),
             ("patience", self.patience as f64),
         ];
         let on = all.into_iter().filter(|(_, value)| *value != 0.0);
@@ -346,9 +348,29 @@ mod tests {
     }
 
     #[test]
-    fn the_warm_up_takes_at_most_a_tenth_of_the_steps() {
-        let options = TrainOptions::default();
-        assert_eq!([4000, 1500, 9].map(|steps| options.warm_up_steps(steps)), [200, 150, 0]);
+    fn few_images_have_more_epochs_and_short_trainings_a_short_warm_up() {
+        let options = TrainOptions {
+            batch: 32,
+            epochs: 40,
+            least_steps: 4000,
+            ema: 0.999,
+            warm_up: 200,
+            ..TrainOptions::default()
+        };
+        let epochs = [3520, 560, 20].map(|rows| options.resolved(rows).epochs);
+        assert_eq!(epochs, [40, 236, 4000]);
+        assert_eq!(
+            (options.resolved(3520).warm_up, options.resolved(3520).ema),
+            (200, 0.999)
+        );
+        let exact = TrainOptions {
+            least_steps: 0,
+            ..options
+        };
+        let short = exact.resolved(800);
+        assert_eq!((short.epochs, short.warm_up, short.ema), (40, 100, 0.995));
+        let vanilla = Recipe::Vanilla.options();
+        assert_eq!(vanilla.resolved(20), vanilla);
     }
 
     #[test]

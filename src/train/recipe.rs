@@ -40,6 +40,7 @@ impl Recipe {
             members: (0..5).collect(),
             batch: 32,
             epochs: 40,
+            least_steps: 0,
             learning_rate: 1e-3,
             final_rate: 1e-5,
             clip: 5.0,
@@ -57,16 +58,17 @@ impl Recipe {
             warm_up: 0,
             weight_decay: 0.0,
             ema: 0.0,
-            fix_statistics: 0.0,
             patience: 0,
         };
         match self {
             Recipe::Vanilla => vanilla,
             Recipe::Standard => TrainOptions {
+                least_steps: 4000,
+                learning_rate: 3e-3,
+                final_rate: 3e-5,
                 shift: 2,
                 warm_up: 200,
                 ema: 0.999,
-                fix_statistics: 0.5,
                 ..vanilla
             },
         }

@@ -250,7 +250,7 @@ mod tests {
             ("lfc1-ground", 20),
             ("lfc1-space", 20),
             ("lenstronomy-check", 20),
-            ("euclid", 0),
+            ("euclid", 40),
         ] {
             let simulate = SimulateOptions {
                 population: name.into(),
