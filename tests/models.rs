@@ -176,8 +176,15 @@ fn a_shipped_model_is_used_by_its_name() {
             &f.line(&format!("calibrate {name} {{{name}}} {bands}")),
             &["is a shipped model", "-o"],
         );
-        // A file of this name is preferred.
-        let mut command = program(["info", name]);
-        says(&ran(command.current_dir(f.path("."))).stderr, &[name]);
+        // The images' folder of this name is no model, but a file is preferred.
+        says(
+            &ran(program(["info", name]).current_dir(f.path("."))).stdout,
+            &["stored as float16"],
+        );
+        fs::create_dir(f.path("elsewhere")).unwrap();
+        f.write(&format!("elsewhere/{name}"), "no model");
+        let other = ran(program(["info", name]).current_dir(f.path("elsewhere")));
+        assert_eq!(other.code, Some(1), "{}", other.stdout);
+        fs::remove_dir_all(f.path("elsewhere")).unwrap();
     }
 }

@@ -57,7 +57,8 @@ impl<'a> Named<'a> {
     }
 
     fn among(shipped: &'static [ShippedModel], name: &'a Path) -> Result<Named<'a>, Error> {
-        if name.exists() {
+        // A folder of images may well have the name of a model.
+        if name.exists() && !name.is_dir() {
             return Ok(Named::File(name));
         }
         if let Some(model) = shipped.iter().find(|model| Path::new(model.name) == name) {
@@ -135,6 +136,10 @@ mod tests {
         assert!(matches!(Named::among(TABLE, Path::new("space")), Ok(Named::Shipped(model)) if model.name == "space"));
         std::fs::write(&path, "").unwrap();
         assert!(matches!(Named::among(TABLE, &path), Ok(Named::File(file)) if file == path));
+        assert!(
+            matches!(Named::among(TABLE, Path::new("src")), Err(Error::Unknown { .. })),
+            "a folder"
+        );
         for file in ["runs/none", "none.safetensors", "./space"] {
             assert!(
                 matches!(Named::among(TABLE, Path::new(file)), Ok(Named::File(_))),
