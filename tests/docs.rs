@@ -22,6 +22,8 @@ fn documents() -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|e| e == "md"))
         .collect();
     assert!(documents.len() > 5, "docs/ has {documents:?}");
+    let cards = fs::read_dir(root.join("docs/models")).unwrap();
+    documents.extend(cards.map(|entry| entry.unwrap().path()));
     documents.extend(["README.md", "CHANGELOG.md", "assets/sample/README.md"].map(|name| root.join(name)));
     documents
 }
@@ -127,6 +129,7 @@ fn every_flag_in_the_documents_exists() {
     let of_program: BTreeSet<String> = subcommands()
         .iter()
         .flat_map(|name| flags(&help(&[name]).unwrap()))
+        .chain(flags(&help(&["models", "pack"]).unwrap()))
         .chain(["version".into()])
         .collect();
     assert!(of_program.len() > 50, "{of_program:?}");

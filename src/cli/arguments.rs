@@ -4,6 +4,7 @@ use super::console::Console;
 use super::usage;
 use crate::device::Device;
 use crate::infer::Passes;
+use crate::model::shipped::Named;
 use crate::survey::table::provenance::{ModelFile, Provenance, command_line};
 use crate::survey::{FluxUnit, PixelOptions};
 use crate::train::DataOptions;
@@ -84,6 +85,7 @@ impl Images {
                 mask_bits: self.mask_bits,
                 zero_is_missing: self.zero_is_missing,
                 flux_unit: self.flux_unit,
+                assumed_unit: None,
             },
             condition: self.condition.clone(),
         })
@@ -178,7 +180,10 @@ impl ProvenanceArguments {
     /// # Errors
     /// The model cannot be read.
     pub fn of(self, table: &str, model: Option<&Path>) -> Result<Provenance> {
-        let read = |path: &Path| ModelFile::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let read = |name: &Path| match Named::of(name)? {
+            Named::File(path) => ModelFile::read(path).with_context(|| format!("cannot read {}", path.display())),
+            Named::Shipped(model) => Ok(ModelFile::of_bytes(name, model.bytes)),
+        };
         let arguments = std::env::args_os()
             .skip(1)
             .map(|argument| argument.to_string_lossy().into_owned());

@@ -5,13 +5,15 @@ use super::choices;
 use super::console::Console;
 use super::labelled::LabelledArguments;
 use super::text::{Column, table};
+use super::usage;
 use crate::evaluate::{cross_fitted, mixtures};
-use crate::model::{Model, utc_now};
+use crate::model::shipped::Named;
+use crate::model::utc_now;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
 use crate::posterior::metrics::{METRICS, Metrics};
 use crate::posterior::ood::Distances;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 
 /// Calibrate a model's error bars on labelled images that it was not trained on
@@ -24,7 +26,7 @@ use std::path::PathBuf;
 A calibration with --tta is valid for predictions by `lensgpu infer --tta`, and one without for those without.")]
 #[command(mut_arg("seed", |arg| arg.help("Random seed of the split into two halves, each scored by a fit to the other")))]
 pub struct Calibrate {
-    /// Model file to write [default: overwrite MODEL]
+    /// Model file to write [default: overwrite MODEL, unless it is a shipped one]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Calibration method
@@ -37,12 +39,24 @@ pub struct Calibrate {
 }
 
 /// # Errors
-/// Those of [`LabelledArguments::open`], [`fit`] and [`Model::write`]. Nothing is written in this case.
+/// Those of [`LabelledArguments::open`], [`fit`] and [`Model::write`](crate::model::Model::write); a shipped model without
+/// an output. Nothing is written in this case.
 pub fn run(args: Calibrate) -> Result<()> {
     let labelled = &args.labelled;
     let quiet = labelled.quiet.quiet;
     let console = Console::new(quiet)?;
-    let mut model = Model::read(&labelled.model)?;
+    let named = Named::of(&labelled.model)?;
+    let output = match (&args.output, named) {
+        (Some(output), _) => output.as_path(),
+        (None, Named::File(path)) => path,
+        (None, Named::Shipped(model)) => {
+            return Err(usage(anyhow!(
+                "{} is a shipped model; name a file to write with -o",
+                model.name
+            )));
+        }
+    };
+    let mut model = named.read()?;
     let known = labelled.open(&model, &console)?.predict(&model, &console)?;
     let rows = mixtures(&known)?;
     let map = fit(args.method, &rows)?;
@@ -62,7 +76,6 @@ pub fn run(args: Calibrate) -> Result<()> {
     model.about.set_limits(&distances, &predictions, &data);
     let record = Record::new(data, rows.len(), utc_now());
     model.about.calibration = Some(Calibration { map, record });
-    let output = args.output.as_ref().unwrap_or(&labelled.model);
     model.write(output)?;
     if !quiet {
         println!("model: {}", output.display());

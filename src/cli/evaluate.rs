@@ -6,6 +6,7 @@ use super::labelled::LabelledArguments;
 use super::text::{Column, metrics, table};
 use crate::evaluate::Evaluation;
 use crate::files::{self, NewFolder};
+use crate::model::shipped::Named;
 use crate::model::{Model, utc_now};
 use crate::posterior::metrics::Metrics;
 use crate::report::{self, Subject};
@@ -41,7 +42,7 @@ pub fn run(args: Evaluate) -> Result<()> {
     let labelled = &args.labelled;
     let quiet = labelled.quiet.quiet;
     let console = Console::new(quiet)?;
-    let mut model = Model::read(&labelled.model)?;
+    let mut model = Model::open(&labelled.model)?;
     if args.raw {
         model.about.calibration = None;
     }
@@ -49,8 +50,11 @@ pub fn run(args: Evaluate) -> Result<()> {
     let folder = NewFolder::create(&args.output)?;
     let known = images.predict(&model, &console)?;
     let evaluation = Evaluation::new(&model, &images.source, known, args.seed.seed)?;
-    let beside_model = files::folder_of(&labelled.model).join("log.csv");
-    let log = args.log.or(beside_model.exists().then_some(beside_model));
+    let beside_model = match Named::of(&labelled.model)? {
+        Named::File(path) => Some(files::folder_of(path).join("log.csv")),
+        Named::Shipped(_) => None,
+    };
+    let log = args.log.or(beside_model.filter(|log| log.exists()));
     let subject = Subject {
         model: &model,
         model_file: labelled.model.display().to_string(),

@@ -22,7 +22,7 @@ use std::path::PathBuf;
   lensgpu infer model.safetensors cutouts/ --images '{id}_{band}.fits' -o out.fits --catalogue targets.csv
   lensgpu infer model.safetensors simulated/ --catalogue truth.csv --truth theta_e --plot check.svg -o out.csv")]
 pub struct Infer {
-    /// Model file written by `lensgpu train` (model.safetensors)
+    /// Model file written by `lensgpu train` (model.safetensors), or a shipped model (see `lensgpu models`)
     model: PathBuf,
     /// Folder with the images
     dir: PathBuf,
@@ -61,10 +61,10 @@ pub struct Infer {
 /// Writes the catalogue.
 ///
 /// # Errors
-/// Those of [`Model::read`] and [`infer`].
+/// Those of [`Model::open`] and [`infer`].
 pub fn run(args: Infer) -> Result<()> {
     let console = Console::new(args.quiet.quiet || args.json.json)?;
-    let mut model = Model::read(&args.model)?;
+    let mut model = Model::open(&args.model)?;
     if args.raw {
         model.about.calibration = None;
     }

@@ -18,18 +18,19 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu info runs/quickstart/model.safetensors
+  lensgpu info euclid-vis
   lensgpu info model.safetensors --json | jq .training.members")]
 pub struct Info {
-    /// Model file written by `lensgpu train` (model.safetensors)
+    /// Model file written by `lensgpu train` (model.safetensors), or a shipped model (see `lensgpu models`)
     model: PathBuf,
     #[command(flatten)]
     json: Json,
 }
 
 /// # Errors
-/// Those of [`Model::read`]; standard output cannot be written.
+/// Those of [`Model::open`]; standard output cannot be written.
 pub fn run(args: Info) -> Result<()> {
-    let model = Model::read(&args.model)?;
+    let model = Model::open(&args.model)?;
     let text = if args.json.json {
         format!("{}\n", serde_json::to_string_pretty(&as_json(&model)?)?)
     } else {
@@ -58,7 +59,12 @@ fn as_text(model: &Model) -> Result<String> {
     let mut text = String::new();
     let members = model.members.len();
     let values = Layout::new(network)?.values();
-    writeln!(text, "{} with {values} values each\n", count(members, "member"))?;
+    writeln!(
+        text,
+        "{} with {values} values each, stored as {}\n",
+        count(members, "member"),
+        about.precision.name()
+    )?;
 
     writeln!(text, "network")?;
     let rows = layers(network)?.into_iter().map(|l| {
@@ -171,6 +177,17 @@ fn as_text(model: &Model) -> Result<String> {
         "  lensgpu {} on {}, {}",
         training.version, training.device, training.date
     )?;
+    if let Some(card) = &about.card {
+        writeln!(text, "  trained on: {}", card.trained_on)?;
+        let figures = [("RMSE", card.rmse), ("NMAD", card.nmad)];
+        let figures = figures.map(|(name, value)| value.map(|value| format!(", {name} {value:.3} {unit}")));
+        writeln!(
+            text,
+            "  scored on: {}{}",
+            card.scored_on,
+            figures.into_iter().flatten().collect::<String>()
+        )?;
+    }
     for (option, value) in &training.options {
         writeln!(text, "  {option} {value}")?;
     }

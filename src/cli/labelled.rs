@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// The arguments: a model, and labelled images that it has not seen.
 #[derive(clap::Args)]
 pub struct LabelledArguments {
-    /// Model file written by `lensgpu train` (model.safetensors)
+    /// Model file written by `lensgpu train` (model.safetensors), or a shipped model (see `lensgpu models`)
     pub model: PathBuf,
     /// Folder with images that the model was not trained on, and the catalogue with their labels
     pub dir: PathBuf,

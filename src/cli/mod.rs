@@ -12,6 +12,7 @@ mod infer;
 mod info;
 mod labelled;
 mod mass;
+mod models;
 mod selftest;
 mod simulate;
 mod techniques;
@@ -43,6 +44,7 @@ enum Command {
     Evaluate(Box<evaluate::Evaluate>),
     Calibrate(Box<calibrate::Calibrate>),
     Info(info::Info),
+    Models(models::Models),
     Mass(Box<mass::Mass>),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(*args),
         Command::Calibrate(args) => calibrate::run(*args),
         Command::Info(args) => info::run(args),
+        Command::Models(args) => models::run(args),
         Command::Mass(args) => mass::run(*args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),

@@ -6,11 +6,12 @@ use super::techniques::Techniques;
 use super::text;
 use super::usage;
 use crate::model::Model;
+use crate::model::shipped::Named;
 use crate::nn::Network;
 use crate::train::run::{RunEnd, begin, resume};
 use crate::train::{Error, Recipe, RunOptions, SimulateOptions, TrainOptions, network_of};
 use anyhow::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Train an ensemble on a folder of labelled images
 #[derive(clap::Args)]
@@ -92,7 +93,7 @@ pub struct Train {
         help_heading = "Training"
     )]
     pool: usize,
-    /// Fine-tune this model: start from its weights, and keep its network, stretch and label scale
+    /// Fine-tune this model, a file or the name of a shipped one: start from its weights, and keep its network, stretch and label scale
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["network", "likelihood"], help_heading = "Training")]
     from: Option<PathBuf>,
     /// With --from: keep the weights of the convolutions fixed
@@ -117,6 +118,14 @@ fn simulate_options(population: &str, pool: usize) -> Result<SimulateOptions> {
         false => population.to_string(),
     };
     Ok(SimulateOptions { population, pool })
+}
+
+/// So does the path of a model, but not the name of a shipped one.
+fn from_any_folder(model: &Path) -> Result<PathBuf> {
+    Ok(match Named::of(model)? {
+        Named::File(path) => std::path::absolute(path)?,
+        Named::Shipped(_) => model.into(),
+    })
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -163,7 +172,7 @@ pub fn run(args: Train) -> Result<()> {
     let (folder, end) = match (&args.resume, &args.output) {
         (Some(folder), _) => (folder, resume(folder, &device, &|event| console.report(event))),
         (None, Some(output)) => {
-            let from = args.from.as_deref().map(Model::read).transpose()?;
+            let from = args.from.as_deref().map(Model::open).transpose()?;
             let options = args.options(from.as_ref())?;
             check(&options).map_err(usage)?;
             let network = |input: &[usize]| args.network(from, input);
@@ -219,7 +228,7 @@ impl Train {
                 .as_deref()
                 .map(|population| simulate_options(population, self.pool))
                 .transpose()?,
-            from: self.from.as_deref().map(std::path::absolute).transpose()?,
+            from: self.from.as_deref().map(from_any_folder).transpose()?,
             training: self.techniques.over(TrainOptions {
                 members: self.members.clone().or(members).unwrap_or(default.members.clone()),
                 batch: self.batch,

@@ -35,6 +35,12 @@ pub struct About {
     pub sky: SkyRange,
     /// How the model was trained.
     pub training: TrainingSummary,
+    /// How the weights are stored.
+    #[serde(default, skip_serializing_if = "Precision::is_full")]
+    pub precision: Precision,
+    /// What a user of a shipped model must know; `None` for any other model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
     /// Applied to every prediction; `None` if the model was never calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
@@ -45,6 +51,44 @@ pub struct About {
     /// versions, and without such images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epistemic_limit: Option<f64>,
+}
+
+/// The type of the numbers in a model file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit numbers.
+    #[default]
+    Float32,
+    /// 16-bit numbers in kernels and other matrices, 32-bit ones in vectors: half of the size.
+    Float16,
+}
+
+impl Precision {
+    fn is_full(&self) -> bool {
+        *self == Precision::Float32
+    }
+
+    /// `float32` or `float16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Float32 => "float32",
+            Precision::Float16 => "float16",
+        }
+    }
+}
+
+/// What `lensgpu models` says of a shipped model; the rest is in its page in docs/models.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The population that it was trained on, in a few words.
+    pub trained_on: String,
+    /// The images that `rmse` and `nmad` were measured on, in a few words.
+    pub scored_on: String,
+    /// Root mean square error on these images, arcsec.
+    pub rmse: Option<f64>,
+    /// 1.4826 times the median absolute deviation of the error on these images, arcsec.
+    pub nmad: Option<f64>,
 }
 
 /// The predicted quantity, and how it follows from the network's output: value = scale x output + shift, or for a
@@ -161,6 +205,7 @@ impl About {
             .chain(sky)
             .chain(scores)
             .chain(self.pixel_scale)
+            .chain(self.card.iter().flat_map(|card| [card.rmse, card.nmad]).flatten())
             .chain(self.epistemic_limit)
             .chain(self.ood.iter().map(|threshold| threshold.score))
             .chain(typical.flat_map(|typical| [typical.mean, typical.std]));

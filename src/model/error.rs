@@ -16,6 +16,20 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
+    /// Neither a file nor the name of a shipped model.
+    #[error(
+        "there is no file {name}, and no shipped model of this name; {}",
+        match known.is_empty() {
+            true => "this program contains no models".to_string(),
+            false => format!("the shipped models are {}", known.join(", ")),
+        }
+    )]
+    Unknown {
+        /// As given.
+        name: String,
+        /// Names of the shipped models.
+        known: Vec<&'static str>,
+    },
     /// The content of the file is not a usable model.
     #[error("{}", path.display())]
     Content {

@@ -1,15 +1,17 @@
 //! The model file: one `.safetensors` with the ensemble and its metadata.
 //!
 //! Tensors are named and shaped as in the recordings, `conv1.kernel` (M, kh, kw, in, out), `norm1.moving_mean` (M, C),
-//! float32, with the member as the first axis. `features.mean` (M, F) and `features.whitening` (M, F, F) are each
-//! member's [`Cloud`]; files of early versions lack them. `statistics.*` have no member axis: see `distribution`. The
-//! metadata holds texts: `format` and `format_version`,
+//! float32, with the member as the first axis; a packed model (`about.precision`) has float16 wherever a value has more
+//! axes than the member's and one more, and float32 in the rest. `features.mean` (M, F) and `features.whitening`
+//! (M, F, F) are each member's [`Cloud`]; files of early versions lack them. `statistics.*` have no member axis: see
+//! `distribution`. The metadata holds texts: `format` and `format_version`,
 //! `network` as JSON, `members` as a JSON list of their numbers, and `about` as the JSON of [`About`](super::About).
 
-use super::{Error, Member, Model};
+use super::{Error, Member, Model, Precision};
 use crate::files;
 use crate::nn::{Layout, Network, Parameter};
 use crate::posterior::ood::Cloud;
+use half::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::collections::{BTreeSet, HashMap};
@@ -85,11 +87,11 @@ impl Model {
         };
         for parameter in &layout.params {
             let values = tensor(&tensors, parameter, model.members.len())?;
-            scatter(parameter, values, model.members.iter_mut().map(|m| &mut m.params));
+            scatter(parameter, &values, model.members.iter_mut().map(|m| &mut m.params));
         }
         for parameter in &layout.stats {
             let values = tensor(&tensors, parameter, model.members.len())?;
-            scatter(parameter, values, model.members.iter_mut().map(|m| &mut m.stats));
+            scatter(parameter, &values, model.members.iter_mut().map(|m| &mut m.stats));
         }
         if tensors.tensor(CLOUD_MEAN).is_ok() {
             model.read_clouds(&tensors)?;
@@ -110,8 +112,8 @@ impl Model {
             whitening: vec![0.0; whitening.len()],
         };
         let mut clouds = vec![empty; self.members.len()];
-        scatter(&mean, means, clouds.iter_mut().map(|c| &mut c.mean));
-        scatter(&whitening, whitenings, clouds.iter_mut().map(|c| &mut c.whitening));
+        scatter(&mean, &means, clouds.iter_mut().map(|c| &mut c.mean));
+        scatter(&whitening, &whitenings, clouds.iter_mut().map(|c| &mut c.whitening));
         for (member, cloud) in self.members.iter_mut().zip(clouds) {
             member.cloud = Some(cloud);
         }
@@ -131,7 +133,7 @@ impl Model {
         Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>> {
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let layout = Layout::new(&self.network)?;
         self.check(&layout)?;
         let params = layout
@@ -151,18 +153,28 @@ impl Model {
             ]
         });
         let rows = params.chain(stats).chain(clouds);
-        let data: Vec<(&Parameter, Vec<u8>)> = rows.map(|(p, rows)| (p, gather(p, &rows))).collect();
+        let precision = self.about.precision;
+        let data: Vec<(&Parameter, Dtype, Vec<u8>)> = rows
+            .map(|(p, rows)| {
+                let values = gather(p, &rows);
+                match is_half(precision, p, &values) {
+                    true => (p, Dtype::F16, bytes(&values, |v| f16::from_f32(v).to_le_bytes())),
+                    false => (p, Dtype::F32, bytes(&values, f32::to_le_bytes)),
+                }
+            })
+            .collect();
+        let members = self.members.len();
         let of_members = data
             .iter()
-            .map(|(parameter, bytes)| (parameter.name.as_str(), shape(parameter, self.members.len()), bytes));
+            .map(|(parameter, dtype, bytes)| (parameter.name.as_str(), *dtype, shape(parameter, members), bytes));
         let statistics = self.statistics.as_ref().map(distribution::tensors);
         let statistics = statistics
             .iter()
             .flatten()
-            .map(|(name, shape, bytes)| (*name, shape.clone(), bytes));
+            .map(|(name, shape, bytes)| (*name, Dtype::F32, shape.clone(), bytes));
         let views = of_members
             .chain(statistics)
-            .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape, bytes).map_err(encode)?)))
+            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(dtype, shape, bytes).map_err(encode)?)))
             .collect::<Result<Vec<_>>>()?;
         let numbers: Vec<u32> = self.members.iter().map(|m| m.number).collect();
         let metadata = HashMap::from([
@@ -266,38 +278,54 @@ fn shape(parameter: &Parameter, members: usize) -> Vec<usize> {
     [&[members], &parameter.shape[..]].concat()
 }
 
-/// The bytes of one tensor, if it has the right type and shape.
-fn tensor<'a>(tensors: &SafeTensors<'a>, parameter: &Parameter, members: usize) -> Result<&'a [u8]> {
+/// The values of one tensor, if it has the right shape and one of the types.
+fn tensor(tensors: &SafeTensors, parameter: &Parameter, members: usize) -> Result<Vec<f32>> {
     let (name, expected) = (&parameter.name, shape(parameter, members));
     let Ok(tensor) = tensors.tensor(name) else {
         return Err(Error::MissingTensor { tensor: name.clone() });
     };
-    if tensor.dtype() != Dtype::F32 || tensor.shape() != expected {
-        return Err(Error::Tensor {
+    let data = tensor.data();
+    match tensor.dtype() {
+        Dtype::F32 if tensor.shape() == expected => Ok(floats(data, f32::from_le_bytes)),
+        Dtype::F16 if tensor.shape() == expected => Ok(floats(data, |b| f16::from_le_bytes(b).to_f32())),
+        found => Err(Error::Tensor {
             tensor: name.clone(),
-            found: format!("{:?} {:?}", tensor.dtype(), tensor.shape()),
-            expected: format!("F32 {expected:?}"),
-        });
+            found: format!("{found:?} {:?}", tensor.shape()),
+            expected: format!("F32 or F16 {expected:?}"),
+        }),
     }
-    Ok(tensor.data())
+}
+
+/// Numbers from their bytes.
+fn floats<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|bytes| number(*bytes)).collect()
+}
+
+/// The bytes of numbers.
+fn bytes<const N: usize>(values: &[f32], bytes: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
+    values.iter().flat_map(|value| bytes(*value)).collect()
+}
+
+/// Whether the values of a tensor are stored as float16. Vectors are small and hold statistics of any size, so they are
+/// not; nor are tensors with a value beyond the range of float16.
+fn is_half(precision: Precision, parameter: &Parameter, values: &[f32]) -> bool {
+    let fits = |value: &f32| value.abs() <= f16::MAX.to_f32();
+    precision == Precision::Float16 && parameter.shape.len() > 1 && values.iter().all(fits)
 }
 
 /// Copies a tensor of all members into their rows.
-fn scatter<'a>(parameter: &Parameter, bytes: &[u8], rows: impl Iterator<Item = &'a mut Vec<f32>>) {
-    for (row, bytes) in rows.zip(bytes.chunks_exact(4 * parameter.len())) {
-        let values = &mut row[parameter.offset..parameter.offset + parameter.len()];
-        for (value, bytes) in values.iter_mut().zip(bytes.as_chunks().0) {
-            *value = f32::from_le_bytes(*bytes);
-        }
+fn scatter<'a>(parameter: &Parameter, values: &[f32], rows: impl Iterator<Item = &'a mut Vec<f32>>) {
+    for (row, values) in rows.zip(values.chunks_exact(parameter.len())) {
+        row[parameter.offset..parameter.offset + parameter.len()].copy_from_slice(values);
     }
 }
 
-/// The bytes of a tensor of all members.
-fn gather(parameter: &Parameter, rows: &[&Vec<f32>]) -> Vec<u8> {
+/// The values of a tensor of all members.
+fn gather(parameter: &Parameter, rows: &[&Vec<f32>]) -> Vec<f32> {
     let values = rows
         .iter()
         .flat_map(|row| &row[parameter.offset..parameter.offset + parameter.len()]);
-    values.flat_map(|value| value.to_le_bytes()).collect()
+    values.copied().collect()
 }
 
 mod distribution;

@@ -1,7 +1,7 @@
 //! Images for a model.
 
 use super::Model;
-use crate::survey::{BandsError, ImageFolderOptions, PixelOptions, model_bands};
+use crate::survey::{BandsError, FluxUnit, ImageFolderOptions, PixelOptions, model_bands};
 
 impl Model {
     /// How a folder is opened for this model: bands, crop, flux unit, layout and columns that are not given are those of
@@ -16,6 +16,7 @@ impl Model {
             crop: given.crop.or((input.h == input.w).then_some(input.h)),
             pixels: PixelOptions {
                 flux_unit: given.pixels.flux_unit.or(self.about.photometry.unit),
+                assumed_unit: self.simulated_unit().filter(|_| given.flux_scale == 1.0),
                 ..given.pixels.clone()
             },
             like: self
@@ -25,5 +26,13 @@ impl Model {
                 .map(|images| images.unless_named(given.bands.as_deref())),
             ..given.clone()
         })
+    }
+
+    /// The unit of the simulated images that the model was trained on; `None` if it was trained on a folder.
+    fn simulated_unit(&self) -> Option<FluxUnit> {
+        let zero_points = &self.about.photometry.zero_points;
+        let zero_point = (*zero_points.first()?)?;
+        let is_one = zero_points.iter().all(|other| *other == Some(zero_point));
+        (is_one && self.about.images.is_none()).then_some(FluxUnit { zero_point })
     }
 }

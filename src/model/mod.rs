@@ -6,6 +6,8 @@
 //! | [`about`] | metadata: label, bands, stretch, how it was trained |
 //! | `images` | opens a folder as the model needs it |
 //! | `file` | reads and writes the model file |
+//! | `pack` | rounds the weights of a model to float16 |
+//! | [`shipped`] | the models that the program contains |
 //! | [`ensemble`] | the members on a device: network input in, predictions out |
 
 pub mod about;
@@ -13,8 +15,10 @@ pub mod ensemble;
 mod error;
 mod file;
 mod images;
+mod pack;
+pub mod shipped;
 
-pub use about::{About, MemberSummary, Target, TrainingSummary};
+pub use about::{About, Card, MemberSummary, Precision, Target, TrainingSummary};
 pub use ensemble::Ensemble;
 pub use error::Error;
 
@@ -156,6 +160,8 @@ pub(crate) mod tests {
                     options: BTreeMap::from([("ema".to_string(), 0.999)]),
                     members: [3, 7].map(summary).to_vec(),
                 },
+                precision: Precision::Float32,
+                card: None,
                 calibration: None,
                 ood: Some(Threshold {
                     score: 1.7,

@@ -7,7 +7,7 @@ use super::options::TrainOptions;
 use super::prepare::Prepared;
 use super::trainer::Trainer;
 use crate::device::Device;
-use crate::model::{About, Ensemble, Member, MemberSummary, Model, TrainingSummary, utc_now};
+use crate::model::{About, Ensemble, Member, MemberSummary, Model, Precision, TrainingSummary, utc_now};
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution, Record, fit};
 use crate::posterior::metrics::{Metrics, ScoredPrediction};
@@ -60,6 +60,8 @@ pub fn finish(
             stretch: prepared.stretch.clone(),
             sky: prepared.sky.clone(),
             training: summary(&trainer.options, prepared, summaries, device),
+            precision: Precision::default(),
+            card: None,
             calibration: None,
             ood: None,
             epistemic_limit: None,

@@ -99,7 +99,7 @@ pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd
 
 /// The model to fine-tune.
 fn initial_model(options: &RunOptions) -> Result<Option<Model>, Error> {
-    Ok(options.from.as_deref().map(Model::read).transpose()?)
+    Ok(options.from.as_deref().map(Model::open).transpose()?)
 }
 
 /// An ensemble before its first step.

@@ -8,6 +8,9 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Read { .. } | Error::NotSafetensors(_) | Error::NotAModel => {
             "Give the model.safetensors that `lensgpu train` wrote."
         }
+        Error::Unknown { .. } => {
+            "Give the model.safetensors that `lensgpu train` wrote, or the name of a shipped model: see `lensgpu models`."
+        }
         Error::WrongLength(_) | Error::MissingMetadata { .. } | Error::MissingTensor { .. } => {
             "The file is incomplete: copy it again, or train again."
         }

@@ -282,3 +282,42 @@ fn a_model_that_could_not_be_read_is_not_written() {
     let missing = dir.path().join("none/model.safetensors");
     assert!(chain(model().write(&missing).unwrap_err()).contains("create it first"));
 }
+
+#[test]
+fn a_packed_model_has_rounded_matrices_and_unchanged_vectors() {
+    let model = model();
+    let packed = model.packed().unwrap();
+    let bytes = packed.to_bytes().unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let types: Vec<(String, Dtype)> = tensors.iter().map(|(name, t)| (name.to_string(), t.dtype())).collect();
+    for (name, dtype) in types {
+        let matrix = name.ends_with(".kernel") || name == CLOUD_WHITENING;
+        assert_eq!(dtype, if matrix { Dtype::F16 } else { Dtype::F32 }, "{name}");
+    }
+    let layout = Layout::new(&model.network).unwrap();
+    for parameter in &layout.params {
+        let range = parameter.offset..parameter.offset + parameter.len();
+        for (full, half) in model.members.iter().zip(&packed.members) {
+            for (full, half) in full.params[range.clone()].iter().zip(&half.params[range.clone()]) {
+                // The spacing of float16 numbers is 2^-10 of the value, and 2^-24 below 2^-14.
+                let error = (f64::from(*full) - f64::from(*half)).abs();
+                assert!(error <= f64::from(full.abs()) / 2048.0 + 3e-8, "{}", parameter.name);
+            }
+        }
+    }
+    assert_eq!(Model::from_bytes(&bytes).unwrap(), packed);
+    assert_ne!(packed.members, model.members);
+}
+
+#[test]
+fn a_tensor_beyond_the_range_of_float16_stays_float32() {
+    let mut model = model();
+    let kernel = Layout::new(&model.network).unwrap().params[0].clone();
+    assert!(kernel.shape.len() > 1);
+    model.members[1].params[kernel.offset] = 1e6 + 0.125;
+    let bytes = model.packed().unwrap().to_bytes().unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.tensor(&kernel.name).unwrap().dtype(), Dtype::F32);
+    let read = Model::from_bytes(&bytes).unwrap();
+    assert_eq!(read.members[1].params[kernel.offset], 1e6 + 0.125);
+}

@@ -19,6 +19,10 @@ pub struct PixelOptions {
     pub zero_is_missing: Option<bool>,
     /// All images are converted to this unit of flux.
     pub flux_unit: Option<FluxUnit>,
+    /// Without `flux_unit`: images whose zero point is known are converted to this unit, and all others are taken to be
+    /// in it. Only a model decides this, so it is not saved.
+    #[serde(skip)]
+    pub assumed_unit: Option<FluxUnit>,
 }
 
 /// The bits of mask images that mean "no value".
@@ -45,6 +49,7 @@ pub(in crate::survey) struct PixelRules {
     bits: Option<MaskBits>,
     zero_is_missing: bool,
     pub unit: Option<FluxUnit>,
+    pub assumed_unit: Option<FluxUnit>,
 }
 
 impl PixelRules {
@@ -59,6 +64,7 @@ impl PixelRules {
                 .zero_is_missing
                 .unwrap_or(preset.is_some_and(|p| p.zero_is_missing)),
             unit: options.flux_unit,
+            assumed_unit: options.assumed_unit.filter(|_| options.flux_unit.is_none()),
         }
     }
 

@@ -69,7 +69,11 @@ impl BandReader {
 
     /// The flux scale of images with these zero points after the conversion to the unit, if there is one.
     pub fn as_read(&self, zero_points: Vec<Option<f64>>) -> Photometry {
-        let unit = self.rules.unit;
+        let assumed = self
+            .rules
+            .assumed_unit
+            .filter(|_| zero_points.iter().all(Option::is_some));
+        let unit = self.rules.unit.or(assumed);
         Photometry {
             zero_points: zero_points
                 .into_iter()
@@ -137,6 +141,9 @@ impl BandReader {
             self.rules.apply_planes(file, (plane.image, plane.plane), &mut values)?;
             if let Some(unit) = self.rules.unit {
                 let from = zero_point(&header, self.preset).ok_or(BandsError::NoZeroPoint)?;
+                let factor = unit.factor(from);
+                values.iter_mut().for_each(|value| *value *= factor);
+            } else if let (Some(unit), Some(from)) = (self.rules.assumed_unit, zero_point(&header, self.preset)) {
                 let factor = unit.factor(from);
                 values.iter_mut().for_each(|value| *value *= factor);
             }

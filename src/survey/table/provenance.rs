@@ -84,14 +84,26 @@ impl ModelFile {
         }
         Ok(ModelFile {
             path: path.into(),
-            sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hexadecimal(hash.finalize().as_slice()),
         })
+    }
+
+    /// The model with this name and content.
+    pub fn of_bytes(name: &Path, bytes: &[u8]) -> ModelFile {
+        ModelFile {
+            path: name.into(),
+            sha256: hexadecimal(Sha256::digest(bytes).as_slice()),
+        }
     }
 
     /// The name of the file, without its folder.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into()
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Arguments as one command line, which a POSIX shell takes apart into the same arguments.
@@ -123,6 +135,7 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(model.name(), "model.safetensors");
+        assert_eq!(model, ModelFile::of_bytes(&path, b"abc"));
     }
 
     #[test]
