@@ -7,7 +7,7 @@ use super::labelled::LabelledArguments;
 use super::text::{Column, table};
 use crate::evaluate::{cross_fitted, mixtures};
 use crate::model::{Model, utc_now};
-use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
+use crate::posterior::calibration::{Calibration, Method, Record, fit};
 use crate::posterior::metrics::{METRICS, Metrics};
 use crate::posterior::ood::Threshold;
 use anyhow::Result;
@@ -46,7 +46,7 @@ pub fn run(args: Calibrate) -> Result<()> {
     let rows = mixtures(&known)?;
     let map = fit(args.method, &rows)?;
     if !quiet {
-        println!("{}", summary(&map));
+        println!("{map}");
         match cross_fitted(args.method, &rows, args.seed.seed) {
             Ok((before, after)) => {
                 println!("on {} rows, each half scored with a fit to the other half:", rows.len());
@@ -66,17 +66,6 @@ pub fn run(args: Calibrate) -> Result<()> {
         println!("model: {}", output.display());
     }
     Ok(())
-}
-
-fn summary(map: &Map) -> String {
-    match map {
-        Map::Factors(f) => format!("factors: {:.3} aleatoric, {:.3} epistemic", f.aleatoric, f.epistemic),
-        Map::Isotonic(map) => format!("isotonic: {} knots", map.knots.len()),
-        Map::Conformal(map) => {
-            let widest = map.half_widths.last().map_or(0.0, |w| w[0]);
-            format!("conformal: intervals up to {:.1} %", 100.0 * widest)
-        }
-    }
 }
 
 fn before_and_after(before: &Metrics, after: &Metrics) -> String {

@@ -13,6 +13,7 @@ mod members;
 pub mod metrics;
 pub mod mixture;
 pub mod ood;
+mod shape;
 
 pub use error::Error;
 pub use members::MemberPredictions;

@@ -1,0 +1,111 @@
+//! Moments and scores of a distribution by integrals over its distribution function.
+
+/// A value with the distribution function and the density there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) x: f64,
+    /// P(X <= x).
+    pub(super) below: f64,
+    /// In 1/unit.
+    pub(super) density: f64,
+}
+
+impl Place {
+    fn above(&self) -> f64 {
+        1.0 - self.below
+    }
+}
+
+/// Maximum number of places.
+const PLACES: usize = 160;
+
+/// A distribution at places that reach from its lower to its upper end, and its moments.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    places: Vec<Place>,
+    mean: f64,
+    sigma: f64,
+}
+
+impl Shape {
+    /// Levels at which a distribution should be known, as logits: close enough for cubic interpolation between them. The
+    /// outermost are 1e-7 from 0 and 1.
+    pub(super) fn logits() -> [f64; 33] {
+        let logit = |k: usize| {
+            let k = k as f64 - 16.0;
+            0.4 * k + 0.0375 * k * k.abs()
+        };
+        std::array::from_fn(logit)
+    }
+
+    /// The distribution `at` given places, in any order; only every k-th is used if there are more than 160.
+    pub(super) fn new(mut x: Vec<f64>, at: impl Fn(f64) -> Place) -> Shape {
+        x.sort_by(f64::total_cmp);
+        x.dedup();
+        let stride = x.len().div_ceil(PLACES);
+        let last = x[x.len() - 1];
+        let mut places: Vec<Place> = x.iter().step_by(stride).map(|&x| at(x)).collect();
+        if places[places.len() - 1].x < last {
+            places.push(at(last));
+        }
+        let mut shape = Shape {
+            mean: f64::NAN,
+            sigma: f64::NAN,
+            places,
+        };
+        let centre = shape.places[shape.places.len() / 2];
+        let c = centre.x;
+        let offset = shape.integral(centre, |p| [-p.below, -p.density], |p| [p.above(), -p.density]);
+        let square = 2.0
+            * shape.integral(
+                centre,
+                |p| [(c - p.x) * p.below, (c - p.x) * p.density - p.below],
+                |p| [(p.x - c) * p.above(), p.above() - (p.x - c) * p.density],
+            );
+        shape.mean = c + offset;
+        shape.sigma = (square - offset * offset).max(0.0).sqrt();
+        shape
+    }
+
+    pub(super) fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    pub(super) fn sigma(&self) -> f64 {
+        self.sigma
+    }
+
+    /// The integral of P(X <= x)^2 below the true value, and of P(X > x)^2 above it.
+    pub(super) fn crps(&self, truth: Place) -> f64 {
+        self.integral(
+            truth,
+            |p| [p.below * p.below, 2.0 * p.below * p.density],
+            |p| [p.above() * p.above(), -2.0 * p.above() * p.density],
+        )
+    }
+
+    /// The integral of a function below `split` and of another one above it. Both give a value and a derivative, between
+    /// which the integrand is a cubic (Hermite).
+    fn integral(
+        &self,
+        split: Place,
+        below: impl Fn(&Place) -> [f64; 2],
+        above: impl Fn(&Place) -> [f64; 2],
+    ) -> f64 {
+        let at = self.places.partition_point(|p| p.x < split.x);
+        let (lower, upper) = self.places.split_at(at);
+        let pieces = |places: &mut dyn Iterator<Item = (f64, [f64; 2])>| {
+            let (mut sum, mut previous) = (0.0, None);
+            for (x, [value, slope]) in places {
+                if let Some((x0, value0, slope0)) = previous {
+                    let h: f64 = x - x0;
+                    sum += 0.5 * h * (value0 + value) + h * h / 12.0 * (slope0 - slope);
+                }
+                previous = Some((x, value, slope));
+            }
+            sum
+        };
+        pieces(&mut lower.iter().chain([&split]).map(|p| (p.x, below(p))))
+            + pieces(&mut [&split].into_iter().chain(upper).map(|p| (p.x, above(p))))
+    }
+}
