@@ -30,9 +30,18 @@ fn main() -> Result<()> {
     let number = |text: Option<String>, default| text.map_or(Ok(default), |text| text.parse());
     let splits: u64 = number(arguments.next(), 200)? as u64;
     let n_cal = number(arguments.next(), rows.len() / 2)?;
-    let n_test = rows.len().checked_sub(n_cal).filter(|n| *n > 0).context("no rows are left to score")?;
-    println!("{splits} splits of {} rows: {n_cal} to calibrate, {n_test} to score", rows.len());
-    println!("method        missed at 68.3, 95.4, 99.7 %   coverage              NLL                CRPS    RMSE    ENCE");
+    let n_test = rows
+        .len()
+        .checked_sub(n_cal)
+        .filter(|n| *n > 0)
+        .context("no rows are left to score")?;
+    println!(
+        "{splits} splits of {} rows: {n_cal} to calibrate, {n_test} to score",
+        rows.len()
+    );
+    println!(
+        "method        missed at 68.3, 95.4, 99.7 %   coverage              NLL                CRPS    RMSE    ENCE"
+    );
     let names = ["uncalibrated"].into_iter().chain(Method::ALL.map(Method::name));
     let start = Instant::now();
     let split = |seed: u64| -> Result<Vec<Metrics>> {
@@ -46,7 +55,13 @@ fn main() -> Result<()> {
             };
             Metrics::new(&test.iter().map(of_row).collect::<Vec<_>>())
         };
-        let maps = Method::ALL.map(|method| fit(method, &cal));
+        let spline = fit(Method::Spline, &cal)?;
+        // The factors of the spline are those of the method `factors`.
+        let maps = Method::ALL.map(|method| match (&spline, method) {
+            (spline, Method::Spline) => Ok(spline.clone()),
+            (Map::Spline(spline), Method::Factors) => Ok(Map::Factors(spline.factors)),
+            _ => fit(method, &cal),
+        });
         let mut all = vec![score(None)?];
         for map in maps {
             all.push(score(Some(&map?))?);
@@ -57,8 +72,11 @@ fn main() -> Result<()> {
     for (method, name) in names.enumerate() {
         let mean = |of: &dyn Fn(&[Metrics]) -> f64| all.iter().map(|split| of(split)).sum::<f64>() / splits as f64;
         let average = |of: fn(&Metrics) -> f64| mean(&|split| of(&split[method]));
-        let coverages: [(f64, fn(&Metrics) -> f64); 3] =
-            [(0.683, |m| m.coverage_683), (0.954, |m| m.coverage_954), (0.997, |m| m.coverage_997)];
+        let coverages: [(f64, fn(&Metrics) -> f64); 3] = [
+            (0.683, |m| m.coverage_683),
+            (0.954, |m| m.coverage_954),
+            (0.997, |m| m.coverage_997),
+        ];
         let missed = coverages.map(|(p, of)| {
             let allowed = 2.5 * (p * (1.0 - p) * (1.0 / n_cal as f64 + 1.0 / n_test as f64)).sqrt();
             100.0 * mean(&|split| f64::from((of(&split[method]) - p).abs() > allowed))
@@ -92,11 +110,19 @@ fn read(path: &Path, truth: &str) -> Result<Vec<(Mixture, f64)>> {
     let members: Vec<[usize; 2]> = (0..)
         .map_while(|m| Some([column("mu", m)?, column("var", m)?]))
         .collect();
-    ensure!(!members.is_empty(), "the catalogue has no members: use lensgpu infer --member-columns");
+    ensure!(
+        !members.is_empty(),
+        "the catalogue has no members: use lensgpu infer --member-columns"
+    );
     let likelihood = catalogue.find("likelihood");
     let mut rows = Vec::new();
     for row in 0..catalogue.len() {
-        let [mu, var] = [0, 1].map(|i| members.iter().map(|m| catalogue.number(row, m[i])).collect::<Vec<f64>>());
+        let [mu, var] = [0, 1].map(|i| {
+            members
+                .iter()
+                .map(|m| catalogue.number(row, m[i]))
+                .collect::<Vec<f64>>()
+        });
         let truth = catalogue.number(row, truth);
         if !mu.iter().chain(&var).all(|v| v.is_finite()) || !(truth > 0.0) {
             continue;

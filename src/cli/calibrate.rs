@@ -47,9 +47,18 @@ pub fn run(args: Calibrate) -> Result<()> {
     let map = fit(args.method, &rows)?;
     if !quiet {
         println!("{map}");
-        match cross_fitted(args.method, &rows, args.seed.seed) {
+        let stored = model.about.calibration.as_ref();
+        match cross_fitted(args.method, &rows, stored.map(|c| &c.map), args.seed.seed) {
             Ok((before, after)) => {
-                println!("on {} rows, each half scored with a fit to the other half:", rows.len());
+                let before_is = match stored {
+                    Some(c) => format!(
+                        "the model with its calibration from {} rows of {}",
+                        c.record.rows, c.record.data
+                    ),
+                    None => "the model without calibration".to_string(),
+                };
+                println!("on {} rows; before: {before_is};", rows.len());
+                println!("after: each half with a fit to the other half");
                 print!("{}", before_and_after(&before, &after));
             }
             Err(_) => println!("too few rows to score the calibration on rows that it was not fitted to"),

@@ -139,8 +139,16 @@ impl Mixture {
 
     /// ln(P(X <= x) / P(X > x)), limited to ±1e9, however close to 0 one of them is.
     pub fn logit(&self, x: f64) -> f64 {
+        let (below, above) = (self.cdf(x), self.sf(x));
+        if below.min(above) > f64::MIN_POSITIVE {
+            return (below / above).ln();
+        }
         let tail = |sign: f64| {
-            let terms = || self.components.iter().map(move |c| self.likelihood.log_below(sign * c.z(x)));
+            let terms = || {
+                self.components
+                    .iter()
+                    .map(move |c| self.likelihood.log_below(sign * c.z(x)))
+            };
             let largest = terms().fold(f64::NEG_INFINITY, f64::max);
             let largest = largest.max(f64::MIN);
             largest + terms().map(|term| (term - largest).exp()).sum::<f64>().ln()

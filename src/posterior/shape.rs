@@ -17,7 +17,7 @@ impl Place {
 }
 
 /// Maximum number of places.
-const PLACES: usize = 160;
+const PLACES: usize = 96;
 
 /// A distribution at places that reach from its lower to its upper end, and its moments.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Shape {
         std::array::from_fn(logit)
     }
 
-    /// The distribution `at` given places, in any order; only every k-th is used if there are more than 160.
+    /// The distribution `at` given places, in any order; only every k-th is used if there are more than 96.
     pub(super) fn new(mut x: Vec<f64>, at: impl Fn(f64) -> Place) -> Shape {
         x.sort_by(f64::total_cmp);
         x.dedup();
@@ -86,12 +86,7 @@ impl Shape {
 
     /// The integral of a function below `split` and of another one above it. Both give a value and a derivative, between
     /// which the integrand is a cubic (Hermite).
-    fn integral(
-        &self,
-        split: Place,
-        below: impl Fn(&Place) -> [f64; 2],
-        above: impl Fn(&Place) -> [f64; 2],
-    ) -> f64 {
+    fn integral(&self, split: Place, below: impl Fn(&Place) -> [f64; 2], above: impl Fn(&Place) -> [f64; 2]) -> f64 {
         let at = self.places.partition_point(|p| p.x < split.x);
         let (lower, upper) = self.places.split_at(at);
         let pieces = |places: &mut dyn Iterator<Item = (f64, [f64; 2])>| {

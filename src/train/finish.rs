@@ -165,7 +165,7 @@ fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<
     Ok(())
 }
 
-/// Fits the calibration factors and the out-of-distribution threshold on the rows kept for them; without such rows, only
+/// Fits the calibration and the out-of-distribution threshold on the rows kept for them; without such rows, only
 /// the threshold, on the validation rows.
 fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, device: &Device) -> Result<(), Error> {
     let scores = |predictions: &[MemberPredictions]| predictions.iter().filter_map(|p| p.ood_score).collect();
@@ -183,7 +183,7 @@ fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, devi
         .map(|(p, &truth)| Ok((p.mixture()?, truth)))
         .collect::<Result<_, Error>>()?;
     model.about.calibration = Some(Calibration {
-        map: fit(Method::Factors, &rows)?,
+        map: fit(Method::default(), &rows)?,
         record: Record::new(CALIBRATION_SPLIT, rows.len(), utc_now()),
     });
     Ok(())

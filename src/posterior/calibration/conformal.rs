@@ -105,7 +105,10 @@ impl Conformal {
         let beyond = (1..=32).map(|k| widest + 0.5 * f64::from(k) / self.decay());
         let halves: Vec<f64> = self.half_widths.iter().map(|knot| knot[1]).chain(beyond).collect();
         let (mean, sigma) = (mixture.mean(), mixture.sigma());
-        halves.iter().flat_map(|half| [mean - half * sigma, mean + half * sigma]).collect()
+        halves
+            .iter()
+            .flat_map(|half| [mean - half * sigma, mean + half * sigma])
+            .collect()
     }
 
     /// h at a level, where `beyond` = 1 - level.

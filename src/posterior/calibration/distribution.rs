@@ -10,6 +10,10 @@ use crate::posterior::{Error, MemberPredictions};
 use rand::{Rng, RngExt};
 use std::sync::OnceLock;
 
+/// Moments and CRPS take the probability beyond this logit of the mixture's own level, 8 sigma of a Gaussian, to be there:
+/// the power law that a map may continue to infinity may have no variance.
+const FARTHEST: f64 = 32.0;
+
 /// The predicted distribution of one object, calibrated if a map is given. Mean, sigmas, quantiles, scores and samples are
 /// those of one distribution function.
 #[derive(Clone, Debug)]
@@ -78,7 +82,7 @@ impl<'a> PredictiveDistribution<'a> {
     /// Mean, arcsec.
     pub fn mean(&self) -> f64 {
         match self.levels {
-            Levels::Unchanged => self.mixture.mean(),
+            Levels::Unchanged | Levels::Conformal(_) => self.mixture.mean(),
             _ => self.shape().mean(),
         }
     }
@@ -141,10 +145,11 @@ impl<'a> PredictiveDistribution<'a> {
     fn shape(&self) -> &Shape {
         self.shape.get_or_init(|| {
             let logits = Shape::logits();
+            let limited = |t: f64| t.clamp(-FARTHEST, FARTHEST);
             let places = match self.levels {
                 Levels::Unchanged => self.mixture.places(&logits),
-                Levels::Spline(map) => self.mixture.places(&logits.map(|s| map.inverse(s))),
-                Levels::Isotonic(map) => self.mixture.places(&logits.map(|s| map.inverse(s))),
+                Levels::Spline(map) => self.mixture.places(&logits.map(|s| limited(map.inverse(s)))),
+                Levels::Isotonic(map) => self.mixture.places(&logits.map(|s| limited(map.inverse(s)))),
                 Levels::Conformal(map) => map.places(&self.mixture),
             };
             Shape::new(places, |x| self.place(x))

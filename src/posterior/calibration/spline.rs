@@ -12,11 +12,11 @@
 mod fit;
 
 use super::factors::Factors;
-use super::interpolate;
 use crate::posterior::Error;
 use crate::posterior::calibration::Method;
 use crate::posterior::mixture::Mixture;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// Rows needed: the two factors need as many.
 pub const LEAST: usize = super::factors::LEAST;
@@ -29,12 +29,34 @@ pub struct Spline {
     /// Applied to the mixture first.
     pub factors: Factors,
     /// logit(G) where F = 1/2.
-    pub shift: f64,
+    shift: f64,
     /// (t, ds/dt) in ascending order of t; t = 0 is one of them.
-    pub slopes: Vec<[f64; 2]>,
+    slopes: Vec<[f64; 2]>,
+    #[serde(skip)]
+    pieces: Cache,
+}
+
+/// The pieces of d for t < 0 and for t >= 0, from 0 outwards; they follow from the other fields.
+#[derive(Clone, Debug, Default)]
+struct Cache(OnceLock<[Vec<Piece>; 2]>);
+
+impl PartialEq for Cache {
+    fn eq(&self, _: &Cache) -> bool {
+        true
+    }
 }
 
 impl Spline {
+    /// A map with these numbers, see the fields.
+    pub fn new(factors: Factors, shift: f64, slopes: Vec<[f64; 2]>) -> Spline {
+        Spline {
+            factors,
+            shift,
+            slopes,
+            pieces: Cache::default(),
+        }
+    }
+
     /// Fits the factors, and then the map of levels.
     ///
     /// # Errors
@@ -49,7 +71,7 @@ impl Spline {
         let scaled = |(mixture, truth): &(Mixture, f64)| factors.apply(mixture).logit(*truth);
         let logits: Vec<f64> = rows.iter().map(scaled).collect();
         let (shift, slopes) = fit::fit(&logits);
-        Spline { factors, shift, slopes }
+        Spline::new(factors, shift, slopes)
     }
 
     /// Whether the map is finite and increases.
@@ -62,95 +84,93 @@ impl Spline {
             && self.slopes.windows(2).all(|pair| pair[0][0] < pair[1][0])
     }
 
-    /// (x, d) of the knots on the side of `sign`, from t = 0 outwards.
-    fn side(&self, sign: f64) -> impl Iterator<Item = [f64; 2]> {
-        let on_side = move |knot: &&[f64; 2]| knot[0] * sign >= 0.0;
-        let mut knots: Vec<[f64; 2]> = self
-            .slopes
-            .iter()
-            .filter(on_side)
-            .map(|[t, slope]| [t.abs().ln_1p(), slope.ln()])
-            .collect();
-        knots.sort_by(|a, b| a[0].total_cmp(&b[0]));
-        knots.into_iter()
-    }
-
     /// s(t).
-    pub fn at(&self, t: f64) -> f64 {
-        let (sign, x) = (1f64.copysign(t), t.abs().ln_1p());
-        let mut passed = 0.0;
-        let mut knots = self.side(sign).peekable();
-        while let Some(from) = knots.next() {
-            let piece = Piece::new(from, knots.peek().copied());
-            if x <= piece.end {
-                return self.shift + sign * (passed + piece.integral(x));
-            }
-            passed += piece.integral(piece.end);
-        }
-        f64::NAN
+    pub(super) fn at(&self, t: f64) -> f64 {
+        let x = t.abs().ln_1p();
+        self.shift + self.piece(t, |piece| x <= piece.end).integral(x).copysign(t)
     }
 
     /// The t of an s.
     pub(super) fn inverse(&self, s: f64) -> f64 {
-        let sign = 1f64.copysign(s - self.shift);
-        let mut left = (s - self.shift).abs();
-        let mut knots = self.side(sign).peekable();
-        while let Some(from) = knots.next() {
-            let piece = Piece::new(from, knots.peek().copied());
-            let whole = piece.integral(piece.end);
-            if left <= whole {
-                return sign * piece.at_integral(left).exp_m1();
-            }
-            left -= whole;
-        }
-        f64::NAN
+        let left = s - self.shift;
+        let piece = self.piece(left, |piece| left.abs() <= piece.integral(piece.end));
+        piece.at_integral(left.abs()).exp_m1().copysign(left)
     }
 
     /// ln dG/dF at t.
-    pub fn log_density_ratio(&self, t: f64) -> f64 {
-        let knots: Vec<[f64; 2]> = self.slopes.iter().map(|&[t, slope]| [signed_ln_1p(t), slope.ln()]).collect();
-        interpolate(&knots, signed_ln_1p(t)) + log_logistic(self.at(t)) - log_logistic(t)
+    pub(super) fn log_density_ratio(&self, t: f64) -> f64 {
+        let x = t.abs().ln_1p();
+        let piece = self.piece(t, |piece| x <= piece.end);
+        let s = self.shift + piece.integral(x).copysign(t);
+        piece.value + piece.slope * (x - piece.start) + log_logistic(s) - log_logistic(t)
+    }
+
+    /// The first piece on the side of `sign` for which this is true; it is for the last.
+    fn piece(&self, sign: f64, contains: impl Fn(&Piece) -> bool) -> &Piece {
+        let sides = self.pieces.0.get_or_init(|| [-1.0, 1.0].map(|sign| self.side(sign)));
+        let side = &sides[usize::from(sign.is_sign_positive())];
+        let last = side.len() - 1;
+        side[..last].iter().find(|piece| contains(piece)).unwrap_or(&side[last])
+    }
+
+    /// The pieces on the side of `sign`.
+    fn side(&self, sign: f64) -> Vec<Piece> {
+        let on_side = self.slopes.iter().filter(|knot| knot[0] * sign >= 0.0);
+        let mut knots: Vec<[f64; 2]> = on_side.map(|[t, slope]| [t.abs().ln_1p(), slope.ln()]).collect();
+        knots.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        let mut passed = 0.0;
+        let piece = |k: usize| {
+            let [start, value] = knots[k];
+            let next = knots.get(k + 1);
+            let piece = Piece {
+                start,
+                end: next.map_or(f64::INFINITY, |next| next[0]),
+                value,
+                slope: next.map_or(0.0, |next| (next[1] - value) / (next[0] - start)),
+                passed,
+            };
+            passed = piece.integral(piece.end);
+            piece
+        };
+        (0..knots.len()).map(piece).collect()
     }
 }
 
 /// d = `value` + `slope` (x - `start`) from `start` to `end`.
+#[derive(Clone, Debug)]
 struct Piece {
     start: f64,
     end: f64,
     value: f64,
     slope: f64,
+    /// |s - shift| at `start`.
+    passed: f64,
 }
 
 impl Piece {
-    /// Between two knots, or constant from the last one on.
-    fn new(from: [f64; 2], to: Option<[f64; 2]>) -> Piece {
-        let [start, value] = from;
-        Piece {
-            start,
-            end: to.map_or(f64::INFINITY, |to| to[0]),
-            value,
-            slope: to.map_or(0.0, |to| (to[1] - value) / (to[0] - start)),
-        }
-    }
-
-    /// The integral of exp(d) dt from `start` to x, where dt = exp(x) dx.
+    /// |s - shift| at x: the integral of exp(d) dt, where dt = exp(x) dx.
     fn integral(&self, x: f64) -> f64 {
         let rate = self.slope + 1.0;
         let width = x - self.start;
-        let unit = if rate.abs() < 1e-9 { width } else { (rate * width).exp_m1() / rate };
-        (self.value + self.start).exp() * unit
+        let unit = if rate.abs() < 1e-9 {
+            width
+        } else {
+            (rate * width).exp_m1() / rate
+        };
+        self.passed + (self.value + self.start).exp() * unit
     }
 
     /// The x of an [`integral`](Self::integral).
     fn at_integral(&self, integral: f64) -> f64 {
         let rate = self.slope + 1.0;
-        let unit = integral / (self.value + self.start).exp();
-        self.start + if rate.abs() < 1e-9 { unit } else { (rate * unit).ln_1p() / rate }
+        let unit = (integral - self.passed) / (self.value + self.start).exp();
+        self.start
+            + if rate.abs() < 1e-9 {
+                unit
+            } else {
+                (rate * unit).ln_1p() / rate
+            }
     }
-}
-
-fn signed_ln_1p(t: f64) -> f64 {
-    t.abs().ln_1p().copysign(t)
 }
 
 /// ln of the density of the standard logistic distribution, u (1 - u) at u = 1 / (1 + exp(-t)).

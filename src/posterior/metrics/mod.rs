@@ -137,7 +137,7 @@ metrics! {
     share_above_1_arcsec "errors above 1\"" "%",
     outlier_share "outliers" "%",
     runaway_share "catastrophic outliers (> max(1\", 5 sigma))" "%",
-    nll "NLL of the mixture" "",
+    nll "NLL" "",
     nll_gaussian "NLL of one Gaussian" "",
     crps "CRPS" "arcsec",
     coverage_683 "coverage at 68.3 %" "%",
