@@ -15,8 +15,8 @@ use lensgpu::posterior::calibration::{Map, Method, PredictiveDistribution, fit};
 use lensgpu::posterior::metrics::{Metrics, ScoredPrediction};
 use lensgpu::posterior::mixture::Mixture;
 use lensgpu::survey::Catalogue;
-use lensgpu::survey::split::random_order;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::path::Path;
@@ -45,7 +45,8 @@ fn main() -> Result<()> {
     let names = ["uncalibrated"].into_iter().chain(Method::ALL.map(Method::name));
     let start = Instant::now();
     let split = |seed: u64| -> Result<Vec<Metrics>> {
-        let order = random_order(rows.len(), &mut ChaCha8Rng::seed_from_u64(seed));
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         let (cal, test) = order.split_at(n_cal);
         let cal: Vec<(Mixture, f64)> = cal.iter().map(|&row| rows[row].clone()).collect();
         let score = |map: Option<&Map>| {
