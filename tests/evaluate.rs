@@ -91,6 +91,7 @@ fn a_report_is_complete_and_self_contained() {
         "sigma_error",
         "members",
         "training",
+        "rings",
         "worst",
         "uncertain",
     ];
@@ -101,6 +102,7 @@ fn a_report_is_complete_and_self_contained() {
         assert!(html.contains(&format!("id=\"{name}\"")), "{name} is not in the page");
     }
     for (name, text) in [
+        ("rings", "stroke-dasharray"),
         ("worst", "Largest errors"),
         ("uncertain", "Largest sigmas"),
         ("pit", "PIT histogram"),

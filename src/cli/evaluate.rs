@@ -7,6 +7,7 @@ use super::text::{Column, metrics, table};
 use crate::evaluate::Evaluation;
 use crate::files::{self, NewFolder};
 use crate::model::{Model, utc_now};
+use crate::posterior::metrics::Metrics;
 use crate::report::{self, Subject};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -74,6 +75,20 @@ fn print(evaluation: &Evaluation) {
         median.rmse,
         100.0 * median.share_above_1_arcsec
     );
+    println!("\n{}", in_one_sentence(&evaluation.sets[0].metrics));
+}
+
+/// How good the predictions are.
+fn in_one_sentence(m: &Metrics) -> String {
+    format!(
+        "For these {} objects, the RMSE is {:.3}\", half of the errors are below {:.3}\", and {:.0} % of the true radii lie in \
+         the 68 % interval, {:.0} % in the 95 % interval.",
+        m.n,
+        m.rmse,
+        m.median_abs_error,
+        100.0 * m.coverage_683,
+        100.0 * m.coverage_954
+    )
 }
 
 /// The accuracy of the predictions with each flag.

@@ -8,7 +8,7 @@ use super::usage;
 use crate::model::Model;
 use crate::nn::Network;
 use crate::train::run::{RunEnd, begin, resume};
-use crate::train::{Error, RunOptions, SimulateOptions, TrainOptions, network_of};
+use crate::train::{Error, Recipe, RunOptions, SimulateOptions, TrainOptions, network_of};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -47,10 +47,11 @@ pub struct Train {
     /// Images per member and step
     #[arg(long, default_value_t = TrainOptions::default().batch, help_heading = "Training")]
     batch: usize,
-    /// Passes over the training images
-    #[arg(long, default_value_t = TrainOptions::default().epochs, help_heading = "Training")]
-    epochs: usize,
-    /// Initial learning rate of Adam; it decays to 1/100 along half a cosine [default: 1e-3, with --from 1e-4]
+    /// Passes over the training images [default: 40; in the standard recipe more for few images, up to 4,000 steps]
+    #[arg(long, help_heading = "Training")]
+    epochs: Option<usize>,
+    /// Initial learning rate of Adam; it decays to 1/100 along half a cosine [default: 3e-3 in the standard recipe, 1e-3
+    /// in vanilla; with --from a tenth of that]
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate: Option<f32>,
     /// Maximum norm of each member's gradient
@@ -71,7 +72,10 @@ pub struct Train {
     /// Disable random flips and quarter turns
     #[arg(long, help_heading = "Training")]
     no_augment: bool,
-    /// Network file, see docs/networks.md [default: the vanilla lens model]
+    /// Network and techniques to begin with; options below change them one by one
+    #[arg(long, value_name = "NAME", value_parser = super::choices::recipe(), default_value = Recipe::default().name(), help_heading = "Training")]
+    recipe: Recipe,
+    /// Network file, see docs/networks.md [default: that of the recipe]
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
 
@@ -124,7 +128,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a resumed run takes from its `run.toml`.
-const OF_A_NEW_RUN: [&str; 21] = [
+const OF_A_NEW_RUN: [&str; 22] = [
     "dir",
     "output",
     "Images",
@@ -140,6 +144,7 @@ const OF_A_NEW_RUN: [&str; 21] = [
     "calibration",
     "seed",
     "no_augment",
+    "recipe",
     "network",
     "Techniques",
     "simulate",
@@ -198,7 +203,7 @@ fn print(end: RunEnd, folder: &str) {
 impl Train {
     /// The options of a new run, which fine-tunes `from` if there is such a model.
     fn options(&self, from: Option<&Model>) -> Result<RunOptions> {
-        let default = TrainOptions::default();
+        let default = self.recipe.options();
         let learning_rate = self.learning_rate.unwrap_or(match from {
             Some(_) => default.learning_rate / 10.0,
             None => default.learning_rate,
@@ -216,9 +221,10 @@ impl Train {
                 .transpose()?,
             from: self.from.as_deref().map(std::path::absolute).transpose()?,
             training: self.techniques.over(TrainOptions {
-                members: self.members.clone().or(members).unwrap_or(default.members),
+                members: self.members.clone().or(members).unwrap_or(default.members.clone()),
                 batch: self.batch,
-                epochs: self.epochs,
+                epochs: self.epochs.unwrap_or(default.epochs),
+                least_steps: self.epochs.map_or(default.least_steps, |_| 0),
                 learning_rate,
                 final_rate: learning_rate / 100.0,
                 clip: self.clip,
@@ -228,7 +234,7 @@ impl Train {
                 seed: self.seed,
                 augment: !self.no_augment,
                 freeze_convolutions: self.freeze.is_some(),
-                ..TrainOptions::default()
+                ..default
             }),
             network: Network {
                 input: vec![],
@@ -248,7 +254,7 @@ impl Train {
                 }),
             };
         }
-        let network = network_of(self.network.as_deref(), input)?;
+        let network = network_of(self.network.as_deref(), self.recipe, input)?;
         Ok(match self.techniques.likelihood {
             Some(likelihood) => network.with_likelihood(likelihood),
             None => network,

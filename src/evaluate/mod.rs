@@ -148,6 +148,13 @@ impl Evaluation {
         self.top(n, |o| o.prediction.sigma)
     }
 
+    /// Indices of `n` objects at equal steps in the order of their true radii, from the smallest to the largest.
+    pub fn across_the_range(&self, n: usize) -> Vec<usize> {
+        let sorted = self.top(self.scored.len(), |o| -o.truth);
+        let (last, n) = (sorted.len().saturating_sub(1), n.min(sorted.len()));
+        (0..n).map(|k| sorted[k * last / (n - 1).max(1)]).collect()
+    }
+
     fn top(&self, n: usize, value: impl Fn(&ScoredPrediction) -> f64) -> Vec<usize> {
         let mut rows: Vec<usize> = (0..self.scored.len()).collect();
         rows.sort_by(|&a, &b| value(&self.scored[b]).total_cmp(&value(&self.scored[a])));

@@ -1,4 +1,4 @@
-//! Colour cutouts with captions, as one SVG.
+//! Colour cutouts with rings and captions, as one SVG.
 
 use crate::plot::png::data_uri;
 use crate::plot::svg::FONT;
@@ -8,8 +8,41 @@ use std::fmt::Write as _;
 pub struct Tile {
     /// A PNG of any aspect ratio.
     pub png: Vec<u8>,
+    /// Circles around its centre; `None` if the pixel scale is not known.
+    pub rings: Option<Rings>,
     /// The lines of text below it.
     pub lines: Vec<String>,
+}
+
+/// Radii as fractions of the image's width.
+pub struct Rings {
+    /// The true radius: dashed.
+    pub truth: f64,
+    /// The predicted radius.
+    pub predicted: f64,
+    /// The 68 % interval: a band.
+    pub interval: [f64; 2],
+}
+
+impl Rings {
+    /// An SVG element as large as the image, which clips circles that are larger.
+    fn draw(&self, x: usize, y: usize) -> String {
+        let [low, high] = self.interval;
+        let circle = |radius: f64, width: f64, style: &str| {
+            format!("<circle r=\"{radius:.4}\" stroke-width=\"{width:.4}\" fill=\"none\" {style}/>")
+        };
+        let band = circle(
+            (low + high) / 2.0,
+            high - low,
+            "stroke=\"#ffb000\" stroke-opacity=\"0.35\"",
+        );
+        let predicted = circle(self.predicted, 0.008, "stroke=\"#ffb000\"");
+        let truth = circle(self.truth, 0.006, "stroke=\"#ffffff\" stroke-dasharray=\"0.03 0.03\"");
+        format!(
+            "<svg x=\"{x}\" y=\"{y}\" width=\"{IMAGE}\" height=\"{IMAGE}\" viewBox=\"-0.5 -0.5 1 1\">\
+             {band}{predicted}{truth}</svg>"
+        )
+    }
 }
 
 const COLUMNS: usize = 5;
@@ -36,6 +69,9 @@ pub fn gallery(title: &str, tiles: &[Tile]) -> String {
             svg,
             "<image x=\"{x}\" y=\"{y}\" width=\"{IMAGE}\" height=\"{IMAGE}\" href=\"{image}\"/>"
         );
+        if let Some(rings) = &tile.rings {
+            let _ = writeln!(svg, "{}", rings.draw(x, y));
+        }
         for (k, line) in tile.lines.iter().enumerate() {
             let y = y + IMAGE + LINE * (k + 1);
             let _ = writeln!(

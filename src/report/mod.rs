@@ -18,7 +18,7 @@ use crate::plot::svg::write_svg;
 use crate::plot::training_curves::training_curves;
 use crate::plot::{composite, png};
 use crate::survey::{ImageFolder, flags};
-use gallery::{Tile, gallery};
+use gallery::{Rings, Tile, gallery};
 use html::Plot;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -128,8 +128,14 @@ fn plots(
             .map(|row| tile(subject, evaluation, source, row))
             .collect::<Result<Vec<_>, Error>>()
     };
-    let (worst, uncertain) = (evaluation.worst(SHOWN), evaluation.most_uncertain(SHOWN));
+    let (typical, worst) = (evaluation.across_the_range(SHOWN), evaluation.worst(SHOWN));
+    let uncertain = evaluation.most_uncertain(SHOWN);
     let colours = channels_text(&subject.model.about.bands);
+    let caption = format!(
+        "Objects at equal steps in the order of true radii, with the predicted ring, its 68 % interval as a band, and the \
+         true radius dashed. {colours}"
+    );
+    wide("rings", &caption, gallery("Predicted rings", &tiles(typical)?));
     let caption = format!("The largest errors. {colours}");
     wide("worst", &caption, gallery("Largest errors", &tiles(worst)?));
     let caption = format!("The largest sigmas. {colours}");
@@ -170,8 +176,18 @@ fn tile(subject: &Subject, evaluation: &Evaluation, source: &ImageFolder, row: u
     } else {
         names.join(", ")
     });
+    let pixel_scale = cutout.pixel_scale.or(about.pixel_scale);
+    let rings = pixel_scale.map(|scale| {
+        let fraction = |radius: f64| radius / (scale * cutout.width as f64);
+        Rings {
+            truth: fraction(object.truth),
+            predicted: fraction(p.theta_e),
+            interval: [fraction(p.quantiles[1]), fraction(p.quantiles[3])],
+        }
+    });
     Ok(Tile {
         png: png::of_pixels(&rgb, cutout.width, 4)?,
+        rings,
         lines,
     })
 }

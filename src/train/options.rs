@@ -1,6 +1,7 @@
 //! Options of a training, and everything a run resolved from them: the content of `run.toml`.
 
 use super::error::Error;
+use super::recipe::Recipe;
 use crate::lens::Population;
 use crate::nn::Network;
 use crate::survey::preset::Preset;
@@ -95,6 +96,9 @@ pub struct TrainOptions {
     pub batch: usize,
     /// Passes over the training images.
     pub epochs: usize,
+    /// If these are fewer steps, there are more epochs.
+    #[serde(default)]
+    pub least_steps: usize,
     /// Adam's learning rate at the first step; it decays along half a cosine to `final_rate`.
     pub learning_rate: f32,
     /// Learning rate of the last step.
@@ -133,13 +137,13 @@ pub struct TrainOptions {
     /// Noise that is added to each image, in units of the sky noise of each band.
     #[serde(default)]
     pub noise: f32,
-    /// Initial steps over which the learning rate rises.
+    /// Initial steps over which the learning rate rises, at most a tenth of all steps.
     #[serde(default)]
     pub warm_up: usize,
     /// Decoupled weight decay of the kernels.
     #[serde(default)]
     pub weight_decay: f32,
-    /// Decay of the moving average of the weights.
+    /// Decay of the moving average of the weights, which covers at most a fifth of all steps.
     #[serde(default)]
     pub ema: f32,
     /// Epochs without improvement of the validation nll after which a member stops training.
@@ -149,29 +153,7 @@ pub struct TrainOptions {
 
 impl Default for TrainOptions {
     fn default() -> TrainOptions {
-        TrainOptions {
-            members: (0..5).collect(),
-            batch: 32,
-            epochs: 40,
-            learning_rate: 1e-3,
-            final_rate: 1e-5,
-            clip: 5.0,
-            validation: 0.1,
-            calibration: 0.1,
-            hold_out: 0,
-            seed: 1,
-            augment: true,
-            freeze_convolutions: false,
-            adversarial: 0.0,
-            beta_nll: 0.0,
-            warm_up_mean: 0,
-            shift: 0,
-            noise: 0.0,
-            warm_up: 0,
-            weight_decay: 0.0,
-            ema: 0.0,
-            patience: 0,
-        }
+        Recipe::default().options()
     }
 }
 
@@ -241,10 +223,18 @@ impl TrainOptions {
         require(self.shift <= largest, "shift", self.shift, allowed)
     }
 
-    /// Checks what depends on the number of steps of the whole training.
-    pub(super) fn check_warm_up(&self, steps: usize) -> Result<(), Error> {
-        let allowed = format!("below the number of training steps, {steps}");
-        require(self.warm_up < steps, "warm_up", self.warm_up, allowed)
+    /// The same for `rows` training images: with enough epochs for `least_steps`, a warm-up of at most a tenth of the steps,
+    /// and an average over at most a fifth of them.
+    pub(super) fn resolved(&self, rows: usize) -> TrainOptions {
+        let of_epoch = (rows / self.batch.min(rows).max(1)).max(1);
+        let epochs = self.epochs.max(self.least_steps.div_ceil(of_epoch));
+        let steps = epochs * of_epoch;
+        TrainOptions {
+            epochs,
+            warm_up: self.warm_up.min(steps / 10),
+            ema: self.ema.min(1.0 - 5.0 / steps.max(5) as f32),
+            ..self.clone()
+        }
     }
 
     /// Whether the plan needs the properties of each band.
@@ -355,6 +345,32 @@ mod tests {
             toml::from_str::<TrainOptions>(&toml::to_string(&new).unwrap()).unwrap(),
             new
         );
+    }
+
+    #[test]
+    fn few_images_have_more_epochs_and_short_trainings_a_short_warm_up() {
+        let options = TrainOptions {
+            batch: 32,
+            epochs: 40,
+            least_steps: 4000,
+            ema: 0.999,
+            warm_up: 200,
+            ..TrainOptions::default()
+        };
+        let epochs = [3520, 560, 20].map(|rows| options.resolved(rows).epochs);
+        assert_eq!(epochs, [40, 236, 4000]);
+        assert_eq!(
+            (options.resolved(3520).warm_up, options.resolved(3520).ema),
+            (200, 0.999)
+        );
+        let exact = TrainOptions {
+            least_steps: 0,
+            ..options
+        };
+        let short = exact.resolved(800);
+        assert_eq!((short.epochs, short.warm_up, short.ema), (40, 100, 0.995));
+        let vanilla = Recipe::Vanilla.options();
+        assert_eq!(vanilla.resolved(20), vanilla);
     }
 
     #[test]

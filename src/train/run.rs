@@ -48,6 +48,7 @@ pub fn begin(
     let from = initial_model(&options)?;
     let (mut prepared, data, network) = prepare(&options, network, from.as_ref(), device, progress)?;
     options.network = network;
+    options.training = options.training.resolved(prepared.counts.train);
     let trainer = new_trainer(&options, &mut prepared, data, from.as_ref(), device)?;
     let folder = RunFolder::new(out);
     folder.write_options(&options)?;

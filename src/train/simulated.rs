@@ -9,7 +9,7 @@ use super::bands::Band;
 use super::dataset::{Dataset, EpochImages, Examples};
 use super::error::Error;
 use super::options::{RunOptions, SimulateOptions};
-use super::prepare::{Counts, Prepared, label_scale, preparing, range};
+use super::prepare::{Counts, Prepared, bounded, label_scale, preparing, range};
 use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::simulator::Lenses;
@@ -93,6 +93,7 @@ pub fn prepare(
         definition: Some(population.label.name().into()),
         range: range(&sample.labels),
     };
+    let network = bounded(network, &label, from);
     let dataset = Dataset {
         // Only their number: [`EpochImages`] makes the images.
         train: Examples {
@@ -108,7 +109,10 @@ pub fn prepare(
     let epoch_images = epoch_images(simulator, block, least, shape, stretch.clone());
     let prepared = Prepared {
         pixel_scale: Some(population.pixel_scale),
-        photometry: Photometry::default(),
+        photometry: Photometry {
+            unit: None,
+            zero_points: vec![Some(population.zero_point); shape[2]],
+        },
         preset: Preset::by_name(&simulate.population).ok().map(|p| p.name.into()),
         stored: None,
         counts,
@@ -232,7 +236,7 @@ mod tests {
             ("lfc1-ground", 20),
             ("lfc1-space", 20),
             ("lenstronomy-check", 20),
-            ("euclid", 0),
+            ("euclid", 40),
         ] {
             let simulate = SimulateOptions {
                 population: name.into(),

@@ -91,8 +91,6 @@ impl Trainer {
         }
         let shards = rows.div_ceil(pool);
         let largest = rows.div_ceil(shards);
-        let steps = options.epochs * (0..shards).map(|s| shard_rows(rows, shards, s) / batch).sum::<usize>();
-        options.check_warm_up(steps)?;
         let capacity = Capacity {
             pool: largest,
             steps: largest / batch,
@@ -162,7 +160,8 @@ impl Trainer {
     /// # Errors
     /// A member of this training that is not among them, or another network.
     pub fn start_from(&mut self, network: &Network, members: &[Member]) -> Result<(), Error> {
-        if *network != self.network {
+        let range = self.network.heads().mean_range;
+        if network.clone().with_mean_range(range) != self.network {
             return Err(Error::OtherNetwork {
                 network: network.to_json(),
             });
