@@ -166,13 +166,13 @@ impl Mixture {
         }
     }
 
-    /// The quantiles of every member at these logits of a level.
+    /// The quantiles of every member at these logits of a level, limited to 8 of its scales on either side.
     pub(super) fn places(&self, logits: &[f64]) -> Vec<f64> {
         let standard = Mixture {
             likelihood: self.likelihood,
             components: vec![Component::standard(self.likelihood)],
         };
-        let z = |&logit: &f64| standard.components[0].z(standard.at_logit(logit));
+        let z = |&logit: &f64| standard.components[0].z(standard.at_logit(logit)).clamp(-8.0, 8.0);
         let z: Vec<f64> = logits.iter().map(z).collect();
         let of_member = |c: &Component| z.iter().map(|&z| c.x(z)).collect::<Vec<f64>>();
         self.components.iter().flat_map(of_member).collect()

@@ -17,7 +17,7 @@ impl Place {
 }
 
 /// Maximum number of places.
-const PLACES: usize = 96;
+const PLACES: usize = 64;
 
 /// A distribution at places that reach from its lower to its upper end, and its moments.
 #[derive(Clone, Debug)]
@@ -29,16 +29,17 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Levels at which a distribution should be known, as logits: close enough for cubic interpolation between them. The
-    /// outermost are 1e-7 from 0 and 1.
-    pub(super) fn logits() -> [f64; 33] {
+    /// outermost are 1e-4 from 0 and 1; the probability beyond them, or beyond 8 scales of every member, counts as
+    /// if it were there, because a heavy tail that is extrapolated from few rows need not have a variance.
+    pub(super) fn logits() -> [f64; 25] {
         let logit = |k: usize| {
-            let k = k as f64 - 16.0;
-            0.4 * k + 0.0375 * k * k.abs()
+            let k = k as f64 - 12.0;
+            0.4 * k + 0.0306 * k * k.abs()
         };
         std::array::from_fn(logit)
     }
 
-    /// The distribution `at` given places, in any order; only every k-th is used if there are more than 96.
+    /// The distribution `at` given places, in any order; only every k-th is used if there are more than 64.
     pub(super) fn new(mut x: Vec<f64>, at: impl Fn(f64) -> Place) -> Shape {
         x.sort_by(f64::total_cmp);
         x.dedup();

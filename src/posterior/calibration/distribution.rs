@@ -10,10 +10,6 @@ use crate::posterior::{Error, MemberPredictions};
 use rand::{Rng, RngExt};
 use std::sync::OnceLock;
 
-/// Moments and CRPS take the probability beyond this logit of the mixture's own level, 8 sigma of a Gaussian, to be there:
-/// the power law that a map may continue to infinity may have no variance.
-const FARTHEST: f64 = 32.0;
-
 /// The predicted distribution of one object, calibrated if a map is given. Mean, sigmas, quantiles, scores and samples are
 /// those of one distribution function.
 #[derive(Clone, Debug)]
@@ -145,11 +141,10 @@ impl<'a> PredictiveDistribution<'a> {
     fn shape(&self) -> &Shape {
         self.shape.get_or_init(|| {
             let logits = Shape::logits();
-            let limited = |t: f64| t.clamp(-FARTHEST, FARTHEST);
             let places = match self.levels {
                 Levels::Unchanged => self.mixture.places(&logits),
-                Levels::Spline(map) => self.mixture.places(&logits.map(|s| limited(map.inverse(s)))),
-                Levels::Isotonic(map) => self.mixture.places(&logits.map(|s| limited(map.inverse(s)))),
+                Levels::Spline(map) => self.mixture.places(&logits.map(|s| map.inverse(s))),
+                Levels::Isotonic(map) => self.mixture.places(&logits.map(|s| map.inverse(s))),
                 Levels::Conformal(map) => map.places(&self.mixture),
             };
             Shape::new(places, |x| self.place(x))
@@ -157,10 +152,18 @@ impl<'a> PredictiveDistribution<'a> {
     }
 
     fn place(&self, x: f64) -> Place {
+        let (below, log_density) = match self.levels {
+            Levels::Spline(map) => {
+                let logit = self.mixture.logit(x);
+                let log_density = self.mixture.log_pdf(x) + map.log_density_ratio(logit);
+                (1.0 / (1.0 + (-map.at(logit)).exp()), log_density)
+            }
+            _ => (self.pit(x), self.log_pdf(x)),
+        };
         Place {
             x,
-            below: self.pit(x),
-            density: self.log_pdf(x).exp(),
+            below,
+            density: log_density.exp(),
         }
     }
 }
