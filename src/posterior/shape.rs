@@ -23,6 +23,8 @@ const PLACES: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     places: Vec<Place>,
+    /// Whether the density has no steps.
+    smooth: bool,
     mean: f64,
     sigma: f64,
 }
@@ -40,7 +42,7 @@ impl Shape {
     }
 
     /// The distribution `at` given places, in any order; only every k-th is used if there are more than 64.
-    pub(super) fn new(mut x: Vec<f64>, at: impl Fn(f64) -> Place) -> Shape {
+    pub(super) fn new(mut x: Vec<f64>, smooth: bool, at: impl Fn(f64) -> Place) -> Shape {
         x.sort_by(f64::total_cmp);
         x.dedup();
         let stride = x.len().div_ceil(PLACES);
@@ -52,11 +54,14 @@ impl Shape {
         let mut shape = Shape {
             mean: f64::NAN,
             sigma: f64::NAN,
+            smooth,
             places,
         };
         let centre = shape.places[shape.places.len() / 2];
         let c = centre.x;
-        let offset = shape.integral(centre, |p| [-p.below, -p.density], |p| [p.above(), -p.density]);
+        let below = |p: &Place| [p.below, p.density];
+        let above = |p: &Place| [p.above(), -p.density];
+        let offset = shape.integral(centre, |_| [0.0; 2], above) - shape.integral(centre, below, |_| [0.0; 2]);
         let square = 2.0
             * shape.integral(
                 centre,
@@ -78,24 +83,37 @@ impl Shape {
 
     /// The integral of P(X <= x)^2 below the true value, and of P(X > x)^2 above it.
     pub(super) fn crps(&self, truth: Place) -> f64 {
-        self.integral(
-            truth,
+        // Beyond the places there is no probability.
+        let (first, last) = (self.places[0], self.places[self.places.len() - 1]);
+        let (split, outside) = if truth.x > last.x {
+            (last, truth.x - last.x)
+        } else if truth.x < first.x {
+            (first, first.x - truth.x)
+        } else {
+            (truth, 0.0)
+        };
+        let inside = self.integral(
+            split,
             |p| [p.below * p.below, 2.0 * p.below * p.density],
             |p| [p.above() * p.above(), -2.0 * p.above() * p.density],
-        )
+        );
+        inside + outside
     }
 
-    /// The integral of a function below `split` and of another one above it. Both give a value and a derivative, between
-    /// which the integrand is a cubic (Hermite).
+    /// The integral of a function below `split` and of another one above it. Both give a value, which is not negative, and a derivative, between
+    /// which the integrand is a cubic (Hermite), or a straight line if the density has steps.
     fn integral(&self, split: Place, below: impl Fn(&Place) -> [f64; 2], above: impl Fn(&Place) -> [f64; 2]) -> f64 {
         let at = self.places.partition_point(|p| p.x < split.x);
         let (lower, upper) = self.places.split_at(at);
         let pieces = |places: &mut dyn Iterator<Item = (f64, [f64; 2])>| {
-            let (mut sum, mut previous) = (0.0, None);
+            let (mut sum, mut previous): (f64, Option<(f64, f64, f64)>) = (0.0, None);
             for (x, [value, slope]) in places {
                 if let Some((x0, value0, slope0)) = previous {
-                    let h: f64 = x - x0;
-                    sum += 0.5 * h * (value0 + value) + h * h / 12.0 * (slope0 - slope);
+                    let h = x - x0;
+                    sum += 0.5 * h * (value0 + value);
+                    if self.smooth {
+                        sum += h * h / 12.0 * (slope0 - slope);
+                    }
                 }
                 previous = Some((x, value, slope));
             }

@@ -111,6 +111,17 @@ impl Conformal {
             .collect()
     }
 
+    /// The standard deviation of the distribution: the root of the mean squared half width, over all levels.
+    pub(super) fn sigma(&self, mixture: &Mixture) -> f64 {
+        let uniform = |pair: &[[f64; 2]]| {
+            let ([p0, a], [p1, b]) = (pair[0], pair[1]);
+            (p1 - p0) * (a * a + a * b + b * b) / 3.0
+        };
+        let ([last, widest], length) = (self.last(), 1.0 / self.decay());
+        let tail = (1.0 - last) * (widest * widest + 2.0 * widest * length + 2.0 * length * length);
+        mixture.sigma() * (self.half_widths.windows(2).map(uniform).sum::<f64>() + tail).sqrt()
+    }
+
     /// h at a level, where `beyond` = 1 - level.
     fn half_width(&self, level: f64, beyond: f64) -> f64 {
         let [last, widest] = self.last();

@@ -87,6 +87,7 @@ impl<'a> PredictiveDistribution<'a> {
     pub fn sigma(&self) -> f64 {
         match self.levels {
             Levels::Unchanged => self.mixture.sigma(),
+            Levels::Conformal(map) => map.sigma(&self.mixture),
             _ => self.shape().sigma(),
         }
     }
@@ -144,10 +145,16 @@ impl<'a> PredictiveDistribution<'a> {
             let places = match self.levels {
                 Levels::Unchanged => self.mixture.places(&logits),
                 Levels::Spline(map) => self.mixture.places(&logits.map(|s| map.inverse(s))),
-                Levels::Isotonic(map) => self.mixture.places(&logits.map(|s| map.inverse(s))),
+                Levels::Isotonic(map) => {
+                    // Twice as many, because the density has steps.
+                    let between = logits.windows(2).map(|pair| 0.5 * (pair[0] + pair[1]));
+                    let logits: Vec<f64> = logits.iter().copied().chain(between).map(|s| map.inverse(s)).collect();
+                    self.mixture.places(&logits)
+                }
                 Levels::Conformal(map) => map.places(&self.mixture),
             };
-            Shape::new(places, |x| self.place(x))
+            let smooth = matches!(self.levels, Levels::Spline(_));
+            Shape::new(places, smooth, |x| self.place(x))
         })
     }
 

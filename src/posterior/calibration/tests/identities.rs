@@ -135,11 +135,16 @@ fn the_smooth_map_without_a_change_is_the_mixture() {
         for (a, b) in a.quantiles.iter().zip(b.quantiles) {
             assert!((a - b).abs() < 1e-9, "{a} {b}");
         }
-        assert!((a.theta_e - b.theta_e).abs() < 1e-3 * b.sigma, "{a:?} {b:?}");
-        assert!((a.sigma / b.sigma - 1.0).abs() < 3e-3, "{a:?} {b:?}");
+        // Up to the tails beyond 1e-4, which Student's t has.
+        assert!((a.theta_e - b.theta_e).abs() < 3e-3 * b.sigma, "{a:?} {b:?}");
+        assert!((a.sigma / b.sigma - 1.0).abs() < 0.01, "{a:?} {b:?}");
         for truth in [0.3, 1.0, 1.7, 9.0] {
             assert!((predicted.log_pdf(truth) - mixture.log_pdf(truth)).abs() < 1e-9);
-            assert!((predicted.crps(truth) - mixture.crps(truth)).abs() < 1e-3 * b.sigma);
+            let [found, expected] = [predicted.crps(truth), mixture.crps(truth)];
+            assert!(
+                (found - expected).abs() < 5e-3 * b.sigma,
+                "{truth} {found} {expected} {b:?}"
+            );
         }
     }
 }
