@@ -10,7 +10,7 @@ use crate::evaluate::{cross_fitted, mixtures};
 use crate::model::shipped::Named;
 use crate::model::utc_now;
 use crate::posterior::MemberPredictions;
-use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
+use crate::posterior::calibration::{Calibration, Method, Record, fit};
 use crate::posterior::metrics::{METRICS, Metrics};
 use crate::posterior::ood::Distances;
 use anyhow::{Result, anyhow};
@@ -61,10 +61,19 @@ pub fn run(args: Calibrate) -> Result<()> {
     let rows = mixtures(&known)?;
     let map = fit(args.method, &rows)?;
     if !quiet {
-        println!("{}", summary(&map));
-        match cross_fitted(args.method, &rows, args.seed.seed) {
+        println!("{map}");
+        let stored = model.about.calibration.as_ref();
+        match cross_fitted(args.method, &rows, stored.map(|c| &c.map), args.seed.seed) {
             Ok((before, after)) => {
-                println!("on {} rows, each half scored with a fit to the other half:", rows.len());
+                let before_is = match stored {
+                    Some(c) => format!(
+                        "the model with its calibration from {} rows of {}",
+                        c.record.rows, c.record.data
+                    ),
+                    None => "the model without calibration".to_string(),
+                };
+                println!("on {} rows; before: {before_is};", rows.len());
+                println!("after: each half with a fit to the other half");
                 print!("{}", before_and_after(&before, &after));
             }
             Err(_) => println!("too few rows to score the calibration on rows that it was not fitted to"),
@@ -81,17 +90,6 @@ pub fn run(args: Calibrate) -> Result<()> {
         println!("model: {}", output.display());
     }
     Ok(())
-}
-
-fn summary(map: &Map) -> String {
-    match map {
-        Map::Factors(f) => format!("factors: {:.3} aleatoric, {:.3} epistemic", f.aleatoric, f.epistemic),
-        Map::Isotonic(map) => format!("isotonic: {} knots", map.knots.len()),
-        Map::Conformal(map) => {
-            let widest = map.half_widths.last().map_or(0.0, |w| w[0]);
-            format!("conformal: intervals up to {:.1} %", 100.0 * widest)
-        }
-    }
 }
 
 fn before_and_after(before: &Metrics, after: &Metrics) -> String {

@@ -179,8 +179,8 @@ impl Pack {
         stream(model, &device, &source, self.passes.passes(), silent, &mut |object| {
             if let Ok(forecast) = object.forecast(None) {
                 let score = object.image.ok().and_then(|image| image.ood_score(model));
-                let mixture = forecast.mixture();
-                all.push([mixture.mean(), mixture.sigma(), score.unwrap_or(0.0)]);
+                let prediction = forecast.prediction();
+                all.push([prediction.theta_e, prediction.sigma, score.unwrap_or(0.0)]);
             }
             Ok::<(), crate::infer::Error>(())
         })?;

@@ -3,7 +3,6 @@
 use super::gallery::escape;
 use super::tables::Subject;
 use crate::evaluate::{BinnedMetrics, Evaluation, MetricSet};
-use crate::posterior::calibration::Map;
 use crate::posterior::metrics::{METRICS, Metric};
 use std::fmt::Write as _;
 
@@ -60,17 +59,10 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
     let calibration = match &about.calibration {
         None => "none".into(),
         Some(c) => {
-            let what = match &c.map {
-                Map::Factors(f) => format!(
-                    "factors {:.3} (aleatoric) and {:.3} (epistemic)",
-                    f.aleatoric, f.epistemic
-                ),
-                Map::Isotonic(_) => "isotonic regression of the PIT".into(),
-                Map::Conformal(_) => "split conformal".into(),
-            };
             let record = &c.record;
             format!(
-                "{what}, fitted to {} rows of {}, {}",
+                "{}, fitted to {} rows of {}, {}",
+                c.map,
                 record.rows,
                 escape(&record.data),
                 record.date

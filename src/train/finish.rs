@@ -169,7 +169,7 @@ fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<
     Ok(())
 }
 
-/// Fits the calibration factors and the limits of flags on the rows kept for them; without such rows, only the limits, on
+/// Fits the calibration and the limits of flags on the rows kept for them; without such rows, only the limits, on
 /// the validation rows.
 fn calibrate(model: &mut Model, prepared: &Prepared, validation: &Examples, device: &Device) -> Result<(), Error> {
     let distances = |predictions: &[MemberPredictions]| -> Vec<Distances> {
@@ -199,7 +199,7 @@ fn calibrate(model: &mut Model, prepared: &Prepared, validation: &Examples, devi
         .map(|(p, &truth)| Ok((p.mixture()?, truth)))
         .collect::<Result<_, Error>>()?;
     model.about.calibration = Some(Calibration {
-        map: fit(Method::Factors, &rows)?,
+        map: fit(Method::default(), &rows)?,
         record: Record::new(CALIBRATION_SPLIT, rows.len(), utc_now()),
     });
     Ok(())

@@ -133,8 +133,15 @@ fn unknown_keys_and_tensors_of_later_versions_are_ignored() {
 
 #[test]
 fn a_calibration_is_kept_and_an_invalid_one_is_refused() {
-    use crate::posterior::calibration::{Map, Record, conformal::Conformal, factors::Factors, isotonic::Isotonic};
+    use crate::posterior::calibration::{
+        Map, Record, conformal::Conformal, factors::Factors, isotonic::Isotonic, spline::Spline,
+    };
+    let one = Factors {
+        aleatoric: 1.0,
+        epistemic: 1.0,
+    };
     let maps = [
+        Map::Spline(Spline::new(one, 0.1, vec![[-1.5, 0.7], [0.0, 1.0], [1.5, 1.0 / 3.0]])),
         Map::Factors(Factors {
             aleatoric: 0.1 + 0.2,
             epistemic: 2.0,
@@ -163,6 +170,9 @@ fn a_calibration_is_kept_and_an_invalid_one_is_refused() {
         epistemic: 1.0,
     };
     let message = chain(with(Map::Factors(damaged)).to_bytes().unwrap_err());
+    assert!(message.contains("calibrate it again"), "{message}");
+    let decreasing = Spline::new(one, 0.1, vec![[-1.5, 0.7], [0.0, 1.0], [1.5, -1.0]]);
+    let message = chain(with(Map::Spline(decreasing)).to_bytes().unwrap_err());
     assert!(message.contains("calibrate it again"), "{message}");
     // Files of earlier versions have neither key.
     let bytes = changed(|_, metadata| {
