@@ -106,6 +106,26 @@ impl Network {
         }
         self
     }
+
+    /// The same network with a lens head ([`Heads::lens`]); unchanged if it has one.
+    ///
+    /// # Errors
+    /// Another layer has its name, `lens`.
+    pub fn with_lens_head(mut self) -> Result<Network> {
+        if let Some(Layer::Heads(heads)) = self.layers.last_mut() {
+            heads.lens.get_or_insert_with(|| "lens".into());
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// The same network without a lens head.
+    pub fn without_lens_head(mut self) -> Network {
+        if let Some(Layer::Heads(heads)) = self.layers.last_mut() {
+            heads.lens = None;
+        }
+        self
+    }
 }
 
 #[cfg(test)]

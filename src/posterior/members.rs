@@ -13,6 +13,8 @@ pub struct MemberPredictions {
     pub mu: Vec<f64>,
     /// Variances, (M).
     pub var: Vec<f64>,
+    /// Probabilities that the image shows a lens, (M); empty if the network has no lens head.
+    pub lens: Vec<f64>,
     /// Distance from the training set, see [`ood`](super::ood); `None` if the model has no features to compare with.
     pub ood_score: Option<f64>,
 }
@@ -24,7 +26,7 @@ impl MemberPredictions {
             likelihood: Likelihood::Gaussian,
             mu: mu.to_vec(),
             var: var.to_vec(),
-            ood_score: None,
+            ..MemberPredictions::default()
         }
     }
 
@@ -38,8 +40,16 @@ impl MemberPredictions {
             likelihood: self.likelihood,
             mu,
             var,
+            lens: self.lens.clone(),
             ood_score: self.ood_score,
         }
+    }
+
+    /// The ensemble's probability that the image shows a lens, the mean of those of the members; `None` if the network
+    /// has no lens head.
+    pub fn p_lens(&self) -> Option<f64> {
+        let sum: f64 = self.lens.iter().sum();
+        (!self.lens.is_empty()).then_some(sum / self.lens.len() as f64)
     }
 
     /// The ensemble's distribution, from predictions in the label's unit.
@@ -56,19 +66,22 @@ impl MemberPredictions {
     /// An index that no member has.
     pub fn select(&self, members: &[usize]) -> MemberPredictions {
         let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect();
+        let lens = if self.lens.is_empty() { vec![] } else { pick(&self.lens) };
         MemberPredictions {
             likelihood: self.likelihood,
             mu: pick(&self.mu),
             var: pick(&self.var),
+            lens,
             ood_score: self.ood_score,
         }
     }
 
-    /// Adds the means, variances and scores of `other`, to be divided by the number of terms later.
+    /// Adds the means, variances, probabilities and scores of `other`, to be divided by the number of terms later.
     pub fn add(&mut self, other: &MemberPredictions) {
         let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
         add(&mut self.mu, &other.mu);
         add(&mut self.var, &other.var);
+        add(&mut self.lens, &other.lens);
         self.ood_score = self.ood_score.zip(other.ood_score).map(|(sum, v)| sum + v);
     }
 }

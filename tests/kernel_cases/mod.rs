@@ -74,6 +74,7 @@ pub fn variants(op: &Op) -> Vec<Op> {
         | NetworkOp::HeadsForward(_)
         | NetworkOp::HeadsLoss(_)
         | NetworkOp::HeadsGradWeight(_)
+        | NetworkOp::LensLoss(_)
         | NetworkOp::Fgsm(_)
         | NetworkOp::Adam(_)
         | NetworkOp::Average(_) => vec![Op::Network(op.clone())],

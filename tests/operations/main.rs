@@ -71,6 +71,7 @@ fn tolerance(op: &Op) -> f64 {
         | NetworkOp::HeadsForward(_)
         | NetworkOp::HeadsLoss(_)
         | NetworkOp::HeadsGradWeight(_)
+        | NetworkOp::LensLoss(_)
         | NetworkOp::Adam(_)
         | NetworkOp::Average(_) => 2e-5,
     }
