@@ -164,6 +164,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_lens_head_changes_nothing_else() {
+        let net = Network::vanilla(&[55, 55, 3]).unwrap();
+        let with = net.clone().with_lens_head().unwrap();
+        assert!(!net.to_json().contains("lens") && with.to_json().contains(r#""lens":"lens""#));
+        assert!(with.layers.last().unwrap().label().ends_with(", lens (sigmoid)"));
+        assert_eq!(Network::from_json(&with.to_json()).unwrap(), with);
+        assert_eq!(with.clone().with_lens_head().unwrap(), with);
+        assert_eq!(with.clone().without_lens_head(), net);
+        let [before, after] = [&net, &with].map(|net| crate::nn::Layout::new(net).unwrap());
+        assert_eq!(after.params[..before.params.len()], before.params);
+        assert_eq!(after.param("lens", "kernel").shape, [32, 1]);
+        assert_eq!(after.values(), before.values() + 33);
+        let [(plain, _), (more, _)] =
+            [(&net, &before), (&with, &after)].map(|(net, layout)| crate::nn::initialise(net, layout, 1, 0));
+        assert_eq!(more[..before.param_stride], plain);
+        let taken = "{layer='flatten'}, {layer='dense', name='lens', units=3}";
+        let net = Network::from_toml(&format!("layers = [{taken}, {HEADS}]"), &[9, 8, 2]).unwrap();
+        assert!(net.with_lens_head().unwrap_err().to_string().contains("two layers have the name \"lens\""));
+    }
+
     const HEADS: &str = "{layer='heads', mean='mean', var='var'}";
 
     #[test]

@@ -250,3 +250,21 @@ impl Trainer {
         all.into_iter().chain(average).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_log_that_was_narrower_are_filled_with_zeros() {
+        let mut logged = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0];
+        widen(&mut logged, 2);
+        assert_eq!(logged, [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 6.0, 7.0, 8.0, 9.0, 10.0, 0.0]);
+        let now = logged.clone();
+        widen(&mut logged, 2);
+        assert_eq!(logged, now);
+        let mut none = vec![];
+        widen(&mut none, 0);
+        assert!(none.is_empty());
+    }
+}
