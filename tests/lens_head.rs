@@ -65,7 +65,10 @@ fn an_easy_case_is_separated_and_radii_are_those_of_the_lenses() {
     )
     .unwrap();
     let (lenses, classes) = (trained.metrics.unwrap(), trained.class_metrics.unwrap());
-    assert_eq!((lenses.n, classes.lenses, classes.lenses + classes.others), (lenses.n, lenses.n, 90));
+    assert_eq!(
+        (lenses.n, classes.lenses, classes.lenses + classes.others),
+        (lenses.n, lenses.n, 90)
+    );
     assert!(classes.roc_auc > 0.95, "{classes:?}");
     assert!(classes.cross_entropy < 0.35 && classes.brier < 0.1, "{classes:?}");
     assert!(lenses.rmse < 0.2, "{lenses:?}");
@@ -120,13 +123,17 @@ fn all_views_average_the_probability_and_not_the_logit() {
         });
         from.map(|at| image[at]).collect()
     };
-    let views = [(false, false), (false, true), (true, false), (true, true)].map(|(rows, columns)| flipped(rows, columns));
+    let views =
+        [(false, false), (false, true), (true, false), (true, true)].map(|(rows, columns)| flipped(rows, columns));
     let each = ensemble().predict(&views.concat()).unwrap();
     let each: Vec<f64> = each.iter().map(|p| p.p_lens().unwrap()).collect();
     let mean = each.iter().sum::<f64>() / 4.0;
     let all = ensemble().in_all_views().predict(&image).unwrap()[0].p_lens().unwrap();
     assert!((all - mean).abs() < 1e-12, "{all} {each:?}");
-    assert!(each.iter().any(|p| (p - mean).abs() > 1e-3), "the views differ: {each:?}");
+    assert!(
+        each.iter().any(|p| (p - mean).abs() > 1e-3),
+        "the views differ: {each:?}"
+    );
 }
 
 #[test]
@@ -199,7 +206,9 @@ fn the_radius_of_what_is_no_lens_is_not_learnt() {
             let (member, _) = trainer.members().unwrap().swap_remove(0);
             ["mean", "var", "lens"].map(|head| {
                 let values = ["kernel", "bias"].map(|part| layout.param(head, part)).into_iter();
-                values.flat_map(|p| bits(&member.params[p.offset..][..p.len()])).collect::<Vec<u32>>()
+                values
+                    .flat_map(|p| bits(&member.params[p.offset..][..p.len()]))
+                    .collect::<Vec<u32>>()
             })
         };
         let [near, far] = [heads(0.3), heads(-2.0)];
@@ -234,7 +243,10 @@ fn every_command_knows_p_lens() {
     )));
     says(&stdout, &["p_lens on the same images", "ROC AUC"]);
     let (columns, rows) = table(&f.path("run/log.csv"));
-    assert_eq!(columns[columns.len() - 2..], ["train_cross_entropy", "val_cross_entropy"]);
+    assert_eq!(
+        columns[columns.len() - 2..],
+        ["train_cross_entropy", "val_cross_entropy"]
+    );
     let entropy = |row: usize| rows[row]["val_cross_entropy"].parse::<f64>().unwrap();
     assert!(entropy(22) < entropy(0), "it falls");
     let (columns, rows) = table(&f.path("run/held_out.csv"));
@@ -253,7 +265,10 @@ fn every_command_knows_p_lens() {
     says(&stdout, &["lens or not", "ROC AUC", "completeness"]);
     let metrics: serde_json::Value = serde_json::from_slice(&fs::read(f.path("report/metrics.json")).unwrap()).unwrap();
     assert_eq!(metrics["objects"], 40, "lenses only");
-    assert_eq!((&metrics["p_lens"]["lenses"], &metrics["p_lens"]["others"]), (&40.into(), &20.into()));
+    assert_eq!(
+        (&metrics["p_lens"]["lenses"], &metrics["p_lens"]["others"]),
+        (&40.into(), &20.into())
+    );
     assert!(metrics["p_lens"]["roc_auc"].as_f64().unwrap() > 0.95);
     let csv = fs::read_to_string(f.path("report/metrics.csv")).unwrap();
     says(&csv, &["\"p_lens\",,,60,roc_auc,,", "\"p_lens\",,,60,brier,,"]);

@@ -42,7 +42,10 @@ pub fn run(args: Calibrate) -> Result<()> {
     let quiet = labelled.quiet.quiet;
     let console = Console::new(quiet)?;
     let mut model = Model::read(&labelled.model)?;
-    let known = labelled.open(&model, false, &console)?.predict(&model, &console)?.lenses;
+    let known = labelled
+        .open(&model, false, &console)?
+        .predict(&model, &console)?
+        .lenses;
     let rows = mixtures(&known)?;
     let map = fit(args.method, &rows)?;
     if !quiet {

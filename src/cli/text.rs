@@ -71,7 +71,11 @@ pub fn class_metrics(metrics: &ClassMetrics) -> String {
         ("Brier score", format!("{:.4}", metrics.brier), String::new()),
         ("calibration error", percent(metrics.calibration_error), String::new()),
         ("completeness", percent(metrics.completeness), "of p_lens >= 0.5".into()),
-        ("purity", metrics.purity.map_or("-".into(), percent), "of p_lens >= 0.5".into()),
+        (
+            "purity",
+            metrics.purity.map_or("-".into(), percent),
+            "of p_lens >= 0.5".into(),
+        ),
     ];
     let rows = rows.map(|(name, value, note)| [name.to_string(), value, note]);
     table([Column::Text(""), Column::Number(""), Column::Text("")], rows)

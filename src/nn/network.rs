@@ -182,7 +182,12 @@ mod tests {
         assert_eq!(more[..before.param_stride], plain);
         let taken = "{layer='flatten'}, {layer='dense', name='lens', units=3}";
         let net = Network::from_toml(&format!("layers = [{taken}, {HEADS}]"), &[9, 8, 2]).unwrap();
-        assert!(net.with_lens_head().unwrap_err().to_string().contains("two layers have the name \"lens\""));
+        assert!(
+            net.with_lens_head()
+                .unwrap_err()
+                .to_string()
+                .contains("two layers have the name \"lens\"")
+        );
     }
 
     const HEADS: &str = "{layer='heads', mean='mean', var='var'}";

@@ -76,7 +76,9 @@ pub fn train_arrays(
     let evaluation = evaluate(&model, &prepared, &data.validation, device, progress)?;
     Ok(Trained {
         model,
-        class_metrics: evaluation.as_ref().and_then(|evaluation| evaluation.class_metrics.clone()),
+        class_metrics: evaluation
+            .as_ref()
+            .and_then(|evaluation| evaluation.class_metrics.clone()),
         metrics: evaluation.map(|evaluation| evaluation.metrics),
     })
 }

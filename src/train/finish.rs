@@ -215,7 +215,10 @@ fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, devi
     }
     let predictions = predict(model, examples, device)?;
     model.about.ood = Threshold::new(scores(&predictions), CALIBRATION_SPLIT);
-    let rows = predictions.iter().zip(&examples.labels).filter(|(_, label)| !label.is_nan());
+    let rows = predictions
+        .iter()
+        .zip(&examples.labels)
+        .filter(|(_, label)| !label.is_nan());
     let rows: Vec<(Mixture, f64)> = rows
         .map(|(p, &truth)| Ok((p.mixture()?, truth)))
         .collect::<Result<_, Error>>()?;

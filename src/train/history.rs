@@ -17,7 +17,11 @@ pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<(), Error> {
             .iter()
             .flat_map(|epoch| &epoch.members)
             .any(|m| m.train_cross_entropy.or(m.val_cross_entropy).is_some());
-        let more = if has_lens_head { ",train_cross_entropy,val_cross_entropy" } else { "" };
+        let more = if has_lens_head {
+            ",train_cross_entropy,val_cross_entropy"
+        } else {
+            ""
+        };
         writeln!(
             file,
             "epoch,member,learning_rate,train_nll,train_rmse,val_nll,val_rmse,gradient_norm,skipped,restored,best,\

@@ -68,7 +68,10 @@ impl LabelledCutouts {
         warnings.extend(audit(&cutouts, &source.bands, source.pixel_scale));
         LabelledCutouts {
             ids: source.objects.iter().map(|object| object.id.clone()).collect(),
-            labels: cutouts.iter().map(|cutout| cutout.theta_e.unwrap_or(f64::NAN)).collect(),
+            labels: cutouts
+                .iter()
+                .map(|cutout| cutout.theta_e.unwrap_or(f64::NAN))
+                .collect(),
             cutouts,
             bands: source.bands.clone(),
             pixel_scale: source.pixel_scale,

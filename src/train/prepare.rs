@@ -14,9 +14,7 @@ use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{
-    self, Cutout, FolderError, ImageFolder, ImageFolderOptions, ImageSource, Photometry, Stretch,
-};
+use crate::survey::{self, Cutout, FolderError, ImageFolder, ImageFolderOptions, ImageSource, Photometry, Stretch};
 
 /// Why a fine-tuned model has no lens head although the initial model has one.
 const ONLY_LENSES: &str = "all objects are lenses, so the lens head of the initial model is left out: the new model \

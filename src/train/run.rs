@@ -180,7 +180,9 @@ fn train(
     }
     Ok(RunEnd::Complete {
         model: folder.model(),
-        class_metrics: evaluation.as_ref().and_then(|evaluation| evaluation.class_metrics.clone()),
+        class_metrics: evaluation
+            .as_ref()
+            .and_then(|evaluation| evaluation.class_metrics.clone()),
         metrics: evaluation.map(|evaluation| (evaluation.split, evaluation.metrics)),
     })
 }

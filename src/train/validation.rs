@@ -226,7 +226,11 @@ impl Trainer {
 /// 1 if there is no lens, so that callers can divide by it.
 fn fraction_of_lenses(labels: &[f64]) -> f64 {
     let lenses = labels.iter().filter(|label| !label.is_nan()).count();
-    if lenses == 0 { 1.0 } else { lenses as f64 / labels.len() as f64 }
+    if lenses == 0 {
+        1.0
+    } else {
+        lenses as f64 / labels.len() as f64
+    }
 }
 
 /// Mean of one column of the log over the steps that were taken; `None` if it is not finite.

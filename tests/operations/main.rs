@@ -432,7 +432,9 @@ fn the_loss_of_the_lens_head_is_right_for_every_logit() {
         let mut memory = random_memory(&plan, &layout, case.members);
         for m in 0..case.members {
             let z = memory.row_mut(plan.io.lens.unwrap(), m);
-            z.iter_mut().zip(logits.iter().cycle()).for_each(|(z, logit)| *z = *logit);
+            z.iter_mut()
+                .zip(logits.iter().cycle())
+                .for_each(|(z, logit)| *z = *logit);
             z[4] = not_finite.unwrap_or(z[4]);
             let y = memory.row_mut(plan.io.train.unwrap().y, m);
             (0..12).filter(|i| i % 2 == 0).for_each(|i| y[i] = f64::from(NO_LABEL));

@@ -1,6 +1,6 @@
 use super::Memory;
 use lensgpu::likelihood::Likelihood;
-use lensgpu::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
+use lensgpu::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, NO_LABEL, schedule, state};
 
 /// a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu = |a| or a; var = log(1 + exp(b)) + floor.
 pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
@@ -31,6 +31,10 @@ pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
         let [a, b] = [0, 1].map(|i| memory.row(op.raw, m)[2 * image + i]);
         let [mu, var] = [0, 1].map(|i| memory.row(op.prediction, m)[2 * image + i]);
         let y = memory.row(op.y, m)[image];
+        if op.unlabelled && y == f64::from(NO_LABEL) {
+            raw_grad.extend([0.0, 0.0]);
+            continue;
+        }
         let square = (y - mu).powi(2);
         let (l, dl_dmu, dl_dvar) = match op.likelihood {
             // (nu + 1) / 2 and nu - 2 are both 3.

@@ -4,7 +4,7 @@ use super::memory::{Memory, Scratch};
 use super::simd::{LANES, simd};
 use super::{Native, put_grad, put_input_grad};
 use crate::likelihood::Likelihood;
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
+use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, NO_LABEL, schedule, state};
 
 impl Native for HeadsForward {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
@@ -53,6 +53,10 @@ impl Native for HeadsLoss {
             for ((raw_grad, y), (raw, prediction)) in
                 raw_grad.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs)
             {
+                if self.unlabelled && *y == NO_LABEL {
+                    raw_grad.fill(0.0);
+                    continue;
+                }
                 let (error, var) = (prediction[0] - y, prediction[1]);
                 let (l, mut d_mu, mut d_var) = match self.likelihood {
                     Likelihood::StudentT => {

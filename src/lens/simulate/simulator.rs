@@ -247,7 +247,9 @@ impl Simulator {
             lenses.next = simulated.object.number + 1;
             if !is_lens || simulated.arc_pixels >= min_arc_pixels {
                 lenses.images.extend_from_slice(simulated.image);
-                lenses.labels.push(if is_lens { simulated.label(label) } else { f64::NAN });
+                lenses
+                    .labels
+                    .push(if is_lens { simulated.label(label) } else { f64::NAN });
             }
             if lenses.labels.len() == count {
                 ControlFlow::Break(())

@@ -8,8 +8,8 @@ use crate::nn::graph::Node;
 use crate::nn::layout::Tensors;
 use crate::nn::{Result, Shape};
 use crate::plan::{
-    DenseForward, DenseGradInput, DenseGradWeight, DenseShape, HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss,
-    LensLoss, TensorId,
+    DenseForward, DenseGradInput, DenseGradWeight, DenseShape, HeadsForward, HeadsGradInput, HeadsGradWeight,
+    HeadsLoss, LensLoss, TensorId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -154,6 +154,7 @@ impl LayerKind for Heads {
                 abs_mean: self.abs_mean(),
                 likelihood: self.likelihood,
                 beta: train.beta_nll,
+                unlabelled: self.lens.is_some(),
                 schedule: train.schedule,
                 state: train.state,
                 raw,

@@ -20,9 +20,7 @@ pub fn bootstrap(objects: &[ScoredPrediction], samples: usize, seed: u64) -> Res
     if objects.len() == 1 {
         return Ok([f64::NAN; METRICS.len()]);
     }
-    let sample = |k: usize| {
-        Metrics::new(&resample(objects, seed, k)).map(|m| METRICS.map(|metric| (metric.of)(&m)))
-    };
+    let sample = |k: usize| Metrics::new(&resample(objects, seed, k)).map(|m| METRICS.map(|metric| (metric.of)(&m)));
     let all: Vec<_> = (0..samples).into_par_iter().map(sample).collect::<Result<_, _>>()?;
     Ok(std::array::from_fn(|metric| {
         deviation(all.iter().map(|values| values[metric]).filter(|v| v.is_finite()))

@@ -25,7 +25,11 @@ pub struct ScoredClass {
 pub fn cross_entropy(is_lens: bool, p_lens: f64) -> f64 {
     let p = if is_lens { p_lens } else { 1.0 - p_lens };
     // Not max(), which turns NaN into a number.
-    if p < LEAST_PROBABILITY { -LEAST_PROBABILITY.ln() } else { -p.ln() }
+    if p < LEAST_PROBABILITY {
+        -LEAST_PROBABILITY.ln()
+    } else {
+        -p.ln()
+    }
 }
 
 /// Metrics of a set of objects of both classes.
@@ -60,9 +64,7 @@ impl ClassMetrics {
         let n = objects.len() as f64;
         let mean = |value: fn(&ScoredClass) -> f64| objects.iter().map(value).sum::<f64>() / n;
         let samples = (0..SAMPLES).into_par_iter();
-        let mut areas: Vec<f64> = samples
-            .filter_map(|k| roc_auc(&resample(objects, seed, k)))
-            .collect();
+        let mut areas: Vec<f64> = samples.filter_map(|k| roc_auc(&resample(objects, seed, k))).collect();
         areas.sort_by(f64::total_cmp);
         let area_at = |q: f64| areas.get((q * (areas.len() as f64 - 1.0)).round() as usize).copied();
         let lenses = objects.iter().filter(|o| o.is_lens).count();
@@ -163,10 +165,7 @@ mod tests {
         assert!((metrics.brier - (0.01 + 0.36 + 0.16 + 0.64) / 4.0).abs() < 1e-12);
         assert!((metrics.calibration_error - 0.225).abs() < 1e-12);
         assert_eq!((metrics.completeness, metrics.purity), (1.0, Some(0.5)));
-        assert_eq!(
-            roc_curve(&rows),
-            [[0.0, 0.0], [0.0, 0.5], [0.5, 0.5], [1.0, 1.0]]
-        );
+        assert_eq!(roc_curve(&rows), [[0.0, 0.0], [0.0, 0.5], [0.5, 0.5], [1.0, 1.0]]);
     }
 
     #[test]
@@ -215,7 +214,10 @@ mod tests {
             .collect();
         let bins = reliability_bins(&objects(&rows));
         assert_eq!(bins.len(), 10);
-        assert!(bins.iter().all(|bin| (bin.predicted - bin.observed).abs() < 1e-12), "{bins:?}");
+        assert!(
+            bins.iter().all(|bin| (bin.predicted - bin.observed).abs() < 1e-12),
+            "{bins:?}"
+        );
         assert_eq!(reliability_bins(&objects(&rows[..5])).len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use super::{Lowering, fold, row};
 use crate::device::gpu::{Binding, Pass};
 use crate::likelihood::Likelihood;
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, schedule, state};
+use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, NO_LABEL, schedule, state};
 
 /// a, b, and the prediction mu, var.
 pub fn forward(op: &HeadsForward, cx: &mut Lowering) -> Vec<Pass> {
@@ -47,11 +47,15 @@ pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
         ("ABS_MEAN", op.abs_mean.into()),
         ("STUDENT_T", student_t.into()),
         ("WEIGHTED", (op.beta != 0.0).into()),
+        ("UNLABELLED", op.unlabelled.into()),
         ("STATE_WORDS", cx.stride(op.state).into()),
         ("CURSOR", state::CURSOR.into()),
         ("SCHEDULE_WIDTH", schedule::WIDTH.into()),
         ("FIT_MEAN", schedule::FIT_MEAN.into()),
     ];
+    if op.unlabelled {
+        constants.push(("NO_LABEL", NO_LABEL.into()));
+    }
     if op.beta != 0.0 {
         constants.push(("BETA", op.beta.into()));
     }
