@@ -6,11 +6,25 @@
 // heads_grad_weight  x, raw_grad            ->  gradients of both kernels (F) and biases
 //                                           ACCUMULATE: gradients are added to what is there
 //
-// mu = |a| or a; var = softplus(b) + floor; loss = mean of l, without its constant:
+// mu = a, |a|, or a limited to a range with a margin: beyond the range by d, the end of the range and margin d / (margin + d);
+// var = s + floor or ceiling s / (ceiling + s) + floor, s = softplus(b). loss = mean of l, without its constant:
 // l = log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474, eq. 1), or
 // l = log(var)/2 + 3 log(1 + (y - mu)^2 / (3 var)), Student's t of 5 degrees of freedom with var its variance.
 // L = mean of var^beta l, with var^beta taken as a constant (arXiv 2203.09168), or the mean of (y - mu)^2 / 2 in steps for
 // which the schedule says so. An image without a label (UNLABELLED) has l = 0.
+
+#entry heads_forward heads_loss
+// log(1 + exp(b)), which itself is infinite from b = 88.73. Not max(), which may turn NaN into a number.
+fn softplus(b: f32) -> f32 {
+    return select(b, 0.0, b <= 0.0) + log(1.0 + exp(-abs(b)));
+}
+#if BOUNDED_MEAN
+
+// How far a lies outside the range, with its sign; 0 inside.
+fn beyond(a: f32) -> f32 {
+    return select(0.0, a - HIGH, a > HIGH) + select(0.0, a - LOW, a < LOW);
+}
+#endif
 
 #entry heads_forward
 // One workgroup per image.
@@ -20,6 +34,28 @@
 @group(0) @binding(3) var<storage, read_write> prediction: array<vec2<f32>>;
 
 var<workgroup> sh_sums: array<vec2<f32>, 64>;
+
+fn mean_of(a: f32) -> f32 {
+#if BOUNDED_MEAN
+    let out = beyond(a);
+    return a - out + MARGIN * (out / (MARGIN + abs(out)));
+#else
+#if ABS_MEAN
+    return abs(a);
+#else
+    return a;
+#endif
+#endif
+}
+
+fn variance_of(b: f32) -> f32 {
+    let s = softplus(b);
+#if VAR_LIMITED
+    return VAR_CEILING * (s / (VAR_CEILING + s)) + VAR_FLOOR;
+#else
+    return s + VAR_FLOOR;
+#endif
+}
 
 @compute @workgroup_size(64)
 fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -42,14 +78,7 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     if (thread == 0u && index == image) {
         let value = sh_sums[0] + vec2<f32>(params[param + MEAN_BIAS], params[param + VAR_BIAS]);
         raw[member * BATCH + image] = value;
-#if ABS_MEAN
-        let mu = abs(value.x);
-#else
-        let mu = value.x;
-#endif
-        // log(1 + exp(b)) itself is infinite from b = 88.73. Not max(), which may turn NaN into a number.
-        let softplus = select(value.y, 0.0, value.y <= 0.0) + log(1.0 + exp(-abs(value.y)));
-        prediction[member * BATCH + image] = vec2<f32>(mu, softplus + VAR_FLOOR);
+        prediction[member * BATCH + image] = vec2<f32>(mean_of(value.x), variance_of(value.y));
     }
 }
 
@@ -64,6 +93,32 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 @group(0) @binding(6) var<storage, read_write> loss: array<vec2<f32>>;
 
 var<workgroup> sh_loss: array<vec2<f32>, 64>;
+
+// d mu / da.
+fn mean_slope(a: f32) -> f32 {
+#if BOUNDED_MEAN
+    let limit = MARGIN / (MARGIN + abs(beyond(a)));
+    return limit * limit;
+#else
+#if ABS_MEAN
+    return sign(a);
+#else
+    return 1.0;
+#endif
+#endif
+}
+
+// d var / db.
+fn variance_slope(b: f32) -> f32 {
+    let e = exp(-abs(b));
+    let sigmoid = select(e, 1.0, b >= 0.0) / (1.0 + e);
+#if VAR_LIMITED
+    let limit = VAR_CEILING / (VAR_CEILING + softplus(b));
+    return sigmoid * limit * limit;
+#else
+    return sigmoid;
+#endif
+}
 
 @compute @workgroup_size(64)
 fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -99,13 +154,7 @@ fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 #endif
         d_mu = select(d_mu, error, fit_mean);
         d_var = select(d_var, 0.0, fit_mean);
-        let e = exp(-abs(value.y));
-        let sigmoid = select(e, 1.0, value.y >= 0.0) / (1.0 + e);
-#if ABS_MEAN
-        raw_grad[at] = vec2<f32>(d_mu * sign(value.x), d_var * sigmoid) / f32(BATCH);
-#else
-        raw_grad[at] = vec2<f32>(d_mu, d_var * sigmoid) / f32(BATCH);
-#endif
+        raw_grad[at] = vec2<f32>(d_mu * mean_slope(value.x), d_var * variance_slope(value.y)) / f32(BATCH);
     }
     sh_loss[thread] = sum;
     for (var half = 32u; half > 0u; half /= 2u) {

@@ -151,4 +151,4 @@ pub use posterior::metrics::Metrics;
 pub use posterior::mixture::Prediction;
 pub use progress::{Callback, EpochRecord, Event, MemberEpoch, Phase, ignore_events};
 pub use survey::flags;
-pub use train::{Error as TrainError, LabelledImages, Start, TrainOptions, Trained, train_arrays};
+pub use train::{Error as TrainError, LabelledImages, Recipe, Start, TrainOptions, Trained, train_arrays};

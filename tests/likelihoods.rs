@@ -235,10 +235,6 @@ fn options_out_of_range_say_what_the_range_is() {
             "shift is 40; it must be at most half of the image, 27 pixels",
         ),
         (
-            "--warm-up 4000",
-            "warm_up is 4000; it must be below the number of training steps, 36",
-        ),
-        (
             "--likelihood cauchy",
             "possible values: gaussian, student-t, log-normal",
         ),

@@ -8,7 +8,7 @@ use lensgpu::device::Device;
 use lensgpu::nn::Layout;
 use lensgpu::plan::state;
 use lensgpu::train::checkpoint::Checkpoint;
-use lensgpu::train::{Dataset, EpochEnd, Examples, TrainOptions, Trainer};
+use lensgpu::train::{Dataset, EpochEnd, Examples, Recipe, TrainOptions, Trainer};
 use std::ops::ControlFlow;
 
 const ROWS: usize = 12;
@@ -36,7 +36,7 @@ fn trainer(device: &Device, epochs: usize, ema: f32, bad: &'static [[usize; 2]])
         final_rate: 1e-30,
         augment: false,
         ema,
-        ..TrainOptions::default()
+        ..Recipe::Vanilla.options()
     };
     let mut trainer = Trainer::new(device, &tiny(), data, &options, None).unwrap();
     trainer.renew_images(Box::new(move |epoch| {

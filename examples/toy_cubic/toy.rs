@@ -107,7 +107,7 @@ pub fn predictions(device: &Device, recipe: &Recipe, points: &[(f64, f64)], xs: 
         adversarial: recipe.adversarial,
         // Then only the last step, whose learning rate is almost 0, fits the variance.
         warm_up_mean: if recipe.squared_error { epochs - 1 } else { 0 },
-        ..TrainOptions::default()
+        ..lensgpu::Recipe::Vanilla.options()
     };
     let mut trainer = Trainer::new(device, &network, data, &options, None)?;
     while !trainer.is_done() {

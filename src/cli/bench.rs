@@ -6,7 +6,7 @@ use super::text::{
     count, table,
 };
 use crate::diagnose::bench::{Bench, BenchOptions, bench};
-use crate::train::network_of;
+use crate::train::{Recipe, network_of};
 use anyhow::Result;
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub struct BenchArgs {
 /// # Errors
 /// Those of [`DeviceArgument::open`], [`network_of`] and [`bench`].
 pub fn run(args: BenchArgs) -> Result<()> {
-    let network = network_of(args.network.as_deref(), &args.input)?;
+    let network = network_of(args.network.as_deref(), Recipe::Vanilla, &args.input)?;
     let device = args.device.open()?;
     let options = BenchOptions {
         members: args.members,

@@ -2,11 +2,17 @@
 
 use crate::likelihood::Likelihood;
 use crate::posterior::calibration::Method;
+use crate::train::Recipe;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 /// `--likelihood`.
 pub fn likelihood() -> impl TypedValueParser<Value = Likelihood> {
     one_of(&Likelihood::ALL, Likelihood::name, Likelihood::summary)
+}
+
+/// `--recipe`.
+pub fn recipe() -> impl TypedValueParser<Value = Recipe> {
+    one_of(&Recipe::ALL, Recipe::name, Recipe::summary)
 }
 
 /// `--method`.

@@ -3,11 +3,11 @@
 use crate::likelihood::Likelihood;
 use crate::train::TrainOptions;
 
-/// Each technique is off unless it is given.
+/// Each technique is as in the recipe unless it is given; 0 turns it off.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Techniques (docs/training.md)")]
 pub struct Techniques {
-    /// Distribution that each member predicts [default: that of the network file, otherwise gaussian]
+    /// Distribution that each member predicts [default: that of the network]
     #[arg(long, value_name = "NAME", value_parser = super::choices::likelihood())]
     pub likelihood: Option<Likelihood>,
     /// Also train a lens head: p_lens, the probability that an image shows a lens; the catalogue needs is_lens

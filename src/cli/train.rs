@@ -8,7 +8,7 @@ use super::usage;
 use crate::model::Model;
 use crate::nn::Network;
 use crate::train::run::{RunEnd, begin, resume};
-use crate::train::{Error, RunOptions, SimulateOptions, TrainOptions, network_of};
+use crate::train::{Error, Recipe, RunOptions, SimulateOptions, TrainOptions, network_of};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -71,7 +71,10 @@ pub struct Train {
     /// Disable random flips and quarter turns
     #[arg(long, help_heading = "Training")]
     no_augment: bool,
-    /// Network file, see docs/networks.md [default: the vanilla lens model]
+    /// Network and techniques to begin with; options below change them one by one
+    #[arg(long, value_name = "NAME", value_parser = super::choices::recipe(), default_value = Recipe::default().name(), help_heading = "Training")]
+    recipe: Recipe,
+    /// Network file, see docs/networks.md [default: that of the recipe]
     #[arg(long, value_name = "TOML", help_heading = "Training")]
     network: Option<PathBuf>,
 
@@ -124,7 +127,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a resumed run takes from its `run.toml`.
-const OF_A_NEW_RUN: [&str; 21] = [
+const OF_A_NEW_RUN: [&str; 22] = [
     "dir",
     "output",
     "Images",
@@ -140,6 +143,7 @@ const OF_A_NEW_RUN: [&str; 21] = [
     "calibration",
     "seed",
     "no_augment",
+    "recipe",
     "network",
     "Techniques",
     "simulate",
@@ -205,7 +209,7 @@ fn print(end: RunEnd, folder: &str) {
 impl Train {
     /// The options of a new run, which fine-tunes `from` if there is such a model.
     fn options(&self, from: Option<&Model>) -> Result<RunOptions> {
-        let default = TrainOptions::default();
+        let default = self.recipe.options();
         let learning_rate = self.learning_rate.unwrap_or(match from {
             Some(_) => default.learning_rate / 10.0,
             None => default.learning_rate,
@@ -223,7 +227,7 @@ impl Train {
                 .transpose()?,
             from: self.from.as_deref().map(std::path::absolute).transpose()?,
             training: self.techniques.over(TrainOptions {
-                members: self.members.clone().or(members).unwrap_or(default.members),
+                members: self.members.clone().or(members).unwrap_or(default.members.clone()),
                 batch: self.batch,
                 epochs: self.epochs,
                 learning_rate,
@@ -235,7 +239,7 @@ impl Train {
                 seed: self.seed,
                 augment: !self.no_augment,
                 freeze_convolutions: self.freeze.is_some(),
-                ..TrainOptions::default()
+                ..default
             }),
             network: Network {
                 input: vec![],
@@ -254,7 +258,7 @@ impl Train {
                     found: input.to_vec(),
                 });
             }
-            None => network_of(self.network.as_deref(), input)?,
+            None => network_of(self.network.as_deref(), self.recipe, input)?,
         };
         let network = match self.techniques.likelihood {
             Some(likelihood) => network.with_likelihood(likelihood),

@@ -75,7 +75,7 @@ impl PredictedImage {
         })
     }
 
-    /// Why the prediction may be wrong, see [`flags`]. Calibration does not change them.
+    /// Why the prediction may be wrong, see [`flags`]. Of these, only `label_range` depends on the calibration.
     pub fn flags(&self, model: &Model) -> i32 {
         let PredictedImage { cutout, sky, members } = self;
         let about = &model.about;
@@ -89,11 +89,13 @@ impl PredictedImage {
             return of_image | flags::NO_PREDICTION;
         };
         let theta_e = mixture.mean();
+        let reported = PredictiveDistribution::of(&mixture, about.calibration.as_ref().map(|c| &c.map));
+        let interval = [0.025, 0.975].map(|p| reported.quantile(p).max(0.0));
         let scale = cutout.pixel_scale.or(about.pixel_scale);
         let size = cutout.height.min(cutout.width);
         of_image
             | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
-            | flags::label_range(theta_e, about.label.range)
+            | flags::label_range(theta_e, interval, about.label.range)
             | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma())
             | flags::disagree(&members.mu, &members.var)
             | flags::out_of_distribution(members.ood_score, about.ood.as_ref().map(|threshold| threshold.score))

@@ -85,9 +85,16 @@ pub enum Problem {
     /// A floor of the variance that is not positive.
     #[error("var_floor must be positive; it is {0}")]
     VarFloor(f32),
+    /// A ceiling of the variance that is not positive.
+    #[error("var_ceiling must be positive; it is {0}")]
+    VarCeiling(f32),
+    /// A range of the mean that is empty.
+    #[error("mean_range must be two numbers in ascending order; it is [{0}, {1}]")]
+    MeanRange(f32, f32),
     /// A log-normal likelihood with a mean that cannot be negative.
     #[error(
-        "the logarithm of a label has either sign: use mean_activation = \"identity\" with likelihood = \"log-normal\""
+        "the logarithm of a label has either sign: use mean_activation = \"bounded\" or \"identity\" with likelihood = \
+        \"log-normal\""
     )]
     LogarithmNeedsIdentity,
     /// An output of more than 2^31 values.

@@ -65,7 +65,7 @@ pub const FLAGS: [Flag; 11] = [
     Flag {
         bit: LABEL_RANGE,
         name: "label_range",
-        meaning: "theta_e is outside the range of the training labels",
+        meaning: "theta_e is outside the range of the training labels, or q02_5 or q97_5 by more than 10 % of the range",
     },
     Flag {
         bit: EPISTEMIC,
@@ -125,9 +125,18 @@ pub fn near_edge(theta_e: f64, size: usize, pixel_scale: f64) -> i32 {
     set(NEAR_EDGE, audit::near_edge(theta_e, size, pixel_scale))
 }
 
-/// The prediction is outside the range of the training labels; `labels` are the smallest and the largest, arcsec.
-pub fn label_range(theta_e: f64, labels: (f64, f64)) -> i32 {
-    set(LABEL_RANGE, theta_e < labels.0 || theta_e > labels.1)
+/// How far an interval can lie beyond the range of the training labels, as a fraction of that range, without a flag.
+const LABEL_MARGIN: f64 = 0.1;
+
+/// The prediction is outside the range of the training labels, or its 95 % `interval` is so by more than
+/// [`LABEL_MARGIN`] of the range; `labels` are the smallest and the largest, arcsec.
+pub fn label_range(theta_e: f64, interval: [f64; 2], labels: (f64, f64)) -> i32 {
+    let margin = LABEL_MARGIN * (labels.1 - labels.0);
+    let outside = theta_e < labels.0 || theta_e > labels.1;
+    set(
+        LABEL_RANGE,
+        outside || interval[0] < labels.0 - margin || interval[1] > labels.1 + margin,
+    )
 }
 
 /// More than half of the variance is epistemic: sigma_epistemic^2 / sigma^2 > 0.5.
@@ -209,7 +218,16 @@ mod tests {
 
     #[test]
     fn prediction_flags() {
-        assert_eq!([0.4, 0.5, 2.0, 2.1].map(|t| label_range(t, (0.5, 2.0))), [16, 0, 0, 16]);
+        let labels = (0.5, 2.0);
+        assert_eq!(
+            [0.4, 0.5, 2.0, 2.1].map(|t| label_range(t, [t, t], labels)),
+            [16, 0, 0, 16]
+        );
+        let intervals = [[0.36, 2.14], [0.34, 1.5], [0.9, 2.16]];
+        assert_eq!(
+            intervals.map(|interval| label_range(1.0, interval, labels)),
+            [0, 16, 16]
+        );
         assert_eq!((epistemic(0.7, 1.0), epistemic(0.71, 1.0)), (0, EPISTEMIC));
         let scores = [Some(1.5), Some(1.6), None].map(|score| out_of_distribution(score, Some(1.5)));
         assert_eq!(scores, [0, OUT_OF_DISTRIBUTION, 0]);

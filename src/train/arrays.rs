@@ -62,9 +62,9 @@ pub fn train_arrays(
     }
     let labelled = LabelledCutouts::of_images(data, network.heads().lens.is_some())?;
     let split = split_rows(labelled.labels.len(), options)?;
-    let (prepared, data) = prepare(labelled, &split, network, from)?;
-    report(&prepared, network, progress);
-    let mut trainer = Trainer::new(device, network, data, options, None)?;
+    let (prepared, data, network) = prepare(labelled, &split, network.clone(), from)?;
+    report(&prepared, &network, progress);
+    let mut trainer = Trainer::new(device, &network, data, options, None)?;
     if let Some(model) = from {
         trainer.start_from(&model.network, &model.members)?;
     }

@@ -1,5 +1,6 @@
 //! Errors of training.
 
+use super::recipe::Recipe;
 use std::io;
 use std::path::PathBuf;
 
@@ -72,9 +73,11 @@ pub enum Error {
     /// Simulated lenses have the flux unit of their population.
     #[error("fluxes of simulated lenses cannot be rescaled; change the population's electron instead")]
     FluxScale,
-    /// The default network does not fit the images.
-    #[error("the vanilla network does not fit images of {}", shape(input))]
-    Vanilla {
+    /// The network of a recipe does not fit the images.
+    #[error("the network of the {} recipe does not fit images of {}", recipe.name(), shape(input))]
+    RecipeNetwork {
+        /// The recipe.
+        recipe: Recipe,
         /// Height, width and channels of the images.
         input: Vec<usize>,
         /// The layer that does not fit.

@@ -14,7 +14,7 @@
 //! | `batches`, `schedule` | which images in which step, and the learning rate |
 //! | `initial` | bias correction of the running statistics |
 //! | [`checkpoint`], `history` | what is needed to resume, and the log |
-//! | [`options`] | options of a training |
+//! | [`options`], `recipe` | options of a training, and which of them go with which network |
 
 mod arrays;
 pub mod bands;
@@ -30,6 +30,7 @@ mod initial;
 mod labelled;
 pub mod options;
 mod prepare;
+mod recipe;
 pub mod run;
 mod schedule;
 mod simulated;
@@ -43,4 +44,5 @@ pub use error::{Cause, Error};
 pub use labelled::LabelledImages;
 pub use options::{DataOptions, RunOptions, SimulateOptions, TrainOptions};
 pub use prepare::network_of;
+pub use recipe::Recipe;
 pub use trainer::{EpochEnd, Trainer};

@@ -1,6 +1,7 @@
 //! Options of a training, and everything a run resolved from them: the content of `run.toml`.
 
 use super::error::Error;
+use super::recipe::Recipe;
 use crate::lens::Population;
 use crate::nn::Network;
 use crate::survey::preset::Preset;
@@ -134,7 +135,7 @@ pub struct TrainOptions {
     /// Noise that is added to each image, in units of the sky noise of each band.
     #[serde(default)]
     pub noise: f32,
-    /// Initial steps over which the learning rate rises.
+    /// Initial steps over which the learning rate rises, at most a tenth of all steps.
     #[serde(default)]
     pub warm_up: usize,
     /// Decoupled weight decay of the kernels.
@@ -150,29 +151,7 @@ pub struct TrainOptions {
 
 impl Default for TrainOptions {
     fn default() -> TrainOptions {
-        TrainOptions {
-            members: (0..5).collect(),
-            batch: 32,
-            epochs: 40,
-            learning_rate: 1e-3,
-            final_rate: 1e-5,
-            clip: 5.0,
-            validation: 0.1,
-            calibration: 0.1,
-            hold_out: 0,
-            seed: 1,
-            augment: true,
-            freeze_convolutions: false,
-            adversarial: 0.0,
-            beta_nll: 0.0,
-            warm_up_mean: 0,
-            shift: 0,
-            noise: 0.0,
-            warm_up: 0,
-            weight_decay: 0.0,
-            ema: 0.0,
-            patience: 0,
-        }
+        Recipe::default().options()
     }
 }
 
@@ -242,10 +221,9 @@ impl TrainOptions {
         require(self.shift <= largest, "shift", self.shift, allowed)
     }
 
-    /// Checks what depends on the number of steps of the whole training.
-    pub(super) fn check_warm_up(&self, steps: usize) -> Result<(), Error> {
-        let allowed = format!("below the number of training steps, {steps}");
-        require(self.warm_up < steps, "warm_up", self.warm_up, allowed)
+    /// Steps over which the learning rate rises: `warm_up`, but at most a tenth of all `steps`.
+    pub(super) fn warm_up_steps(&self, steps: usize) -> usize {
+        self.warm_up.min(steps / 10)
     }
 
     /// Whether the plan needs the properties of each band.
@@ -356,6 +334,12 @@ mod tests {
             toml::from_str::<TrainOptions>(&toml::to_string(&new).unwrap()).unwrap(),
             new
         );
+    }
+
+    #[test]
+    fn the_warm_up_takes_at_most_a_tenth_of_the_steps() {
+        let options = TrainOptions::default();
+        assert_eq!([4000, 1500, 9].map(|steps| options.warm_up_steps(steps)), [200, 150, 0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::dataset::{Dataset, EpochImages, Examples};
 use super::error::Error;
 use super::labelled::LabelledCutouts;
 use super::options::{DataOptions, TrainOptions};
+use super::recipe::Recipe;
 use crate::likelihood::Likelihood;
 use crate::model::{Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
@@ -15,6 +16,7 @@ use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
 use crate::survey::{self, Cutout, FolderError, ImageFolder, ImageFolderOptions, ImageSource, Photometry, Stretch};
+use std::path::Path;
 
 /// Why a fine-tuned model has no lens head although the initial model has one.
 const ONLY_LENSES: &str = "all objects are lenses, so the lens head of the initial model is left out: the new model \
@@ -110,8 +112,7 @@ pub fn prepare_folder(
     let all: Vec<usize> = (0..source.len()).collect();
     let cutouts = read_all(&source, &all, |done| preparing(progress, done, all.len()))?;
     let labelled = LabelledCutouts::of_source(&source, cutouts);
-    let (prepared, data) = prepare(labelled, &split, &network, from)?;
-    Ok((prepared, data, network))
+    prepare(labelled, &split, network, from)
 }
 
 /// Reports that `done` of `total` images are read or simulated.
@@ -140,16 +141,16 @@ pub fn split_rows(rows: usize, training: &TrainOptions) -> Result<DataSplit, Err
     )?)
 }
 
-/// Stretches and scales labelled images.
+/// Stretches and scales labelled images, and sets the range of the network's mean.
 ///
 /// # Errors
 /// Labels that do not fit the network, images with nothing to learn from.
 pub fn prepare(
     labelled: LabelledCutouts,
     split: &DataSplit,
-    network: &Network,
+    network: Network,
     from: Option<&Model>,
-) -> Result<(Prepared, Dataset), Error> {
+) -> Result<(Prepared, Dataset, Network), Error> {
     let LabelledCutouts {
         cutouts, ids, labels, ..
     } = &labelled;
@@ -206,6 +207,7 @@ pub fn prepare(
         definition: labelled.definition.clone(),
         range: range(&train.lens_labels()),
     };
+    let network = bounded(network, &label, from);
     let dataset = Dataset {
         bands: Band::all(&stretch, &train.images),
         train,
@@ -238,7 +240,28 @@ pub fn prepare(
         notes: labelled.notes,
         warnings,
     };
-    Ok((prepared, dataset))
+    Ok((prepared, dataset, network))
+}
+
+/// The network whose mean is bounded by the range of the training labels, and by that of the model to fine-tune, whose
+/// predictions are to stay as they are before the first step.
+pub fn bounded(network: Network, label: &Target, from: Option<&Model>) -> Network {
+    let scaled = |y: f64| {
+        let value = match network.heads().likelihood {
+            Likelihood::LogNormal => y.ln(),
+            Likelihood::Gaussian | Likelihood::StudentT => y,
+        };
+        ((value - label.shift) / label.scale) as f32
+    };
+    let [mut low, mut high] = [scaled(label.range.0), scaled(label.range.1)];
+    if low == high {
+        (low, high) = (low - 1.0, high + 1.0);
+    }
+    if let Some(model) = from {
+        let [before_low, before_high] = model.network.heads().mean_range;
+        (low, high) = (low.min(before_low), high.max(before_high));
+    }
+    network.with_mean_range([low, high])
 }
 
 /// How the images differ from those that the initial model was trained on.
@@ -273,7 +296,7 @@ fn check_label(object: &str, label: f64, heads: &Heads) -> Result<(), Error> {
     let reason = if heads.likelihood == Likelihood::LogNormal && label <= 0.0 {
         "a log-normal likelihood needs positive labels"
     } else if heads.mean_activation == MeanActivation::Abs && label < 0.0 {
-        "the network's mean is an absolute value: use mean_activation = \"identity\", or correct the label"
+        "the network's mean is an absolute value: use mean_activation = \"bounded\", or correct the label"
     } else {
         return Ok(());
     };
@@ -315,16 +338,13 @@ fn fingerprint(labelled: &LabelledCutouts, split: &DataSplit) -> u64 {
     hash
 }
 
-/// Reads a network file; without one, the vanilla network.
+/// Reads a network file; without one, the recipe's network.
 ///
 /// # Errors
 /// A file that cannot be read or is not a network; layers that do not fit `input`.
-pub fn network_of(file: Option<&std::path::Path>, input: &[usize]) -> Result<Network, Error> {
+pub fn network_of(file: Option<&Path>, recipe: Recipe, input: &[usize]) -> Result<Network, Error> {
     let Some(path) = file else {
-        return Network::vanilla(input).map_err(|source| Error::Vanilla {
-            input: input.to_vec(),
-            source: source.into(),
-        });
+        return recipe.network(input);
     };
     let text = std::fs::read_to_string(path).map_err(|source| Error::NetworkUnreadable {
         path: path.into(),

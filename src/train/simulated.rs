@@ -10,7 +10,7 @@ use super::bands::Band;
 use super::dataset::{Dataset, EpochImages, Examples};
 use super::error::Error;
 use super::options::{RunOptions, SimulateOptions};
-use super::prepare::{Counts, Prepared, label_scale, preparing, range};
+use super::prepare::{Counts, Prepared, bounded, label_scale, preparing, range};
 use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::simulator::Lenses;
@@ -102,6 +102,7 @@ pub fn prepare(
         definition: Some(population.label.name().into()),
         range: range(&sample.labels),
     };
+    let network = bounded(network, &label, from);
     let dataset = Dataset {
         // Only their number: [`EpochImages`] makes the images.
         train: Examples {

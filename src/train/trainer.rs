@@ -91,8 +91,6 @@ impl Trainer {
         }
         let shards = rows.div_ceil(pool);
         let largest = rows.div_ceil(shards);
-        let steps = options.epochs * (0..shards).map(|s| shard_rows(rows, shards, s) / batch).sum::<usize>();
-        options.check_warm_up(steps)?;
         let capacity = Capacity {
             pool: largest,
             steps: largest / batch,
@@ -162,7 +160,9 @@ impl Trainer {
     /// # Errors
     /// A member of this training that is not among them, or another network.
     pub fn start_from(&mut self, network: &Network, members: &[Member]) -> Result<(), Error> {
-        if network.clone().without_lens_head() != self.network.clone().without_lens_head() {
+        let range = self.network.heads().mean_range;
+        let body = |network: &Network| network.clone().with_mean_range(range).without_lens_head();
+        if body(network) != body(&self.network) {
             return Err(Error::OtherNetwork {
                 network: network.to_json(),
             });
@@ -360,7 +360,7 @@ impl Trainer {
         let fit_mean = f32::from(u8::from(epoch < o.warm_up_mean));
         let row = |k: usize| {
             let mut row = [0.0; schedule::WIDTH];
-            row[schedule::RATE] = warmed(first + k, total, o.warm_up, o.learning_rate, o.final_rate);
+            row[schedule::RATE] = warmed(first + k, total, o.warm_up_steps(total), o.learning_rate, o.final_rate);
             row[schedule::FIT_MEAN] = fit_mean;
             row
         };

@@ -8,7 +8,7 @@ use lensgpu::model::Ensemble;
 use lensgpu::model::Member;
 use lensgpu::nn::Network;
 use lensgpu::posterior::MemberPredictions;
-use lensgpu::train::{DataOptions, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
+use lensgpu::train::{DataOptions, Dataset, EpochEnd, Examples, Recipe, TrainOptions, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
@@ -142,7 +142,7 @@ pub fn options(members: impl IntoIterator<Item = u32>, epochs: usize) -> TrainOp
         epochs,
         learning_rate: 2e-2,
         final_rate: 1e-3,
-        ..TrainOptions::default()
+        ..Recipe::Vanilla.options()
     }
 }
 

@@ -10,8 +10,8 @@ pub struct Case {
     pub adversarial: bool,
     pub input: &'static [usize],
     /// `conv FILTERS KERNEL [same] [stride N]`, `norm`, `pool SIZE`, `avgpool SIZE`, `global`, `flatten`, `dense UNITS`,
-    /// `activation NAME`, `add NAME`, `concat NAME`, and the activation of the head of the mean, with `lens` for a lens
-    /// head. `conv` and `dense` may
+    /// `activation NAME`, `add NAME`, `concat NAME`, and the activation of the head of the mean, `bounded` with the ends of
+    /// its range and the ceiling of the variance; `lens` behind it for a lens head. `conv` and `dense` may
     /// end with an activation. `from NAME` before a layer is its input, `as NAME` behind it its name.
     pub layers: &'static str,
 }
@@ -61,6 +61,16 @@ pub const CASES: &[Case] = &[
     // A line.
     case(1, 5, ADVERSARY, &[1, 65, 3], "conv 5 1 relu | norm | flatten | abs"),
     case(2, 2, PLAIN, &[65, 1, 5], "norm | conv 3 1 | flatten | identity"),
+    // Ranges that outputs lie within, above and below.
+    case(
+        3,
+        70,
+        ADVERSARY,
+        &[5, 4, 3],
+        "conv 5 3 relu | norm | flatten | bounded -0.3 0.2 0.7",
+    ),
+    case(2, 5, PLAIN, &[3, 3, 1], "flatten | dense 3 silu | bounded 0.1 0.15 1.0"),
+    case(1, 9, PLAIN, &[1, 1, 33], "flatten | bounded -2.5 -0.5 0.2"),
     // One channel.
     case(
         1,
@@ -500,6 +510,10 @@ impl Case {
                     format!("layer = 'heads', mean = 'mean', var = 'var', mean_activation = '{mean}', lens = 'lens'")
                 }
                 [mean] => format!("layer = 'heads', mean = 'mean', var = 'var', mean_activation = '{mean}'"),
+                ["bounded", low, high, ceiling] => format!(
+                    "layer = 'heads', mean = 'mean', var = 'var', mean_activation = 'bounded', \
+                    mean_range = [{low}, {high}], var_ceiling = {ceiling}"
+                ),
                 _ => panic!("{text}"),
             };
             layer + &keys

@@ -1,8 +1,10 @@
 use super::Memory;
 use lensgpu::likelihood::Likelihood;
-use lensgpu::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, NO_LABEL, schedule, state};
+use lensgpu::plan::{
+    HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, NO_LABEL, VarOutput, schedule, state,
+};
 
-/// a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu = |a| or a; var = log(1 + exp(b)) + floor.
+/// a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu and var as the operation says.
 pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
     let (mut raw, mut prediction) = (vec![], vec![]);
     for x in memory.row(op.x, m).chunks(op.inputs) {
@@ -12,13 +14,38 @@ pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
         };
         let a = head(op.mean_kernel, op.mean_bias);
         let b = head(op.var_kernel, op.var_bias);
-        let mu = if op.abs_mean { a.abs() } else { a };
-        let var = b.max(0.0) + (-b.abs()).exp().ln_1p() + f64::from(op.var_floor);
         raw.extend([a, b]);
-        prediction.extend([mu, var]);
+        prediction.extend([mean(op.mean, a).0, variance(op.var, b).0]);
     }
     memory.row_mut(op.raw, m).copy_from_slice(&raw);
     memory.row_mut(op.prediction, m).copy_from_slice(&prediction);
+}
+
+/// mu and dmu/da.
+fn mean(output: MeanOutput, a: f64) -> (f64, f64) {
+    match output {
+        MeanOutput::Identity => (a, 1.0),
+        MeanOutput::Abs => (a.abs(), sign(a)),
+        MeanOutput::Bounded { low, high, margin } => {
+            let [low, high, margin] = [low, high, margin].map(f64::from);
+            let inside = a.clamp(low, high);
+            let u = (a - inside).abs() / margin;
+            (inside + sign(a - inside) * margin * u / (1.0 + u), (1.0 + u).powi(-2))
+        }
+    }
+}
+
+/// var and dvar/db.
+fn variance(output: VarOutput, b: f64) -> (f64, f64) {
+    let softplus = b.max(0.0) + (-b.abs()).exp().ln_1p();
+    let floor = f64::from(output.floor);
+    match output.ceiling.map(f64::from) {
+        None => (floor + softplus, sigmoid(b)),
+        Some(c) => (
+            floor + c * softplus / (c + softplus),
+            sigmoid(b) * (c / (c + softplus)).powi(2),
+        ),
+    }
 }
 
 /// loss = mean of l; raw_grad = [dL/da, dL/db], L the mean of var^beta l or of (y - mu)^2 / 2.
@@ -58,8 +85,7 @@ pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
         } else {
             (weight * dl_dmu / batch, weight * dl_dvar / batch)
         };
-        let dmu_da = if op.abs_mean { sign(a) } else { 1.0 };
-        raw_grad.extend([dmu * dmu_da, dvar * sigmoid(b)]);
+        raw_grad.extend([dmu * mean(op.mean, a).1, dvar * variance(op.var, b).1]);
     }
     memory.row_mut(op.loss, m).copy_from_slice(&[loss, squared_error]);
     memory.row_mut(op.raw_grad, m).copy_from_slice(&raw_grad);

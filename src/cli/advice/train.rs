@@ -14,7 +14,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Label { .. } => "Correct the label, or use another --likelihood or --network.",
         Error::OneClass { .. } => "Add objects that are not lenses (is_lens = 0), or leave out --p-lens.",
         Error::FluxScale => "Leave out --flux-scale.",
-        Error::Vanilla { .. } => "Describe another network with --network.",
+        Error::RecipeNetwork { .. } => "Describe another network with --network.",
         Error::OtherInput { .. } => "Choose the images with --crop and --bands as for the model of --from.",
         Error::NoSuchMember { .. } => "Name members of the model of --from with --members.",
         Error::NoStepTaken { .. } | Error::WeightsNotFinite { .. } => "Lower --learning-rate.",

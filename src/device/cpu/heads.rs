@@ -4,7 +4,53 @@ use super::memory::{Memory, Scratch};
 use super::simd::{LANES, simd};
 use super::{Native, put_grad, put_input_grad};
 use crate::likelihood::Likelihood;
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, NO_LABEL, schedule, state};
+use crate::plan::{
+    HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, NO_LABEL, VarOutput, schedule, state,
+};
+
+impl MeanOutput {
+    fn value(self, a: f32) -> f32 {
+        match self {
+            MeanOutput::Identity => a,
+            MeanOutput::Abs => a.abs(),
+            MeanOutput::Bounded { low, high, margin } => {
+                let (above, below) = ((a - high) / margin, (low - a) / margin);
+                if above > 0.0 {
+                    high + margin * (above / (1.0 + above))
+                } else if below > 0.0 {
+                    low - margin * (below / (1.0 + below))
+                } else {
+                    a
+                }
+            }
+        }
+    }
+
+    /// d mu / da.
+    fn derivative(self, a: f32) -> f32 {
+        match self {
+            MeanOutput::Identity => 1.0,
+            MeanOutput::Abs => sign(a),
+            MeanOutput::Bounded { low, high, margin } => {
+                let beyond = super::relu((a - high).max(low - a) / margin);
+                1.0 / ((1.0 + beyond) * (1.0 + beyond))
+            }
+        }
+    }
+}
+
+impl VarOutput {
+    fn value(self, b: f32) -> f32 {
+        let s = softplus(b);
+        self.floor + self.ceiling.map_or(s, |c| c * (s / (c + s)))
+    }
+
+    /// d var / db.
+    fn derivative(self, b: f32) -> f32 {
+        let limit = self.ceiling.map_or(1.0, |c| c / (c + softplus(b)));
+        sigmoid(b) * limit * limit
+    }
+}
 
 impl Native for HeadsForward {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
@@ -17,10 +63,7 @@ impl Native for HeadsForward {
                 let a = dot(x, memory.part(self.mean_kernel, self.inputs, m)) + memory.part(self.mean_bias, 1, m)[0];
                 let b = dot(x, memory.part(self.var_kernel, self.inputs, m)) + memory.part(self.var_bias, 1, m)[0];
                 raw.copy_from_slice(&[a, b]);
-                // log(1 + exp(b)) itself would be infinite from b = 88.73 on.
-                let softplus = super::relu(b) + (-b.abs()).exp().ln_1p();
-                let mu = if self.abs_mean { a.abs() } else { a };
-                prediction.copy_from_slice(&[mu, softplus + self.var_floor]);
+                prediction.copy_from_slice(&[self.mean.value(a), self.var.value(b)]);
             }
         });
         memory.put(self.raw, raw);
@@ -79,14 +122,21 @@ impl Native for HeadsLoss {
                 if fit_mean {
                     (d_mu, d_var) = (error, 0.0);
                 }
-                let d_abs = if self.abs_mean { sign(raw[0]) } else { 1.0 };
-                raw_grad.copy_from_slice(&[d_mu * d_abs / batch, d_var * sigmoid(raw[1]) / batch]);
+                raw_grad.copy_from_slice(&[
+                    d_mu * self.mean.derivative(raw[0]) / batch,
+                    d_var * self.var.derivative(raw[1]) / batch,
+                ]);
             }
             loss.copy_from_slice(&[sum / batch, squared_error / batch]);
         }
         memory.put(self.raw_grad, raw_grad);
         memory.put(self.loss, loss);
     }
+}
+
+/// log(1 + exp(b)), which itself would be infinite from b = 88.73 on.
+fn softplus(b: f32) -> f32 {
+    super::relu(b) + (-b.abs()).exp().ln_1p()
 }
 
 /// Unlike `f32::signum`, 0 at 0.

@@ -9,11 +9,11 @@ use crate::nn::layout::Tensors;
 use crate::nn::{Result, Shape};
 use crate::plan::{
     DenseForward, DenseGradInput, DenseGradWeight, DenseShape, HeadsForward, HeadsGradInput, HeadsGradWeight,
-    HeadsLoss, LensLoss, TensorId,
+    HeadsLoss, LensLoss, MeanOutput, TensorId, VarOutput,
 };
 use serde::{Deserialize, Serialize};
 
-/// The two outputs: `mu = |a|` or `a`, `var = softplus(b) + var_floor`, in scaled labels.
+/// The two outputs, mu and var, in scaled labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Heads {
@@ -27,9 +27,15 @@ pub struct Heads {
     /// From b to var.
     #[serde(default)]
     pub var_activation: VarActivation,
+    /// The range of a bounded mean, in scaled labels; `train` sets it to that of the training labels.
+    #[serde(default = "default_mean_range", skip_serializing_if = "is_default_mean_range")]
+    pub mean_range: [f32; 2],
     /// Added to the variance; keeps the loss bounded from below.
     #[serde(default = "default_var_floor")]
     pub var_floor: f32,
+    /// The variance is less than this above its floor; not limited if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub var_ceiling: Option<f32>,
     /// The distribution whose mean and variance they are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub likelihood: Likelihood,
@@ -51,24 +57,58 @@ pub enum MeanActivation {
     Abs,
     /// mu = a.
     Identity,
+    /// mu = a within `mean_range`, and at most [`MEAN_MARGIN`] of the range beyond it; see [`MeanOutput::Bounded`].
+    Bounded,
 }
 
 /// From the second unit's output b to the variance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VarActivation {
-    /// var = log(1 + exp(b)) + floor.
+    /// var = s + floor with s = log(1 + exp(b)), or with a ceiling c, c s / (c + s) + floor.
     #[default]
     Softplus,
 }
+
+/// How far a bounded mean can lie beyond its range, as a fraction of the range.
+pub const MEAN_MARGIN: f32 = 0.1;
+
+/// The ceiling of the variance that [`Network::with_likelihood`](crate::nn::Network::with_likelihood) sets: that of labels
+/// scaled to a standard deviation of 1, about which nothing is known.
+pub const VAR_CEILING: f32 = 1.0;
 
 fn default_var_floor() -> f32 {
     1e-3
 }
 
+/// Three standard deviations of labels that are shifted and scaled.
+fn default_mean_range() -> [f32; 2] {
+    [-3.0, 3.0]
+}
+
+fn is_default_mean_range(range: &[f32; 2]) -> bool {
+    *range == default_mean_range()
+}
+
 impl Heads {
-    fn abs_mean(&self) -> bool {
-        self.mean_activation == MeanActivation::Abs
+    fn mean_output(&self) -> MeanOutput {
+        let [low, high] = self.mean_range;
+        match self.mean_activation {
+            MeanActivation::Abs => MeanOutput::Abs,
+            MeanActivation::Identity => MeanOutput::Identity,
+            MeanActivation::Bounded => MeanOutput::Bounded {
+                low,
+                high,
+                margin: MEAN_MARGIN * (high - low),
+            },
+        }
+    }
+
+    fn var_output(&self) -> VarOutput {
+        VarOutput {
+            floor: self.var_floor,
+            ceiling: self.var_ceiling,
+        }
     }
 
     fn raw_gradient(&self, b: &mut Builder) -> TensorId {
@@ -105,7 +145,16 @@ impl LayerKind for Heads {
         if !(self.var_floor.is_finite() && self.var_floor > 0.0) {
             return Err(Problem::VarFloor(self.var_floor));
         }
-        if self.likelihood == Likelihood::LogNormal && self.abs_mean() {
+        if let Some(ceiling) = self.var_ceiling
+            && !(ceiling.is_finite() && ceiling > 0.0)
+        {
+            return Err(Problem::VarCeiling(ceiling));
+        }
+        let [low, high] = self.mean_range;
+        if !(low.is_finite() && high.is_finite() && low < high) {
+            return Err(Problem::MeanRange(low, high));
+        }
+        if self.likelihood == Likelihood::LogNormal && self.mean_activation == MeanActivation::Abs {
             return Err(Problem::LogarithmNeedsIdentity);
         }
         Ok(Shape::features(2))
@@ -125,8 +174,8 @@ impl LayerKind for Heads {
         b.push(HeadsForward {
             batch: b.batch,
             inputs: node.inputs[0].shape.c,
-            abs_mean: self.abs_mean(),
-            var_floor: self.var_floor,
+            mean: self.mean_output(),
+            var: self.var_output(),
             x: b.tensor_of(node.inputs[0]),
             mean_kernel: b.named_param(&self.mean, "kernel"),
             mean_bias: b.named_param(&self.mean, "bias"),
@@ -151,7 +200,8 @@ impl LayerKind for Heads {
             let raw_grad = self.raw_gradient(b);
             b.push(HeadsLoss {
                 batch: b.batch,
-                abs_mean: self.abs_mean(),
+                mean: self.mean_output(),
+                var: self.var_output(),
                 likelihood: self.likelihood,
                 beta: train.beta_nll,
                 unlabelled: self.lens.is_some(),

@@ -20,7 +20,7 @@ pub use branch::{Add, Concat};
 pub use conv::Conv;
 pub use dense::Dense;
 pub use flatten::Flatten;
-pub use heads::{Heads, MeanActivation, VarActivation};
+pub use heads::{Heads, MeanActivation, VAR_CEILING, VarActivation};
 pub use max_pool::MaxPool;
 pub use norm::{NORM_EPSILON, NORM_MOMENTUM, Norm};
 

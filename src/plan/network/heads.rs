@@ -3,14 +3,35 @@
 use crate::likelihood::Likelihood;
 use crate::plan::{Slice, TensorId};
 
-/// The two heads: a = x mean.kernel + mean.bias, b = x var.kernel + var.bias;
-/// mu = |a| or a; var = max(b,0) + log(1 + exp(-|b|)) + floor.
+/// From a head's output a to the mean mu.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MeanOutput {
+    /// mu = a.
+    Identity,
+    /// mu = |a|.
+    Abs,
+    /// mu = a from `low` to `high`. Outside, with u = (distance from the nearer end) / `margin`, mu is margin u / (1 + u)
+    /// beyond that end: less than `margin`, with a derivative 1 / (1 + u)^2 that is continuous and never 0.
+    Bounded { low: f32, high: f32, margin: f32 },
+}
+
+/// From a head's output b to the variance, with s = max(b,0) + log(1 + exp(-|b|)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VarOutput {
+    /// var = floor + s, or
+    pub floor: f32,
+    /// with a ceiling c, var = floor + c s / (c + s).
+    pub ceiling: Option<f32>,
+}
+
+/// The two heads: a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu and var as [`MeanOutput`] and
+/// [`VarOutput`] say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadsForward {
     pub batch: usize,
     pub inputs: usize,
-    pub abs_mean: bool,
-    pub var_floor: f32,
+    pub mean: MeanOutput,
+    pub var: VarOutput,
     pub x: TensorId,
     pub mean_kernel: Slice,
     pub mean_bias: Slice,
@@ -35,7 +56,8 @@ operation!(HeadsForward, "heads_forward", |_op| "heads");
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadsLoss {
     pub batch: usize,
-    pub abs_mean: bool,
+    pub mean: MeanOutput,
+    pub var: VarOutput,
     pub likelihood: Likelihood,
     pub beta: f32,
     /// Whether images may have no label, y = [`NO_LABEL`](crate::plan::NO_LABEL): then l and its derivatives are 0.

@@ -29,7 +29,7 @@ pub use conv::{ConvForward, ConvGradInput, ConvGradWeight, ConvShape, MAX_KERNEL
 pub use dense::{DenseForward, DenseGradInput, DenseGradWeight, DenseShape};
 pub use fgsm::Fgsm;
 pub use gather::{Gather, pcg4d};
-pub use heads::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss};
+pub use heads::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, VarOutput};
 pub use lens_head::LensLoss;
 pub use norm::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource};
 pub use optimiser::{Adam, Average};

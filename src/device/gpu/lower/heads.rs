@@ -1,30 +1,49 @@
 //! The two heads and the loss: one workgroup per image in the forward pass, one per member in the loss.
 
 use super::{Lowering, fold, row};
-use crate::device::gpu::{Binding, Pass};
+use crate::device::gpu::{Binding, Constant, Pass};
 use crate::likelihood::Likelihood;
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, NO_LABEL, schedule, state};
+use crate::plan::{
+    HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, NO_LABEL, VarOutput, schedule, state,
+};
+
+/// How mu and var follow from a and b.
+fn outputs(mean: MeanOutput, var: VarOutput) -> Vec<(&'static str, Constant)> {
+    let mut constants = vec![
+        ("ABS_MEAN", (mean == MeanOutput::Abs).into()),
+        ("BOUNDED_MEAN", matches!(mean, MeanOutput::Bounded { .. }).into()),
+        ("VAR_LIMITED", var.ceiling.is_some().into()),
+    ];
+    if let MeanOutput::Bounded { low, high, margin } = mean {
+        constants.extend([("LOW", low.into()), ("HIGH", high.into()), ("MARGIN", margin.into())]);
+    }
+    if let Some(ceiling) = var.ceiling {
+        constants.push(("VAR_CEILING", ceiling.into()));
+    }
+    constants
+}
 
 /// a, b, and the prediction mu, var.
 pub fn forward(op: &HeadsForward, cx: &mut Lowering) -> Vec<Pass> {
     let params = row([op.mean_kernel, op.mean_bias, op.var_kernel, op.var_bias]);
     let grid = fold(op.batch);
+    let mut constants = outputs(op.mean, op.var);
+    constants.extend([
+        ("VAR_FLOOR", op.var.floor.into()),
+        ("BATCH", op.batch.into()),
+        ("INPUTS", op.inputs.into()),
+        ("X_STRIDE", cx.stride(op.x).into()),
+        ("PARAM_STRIDE", cx.stride(params).into()),
+        ("MEAN_KERNEL", op.mean_kernel.offset.into()),
+        ("MEAN_BIAS", op.mean_bias.offset.into()),
+        ("VAR_KERNEL", op.var_kernel.offset.into()),
+        ("VAR_BIAS", op.var_bias.offset.into()),
+        ("GRID_X", grid[0].into()),
+    ]);
     vec![Pass {
         shader: "heads.wgsl",
         entry: "heads_forward",
-        constants: vec![
-            ("BATCH", op.batch.into()),
-            ("INPUTS", op.inputs.into()),
-            ("X_STRIDE", cx.stride(op.x).into()),
-            ("PARAM_STRIDE", cx.stride(params).into()),
-            ("MEAN_KERNEL", op.mean_kernel.offset.into()),
-            ("MEAN_BIAS", op.mean_bias.offset.into()),
-            ("VAR_KERNEL", op.var_kernel.offset.into()),
-            ("VAR_BIAS", op.var_bias.offset.into()),
-            ("ABS_MEAN", op.abs_mean.into()),
-            ("VAR_FLOOR", op.var_floor.into()),
-            ("GRID_X", grid[0].into()),
-        ],
+        constants,
         buffers: vec![
             Binding::read("x", op.x),
             Binding::read("params", params),
@@ -42,9 +61,9 @@ pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
         // A log-normal label arrives as its logarithm.
         Likelihood::Gaussian | Likelihood::LogNormal => false,
     };
-    let mut constants = vec![
+    let mut constants = outputs(op.mean, op.var);
+    constants.extend([
         ("BATCH", op.batch.into()),
-        ("ABS_MEAN", op.abs_mean.into()),
         ("STUDENT_T", student_t.into()),
         ("WEIGHTED", (op.beta != 0.0).into()),
         ("UNLABELLED", op.unlabelled.into()),
@@ -52,7 +71,7 @@ pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
         ("CURSOR", state::CURSOR.into()),
         ("SCHEDULE_WIDTH", schedule::WIDTH.into()),
         ("FIT_MEAN", schedule::FIT_MEAN.into()),
-    ];
+    ]);
     if op.unlabelled {
         constants.push(("NO_LABEL", NO_LABEL.into()));
     }
