@@ -1,5 +1,5 @@
-//! The lens head in complete trainings: it separates lenses from other objects, changes nothing about the independence of
-//! the members, and reaches every output of the program.
+//! The lens head in complete trainings: it separates lenses from other objects, changes nothing about the independence
+//! of the members, and reaches every output of the program.
 
 mod common;
 
@@ -171,8 +171,8 @@ fn a_member_is_the_same_alone_and_together_and_a_training_can_be_continued() {
     }
 }
 
-/// What is no lens has no part in the radius: with other pixels behind frozen layers, mean and variance heads would still
-/// learn the same. Here, the gradients of their biases, which are sums over the images.
+/// What is no lens has no part in the radius: with other pixels behind frozen layers, mean and variance heads would
+/// still learn the same. Here, the gradients of their biases, which are sums over the images.
 #[test]
 fn the_radius_of_what_is_no_lens_is_not_learnt() {
     let network = Network::from_toml(
@@ -231,7 +231,8 @@ fn write_candidates(dir: &Path, examples: &Examples) {
     fs::write(dir.join("catalogue.csv"), catalogue).unwrap();
 }
 
-const TRAIN: &str = "--network {tiny.toml} --device cpu --members 2 --batch 10 --learning-rate 0.02 -q";
+const TRAIN: &str =
+    "--recipe vanilla --network {tiny.toml} --device cpu --members 2 --batch 10 --learning-rate 0.02 -q";
 
 #[test]
 fn every_command_knows_p_lens() {
@@ -291,7 +292,7 @@ fn fine_tuning_adds_and_leaves_out_the_head() {
     };
     done(&f.line(&format!("train {{lenses}} --epochs 2 {TRAIN} -o {{plain}}")));
     assert_eq!(head("plain"), None);
-    let tune = "--epochs 1 --device cpu --batch 10 -q";
+    let tune = "--recipe vanilla --epochs 1 --device cpu --batch 10 -q";
     done(&f.line(&format!(
         "train {{candidates}} --from {{plain/model.safetensors}} --p-lens {tune} -o {{added}}"
     )));

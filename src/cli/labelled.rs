@@ -41,7 +41,8 @@ pub struct LabelledImages {
 }
 
 impl LabelledArguments {
-    /// Opens the device and the images, with those of `non_lenses` if there may be any; shows what was opened, and warnings about it.
+    /// Opens the device and the images, with those of `non_lenses` if there may be any; shows what was opened, and
+    /// warnings about it.
     ///
     /// # Errors
     /// Those of [`DeviceArgument::open`] and [`open`]; an unknown preset, as a usage error.

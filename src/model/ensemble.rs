@@ -62,8 +62,8 @@ impl Ensemble {
         Ok(ensemble)
     }
 
-    /// Averages each member's mean, variance and probability of a lens over all flips and quarter turns of an image, or over the flips alone if
-    /// it is not square.
+    /// Averages each member's mean, variance and probability of a lens over all flips and quarter turns of an image, or
+    /// over the flips alone if it is not square.
     pub fn in_all_views(mut self) -> Ensemble {
         self.views = (0..if self.image.h == self.image.w { 8 } else { 4 }).collect();
         self

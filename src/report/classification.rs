@@ -51,7 +51,8 @@ pub fn reliability(objects: &[ScoredClass]) -> Result<String, Error> {
         .draw(area)?;
         line(&mut chart, [(0.0, 0.0), (1.0, 1.0)], INK.stroke_width(1))?;
         for bin in reliability_bins(objects) {
-            // Binomial standard error of the fraction, of one more lens and one more other object (Agresti & Coull 1998).
+            // Binomial standard error of the fraction, of one more lens and one more other object (Agresti & Coull
+            // 1998).
             let n = bin.n as f64;
             let p = (n * bin.observed + 1.0) / (n + 2.0);
             let error = (p * (1.0 - p) / (n + 2.0)).sqrt();

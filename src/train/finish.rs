@@ -202,8 +202,8 @@ fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<
     Ok(())
 }
 
-/// Fits the calibration factors (on the lenses) and the out-of-distribution threshold on the rows kept for them; without such rows, only
-/// the threshold, on the validation rows.
+/// Fits the calibration factors (on the lenses) and the out-of-distribution threshold on the rows kept for them;
+/// without such rows, only the threshold, on the validation rows.
 fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, device: &Device) -> Result<(), Error> {
     let scores = |predictions: &[MemberPredictions]| predictions.iter().filter_map(|p| p.ood_score).collect();
     if examples.labels.is_empty() {

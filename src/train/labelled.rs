@@ -12,8 +12,8 @@ pub struct LabelledImages<'a> {
     pub images: &'a [f32],
     /// Height, width and channels.
     pub shape: [usize; 3],
-    /// Einstein radius of each image, arcsec; NaN for an object that is not a lens, which only a network with a lens head
-    /// takes.
+    /// Einstein radius of each image, arcsec; NaN for an object that is not a lens, which only a network with a lens
+    /// head takes.
     pub labels: &'a [f64],
     /// Name of each channel.
     pub bands: Vec<String>,
@@ -90,7 +90,8 @@ impl LabelledCutouts {
     /// Images in memory, whose ids are their places, from 0.
     ///
     /// # Errors
-    /// Arrays whose lengths do not fit each other; labels that are not positive, but for NaN if there may be `non_lenses`.
+    /// Arrays whose lengths do not fit each other; labels that are not positive, but for NaN if there may be
+    /// `non_lenses`.
     pub fn of_images(data: &LabelledImages, non_lenses: bool) -> Result<LabelledCutouts, Error> {
         let image: usize = data.shape.iter().product();
         for (what, found, expected) in [

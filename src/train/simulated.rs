@@ -3,8 +3,8 @@
 //! They come in blocks, each determined by the seed and its own number, so a resumed run simulates the same ones. An
 //! epoch trains on [`EPOCHS_PER_LENS`] blocks: a new one, and those of the epochs before. So no lens is stored, and none
 //! is trained on in more than [`EPOCHS_PER_LENS`] epochs. Validation, calibration and held-out lenses are separate
-//! blocks. For a network with a lens head, blocks contain the population's other objects as well; only stretch and label
-//! scale are always fitted on lenses.
+//! blocks. For a network with a lens head, blocks contain the population's other objects as well; only stretch and
+//! label scale are always fitted on lenses.
 
 use super::bands::Band;
 use super::dataset::{Dataset, EpochImages, Examples};

@@ -153,9 +153,10 @@ impl Trainer {
         Ok(())
     }
 
-    /// Starts from the weights and running statistics of these members, in fine-tuning. A lens head that they do not have
-    /// starts from random weights. The statistics adapt to the new images as the weights do. Initialising them again was tried: estimated on a few dozen images alone, they made
-    /// predictions for bright lenses diverge (RMSE 10" after 25 lenses).
+    /// Starts from the weights and running statistics of these members, in fine-tuning. A lens head that they do not
+    /// have starts from random weights. The statistics adapt to the new images as the weights do. Initialising them
+    /// again was tried: estimated on a few dozen images alone, they made predictions for bright lenses diverge (RMSE
+    /// 10" after 25 lenses).
     ///
     /// # Errors
     /// A member of this training that is not among them, or another network.

@@ -60,7 +60,7 @@ impl Trainer {
         let settled = epoch * self.steps() >= SETTLED.min(total / 2);
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
         let to_nll = self.loss_to_nll();
-        let lens_fraction = fraction_of_lenses(&self.data.train.labels);
+        let lens_fraction = self.fraction_of_lenses(&self.data.train.labels);
         let mut members = Vec::new();
         for (m, &member) in self.options.members.iter().enumerate() {
             let logged: Vec<&[f32]> = self.state.logged[m].chunks_exact(log::WIDTH).collect();
@@ -118,8 +118,9 @@ impl Trainer {
             Likelihood::Gaussian | Likelihood::StudentT => constant,
             Likelihood::LogNormal => {
                 // Of all rows; an epoch leaves a few out.
-                let labels = self.data.train.lens_labels();
-                constant + labels.iter().map(|y| y.ln()).sum::<f64>() / labels.len() as f64
+                let labels = self.data.train.labels.iter().filter(|label| self.is_lens(**label));
+                let (sum, count) = labels.fold((0.0, 0), |(sum, count), y| (sum + y.ln(), count + 1));
+                constant + sum / f64::from(count)
             }
         }
     }
@@ -144,10 +145,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// Validation nll and RMSE of a member for the lenses, in the label's unit; `None` unless all predictions are finite.
+    /// Validation nll and RMSE of a member for the lenses, in the label's unit; `None` unless all predictions are
+    /// finite.
     fn score(&self, predictions: &[MemberPredictions], member: usize) -> (Option<f64>, Option<f64>) {
         let lenses = predictions.iter().zip(&self.data.validation.labels);
-        let lenses = lenses.filter(|(_, label)| !label.is_nan());
+        let lenses = lenses.filter(|(_, label)| self.is_lens(**label));
         let n = lenses.clone().count() as f64;
         let (mut nll, mut square) = (0.0, 0.0);
         for (scaled, label) in lenses {
@@ -163,18 +165,32 @@ impl Trainer {
     /// Validation cross-entropy of a member; `None` without a lens head, and unless it is finite.
     fn cross_entropy(&self, predictions: &[MemberPredictions], member: usize) -> Option<f64> {
         let objects = predictions.iter().zip(&self.data.validation.labels);
-        let objects = objects.map(|(scaled, label)| Some(cross_entropy(!label.is_nan(), *scaled.lens.get(member)?)));
+        let objects =
+            objects.map(|(scaled, label)| Some(cross_entropy(self.is_lens(*label), *scaled.lens.get(member)?)));
         let sum: f64 = objects.sum::<Option<f64>>()?;
         let mean = sum / predictions.len() as f64;
         mean.is_finite().then_some(mean)
     }
 
-    /// What the best weights minimise: the loss of training on the validation rows, nll times the fraction of lenses plus
-    /// the cross-entropy; without a lens head, the nll.
+    /// What the best weights minimise: the loss of training on the validation rows, nll times the fraction of lenses
+    /// plus the cross-entropy; without a lens head, the nll.
     fn objective(&self, best: Best) -> f64 {
         match best.cross_entropy {
-            Some(cross_entropy) => fraction_of_lenses(&self.data.validation.labels) * best.nll + cross_entropy,
+            Some(cross_entropy) => self.fraction_of_lenses(&self.data.validation.labels) * best.nll + cross_entropy,
             None => best.nll,
+        }
+    }
+
+    /// Whether this is the label of a lens. Without a lens head, a label that is NaN is a bad label.
+    fn is_lens(&self, label: f64) -> bool {
+        !label.is_nan() || self.network.heads().lens.is_none()
+    }
+
+    /// 1 if there is no lens, so that callers can divide by it.
+    fn fraction_of_lenses(&self, labels: &[f64]) -> f64 {
+        match labels.iter().filter(|label| self.is_lens(**label)).count() {
+            0 => 1.0,
+            lenses => lenses as f64 / labels.len() as f64,
         }
     }
 
@@ -220,16 +236,6 @@ impl Trainer {
             members.push((member, summary));
         }
         Ok(members)
-    }
-}
-
-/// 1 if there is no lens, so that callers can divide by it.
-fn fraction_of_lenses(labels: &[f64]) -> f64 {
-    let lenses = labels.iter().filter(|label| !label.is_nan()).count();
-    if lenses == 0 {
-        1.0
-    } else {
-        lenses as f64 / labels.len() as f64
     }
 }
 

@@ -46,7 +46,8 @@ pub struct SimulatedObject<'a> {
 pub struct Lenses {
     /// Pixel values (N,H,W,C).
     pub images: Vec<f32>,
-    /// Labels (N), arcsec: the Einstein radii that the population defines as labels; NaN for an object that is not a lens.
+    /// Labels (N), arcsec: the Einstein radii that the population defines as labels; NaN for an object that is not a
+    /// lens.
     pub labels: Vec<f64>,
     /// Number of the object at which the next call should start.
     pub next: u64,
@@ -213,12 +214,12 @@ impl Simulator {
         self.objects(first, count, min_arc_pixels, |object| object.is_lens)
     }
 
-    /// Simulates `count` objects, from number `first` on: lenses with their labels, and other objects without. Lenses with
-    /// fewer than `min_arc_pixels` arc pixels are left out.
+    /// Simulates `count` objects, from number `first` on: lenses with their labels, and other objects without. Lenses
+    /// with fewer than `min_arc_pixels` arc pixels are left out.
     ///
     /// # Errors
-    /// [`Error::NoLenses`] and [`Error::OnlyLenses`] for a population without lenses or without other objects, and those
-    /// of [`Simulator::run`].
+    /// [`Error::NoLenses`] and [`Error::OnlyLenses`] for a population without lenses or without other objects, and
+    /// those of [`Simulator::run`].
     pub fn lenses_and_others(&mut self, first: u64, count: usize, min_arc_pixels: u32) -> Result<Lenses, Error> {
         match self.population.lens_share {
             share if share <= 0.0 => Err(Error::NoLenses),

@@ -85,8 +85,8 @@ impl ClassMetrics {
     }
 }
 
-/// The ROC curve: for falling thresholds on p_lens, the fraction of other objects and that of lenses at or above it, from
-/// (0, 0) to (1, 1). Objects of equal p_lens make one step. Empty unless there are objects of both classes.
+/// The ROC curve: for falling thresholds on p_lens, the fraction of other objects and that of lenses at or above it,
+/// from (0, 0) to (1, 1). Objects of equal p_lens make one step. Empty unless there are objects of both classes.
 pub fn roc_curve(objects: &[ScoredClass]) -> Vec<[f64; 2]> {
     let mut sorted = objects.to_vec();
     sorted.sort_by(|a, b| b.p_lens.total_cmp(&a.p_lens));

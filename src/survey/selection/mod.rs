@@ -119,8 +119,9 @@ const NO_IMAGE: &str = "without an image";
 const NOT_SELECTED: &str = "not selected";
 
 impl Selection {
-    /// Rows of the catalogue with a label, and those of non-lenses if the options ask for them. With a survey's preset, an object without an image is dropped, because a
-    /// download may be in progress; otherwise it is an error, because the name pattern is probably wrong.
+    /// Rows of the catalogue with a label, and those of non-lenses if the options ask for them. With a survey's preset,
+    /// an object without an image is dropped, because a download may be in progress; otherwise it is an error, because
+    /// the name pattern is probably wrong.
     pub fn labelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
         let path = required_catalogue(options)?;
         let catalogue = read(&path, options)?;
