@@ -214,7 +214,8 @@ fn lens_noise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         } else {
             counts = mean + sqrt(mean) * gaussian(random.x, random.y);
         }
-        var value = (counts + word(at + 1u) * gaussian(random.z, random.w) - sky) * word(at + 2u);
+        let noise = word(at + 1u) * gaussian(random.z, random.w);
+        var value = (counts + noise - sky + word(at + 8u)) * word(at + 2u);
         for (var k = 0u; k < ${RECTANGLES}u; k++) {
             let rectangle = object + RECTANGLES_AT + k * RECTANGLE_WORDS;
             let columns = objects[rectangle];

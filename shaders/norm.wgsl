@@ -1,10 +1,12 @@
 // Batch norm and the max pooling right behind it (none if POOL = 1).
 //
 // norm_stats      x (M,B,H,W,C)         ->  partials of pieces of the rows: mean and M2 of each channel
-// norm_stats_sum  partials              ->  batch (M,2,C): mean, biased variance; next: running statistics
+// norm_stats_sum  partials              ->  batch (M,2,C): mean, biased variance; next: running statistics;
+//                                           FIXABLE: in a step that fixes the statistics, batch = next = before
 // norm_forward    x, mean and variance  ->  out (M,B,OUT_H,OUT_W,C) = maxpool(gamma (x - mean) / sqrt(var + eps) + beta)
 // norm_grad_param x, dout               ->  partials of pieces: sum of dz, sum of dz xhat
-// norm_grad_sum   partials              ->  sums (M,2,C), and the gradients of beta and gamma
+// norm_grad_sum   partials              ->  sums (M,2,C), and the gradients of beta and gamma;
+//                                           FIXABLE: in a step that fixes the statistics, sums = 0
 // norm_grad_input x, dout, sums         ->  grad_x = gamma / sqrt(var + eps) (dz - (dbeta + xhat dgamma) / rows);
 //                                           GATE: only where x > 0; ACCUMULATE: added to what is there
 //
@@ -98,20 +100,36 @@ fn norm_stats(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 #if FIRST
 @group(0) @binding(2) var<storage, read> before: array<f32>;
 @group(0) @binding(3) var<storage, read_write> next: array<f32>;
+#let STEP = 4
 #else
 @group(0) @binding(2) var<storage, read_write> next: array<f32>;
+#let STEP = 3
 #endif
 
 var<workgroup> sh_count: array<f32, 64>;
 var<workgroup> sh_mean: array<V, 64>;
 var<workgroup> sh_m2: array<V, 64>;
 
-fn running(at: u32, value: f32) {
-#if FIRST
-    next[at] = MOMENTUM * before[at] + (1.0 - MOMENTUM) * value;
-#else
-    next[at] = MOMENTUM * next[at] + (1.0 - MOMENTUM) * value;
+#if FIXABLE
+@group(0) @binding(${STEP}) var<storage, read> schedule: array<f32>;
+@group(0) @binding(${STEP + 1}) var<storage, read> state: array<u32>;
 #endif
+
+// Updates a running statistic. Returns the value that this step normalises with.
+fn running(member: u32, at: u32, value: f32) -> f32 {
+#if FIRST
+    let last = before[at];
+#else
+    let last = next[at];
+#endif
+#if FIXABLE
+    if (schedule[state[member * STATE_WORDS + CURSOR] * SCHEDULE_WIDTH + FIX_STATISTICS] != 0.0) {
+        next[at] = last;
+        return last;
+    }
+#endif
+    next[at] = MOMENTUM * last + (1.0 - MOMENTUM) * value;
+    return value;
 }
 
 @compute @workgroup_size(64)
@@ -150,19 +168,19 @@ fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
     }
     if (thread == 0u && index == block) {
         mean = sh_mean[0];
-        let variance = sh_m2[0] / f32(ALL_ROWS);
-        batch_stats[member * ${2 * BLOCKS}u + block] = mean;
-        batch_stats[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] = variance;
+        var variance = sh_m2[0] / f32(ALL_ROWS);
         let at = member * STAT_STRIDE + block * ${LANE}u;
 #if LANE == 4
 #for c in 0..4
-        running(at + MEAN + ${c}u, mean[$c]);
-        running(at + VARIANCE + ${c}u, variance[$c]);
+        mean[$c] = running(member, at + MEAN + ${c}u, mean[$c]);
+        variance[$c] = running(member, at + VARIANCE + ${c}u, variance[$c]);
 #endfor
 #else
-        running(at + MEAN, mean);
-        running(at + VARIANCE, variance);
+        mean = running(member, at + MEAN, mean);
+        variance = running(member, at + VARIANCE, variance);
 #endif
+        batch_stats[member * ${2 * BLOCKS}u + block] = mean;
+        batch_stats[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] = variance;
     }
 }
 
@@ -282,6 +300,10 @@ fn norm_grad_param(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
 @group(0) @binding(0) var<storage, read> partials: array<V>;
 @group(0) @binding(1) var<storage, read_write> sums: array<V>;
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>;
+#if FIXABLE
+@group(0) @binding(3) var<storage, read> schedule: array<f32>;
+@group(0) @binding(4) var<storage, read> state: array<u32>;
+#endif
 
 var<workgroup> sh_dz: array<V, 64>;
 var<workgroup> sh_dz_xhat: array<V, 64>;
@@ -319,8 +341,15 @@ fn norm_grad_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     if (thread == 0u && index == block) {
         dz = sh_dz[0];
         dz_xhat = sh_dz_xhat[0];
-        sums[member * ${2 * BLOCKS}u + block] = dz;
-        sums[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] = dz_xhat;
+        let sum = member * ${2 * BLOCKS}u + block;
+        sums[sum] = dz;
+        sums[sum + ${BLOCKS}u] = dz_xhat;
+#if FIXABLE
+        if (schedule[state[member * STATE_WORDS + CURSOR] * SCHEDULE_WIDTH + FIX_STATISTICS] != 0.0) {
+            sums[sum] = V(0.0);
+            sums[sum + ${BLOCKS}u] = V(0.0);
+        }
+#endif
         let at = member * GRAD_STRIDE + block * ${LANE}u;
 #if LANE == 4
 #for c in 0..4

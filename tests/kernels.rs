@@ -9,7 +9,7 @@ use lensgpu::device::Engine;
 use lensgpu::device::gpu::{AdapterClass, Gpu, GpuEngine, adapters};
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network};
-use lensgpu::plan::{HeadsLoss, LensLoss, NO_LABEL, NetworkOp, Op, Plan, Tensor, TensorId, state};
+use lensgpu::plan::{HeadsLoss, LensLoss, NO_LABEL, NetworkOp, Op, Plan, Tensor, TensorId, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::{Memory, run};
@@ -34,7 +34,13 @@ fn words(tensor: &Tensor, square: bool, rng: &mut ChaCha8Rng) -> Vec<u32> {
             .map(|_| rng.random_range(0..CAPACITY.pool as u32) | rng.random_range(0..codes) << 28)
             .collect(),
         "schedule" => (0..tensor.len)
-            .map(|i| if i % 2 == 0 { eighths(rng, 1) } else { 0 })
+            .map(|i| {
+                if i % schedule::WIDTH == schedule::RATE {
+                    eighths(rng, 1)
+                } else {
+                    0
+                }
+            })
             .collect(),
         "state" => (0..rows).flat_map(member_state).collect(),
         "stats" | "adam_v" | "prediction" => (0..rows * tensor.len).map(|_| eighths(rng, 1)).collect(),

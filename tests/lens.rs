@@ -11,6 +11,8 @@ use lensgpu::lens::simulate::distribution::Distribution;
 use lensgpu::lens::simulate::object::{Light, Object, sersic_b};
 use lensgpu::lens::simulate::plan::{LensPlan, Window};
 use lensgpu::lens::simulate::population::EinsteinRadii;
+use lensgpu::lens::simulate::population::SizeRelation;
+use lensgpu::lens::simulate::population::clumps::{Clumps, Knots};
 use lensgpu::plan::{LAYERS, LensOp, LensShape, MASKED, Op, Plan, TensorId, object};
 use reference::compare::assert_close;
 use reference::{Memory, lens, run};
@@ -40,6 +42,12 @@ fn population() -> Population {
     population.lens_share = 1.0;
     population.deflector.theta_e = EinsteinRadii::Drawn(Distribution::Fixed(1.1));
     population.masks.as_mut().unwrap().patches = 1.0;
+    population.source.clumps = Clumps::Knots(Knots {
+        number: Distribution::Fixed(6.0),
+        share: Distribution::Fixed(0.7),
+        radius: Distribution::Fixed(0.25),
+        within: 1.5,
+    });
     population
 }
 
@@ -50,6 +58,7 @@ fn objects(population: &Population) -> Vec<Object> {
     objects[1].mass.shear = [0.0; 2];
     objects[2].is_lens = false;
     objects[2].source.clear();
+    objects[2].conditions.iter_mut().for_each(|c| c.sky_left = 0.3 * c.sky);
     objects
 }
 
@@ -468,6 +477,7 @@ fn kernels_are_normalised() {
 /// pixels, bands and objects, at high and low counts.
 #[test]
 fn noise_has_the_expected_moments() {
+    const SKY_LEFT: f64 = 17.0;
     let mut population = population();
     population.size = 101;
     for sky in [2000.0, 3.0] {
@@ -478,6 +488,7 @@ fn noise_has_the_expected_moments() {
             object.key = [number, 7];
             for conditions in &mut object.conditions {
                 (conditions.sky, conditions.read_noise) = (sky, read);
+                conditions.sky_left = SKY_LEFT;
             }
             object
         };
@@ -486,7 +497,7 @@ fn noise_has_the_expected_moments() {
             let (variance, len) = (sky + read * read, shape.pixels() * shape.bands);
             let unit = |place: usize| {
                 let electron = population.bands[place % shape.bands].electron;
-                f64::from(images[place]) / electron / variance.sqrt()
+                (f64::from(images[place]) / electron - SKY_LEFT) / variance.sqrt()
             };
             let values: Vec<f64> = (0..2 * len).map(unit).collect();
             let n = values.len() as f64;
@@ -550,4 +561,115 @@ fn an_object_is_the_same_alone_or_in_a_batch_or_in_a_crop() {
         }
     }
     assert_eq!((LAYERS, object::MASS), (2, 4));
+}
+
+/// The light of a source is shared by its main component and its knots, which lie inside an ellipse of its shape.
+#[test]
+fn knots_share_the_light_of_their_source() {
+    let mut population = population();
+    let with = |population: &mut Population, number: &str, share: f64| {
+        let text = format!("number = {number}\nshare = {share}\nradius = 0.25\nwithin = 1.5");
+        population.source.clumps = Clumps::Knots(toml::from_str(&text).unwrap());
+    };
+    with(&mut population, "{ uniform = [0, 8] }", 0.7);
+    let mut plain = population.clone();
+    with(&mut plain, "0", 0.7);
+    let (mut numbers, mut outermost) = (Vec::new(), 0.0f64);
+    for number in 0..300 {
+        let (object, alone) = (population.object(3, number), plain.object(3, number));
+        let [body] = &alone.source[..] else {
+            panic!("a source without knots")
+        };
+        let knots = &object.source[1..];
+        numbers.push(knots.len());
+        let flux = |lights: &[Light]| lights.iter().map(|l| l.flux[2]).sum::<f64>() / body.flux[2];
+        assert!((flux(&object.source) - 1.0).abs() < 1e-12);
+        let share = if knots.is_empty() { 0.0 } else { 0.7 };
+        assert!((flux(knots) - share).abs() < 1e-12, "{}", flux(knots));
+        for knot in knots {
+            let (dx, dy) = (knot.x - body.x, knot.y - body.y);
+            let (u, v) = (
+                dx * body.angle.cos() + dy * body.angle.sin(),
+                dy * body.angle.cos() - dx * body.angle.sin(),
+            );
+            let radius = (body.axis_ratio * u * u + v * v / body.axis_ratio).sqrt() / body.radius;
+            outermost = outermost.max(radius);
+            assert!((knot.radius / body.radius - 0.25).abs() < 1e-12 && knot.flux[2] > 0.0);
+        }
+    }
+    assert!((1.4..=1.5 + 1e-9).contains(&outermost), "{outermost}");
+    assert!((0..=8).all(|n| numbers.contains(&n)), "{numbers:?}");
+}
+
+/// A probability of clumps draws the same objects as in version 0.1: these values are from its `catalogue.csv`.
+#[test]
+fn a_probability_of_clumps_draws_what_it_always_drew() {
+    let object = Population::preset("des").unwrap().object(5, 7);
+    let [body, first, second] = &object.source[..] else {
+        panic!("{} components", object.source.len())
+    };
+    for (found, expected) in [
+        (body.flux[0], 1.1242499034448352e-10),
+        (first.x, -0.7286619588186111),
+        (first.radius, 0.09960633227701697),
+        (first.flux[0], 1.093376970980703e-10),
+        (second.x, -0.7576671680735081),
+        (second.flux[0], 8.300208382722712e-11),
+        (object.light[1].x, 5.376094355855155),
+        (object.conditions[2].sky, 15988.30928938356),
+        (object.conditions[2].fwhm, 0.8807102327628662),
+    ] {
+        assert!((found / expected - 1.0).abs() < 1e-9, "{found} is not {expected}");
+    }
+}
+
+/// The sky grows with the exposure time, and an electron is worth less: the noise falls with the square root.
+#[test]
+fn a_longer_exposure_has_less_noise_and_the_same_flux() {
+    let mut population = population();
+    let (band, other) = (&population.bands[1], population.object(3, 4));
+    let (electron, noise) = (band.electron, population.sky_noise(1));
+    population.bands[1].read_noise = Distribution::Fixed(0.0);
+    let sky = population.bands[1].sky.clone();
+    let noise_without_reading = population.sky_noise(1);
+    population.bands[1].exposure = Distribution::Fixed(4.0);
+    population.bands[1].sky_left = Distribution::Fixed(-3.0);
+    let object = population.object(3, 4);
+    let [long, short] = [&object, &other].map(|object| object.conditions[1]);
+    assert_eq!((long.electron, long.sky_left), (electron / 4.0, -12.0));
+    assert!((long.sky / short.sky - 4.0).abs() < 1e-12 && sky.range()[0] < short.sky);
+    assert!((population.sky_noise(1) / noise_without_reading - 0.5).abs() < 1e-12 && noise > noise_without_reading);
+    assert_eq!(
+        (object.conditions[0], object.conditions[2]),
+        (other.conditions[0], other.conditions[2])
+    );
+    // The same flux is four times as many electrons.
+    let window = Window::whole(&population);
+    let shape = LensPlan::new(&population, &window, 1, None).shape;
+    let amplitude = |object: &Object, band: usize| {
+        let words = object.words(&shape, &population, &window.bands);
+        f32::from_bits(words[shape.components_at() + object::COMPONENT_WORDS + band])
+    };
+    assert_eq!(amplitude(&object, 0), amplitude(&other, 0));
+    assert!((amplitude(&object, 1) / amplitude(&other, 1) - 4.0).abs() < 1e-5);
+}
+
+/// A source with a quarter of the flux of the relation's magnitude has half of the radius if the power is 1/2.
+#[test]
+fn brighter_sources_are_larger_with_a_size_relation() {
+    let mut population = population();
+    let before = population.object(3, 4).source;
+    let flux: f64 = before.iter().map(|light| light.flux[0]).sum();
+    population.source.size_relation = Some(SizeRelation {
+        power: 0.5,
+        magnitude: -2.5 * (4.0 * flux).log10(),
+    });
+    let after = population.object(3, 4).source;
+    assert!(before[0].radius > 0.1, "not at an end of the range");
+    for (before, after) in before.iter().zip(&after) {
+        assert!((after.radius / before.radius - 0.5).abs() < 1e-9);
+        assert!((after.flux[0] / before.flux[0] - 1.0).abs() < 1e-9);
+    }
+    population.source.radius.within[0] = 0.6 * before[0].radius;
+    assert_eq!(population.object(3, 4).source[0].radius, 0.6 * before[0].radius);
 }

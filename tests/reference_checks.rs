@@ -477,7 +477,7 @@ impl Optimiser {
         let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
         let (op, train) = (plan.ops.last().unwrap().clone(), plan.io.train.unwrap());
         let mut memory = Memory::new(&plan, 1);
-        memory.set(train.schedule, &[0.5, 0.0].repeat(steps));
+        memory.set(train.schedule, &[0.5, 0.0, 0.0].repeat(steps));
         memory.row_mut(train.loss[0], 0)[0] = 1.0;
         memory.row_mut(train.stats_next, 0).fill(2.0);
         memory.row_mut(train.good, 0).fill(9.0);
@@ -585,7 +585,7 @@ fn kernels_decay_before_the_step_and_biases_do_not() {
     let plan = NetworkPlan::training(&network, &layout, &training).unwrap();
     let train = plan.io.train.unwrap();
     let mut memory = Memory::new(&plan, 1);
-    memory.set(train.schedule, &[0.5, 0.0].repeat(3));
+    memory.set(train.schedule, &[0.5, 0.0, 0.0].repeat(3));
     memory.row_mut(plan.io.params, 0).fill(1.0);
     memory.row_mut(train.stats_next, 0).fill(2.0);
     let [adam, average] = [1, 0].map(|from_end| plan.ops[plan.ops.len() - 1 - from_end].clone());

@@ -27,7 +27,7 @@ pub struct Simulate {
     /// Number of objects
     #[arg(long, value_name = "N")]
     count: usize,
-    /// Population: lfc1-ground, lfc1-space, euclid, des, lsst or lenstronomy-check
+    /// Population: lfc1-ground, lfc1-space, euclid, hst-f814w, des, lsst or lenstronomy-check
     #[arg(
         long,
         value_name = "NAME",

@@ -37,6 +37,9 @@ pub struct Techniques {
     /// Use an exponential moving average of the weights with this decay (usually 0.999)
     #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
     ema: Option<f32>,
+    /// Batch norm uses its running statistics in the last FRACTION of the steps, as it does in use (usually 0.5)
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    fix_statistics: Option<f32>,
     /// Stop training a member after EPOCHS epochs without a better validation NLL (usually 10)
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<usize>,
@@ -54,6 +57,7 @@ impl Techniques {
             warm_up: self.warm_up.unwrap_or(base.warm_up),
             weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             ema: self.ema.unwrap_or(base.ema),
+            fix_statistics: self.fix_statistics.unwrap_or(base.fix_statistics),
             patience: self.patience.unwrap_or(base.patience),
             ..base
         }

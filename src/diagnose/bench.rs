@@ -168,7 +168,7 @@ fn training(
     if let Some(bands) = io.bands {
         engine.write(bands, &vec![0.01f32.to_bits(); plan.tensor(bands).len])?;
     }
-    engine.write(io.schedule, &[1e-4f32.to_bits(), 0].repeat(capacity.steps))?;
+    engine.write(io.schedule, &[1e-4f32.to_bits(), 0, 0].repeat(capacity.steps))?;
     let (mut params, mut stats, mut counters) = (vec![], vec![], vec![]);
     for member in 0..members {
         let (p, s) = initialise(network, &layout, 1, member as u32);

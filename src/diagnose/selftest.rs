@@ -349,7 +349,7 @@ fn start(device: &Device, recording: &Recording, plan: &NetworkPlan) -> Result<B
         (plan.io.stats, &recording.stats()),
         (train.pool, &recording.values["x"]),
         (train.pool_labels, &recording.values["y"]),
-        (train.schedule, &[recording.learning_rate, 0.0].repeat(STEPS)),
+        (train.schedule, &[recording.learning_rate, 0.0, 0.0].repeat(STEPS)),
     ] {
         engine.write(tensor, bytemuck::cast_slice(values))?;
     }

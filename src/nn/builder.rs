@@ -5,7 +5,9 @@
 
 use super::graph::{Graph, Input, Node, ValueId};
 use super::{Layout, Network, Result};
-use crate::plan::{Activation, ActivationForward, ActivationGradInput, ChannelCopy, Op, Slice, Tensor, TensorId};
+use crate::plan::{
+    Activation, ActivationForward, ActivationGradInput, ChannelCopy, Op, Slice, StepTable, Tensor, TensorId,
+};
 
 /// What a forward pass is for.
 #[derive(Clone, Copy)]
@@ -30,6 +32,18 @@ pub(super) struct TrainPass {
     pub beta_nll: f32,
     pub schedule: TensorId,
     pub state: TensorId,
+    /// Whether steps can fix the statistics of batch norm.
+    pub fixable_statistics: bool,
+}
+
+impl TrainPass {
+    /// Where norms are told that a step fixes their statistics.
+    pub fn fixable(&self) -> Option<StepTable> {
+        self.fixable_statistics.then_some(StepTable {
+            schedule: self.schedule,
+            state: self.state,
+        })
+    }
 }
 
 /// What a forward pass ends with; see [`Io`](super::Io).

@@ -123,6 +123,8 @@ pub struct Training {
     pub weight_decay: f32,
     /// Decay of the moving average of weights; 0 for none.
     pub average: f32,
+    /// Whether steps can fix the statistics of batch norm.
+    pub fixable_statistics: bool,
 }
 
 impl Training {
@@ -143,6 +145,7 @@ impl Training {
             noise: false,
             weight_decay: 0.0,
             average: 0.0,
+            fixable_statistics: false,
         }
     }
 }
@@ -187,6 +190,7 @@ impl NetworkPlan {
             beta_nll: training.beta_nll,
             schedule: io.schedule,
             state: io.state,
+            fixable_statistics: training.fixable_statistics,
         };
         let (outputs, grad_x) = b.run(x, Pass::Train(plain), training.adversarial);
         if let Some(grad_x) = grad_x {

@@ -85,13 +85,15 @@ pub mod object {
     /// Largest number of rectangles.
     pub const MAX_RECTANGLES: usize = 4;
     /// The bands: sky in electrons per pixel, read noise in electrons, pixel value of an electron, full width at half
-    /// maximum of the point spread function in arcsec, its Moffat beta (0 for a Gaussian), ellipticity e1 and e2, and
-    /// the number of the band in the population (u32).
+    /// maximum of the point spread function in arcsec, its Moffat beta (0 for a Gaussian), ellipticity e1 and e2, the
+    /// number of the band in the population (u32), and the sky that is left in the image in electrons per pixel.
     pub const BANDS: usize = RECTANGLES + MAX_RECTANGLES * RECTANGLE_WORDS;
     /// Words of a band.
-    pub const BAND_WORDS: usize = 8;
+    pub const BAND_WORDS: usize = 9;
     /// Position of the band's number within a band.
     pub const BAND_NUMBER: usize = 7;
+    /// Position of the sky that is left in the image within a band.
+    pub const SKY_LEFT: usize = 8;
     /// Words of a component before its amplitudes. A component is an elliptical Sersic profile I = I0 exp(-b (R /
     /// radius)^(1/n)) with R^2 = q u^2 + v^2 / q along its axes u, v: x, y (for a lensed one, in the source plane),
     /// cosine and sine of the angle of its major axis, axis ratio q, 1 / radius, 1 / n, b(n). Then follows I0 in each
@@ -167,9 +169,9 @@ impl LensConvolve {
 
 operation!(LensConvolve, "lens_convolve", |_op| "simulator", |op| op.flops());
 
-/// Images (N,H,W,C) in pixel values: (counts + read noise - sky) times the value of an electron. Counts are Poisson
-/// distributed with mean light + sky: by inversion below [`EXACT_BELOW`], else approximated by a Gaussian. Masked
-/// pixels are [`MASKED`].
+/// Images (N,H,W,C) in pixel values: (counts + read noise - sky + sky left) times the value of an electron. Counts are
+/// Poisson distributed with mean light + sky: by inversion below [`EXACT_BELOW`], else approximated by a Gaussian.
+/// Masked pixels are [`MASKED`].
 ///
 /// Random numbers are a hash (pcg4d, Jarzynski & Olano 2020, JCGT 9, 3) of the object's key, the band and the pixel.
 #[derive(Clone, Debug, PartialEq)]

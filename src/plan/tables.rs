@@ -25,8 +25,10 @@ pub mod schedule {
     pub const RATE: usize = 0;
     /// Not 0 if the step fits only the mean, by the squared error.
     pub const FIT_MEAN: usize = 1;
+    /// Not 0 if batch norm uses its running statistics, which then stay as they are.
+    pub const FIX_STATISTICS: usize = 2;
     /// Values per step.
-    pub const WIDTH: usize = 2;
+    pub const WIDTH: usize = 3;
 }
 
 /// Words of a member's `state` tensor: u32, or the bits of an f32.

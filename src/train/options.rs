@@ -144,6 +144,9 @@ pub struct TrainOptions {
     /// Decay of the moving average of the weights.
     #[serde(default)]
     pub ema: f32,
+    /// Fraction of the steps, at the end, in which batch norm uses its running statistics, which then stay as they are.
+    #[serde(default)]
+    pub fix_statistics: f32,
     /// Epochs without improvement of the validation nll after which a member stops training.
     #[serde(default)]
     pub patience: usize,
@@ -181,6 +184,7 @@ impl TrainOptions {
             ("adversarial", self.adversarial, 1.0, "0.01"),
             ("noise", self.noise, 10.0, "0.3"),
             ("weight_decay", self.weight_decay, 1.0, "1e-4"),
+            ("fix_statistics", self.fix_statistics, 1.0, "0.5"),
         ] {
             let allowed = format!("between 0 (off) and {largest} (usually {usual})");
             require((0.0..=largest).contains(&value), option, value, allowed)?;
@@ -226,6 +230,11 @@ impl TrainOptions {
         self.warm_up.min(steps / 10)
     }
 
+    /// The step, of `steps`, from which on the statistics of batch norm are fixed.
+    pub(super) fn fixed_from(&self, steps: usize) -> usize {
+        steps - (steps as f64 * f64::from(self.fix_statistics)).round() as usize
+    }
+
     /// Whether the plan needs the properties of each band.
     pub fn needs_bands(&self) -> bool {
         self.adversarial > 0.0 || self.shift > 0 || self.noise > 0.0
@@ -242,6 +251,7 @@ impl TrainOptions {
             ("warm_up", self.warm_up as f64),
             ("weight_decay", short(self.weight_decay)),
             ("ema", short(self.ema)),
+            ("fix_statistics", short(self.fix_statistics)),
             ("patience", self.patience as f64),
         ];
         let on = all.into_iter().filter(|(_, value)| *value != 0.0);

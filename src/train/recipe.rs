@@ -57,6 +57,7 @@ impl Recipe {
             warm_up: 0,
             weight_decay: 0.0,
             ema: 0.0,
+            fix_statistics: 0.0,
             patience: 0,
         };
         match self {
@@ -65,6 +66,7 @@ impl Recipe {
                 shift: 2,
                 warm_up: 200,
                 ema: 0.999,
+                fix_statistics: 0.5,
                 ..vanilla
             },
         }

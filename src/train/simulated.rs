@@ -118,7 +118,10 @@ pub fn prepare(
     let epoch_images = epoch_images(simulator, block, drawn, shape, stretch.clone());
     let prepared = Prepared {
         pixel_scale: Some(population.pixel_scale),
-        photometry: Photometry::default(),
+        photometry: Photometry {
+            unit: None,
+            zero_points: vec![Some(population.zero_point); shape[2]],
+        },
         preset: Preset::by_name(&simulate.population).ok().map(|p| p.name.into()),
         stored: None,
         counts,

@@ -363,6 +363,7 @@ impl Trainer {
             let mut row = [0.0; schedule::WIDTH];
             row[schedule::RATE] = warmed(first + k, total, o.warm_up_steps(total), o.learning_rate, o.final_rate);
             row[schedule::FIT_MEAN] = fit_mean;
+            row[schedule::FIX_STATISTICS] = f32::from(u8::from(first + k >= o.fixed_from(total)));
             row
         };
         let rows: Vec<f32> = (0..capacity).flat_map(row).collect();
@@ -391,6 +392,7 @@ fn training(options: &TrainOptions, batch: usize, capacity: Capacity) -> Trainin
         noise: options.noise > 0.0,
         weight_decay: options.weight_decay,
         average: options.ema,
+        fixable_statistics: options.fix_statistics > 0.0,
         ..Training::new(batch, capacity)
     }
 }

@@ -145,9 +145,11 @@ fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory 
             words[state::KEY] = 1e6 + m as f64;
         }
         let rows = memory.row_mut(train.schedule, 0).iter_mut();
-        rows.skip(schedule::FIT_MEAN)
-            .step_by(schedule::WIDTH)
-            .for_each(|flag| *flag = 0.0);
+        for (at, flag) in rows.enumerate() {
+            if at % schedule::WIDTH != schedule::RATE {
+                *flag = 0.0;
+            }
+        }
     }
     memory
 }

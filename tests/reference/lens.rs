@@ -286,6 +286,7 @@ pub fn noise(op: &LensNoise, memory: &mut Memory) {
             let at = words.band(band);
             let own = words.words[at + 7];
             let [sky, read, electron] = words.floats(at);
+            let sky_left = words.float(at + object::SKY_LEFT);
             let layer = |layer: usize| light[((n * LAYERS + layer) * s.bands + band) * s.pixels() + pixel];
             let mean = layer(0) + layer(1) + sky;
             let [a, b, c, d] = pcg4d([words.words[0], words.words[1], own, (row as u32) << 16 | column as u32]);
@@ -294,7 +295,7 @@ pub fn noise(op: &LensNoise, memory: &mut Memory) {
             } else {
                 mean + mean.sqrt() * gaussian(a, b)
             };
-            let mut value = (counts + read * gaussian(c, d) - sky) * electron;
+            let mut value = (counts + read * gaussian(c, d) - sky + sky_left) * electron;
             for r in words.words[object::RECTANGLES..object::BANDS].chunks_exact(object::RECTANGLE_WORDS) {
                 let within =
                     |both: u32, place: usize| (both & 0xffff) as usize <= place && place <= (both >> 16) as usize;

@@ -1,13 +1,16 @@
 use super::{Memory, pool};
-use lensgpu::plan::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource};
+use lensgpu::plan::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource, StepTable, schedule, state};
 
-/// batch = [mean; C], [biased variance; C]; next = momentum before + (1 - momentum) batch.
+/// batch = [mean; C], [biased variance; C]; next = momentum before + (1 - momentum) batch. Fixed: all three are equal.
 pub fn stats(op: &NormStats, memory: &mut Memory, m: usize) {
     let (rows, momentum) = (op.rows as f64, f64::from(op.momentum));
     for c in 0..op.channels {
         let values = || memory.row(op.x, m).iter().skip(c).step_by(op.channels);
-        let mean = values().sum::<f64>() / rows;
-        let variance = values().map(|x| (x - mean).powi(2)).sum::<f64>() / rows;
+        let mut mean = values().sum::<f64>() / rows;
+        let mut variance = values().map(|x| (x - mean).powi(2)).sum::<f64>() / rows;
+        if fixes_statistics(op.fixable, memory, m) {
+            [mean, variance] = [op.mean_offset, op.variance_offset].map(|offset| memory.row(op.before, m)[offset + c]);
+        }
         memory.row_mut(op.batch_stats, m)[c] = mean;
         memory.row_mut(op.batch_stats, m)[op.channels + c] = variance;
         for (offset, batch) in [(op.mean_offset, mean), (op.variance_offset, variance)] {
@@ -56,7 +59,19 @@ pub fn grad_param(op: &NormGradParam, memory: &mut Memory, m: usize) {
     }
     memory.put_grad(op.beta_grad, &dbeta, op.accumulate, m);
     memory.put_grad(op.gamma_grad, &dgamma, op.accumulate, m);
-    memory.row_mut(op.sums, m).copy_from_slice(&[dbeta, dgamma].concat());
+    let mut sums = [dbeta, dgamma].concat();
+    if fixes_statistics(op.fixable, memory, m) {
+        sums.fill(0.0);
+    }
+    memory.row_mut(op.sums, m).copy_from_slice(&sums);
+}
+
+fn fixes_statistics(fixable: Option<StepTable>, memory: &Memory, m: usize) -> bool {
+    let Some(StepTable { schedule, state }) = fixable else {
+        return false;
+    };
+    let cursor = memory.row(state, m)[state::CURSOR] as usize;
+    memory.row(schedule, m)[cursor * schedule::WIDTH + schedule::FIX_STATISTICS] != 0.0
 }
 
 /// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows).

@@ -110,7 +110,10 @@ fn start(recording: &Recording, adversarial: bool) -> (NetworkPlan, Memory) {
     memory.set(plan.io.stats, &wide(&recording.stats()));
     memory.set(train.pool, &wide(&recording.values["x"]));
     memory.set(train.pool_labels, &wide(&recording.values["y"]));
-    memory.set(train.schedule, &[f64::from(recording.learning_rate), 0.0].repeat(STEPS));
+    memory.set(
+        train.schedule,
+        &[f64::from(recording.learning_rate), 0.0, 0.0].repeat(STEPS),
+    );
     memory.set_words(train.draws, &recording.draws());
     if let Some(bands) = train.bands {
         memory.set_words(bands, &recording.bands());

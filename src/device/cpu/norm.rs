@@ -7,7 +7,9 @@ use super::memory::{Buffer, Memory, Scratch, ScratchSize};
 use super::pool::{Put, Window, at, at_mut, by_channels, corner, images, peak, put_back, windows};
 use super::simd::{LANES, lanes, simd};
 use super::{Native, put_grad};
-use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, StatsSource};
+use crate::plan::{
+    NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, StatsSource, StepTable, schedule, state,
+};
 
 /// Values per task of the statistics, and per block, of which each has a mean of its own.
 const PIECE: usize = 65_536;
@@ -60,6 +62,7 @@ impl Native for NormStats {
 
         let partials = scratch.shared.floats().chunks_exact(self.pieces() * 2 * channels);
         let (mut batch_stats, mut next) = (memory.take(self.batch_stats), memory.take(self.next));
+        let fixed = fixes_statistics(self.fixable, memory);
         for (m, partials) in partials.take(memory.members).enumerate() {
             let merged = batch_stats.row_mut(m);
             merged.fill(0.0);
@@ -73,7 +76,7 @@ impl Native for NormStats {
             merged[channels..].iter_mut().for_each(|m2| *m2 /= count);
             for (offset, batch) in [self.mean_offset, self.variance_offset]
                 .into_iter()
-                .zip(merged.chunks(channels))
+                .zip(merged.chunks_mut(channels))
             {
                 // The second pass of a step continues from the statistics of the first.
                 if self.before != self.next {
@@ -81,13 +84,24 @@ impl Native for NormStats {
                         .copy_from_slice(&memory.row(self.before, m)[offset..][..channels]);
                 }
                 for (next, batch) in next.row_mut(m)[offset..].iter_mut().zip(batch) {
-                    *next = self.momentum * *next + (1.0 - self.momentum) * batch;
+                    match fixed {
+                        true => *batch = *next,
+                        false => *next = self.momentum * *next + (1.0 - self.momentum) * *batch,
+                    }
                 }
             }
         }
         memory.put(self.batch_stats, batch_stats);
         memory.put(self.next, next);
     }
+}
+
+/// Whether this step fixes the statistics. The cursor is the same for all members.
+fn fixes_statistics(fixable: Option<StepTable>, memory: &Memory) -> bool {
+    fixable.is_some_and(|table| {
+        let cursor = memory.words(table.state, 0)[state::CURSOR] as usize;
+        memory.row(table.schedule, 0)[cursor * schedule::WIDTH + schedule::FIX_STATISTICS] != 0.0
+    })
 }
 
 /// Merges the mean and M2 of n rows into [mean; C], [M2; C] of `count` rows (Chan et al. 1979).
@@ -269,6 +283,7 @@ impl Native for NormGradParam {
 
         let partials = scratch.shared.floats().chunks_exact(self.pieces() * 2 * s.c);
         let (mut sums, mut grads) = (memory.take(self.sums), memory.take(self.gamma_grad.tensor));
+        let fixed = fixes_statistics(self.fixable, memory);
         for (m, partials) in partials.take(memory.members).enumerate() {
             let sums = sums.row_mut(m);
             sums.fill(0.0);
@@ -286,6 +301,9 @@ impl Native for NormGradParam {
                 dgamma,
                 self.accumulate,
             );
+            if fixed {
+                sums.fill(0.0);
+            }
         }
         memory.put(self.sums, sums);
         memory.put(self.gamma_grad.tensor, grads);

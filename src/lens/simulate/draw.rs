@@ -3,8 +3,9 @@
 //! The order of the random numbers is part of the result: changing it changes every object.
 
 use super::object::{Conditions, Light, Object, Rectangle};
+use super::population::clumps::{Clumps, Knots, MAX_KNOTS, THREE};
 use super::population::einstein_radius::Isothermal;
-use super::population::{Brightness, MAX_CLUMPS, MAX_NEIGHBOURS, Population, Psf, Radius};
+use super::population::{Brightness, MAX_NEIGHBOURS, Population, Psf, Radius};
 use crate::lens::physics::mass::MassModel;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -75,7 +76,7 @@ impl Population {
         let offset = s.offset.within.draw(rng) * mass.theta_e * rng.random::<f64>().sqrt();
         let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
         let offset = [offset * cos, offset * sin];
-        let body = Light {
+        let mut body = Light {
             x: mass.x + offset[0],
             y: mass.y + offset[1],
             radius: s.radius.draw(mass.theta_e, rng),
@@ -84,27 +85,15 @@ impl Population {
             angle: PI * rng.random::<f64>(),
             flux: self.flux(&s.brightness, rng),
         };
-        let mut all = vec![body];
-        for _ in 0..MAX_CLUMPS {
-            // Numbers are drawn for absent clumps too, so that the rest of the object does not depend on them.
-            let present = rng.random_bool(s.clumps);
-            let (fraction, r) = (rng.random_range(0.1..0.5), rng.random::<f64>().sqrt());
-            let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
-            if !present {
-                continue;
-            }
-            let body = all[0].clone();
-            all[0].flux.iter_mut().for_each(|flux| *flux *= 1.0 - fraction);
-            all.push(Light {
-                x: body.x + body.radius * r * cos,
-                y: body.y + body.radius * r * sin,
-                radius: body.radius / 3.0,
-                index: 1.0,
-                axis_ratio: 1.0,
-                flux: body.flux.iter().map(|flux| fraction * flux).collect(),
-                ..body
-            });
+        if let Some(relation) = &s.size_relation {
+            let relative = body.flux[0] / self.flux_of(relation.magnitude);
+            let [least, most] = s.radius.within;
+            body.radius = (body.radius * relative.powf(relation.power)).clamp(least, most);
         }
+        let all = match &s.clumps {
+            Clumps::Probability(probability) => up_to_three(*probability, body, rng),
+            Clumps::Knots(knots) => knots.of(body, rng),
+        };
         (all, offset)
     }
 
@@ -135,7 +124,7 @@ impl Population {
     /// Total flux in each band, pixel values.
     fn flux(&self, b: &Brightness, rng: &mut impl Rng) -> Vec<f64> {
         let first = match (&b.magnitude, &b.flux) {
-            (Some(magnitude), _) => 10f64.powf(-0.4 * (magnitude.draw(rng) - self.zero_point)),
+            (Some(magnitude), _) => self.flux_of(magnitude.draw(rng)),
             (None, Some(flux)) => flux.draw(rng) * self.sky_noise(0),
             (None, None) => 0.0,
         };
@@ -148,6 +137,11 @@ impl Population {
         b.colours.iter().enumerate().map(flux).collect()
     }
 
+    /// The flux of a magnitude in the first band, pixel values.
+    fn flux_of(&self, magnitude: f64) -> f64 {
+        10f64.powf(-0.4 * (magnitude - self.zero_point))
+    }
+
     fn conditions(&self, rng: &mut impl Rng) -> Vec<Conditions> {
         let mut conditions = Vec::new();
         for band in &self.bands {
@@ -158,9 +152,13 @@ impl Population {
                 Psf::Image { .. } => (1.0, 0.0),
             };
             let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
+            let (sky, read_noise) = (band.sky.draw(rng), band.read_noise.draw(rng));
+            let exposure = band.exposure.draw(rng);
             conditions.push(Conditions {
-                sky: band.sky.draw(rng),
-                read_noise: band.read_noise.draw(rng),
+                electron: band.electron / exposure,
+                sky: sky * exposure,
+                sky_left: band.sky_left.draw(rng) * exposure,
+                read_noise,
                 fwhm,
                 ellipticity: [e * cos, e * sin],
             });
@@ -192,6 +190,64 @@ impl Population {
             out.push(Rectangle { columns, rows, bands });
         }
         out
+    }
+}
+
+/// A source with up to three clumps: see [`Clumps::Probability`].
+fn up_to_three(probability: f64, body: Light, rng: &mut impl Rng) -> Vec<Light> {
+    let mut all = vec![body];
+    for _ in 0..THREE {
+        // Numbers are drawn for absent clumps too, so that the rest of the object does not depend on them.
+        let present = rng.random_bool(probability);
+        let (fraction, r) = (rng.random_range(0.1..0.5), rng.random::<f64>().sqrt());
+        let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
+        if !present {
+            continue;
+        }
+        let body = all[0].clone();
+        all[0].flux.iter_mut().for_each(|flux| *flux *= 1.0 - fraction);
+        all.push(Light {
+            x: body.x + body.radius * r * cos,
+            y: body.y + body.radius * r * sin,
+            radius: body.radius / 3.0,
+            index: 1.0,
+            axis_ratio: 1.0,
+            flux: body.flux.iter().map(|flux| fraction * flux).collect(),
+            ..body
+        });
+    }
+    all
+}
+
+impl Knots {
+    /// A source with knots: the main component `body` with the rest of its light.
+    fn of(&self, body: Light, rng: &mut impl Rng) -> Vec<Light> {
+        let number = (self.number.draw(rng).round() as usize).min(MAX_KNOTS);
+        let share = self.share.draw(rng);
+        // Exponential weights divided by their sum are uniform on all ways to share the light: a few knots have most.
+        let weights: Vec<f64> = (0..number).map(|_| -(1.0 - rng.random::<f64>()).ln() + 1e-9).collect();
+        let sum: f64 = weights.iter().sum();
+        let (sin, cos) = body.angle.sin_cos();
+        let mut all = vec![body.clone()];
+        if number > 0 {
+            all[0].flux.iter_mut().for_each(|flux| *flux *= 1.0 - share);
+        }
+        for weight in weights {
+            // Uniform inside an ellipse with the main component's shape.
+            let r = body.radius * self.within * rng.random::<f64>().sqrt();
+            let (v, u) = (TAU * rng.random::<f64>()).sin_cos();
+            let (u, v) = (r * u / body.axis_ratio.sqrt(), r * v * body.axis_ratio.sqrt());
+            all.push(Light {
+                x: body.x + cos * u - sin * v,
+                y: body.y + sin * u + cos * v,
+                radius: (body.radius * self.radius.draw(rng)).max(1e-3),
+                index: 1.0,
+                axis_ratio: 1.0,
+                flux: body.flux.iter().map(|flux| share * weight / sum * flux).collect(),
+                ..body.clone()
+            });
+        }
+        all
     }
 }
 

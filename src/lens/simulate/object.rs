@@ -54,8 +54,12 @@ pub struct Light {
 /// The observing conditions of one object in one band.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conditions {
+    /// Pixel value of one electron.
+    pub electron: f64,
     /// Sky, electrons per pixel.
     pub sky: f64,
+    /// Sky that is left in the image after its subtraction, electrons per pixel.
+    pub sky_left: f64,
     /// Standard deviation of the read noise, electrons.
     pub read_noise: f64,
     /// Full width at half maximum of the point spread function, arcsec.
@@ -111,22 +115,24 @@ impl Object {
             let (settings, conditions) = (&population.bands[band], &self.conditions[band]);
             let [e1, e2] = conditions.ellipticity;
             let Conditions {
-                sky, read_noise, fwhm, ..
+                electron,
+                sky,
+                sky_left,
+                read_noise,
+                fwhm,
+                ..
             } = *conditions;
             let beta = settings.psf.beta();
-            put(
-                &mut words,
-                at,
-                &[sky, read_noise, settings.electron, fwhm, beta, e1, e2],
-            );
+            put(&mut words, at, &[sky, read_noise, electron, fwhm, beta, e1, e2]);
             words[at + object::BAND_NUMBER] = band as u32;
+            put(&mut words, at + object::SKY_LEFT, &[sky_left]);
         }
         let pixel_area = f64::from(shape.pixel_scale).powi(2);
         for (k, light) in lights.enumerate() {
             let at = shape.components_at() + k * shape.component_words();
             put(&mut words, at, &light.words());
             let electrons =
-                |&band: &usize| light.flux[band] / population.bands[band].electron * light.central() * pixel_area;
+                |&band: &usize| light.flux[band] / self.conditions[band].electron * light.central() * pixel_area;
             let amplitudes: Vec<f64> = bands.iter().map(electrons).collect();
             put(&mut words, at + object::COMPONENT_WORDS, &amplitudes);
         }

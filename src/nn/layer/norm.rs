@@ -88,6 +88,7 @@ impl LayerKind for Norm {
                     next: train.stats_next,
                     mean_offset,
                     variance_offset,
+                    fixable: train.fixable(),
                 });
                 StatsSource::Batch(batch_stats)
             }
@@ -121,6 +122,10 @@ impl LayerKind for Norm {
             gamma_grad: b.grad(node, "gamma"),
             beta_grad: b.grad(node, "beta"),
             accumulate: b.accumulate,
+            fixable: match b.pass {
+                Pass::Train(train) => train.fixable(),
+                Pass::Infer => None,
+            },
         });
         if let Some(to) = b.gradient_of(node.inputs[0]) {
             b.push(NormGradInput {

@@ -31,7 +31,7 @@ pub use fgsm::Fgsm;
 pub use gather::{Gather, pcg4d};
 pub use heads::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, VarOutput};
 pub use lens_head::LensLoss;
-pub use norm::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource};
+pub use norm::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource, StepTable};
 pub use optimiser::{Adam, Average};
 pub use pool::{PoolForward, PoolGradInput, PoolShape};
 

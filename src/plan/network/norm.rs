@@ -4,7 +4,8 @@ use super::PoolShape;
 use crate::plan::{Slice, TensorId};
 
 /// Batch statistics over the rows of x: batch = [mean; C], [biased variance; C], merged from blocks (n, mean, M2) in a
-/// fixed order (Chan et al. 1979). Running statistics: next = momentum before + (1 - momentum) batch.
+/// fixed order (Chan et al. 1979). Running statistics: next = momentum before + (1 - momentum) batch. In a step that fixes
+/// the statistics, batch = next = before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormStats {
     pub layer: String,
@@ -20,6 +21,15 @@ pub struct NormStats {
     /// Offsets of the layer's mean and variance in a member's row of both.
     pub mean_offset: usize,
     pub variance_offset: usize,
+    /// Where it says whether a step fixes the statistics; none ever does if `None`.
+    pub fixable: Option<StepTable>,
+}
+
+/// The table of the steps: [`schedule`](crate::plan::schedule), whose row is `state[CURSOR]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepTable {
+    pub schedule: TensorId,
+    pub state: TensorId,
 }
 
 operation!(NormStats, "norm_stats", |op| &op.layer);
@@ -55,7 +65,8 @@ operation!(NormForward, "norm_forward", |op| &op.layer);
 
 /// With xhat = (x - mean) / sqrt(variance + epsilon) and dz the gradient at the norm's own output (dout put back at
 /// each window's maximum; of equal values the first in row-major order):
-/// sums = [dbeta; C], [dgamma; C] = [sum of dz], [sum of dz xhat], also written to the gradients of gamma and beta.
+/// sums = [dbeta; C], [dgamma; C] = [sum of dz], [sum of dz xhat], also written to the gradients of gamma and beta. In a
+/// step that fixes the statistics, sums = 0: x has no effect on them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormGradParam {
     pub layer: String,
@@ -70,6 +81,7 @@ pub struct NormGradParam {
     pub gamma_grad: Slice,
     pub beta_grad: Slice,
     pub accumulate: bool,
+    pub fixable: Option<StepTable>,
 }
 
 operation!(NormGradParam, "norm_grad_param", |op| &op.layer);

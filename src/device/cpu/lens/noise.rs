@@ -24,6 +24,7 @@ impl Native for LensNoise {
                     read_noise,
                     electron,
                     number,
+                    sky_left,
                     ..
                 } = object.band(band);
                 let mean = light[from] + light[len + from] + sky;
@@ -31,7 +32,7 @@ impl Native for LensNoise {
                     MASKED
                 } else {
                     let random = pcg4d([key[0], key[1], number, (row << 16 | column) as u32]);
-                    (counts(mean, random) + read_noise * gaussian(random[2], random[3]) - sky) * electron
+                    (counts(mean, random) + read_noise * gaussian(random[2], random[3]) - sky + sky_left) * electron
                 };
             }
         });

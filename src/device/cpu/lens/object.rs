@@ -27,6 +27,8 @@ pub(super) struct Band {
     pub ellipticity: [f32; 2],
     /// Number of the band in the population.
     pub number: u32,
+    /// Sky that is left in the image, electrons per pixel.
+    pub sky_left: f32,
 }
 
 impl<'a> Object<'a> {
@@ -77,6 +79,7 @@ impl<'a> Object<'a> {
             beta: w[4],
             ellipticity: [w[5], w[6]],
             number: self.words[at + object::BAND_NUMBER],
+            sky_left: w[object::SKY_LEFT],
         }
     }
 

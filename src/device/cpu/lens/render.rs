@@ -67,25 +67,20 @@ impl Native for LensRender {
             let object = Object::new(memory, self.objects, &s, number);
             light.fill(0.0);
             let (arcs, rest) = light.split_at_mut(s.bands * s.pixels());
-            let mut profile = vec![0.0; s.w];
             let (all, lensed) = object.components();
             let mass = object.mass();
-            for k in 0..all {
-                let (sersic, amplitudes) = object.component(k);
-                for i in 0..s.h {
-                    let plane = if k < lensed {
-                        lensed_row(&s, &mass, &sersic, i, &mut profile);
-                        &mut *arcs
-                    } else {
-                        row(&s, &sersic, i, &mut profile);
-                        &mut *rest
-                    };
-                    for (plane, amplitude) in plane.chunks_exact_mut(s.pixels()).zip(amplitudes) {
-                        let line = &mut plane[i * s.w..][..s.w];
-                        line.iter_mut()
-                            .zip(&profile)
-                            .for_each(|(to, profile)| *to += amplitude * profile);
-                    }
+            let (lensed_profiles, _): (Vec<Sersic>, Vec<_>) = (0..lensed).map(|k| object.component(k)).unzip();
+            let mut profiles = vec![0.0; s.w * lensed.max(1)];
+            for i in 0..s.h {
+                // The rays of a row are deflected once for all components of the source.
+                lensed_row(&s, &mass, &lensed_profiles, i, &mut profiles[..lensed * s.w]);
+                for (k, profile) in profiles.chunks_exact(s.w).take(lensed).enumerate() {
+                    add(&s, arcs, i, object.component(k).1, profile);
+                }
+                let profile = &mut profiles[..s.w];
+                for (sersic, amplitudes) in (lensed..all).map(|k| object.component(k)) {
+                    row(&s, &sersic, i, profile);
+                    add(&s, rest, i, amplitudes, profile);
                 }
             }
         });
@@ -93,20 +88,36 @@ impl Native for LensRender {
     }
 }
 
+/// Adds a profile to row `i` of each plane.
+fn add(s: &LensShape, planes: &mut [f32], i: usize, amplitudes: &[f32], profile: &[f32]) {
+    for (plane, amplitude) in planes.chunks_exact_mut(s.pixels()).zip(amplitudes) {
+        let line = &mut plane[i * s.w..][..s.w];
+        line.iter_mut()
+            .zip(profile)
+            .for_each(|(to, profile)| *to += amplitude * profile);
+    }
+}
+
 simd! {
-    /// The mean of a lensed profile over each pixel of row `i`.
-    fn lensed_row(s: &LensShape, mass: &PowerLaw, sersic: &Sersic, i: usize, out: &mut [f32]) {
+    /// The mean of each lensed profile over each pixel of row `i`.
+    fn lensed_row(s: &LensShape, mass: &PowerLaw, profiles: &[Sersic], i: usize, out: &mut [f32]) {
         let rays = s.samples;
+        if profiles.is_empty() {
+            return;
+        }
         out.fill(0.0);
         for a in 0..rays {
             let y = [s.y(i) + offset(a, rays, s.pixel_scale); LANES];
             for b in 0..rays {
                 let dx = offset(b, rays, s.pixel_scale);
-                for (block, out) in out.chunks_mut(LANES).enumerate() {
+                for block in 0..s.w.div_ceil(LANES) {
                     let x: Lane = std::array::from_fn(|l| s.x(block * LANES + l) + dx);
                     let (bx, by) = mass.beta(&x, &y);
-                    let profile = sersic.at(&bx, &by);
-                    out.iter_mut().zip(&profile).for_each(|(out, profile)| *out += profile);
+                    for (sersic, out) in profiles.iter().zip(out.chunks_exact_mut(s.w)) {
+                        let profile = sersic.at(&bx, &by);
+                        let out = &mut out[block * LANES..];
+                        out.iter_mut().zip(&profile).for_each(|(out, profile)| *out += profile);
+                    }
                 }
             }
         }

@@ -3,7 +3,10 @@
 use super::pool::{all_windows, blocks, shape};
 use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
-use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, Slice, StatsSource, TensorId};
+use crate::plan::{
+    NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, Slice, StatsSource, StepTable, TensorId, schedule,
+    state,
+};
 
 const THREADS: usize = 256;
 
@@ -51,6 +54,7 @@ pub fn stats(op: &NormStats, cx: &mut Lowering) -> Vec<Pass> {
         ("FIRST", first.into()),
         ("GRID_X", grid[0].into()),
     ];
+    let (fixable, step_table) = fixable(op.fixable, cx);
     let mut buffers = vec![
         Binding::read("partials", partials),
         Binding::write("batch_stats", op.batch_stats),
@@ -59,10 +63,11 @@ pub fn stats(op: &NormStats, cx: &mut Lowering) -> Vec<Pass> {
         buffers.push(Binding::read("before", op.before));
     }
     buffers.push(Binding::write("next", op.next));
+    buffers.extend(step_table);
     let sum = Pass {
         shader: "norm.wgsl",
         entry: "norm_stats_sum",
-        constants: [&common[..], &constants].concat(),
+        constants: [&common[..], &constants, &fixable].concat(),
         buffers,
         grid,
     };
@@ -124,26 +129,48 @@ pub fn grad_param(op: &NormGradParam, cx: &mut Lowering) -> Vec<Pass> {
 
     let grads = row([op.gamma_grad, op.beta_grad]);
     let grid = fold(blocks(s.c));
+    let (mut constants, step_table) = fixable(op.fixable, cx);
+    constants.extend([
+        ("C", s.c.into()),
+        ("PIECES", pieces.count.into()),
+        ("GRAD_STRIDE", cx.stride(grads).into()),
+        ("GAMMA", op.gamma_grad.offset.into()),
+        ("BETA", op.beta_grad.offset.into()),
+        ("ACCUMULATE", op.accumulate.into()),
+        ("GRID_X", grid[0].into()),
+    ]);
+    let mut buffers = vec![
+        Binding::read("partials", partials),
+        Binding::write("sums", op.sums),
+        Binding::write("grads", grads),
+    ];
+    buffers.extend(step_table);
     let sum = Pass {
         shader: "norm.wgsl",
         entry: "norm_grad_sum",
-        constants: vec![
-            ("C", s.c.into()),
-            ("PIECES", pieces.count.into()),
-            ("GRAD_STRIDE", cx.stride(grads).into()),
-            ("GAMMA", op.gamma_grad.offset.into()),
-            ("BETA", op.beta_grad.offset.into()),
-            ("ACCUMULATE", op.accumulate.into()),
-            ("GRID_X", grid[0].into()),
-        ],
-        buffers: vec![
-            Binding::read("partials", partials),
-            Binding::write("sums", op.sums),
-            Binding::write("grads", grads),
-        ],
+        constants,
+        buffers,
         grid,
     };
     vec![piece, sum]
+}
+
+/// Constants and bindings of a kernel that the table of the steps can tell to fix the statistics.
+fn fixable(table: Option<StepTable>, cx: &mut Lowering) -> (Vec<(&'static str, Constant)>, Vec<Binding>) {
+    let Some(StepTable { schedule, state }) = table else {
+        return (vec![("FIXABLE", false.into())], vec![]);
+    };
+    let constants = vec![
+        ("FIXABLE", true.into()),
+        ("STATE_WORDS", cx.stride(state).into()),
+        ("CURSOR", state::CURSOR.into()),
+        ("SCHEDULE_WIDTH", schedule::WIDTH.into()),
+        ("FIX_STATISTICS", schedule::FIX_STATISTICS.into()),
+    ];
+    (
+        constants,
+        vec![Binding::read("schedule", schedule), Binding::read("state", state)],
+    )
 }
 
 /// The gradient of x: gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows).

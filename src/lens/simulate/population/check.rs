@@ -59,6 +59,8 @@ impl Population {
             number(&key("electron"), band.electron, 1e-30, 1e30)?;
             band.sky.check(&key("sky"), 0.0, 1e9)?;
             band.read_noise.check(&key("read_noise"), 0.0, 1e6)?;
+            band.exposure.check(&key("exposure"), 1e-6, 1e6)?;
+            band.sky_left.check(&key("sky_left"), -1e9, 1e9)?;
             if band.sky.range()[0] + band.read_noise.range()[0] <= 0.0 {
                 return Err(PopulationError::NoNoise {
                     band: band.name.clone(),
@@ -113,12 +115,16 @@ impl Population {
         let source = &self.source;
         self.check_brightness("source", &source.brightness)?;
         check_radius("source", &source.radius)?;
+        if let Some(relation) = &source.size_relation {
+            number("source.size_relation.power", relation.power, -2.0, 2.0)?;
+            number("source.size_relation.magnitude", relation.magnitude, 5.0, 40.0)?;
+        }
         source.index.check("source.index", INDEX[0], INDEX[1])?;
         source
             .axis_ratio
             .check("source.axis_ratio", AXIS_RATIO[0], AXIS_RATIO[1])?;
         source.offset.within.check("source.offset.within", 0.0, 10.0)?;
-        number("source.clumps", source.clumps, 0.0, 1.0)?;
+        source.clumps.check("source.clumps")?;
         if let Some(neighbours) = &self.neighbours {
             number("neighbours.number", neighbours.number, 0.0, MAX_NEIGHBOURS as f64)?;
             self.check_brightness("neighbours", &neighbours.brightness)?;
@@ -171,7 +177,7 @@ fn check_radius(table: &str, radius: &Radius) -> Result<()> {
     }
 }
 
-fn number(key: &str, value: f64, low: f64, high: f64) -> Result<()> {
+pub(super) fn number(key: &str, value: f64, low: f64, high: f64) -> Result<()> {
     require((low..=high).contains(&value), key, value, range_text(low, high))
 }
 

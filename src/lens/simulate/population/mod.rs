@@ -5,16 +5,19 @@
 //! | this one | the keys of the file |
 //! | `presets` | reads a file, or one of the presets in `assets/presets/` |
 //! | `check` | the ranges of the values |
+//! | [`clumps`] | clumps of the sources |
 //! | [`einstein_radius`] | Einstein radii, drawn directly or from velocity dispersions and redshifts |
 //!
 //! Checkpoints identify a population by the text of its `Debug` output, so renaming a struct, a field or a variant here
 //! prevents runs from being resumed; a test of `presets` fails then.
 
 mod check;
+pub mod clumps;
 pub mod einstein_radius;
 mod error;
 mod presets;
 
+pub use clumps::Clumps;
 pub use einstein_radius::EinsteinRadii;
 pub use error::PopulationError;
 
@@ -24,9 +27,6 @@ use std::path::PathBuf;
 
 /// Largest number of neighbours in an image.
 pub(super) const MAX_NEIGHBOURS: usize = 5;
-/// Largest number of clumps in addition to the source itself.
-pub(super) const MAX_CLUMPS: usize = 3;
-
 /// A population of galaxies, some of which are lenses, and the survey that observes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +74,10 @@ fn zero() -> Distribution {
     Distribution::Fixed(0.0)
 }
 
+fn one() -> Distribution {
+    Distribution::Fixed(1.0)
+}
+
 /// A definition of the Einstein radius; they differ by 1 to 4 %.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -109,6 +113,13 @@ pub struct Band {
     /// Standard deviation of the read noise, electrons per pixel.
     #[serde(default = "zero")]
     pub read_noise: Distribution,
+    /// Exposure time, in units of that for which `electron`, `sky` and `sky_left` are given. The sky in electrons grows
+    /// with it, and the pixel value of an electron falls.
+    #[serde(default = "one")]
+    pub exposure: Distribution,
+    /// Sky that is left in the image after its subtraction, electrons per pixel; negative where too much was subtracted.
+    #[serde(default = "zero")]
+    pub sky_left: Distribution,
     /// Point spread function.
     pub psf: Psf,
 }
@@ -191,16 +202,28 @@ pub struct Source {
     pub brightness: Brightness,
     /// Half-light radius of the main component.
     pub radius: Radius,
+    /// How the radius depends on the brightness; not at all if absent.
+    pub size_relation: Option<SizeRelation>,
     /// Sersic index of the main component.
     pub index: Distribution,
     /// Minor over major axis of the main component.
     pub axis_ratio: Distribution,
     /// Distance from the centre of the deflector in units of theta_e; arcs form well below 1.
     pub offset: Offset,
-    /// Probability of each of up to three clumps: each has a tenth to a half of the light of the main component, a
-    /// third of its radius, and lies inside that radius.
+    /// Clumps in addition to the main component.
     #[serde(default)]
-    pub clumps: f64,
+    pub clumps: Clumps,
+}
+
+/// Brighter galaxies are larger: the radius is proportional to flux^power, with a power of about 0.26 for late types
+/// (Shen et al. 2003, MNRAS 343, 978).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SizeRelation {
+    /// The exponent.
+    pub power: f64,
+    /// The magnitude in the first band of the galaxies that have the radius as drawn.
+    pub magnitude: f64,
 }
 
 /// Uniform in area inside a circle.
@@ -267,8 +290,7 @@ pub struct Masks {
 impl Population {
     /// Largest number of light profiles per object.
     pub(super) fn max_components(&self) -> usize {
-        let clumps = if self.source.clumps > 0.0 { MAX_CLUMPS } else { 0 };
-        2 + clumps + self.neighbours.as_ref().map_or(0, |_| MAX_NEIGHBOURS)
+        2 + self.source.clumps.most() + self.neighbours.as_ref().map_or(0, |_| MAX_NEIGHBOURS)
     }
 
     /// Side of the point spread functions, pixels: enough for the widest that can be drawn, at most 49.
@@ -297,6 +319,7 @@ impl Population {
             }
         };
         let band = &self.bands[band];
-        (middle(&band.sky) + middle(&band.read_noise).powi(2)).sqrt() * band.electron
+        let exposure = middle(&band.exposure);
+        (exposure * middle(&band.sky) + middle(&band.read_noise).powi(2)).sqrt() * band.electron / exposure
     }
 }

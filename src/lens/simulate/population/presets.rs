@@ -16,6 +16,7 @@ const PRESETS: &[(&str, &str)] = presets![
     "lfc1-ground",
     "lfc1-space",
     "euclid",
+    "hst-f814w",
     "des",
     "lsst",
     "lenstronomy-check"
@@ -82,7 +83,7 @@ mod tests {
         }
         let error = Population::preset("lfc2").unwrap_err().to_string();
         assert!(
-            error.contains("lfc2") && error.contains("lfc1-ground, lfc1-space, euclid, des, lsst"),
+            error.contains("lfc2") && error.contains("lfc1-ground, lfc1-space, euclid, hst-f814w, des, lsst"),
             "{error}"
         );
     }

@@ -24,6 +24,8 @@ pub(super) struct Challenge {
     files: Vec<PathBuf>,
     /// Arcsec per pixel.
     pixel_scale: f64,
+    /// AB magnitude of a pixel value of 1.
+    zero_point: f64,
     classifications: TableWriter,
     truth: Truth,
 }
@@ -46,6 +48,7 @@ impl Challenge {
         Ok(Challenge {
             files,
             pixel_scale: population.pixel_scale,
+            zero_point: population.zero_point,
             classifications: TableWriter::create(&folder.join("classifications.csv"), columns)?,
             truth: Truth::new(&folder.join("truth.csv"), "ID", population)?,
         })
@@ -60,7 +63,8 @@ impl Output for Challenge {
         for (band, file) in self.files.iter().enumerate() {
             let pixels: Vec<f32> = simulated.image.iter().skip(band).step_by(bands).copied().collect();
             let path = PathBuf::from(file.to_string_lossy().replace("{id}", &id.to_string()));
-            fs::write(&path, fits(&pixels, side, self.pixel_scale)).map_err(files::Error::write(&path))?;
+            fs::write(&path, fits(&pixels, side, self.pixel_scale, self.zero_point))
+                .map_err(files::Error::write(&path))?;
         }
         self.classifications.push(&[
             Cell::Int(id.into()),
@@ -82,7 +86,7 @@ impl Output for Challenge {
 const ARCSEC_PER_RADIAN: f64 = 3600.0 * 180.0 / PI;
 
 /// A FITS file with one square image, in a tangential projection around (0, 0).
-fn fits(pixels: &[f32], side: usize, pixel_scale: f64) -> Vec<u8> {
+fn fits(pixels: &[f32], side: usize, pixel_scale: f64, zero_point: f64) -> Vec<u8> {
     let mut cards = build_primary_header(-32, &[side, side]).expect("a valid shape");
     let middle = Value::Float((side as f64 + 1.0) / 2.0);
     for (key, value) in [
@@ -96,6 +100,7 @@ fn fits(pixels: &[f32], side: usize, pixel_scale: f64) -> Vec<u8> {
         ("CUNIT2", Value::String("deg".into())),
         ("CDELT1", Value::Float(-pixel_scale / 3600.0)),
         ("CDELT2", Value::Float(pixel_scale / 3600.0)),
+        ("MAGZERO", Value::Float(zero_point)),
     ] {
         cards.push(Card::new(key, value).expect("a valid keyword"));
     }

@@ -2,7 +2,7 @@
 
 use crate::lens::Error;
 use crate::lens::simulate::object::Light;
-use crate::lens::simulate::population::{EinsteinRadii, MAX_CLUMPS, MAX_NEIGHBOURS, Population};
+use crate::lens::simulate::population::{EinsteinRadii, MAX_NEIGHBOURS, Population};
 use crate::lens::simulate::simulator::SimulatedObject;
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
 use std::path::Path;
@@ -20,9 +20,8 @@ pub(super) struct Truth {
 impl Truth {
     /// Opens the table; `id` is the name of the column of identifiers.
     pub(super) fn new(path: &Path, id: &str, population: &Population) -> Result<Truth, Error> {
-        let clumps = if population.source.clumps > 0.0 { MAX_CLUMPS } else { 0 };
         let neighbours = population.neighbours.as_ref().map_or(0, |_| MAX_NEIGHBOURS);
-        let profiles = [1 + clumps, 1 + neighbours];
+        let profiles = [1 + population.source.clumps.most(), 1 + neighbours];
         let physics = matches!(population.deflector.theta_e, EinsteinRadii::Physics(_));
         Ok(Truth {
             table: TableWriter::create(path, columns(id, population, profiles, physics))?,
@@ -56,8 +55,9 @@ impl Truth {
         }
         for conditions in &o.conditions {
             let [e1, e2] = conditions.ellipticity;
-            let values = [conditions.sky, conditions.read_noise, conditions.fwhm, e1, e2];
-            row.extend(values.map(Cell::F64));
+            let noise = [conditions.sky, conditions.read_noise];
+            let rest = [conditions.fwhm, e1, e2, conditions.electron, conditions.sky_left];
+            row.extend(noise.into_iter().chain(rest).map(Cell::F64));
         }
         let masks: Vec<String> = o
             .masks
@@ -168,6 +168,8 @@ fn columns(id: &str, population: &Population, profiles: [usize; 2], physics: boo
             ("fwhm", "arcsec"),
             ("psf_e1", ""),
             ("psf_e2", ""),
+            ("electron", ""),
+            ("sky_left", "electron"),
         ] {
             columns.push(number(format!("{what}_{}", band.name), unit));
         }
