@@ -508,7 +508,7 @@ impl Optimiser {
 #[test]
 fn adams_first_step_is_the_learning_rate_and_a_large_gradient_is_clipped() {
     let mut adam = Optimiser::new(1);
-    assert_eq!(adam.step(10.0), [1.0, 10.0, 0.0, 0.5, 0.0]);
+    assert_eq!(adam.step(10.0), [1.0, 10.0, 0.0, 0.5, 0.0, 0.0]);
     assert_eq!(adam.word(state::CLIP), 0.5);
     assert_eq!(adam.word(state::TAKEN), 1.0);
     assert_close("moment", &adam.memory.row(adam.train.adam_m, 0)[..2], &[0.5, 0.0], 1e-6);
@@ -547,7 +547,7 @@ fn steps_that_are_not_finite_are_skipped_and_the_fifth_in_a_row_brings_the_good_
     assert_eq!(adam.step(1.0)[2], 1.0);
     // The next good step is a first one again, at a tenth of the learning rate.
     adam.memory.row_mut(adam.train.loss[0], 0)[0] = 1.0;
-    assert_close("log", &adam.step(1.0), &[1.0, 1.0, 0.0, 0.05, 0.0], 1e-12);
+    assert_close("log", &adam.step(1.0), &[1.0, 1.0, 0.0, 0.05, 0.0, 0.0], 1e-12);
     assert_close("weights", &adam.memory.row(adam.params, 0)[..2], &[8.95, 9.0], 1e-6);
 }
 
@@ -567,7 +567,7 @@ fn good_weights_are_kept_every_25_steps_taken() {
 fn a_frozen_member_only_logs() {
     let mut adam = Optimiser::new(2);
     adam.memory.row_mut(adam.train.state, 0)[state::FROZEN] = 1.0;
-    assert_eq!(adam.step(3.0), [1.0, 3.0, 3.0, 0.5, 0.0]);
+    assert_eq!(adam.step(3.0), [1.0, 3.0, 3.0, 0.5, 0.0, 0.0]);
     assert_eq!(adam.memory.row(adam.params, 0), [0.0; 16]);
     assert_eq!(adam.memory.row(adam.stats, 0), [0.0; 4]);
     assert_eq!([state::CURSOR, state::TAKEN].map(|word| adam.word(word)), [1.0, 0.0]);
