@@ -53,7 +53,7 @@ fn trained_on_files(dir: &Path, lenses: &Examples) -> Model {
     };
     let network = |_: &[usize]| Ok(tiny());
     let end = begin(&dir.join("run"), options, network, &Device::Cpu, &ignore_events).unwrap();
-    let RunEnd::Complete { model, metrics } = end else {
+    let RunEnd::Complete { model, metrics, .. } = end else {
         panic!("nobody stops it")
     };
     assert_eq!(metrics.unwrap().0, "held out");

@@ -57,7 +57,10 @@ pub fn run(args: Calibrate) -> Result<()> {
         }
     };
     let mut model = named.read()?;
-    let known = labelled.open(&model, &console)?.predict(&model, &console)?;
+    let known = labelled
+        .open(&model, false, &console)?
+        .predict(&model, &console)?
+        .lenses;
     let rows = mixtures(&known)?;
     let map = fit(args.method, &rows)?;
     if !quiet {

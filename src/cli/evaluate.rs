@@ -3,7 +3,7 @@
 use super::arguments::Seed;
 use super::console::Console;
 use super::labelled::LabelledArguments;
-use super::text::{Column, metrics, table};
+use super::text::{Column, class_metrics, metrics, table};
 use crate::evaluate::Evaluation;
 use crate::files::{self, NewFolder};
 use crate::model::shipped::Named;
@@ -46,7 +46,8 @@ pub fn run(args: Evaluate) -> Result<()> {
     if args.raw {
         model.about.calibration = None;
     }
-    let images = labelled.open(&model, &console)?;
+    let has_lens_head = model.network.heads().lens.is_some();
+    let images = labelled.open(&model, has_lens_head, &console)?;
     let folder = NewFolder::create(&args.output)?;
     let known = images.predict(&model, &console)?;
     let evaluation = Evaluation::new(&model, &images.source, known, args.seed.seed)?;
@@ -79,6 +80,9 @@ fn print(evaluation: &Evaluation) {
         median.rmse,
         100.0 * median.share_above_1_arcsec
     );
+    if let Some(classification) = &evaluation.classification {
+        print!("\nlens or not:\n{}", class_metrics(&classification.metrics));
+    }
     println!("\n{}", in_one_sentence(&evaluation.sets[0].metrics));
 }
 

@@ -214,6 +214,7 @@ impl Columns {
             ra_dec: self.ra_dec,
             members: if self.members { model.members.len() } else { 0 },
             likelihood: model.network.heads().likelihood,
+            p_lens: model.network.heads().lens.is_some(),
             pass_through: self.passed.iter().map(|(_, column)| column.clone()).collect(),
         }
     }
@@ -259,6 +260,7 @@ impl Columns {
                 None => source.catalogue_position(object),
             },
             prediction,
+            p_lens: members.p_lens(),
             ood_score,
             flags,
             mu: &members.mu,

@@ -15,6 +15,8 @@ pub struct ImagePrediction {
     /// The Einstein radius with its uncertainty, calibrated if the model is; NaN throughout if all pixels are
     /// masked or the members' predictions are not finite.
     pub prediction: Prediction,
+    /// Probability that the image shows a lens; `None` if the model has no lens head, or all pixels are masked.
+    pub p_lens: Option<f64>,
     /// How unlike the training images it is, see [`ood`](crate::posterior::ood); `None` if the model does not know.
     pub ood_score: Option<f64>,
     /// Why the prediction may be wrong, a sum of the constants in [`flags`]; 0 if no problem was detected.
@@ -125,6 +127,7 @@ impl PredictedImage {
         let forecast = self.forecast(model.about.calibration.as_ref());
         ImagePrediction {
             prediction: forecast.map_or(Prediction::UNKNOWN, |forecast| forecast.prediction()),
+            p_lens: self.members.p_lens(),
             ood_score: self.ood_score(model),
             flags: self.flags(model),
             members: self.members,

@@ -16,10 +16,15 @@ use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{self, Cutout, FolderError, ImageFolder, ImageSource, Photometry, Stretch, statistics};
+use crate::survey::{
+    self, Cutout, FolderError, ImageFolder, ImageFolderOptions, ImageSource, Photometry, Stretch, statistics,
+};
 use rayon::prelude::*;
 use std::path::Path;
 
+/// Why a fine-tuned model has no lens head although the initial model has one.
+const ONLY_LENSES: &str = "all objects are lenses, so the lens head of the initial model is left out: the new model \
+                           gives no p_lens";
 /// Fewer training rows than this cause a warning.
 const FEW: usize = 100;
 
@@ -92,14 +97,25 @@ pub fn prepare_folder(
     progress: &Callback,
 ) -> Result<(Prepared, Dataset, Network), Error> {
     let given = data.image_folder(true)?;
-    let source = ImageFolder::open(&match from {
+    let given = match from {
         Some(model) => model
             .image_folder(&given)
             .map_err(FolderError::Bands)
             .map_err(survey::Error::from)?,
         None => given,
-    })?;
-    let network = network(&[source.height, source.width, source.bands.len()])?;
+    };
+    let mut source = ImageFolder::open(&given)?;
+    let mut network = network(&[source.height, source.width, source.bands.len()])?;
+    if network.heads().lens.is_some() {
+        source = ImageFolder::open(&ImageFolderOptions {
+            non_lenses: true,
+            ..given
+        })?;
+        if from.is_some() && source.objects.iter().all(|object| object.theta_e.is_some()) {
+            network = network.without_lens_head();
+            source.warnings.push(ONLY_LENSES.into());
+        }
+    }
     let split = split_rows(source.len(), training)?;
     let all: Vec<usize> = (0..source.len()).collect();
     let cutouts = read_all(&source, &all, |done| preparing(progress, done, all.len()))?;
@@ -146,11 +162,19 @@ pub fn prepare(
     let LabelledCutouts {
         cutouts, ids, labels, ..
     } = &labelled;
-    for (id, &label) in ids.iter().zip(labels) {
+    let is_lens = |row: usize| !labels[row].is_nan();
+    for (id, &label) in ids.iter().zip(labels).filter(|(_, label)| !label.is_nan()) {
         check_label(id, label, network.heads())?;
     }
     let mut warnings = labelled.warnings.clone();
-    let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
+    let lenses = split.train.iter().copied().filter(|&row| is_lens(row));
+    let train: Vec<&Cutout> = lenses.map(|row| &cutouts[row]).collect();
+    if network.heads().lens.is_some() && (train.is_empty() || train.len() == split.train.len()) {
+        return Err(Error::OneClass {
+            lenses: train.len(),
+            others: split.train.len() - train.len(),
+        });
+    }
     let (stretch, more) = match from {
         Some(model) => (model.about.stretch.clone(), vec![]),
         None => Stretch::fit(&train, &labelled.bands)?,
@@ -159,10 +183,10 @@ pub fn prepare(
     if let Some(model) = from {
         warnings.extend(differences(model, &labelled));
     }
-    if split.train.len() < FEW {
+    if train.len() < FEW {
         warnings.push(format!(
             "only {} rows to train on: a network learns little from fewer than {FEW}, and its predictions will be poor",
-            split.train.len()
+            train.len()
         ));
     }
     let sky = SkyRange::fit(&train, &stretch);
@@ -188,7 +212,7 @@ pub fn prepare(
         [&split.train, &split.validation, &split.calibration, &split.hold_out].map(examples);
     let (scale, shift) = match from {
         Some(model) => (model.about.label.scale, model.about.label.shift),
-        None => label_scale(&train.labels, network.heads()),
+        None => label_scale(&train.lens_labels(), network.heads()),
     };
     let label = Target {
         name: labelled.label.clone(),
@@ -196,7 +220,7 @@ pub fn prepare(
         scale,
         shift,
         definition: labelled.definition.clone(),
-        range: range(&train.labels),
+        range: range(&train.lens_labels()),
     };
     let network = bounded(network, &label, from);
     let dataset = Dataset {

@@ -3,10 +3,12 @@
 //! | file | what it does |
 //! |---|---|
 //! | this one | the metrics of a set of objects |
+//! | [`classification`] | metrics of the lens head |
 //! | [`curves`] | predicted against observed levels and sigmas |
 //! | [`bootstrap`](mod@bootstrap) | standard errors of the metrics |
 
 pub mod bootstrap;
+pub mod classification;
 pub mod curves;
 
 use super::Error;
