@@ -270,7 +270,8 @@ fn gradients_of_a_dense_network_on_a_table() {
     check_gradients(r#"layers = [{ layer = "heads", mean = "mean", var = "var" }]"#, &[6], 4);
 }
 
-/// Behind a ReLU, behind a value with another consumer, and on the input itself.
+/// Behind a ReLU, behind a norm, and on the input itself. With a large floor, the gradients of the variance are no larger
+/// than those of the lens head.
 #[test]
 fn gradients_of_the_lens_head() {
     let gated = r#"
@@ -278,19 +279,18 @@ fn gradients_of_the_lens_head() {
             { layer = "conv", name = "conv1", filters = 3, kernel = 3, activation = "silu" },
             { layer = "flatten" },
             { layer = "dense", name = "dense1", units = 5, activation = "relu" },
-            { layer = "heads", mean = "mean", var = "var", mean_activation = "identity", lens = "lens" },
+            { layer = "heads", mean = "mean", var = "var", mean_activation = "identity", var_floor = 0.5, lens = "lens" },
         ]"#;
     check_gradients(gated, &[6, 5, 2], 4);
-    let shared = r#"
+    let norm = r#"
         layers = [
             { layer = "dense", name = "dense1", units = 6, activation = "relu" },
-            { layer = "dense", name = "dense2", units = 6 },
-            { layer = "add", with = "dense1" },
-            { layer = "heads", mean = "mean", var = "var", lens = "p" },
+            { layer = "norm", name = "norm1" },
+            { layer = "heads", mean = "mean", var = "var", var_floor = 0.5, lens = "p" },
         ]"#;
-    check_gradients(shared, &[6], 4);
+    check_gradients(norm, &[6], 5);
     check_gradients(
-        r#"layers = [{ layer = "heads", mean = "mean", var = "var", lens = "lens" }]"#,
+        r#"layers = [{ layer = "heads", mean = "mean", var = "var", var_floor = 0.5, lens = "lens" }]"#,
         &[6],
         4,
     );
