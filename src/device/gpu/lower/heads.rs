@@ -10,12 +10,15 @@ use crate::plan::{
 /// How mu and var follow from a and b.
 fn outputs(mean: MeanOutput, var: VarOutput) -> Vec<(&'static str, Constant)> {
     let mut constants = vec![
-        ("ABS_MEAN", (mean == MeanOutput::Abs).into()),
         ("BOUNDED_MEAN", matches!(mean, MeanOutput::Bounded { .. }).into()),
         ("VAR_LIMITED", var.ceiling.is_some().into()),
     ];
-    if let MeanOutput::Bounded { low, high, margin } = mean {
-        constants.extend([("LOW", low.into()), ("HIGH", high.into()), ("MARGIN", margin.into())]);
+    match mean {
+        MeanOutput::Bounded { low, high, margin } => {
+            constants.extend([("LOW", low.into()), ("HIGH", high.into()), ("MARGIN", margin.into())]);
+        }
+        MeanOutput::Abs => constants.push(("ABS_MEAN", true.into())),
+        MeanOutput::Identity => constants.push(("ABS_MEAN", false.into())),
     }
     if let Some(ceiling) = var.ceiling {
         constants.push(("VAR_CEILING", ceiling.into()));
