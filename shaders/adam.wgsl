@@ -78,8 +78,11 @@ fn adam_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 @group(0) @binding(2) var<storage, read> schedule: array<f32>;
 @group(0) @binding(3) var<storage, read_write> state: array<u32>;
 @group(0) @binding(4) var<storage, read_write> log_rows: array<f32>;
+#if CROSS_ENTROPY
+@group(0) @binding(5) var<storage, read> cross_entropy: array<f32>;
+#endif
 #if TWO_LOSSES
-@group(0) @binding(5) var<storage, read> second_loss: array<f32>;
+@group(0) @binding(${5 + CROSS_ENTROPY}) var<storage, read> second_loss: array<f32>;
 #endif
 
 fn real(at: u32) -> f32 {
@@ -106,6 +109,9 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     }
     let norm = scale * sqrt(sum);
     var total = loss[2u * member];
+#if CROSS_ENTROPY
+    total += cross_entropy[member];
+#endif
 #if TWO_LOSSES
     total += second_loss[2u * member];
 #endif
@@ -165,6 +171,11 @@ fn adam_verdict(@builtin(workgroup_id) group: vec3<u32>) {
     log_rows[row + 2u] = f32(verdict);
     log_rows[row + 3u] = rate;
     log_rows[row + 4u] = loss[2u * member + 1u];
+#if CROSS_ENTROPY
+    log_rows[row + 5u] = cross_entropy[member];
+#else
+    log_rows[row + 5u] = 0.0;
+#endif
     state[at + CURSOR] = cursor + 1u;
 }
 

@@ -11,7 +11,7 @@
 // l = log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474, eq. 1), or
 // l = log(var)/2 + 3 log(1 + (y - mu)^2 / (3 var)), Student's t of 5 degrees of freedom with var its variance.
 // L = mean of var^beta l, with var^beta taken as a constant (arXiv 2203.09168), or the mean of (y - mu)^2 / 2 in steps for
-// which the schedule says so.
+// which the schedule says so. An image without a label (UNLABELLED) has l = 0.
 
 #entry heads_forward heads_loss
 // log(1 + exp(b)), which itself is infinite from b = 88.73. Not max(), which may turn NaN into a number.
@@ -127,6 +127,12 @@ fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     var sum = vec2<f32>();
     for (var image = thread; image < BATCH; image += 64u) {
         let at = member * BATCH + image;
+#if UNLABELLED
+        if (y[at] == NO_LABEL) {
+            raw_grad[at] = vec2<f32>();
+            continue;
+        }
+#endif
         let value = raw[at];
         let mu = prediction[at].x;
         let inverse = 1.0 / prediction[at].y;

@@ -148,6 +148,7 @@ pub use model::{About, Error as ModelError, Member, MemberSummary, Model, Target
 pub use nn::Network;
 pub use posterior::MemberPredictions;
 pub use posterior::metrics::Metrics;
+pub use posterior::metrics::classification::ClassMetrics;
 pub use posterior::mixture::Prediction;
 pub use progress::{Callback, EpochRecord, Event, MemberEpoch, Phase, ignore_events};
 pub use survey::flags;

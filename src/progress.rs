@@ -97,7 +97,8 @@ pub struct EpochRecord {
 pub struct MemberEpoch {
     /// Number of the member.
     pub member: u32,
-    /// Negative log likelihood (label in arcsec): mean over the mini-batches of the epoch as they were trained on.
+    /// Negative log likelihood (label in arcsec): mean over the lenses in the mini-batches of the epoch as they were
+    /// trained on.
     pub train_nll: Option<f64>,
     /// Root mean square error of the same mini-batches, arcsec.
     pub train_rmse: Option<f64>,
@@ -105,6 +106,12 @@ pub struct MemberEpoch {
     pub val_nll: Option<f64>,
     /// Root mean square error of the validation rows, arcsec.
     pub val_rmse: Option<f64>,
+    /// Cross-entropy of the lens head over the same mini-batches as `train_nll`; `None` without a lens head.
+    #[serde(default)]
+    pub train_cross_entropy: Option<f64>,
+    /// Cross-entropy of the validation rows.
+    #[serde(default)]
+    pub val_cross_entropy: Option<f64>,
     /// Mean norm of the gradient before clipping.
     pub gradient_norm: Option<f64>,
     /// Steps of this epoch that were skipped because a value was not finite.

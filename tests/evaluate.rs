@@ -263,15 +263,14 @@ fn infer_applies_the_calibration_unless_raw() {
         out
     };
     let before = infer(&RUN.1, "before.csv", &[]);
-    for method in ["factors", "isotonic", "conformal"] {
+    for method in ["spline", "factors", "isotonic", "conformal"] {
         let model = calibrated(method);
         let record = Model::read(&model).unwrap().about.calibration.unwrap().record;
         assert_eq!((record.rows, record.data.as_str()), (80, TRAIN));
         let after = infer(&model, &format!("{method}.csv"), &[]);
         assert_eq!(column(&before, "flags"), column(&after, "flags"));
-        assert_eq!(column(&before, "sigma") != column(&after, "sigma"), method == "factors");
-        for quantile in ["q02_5", "q16", "q84", "q97_5"] {
-            assert_ne!(column(&before, quantile), column(&after, quantile), "{method}");
+        for name in ["sigma", "sigma_aleatoric", "q02_5", "q16", "q84", "q97_5"] {
+            assert_ne!(column(&before, name), column(&after, name), "{method}");
         }
         let raw = infer(&model, &format!("{method}_raw.csv"), &["--raw"]);
         assert_eq!(fs::read(&before).unwrap(), fs::read(&raw).unwrap());
@@ -301,7 +300,7 @@ fn data_that_cannot_be_evaluated_is_an_error_with_the_reason() {
     assert!(evaluate(text(&bare), &[]).contains("no .csv catalogue"));
     let message = refused(&["calibrate", text(&RUN.1), INFER, "--device", "cpu"]);
     assert!(
-        message.contains("12 rows are too few for calibration by factors: at least 20 are needed")
+        message.contains("12 rows are too few for calibration by spline: at least 20 are needed")
             && message.contains("more labelled images"),
         "{message}"
     );

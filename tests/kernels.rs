@@ -9,7 +9,7 @@ use lensgpu::device::Engine;
 use lensgpu::device::gpu::{AdapterClass, Gpu, GpuEngine, adapters};
 use lensgpu::nn::{Capacity, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network};
-use lensgpu::plan::{NetworkOp, Op, Plan, Tensor, TensorId, state};
+use lensgpu::plan::{HeadsLoss, LensLoss, NO_LABEL, NetworkOp, Op, Plan, Tensor, TensorId, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::{Memory, run};
@@ -67,6 +67,16 @@ fn check(gpu: &Arc<Gpu>, plan: &Plan, op: &Op, square: bool, rng: &mut ChaCha8Rn
     let mut want = Memory::new(plan, MEMBERS);
     for (i, tensor) in plan.tensors.iter().enumerate() {
         let mut words = words(tensor, square, rng);
+        if let Op::Network(
+            NetworkOp::LensLoss(LensLoss { y, .. })
+            | NetworkOp::HeadsLoss(HeadsLoss {
+                y, unlabelled: true, ..
+            }),
+        ) = op
+            && i == y.0
+        {
+            words.iter_mut().step_by(2).for_each(|word| *word = NO_LABEL.to_bits());
+        }
         if let Op::Network(NetworkOp::Adam(op)) = op {
             match i {
                 i if i == op.grads.0 => words[RESTORED * tensor.len + 3] = f32::INFINITY.to_bits(),

@@ -9,8 +9,8 @@ use lensgpu::survey::ImageFolderOptions;
 use lensgpu::train::run::{RunEnd, begin};
 use lensgpu::train::{Examples, RunOptions};
 use lensgpu::{
-    Event, LabelledImages, Model, Network, Passes, Phase, Predictor, Start, TrainError, TrainOptions, ignore_events,
-    train_arrays,
+    Event, LabelledImages, Model, Network, Passes, Phase, Predictor, Start, TrainError, TrainOptions, flags,
+    ignore_events, train_arrays,
 };
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -53,7 +53,7 @@ fn trained_on_files(dir: &Path, lenses: &Examples) -> Model {
     };
     let network = |_: &[usize]| Ok(tiny());
     let end = begin(&dir.join("run"), options, network, &Device::Cpu, &ignore_events).unwrap();
-    let RunEnd::Complete { model, metrics } = end else {
+    let RunEnd::Complete { model, metrics, .. } = end else {
         panic!("nobody stops it")
     };
     assert_eq!(metrics.unwrap().0, "held out");
@@ -236,4 +236,37 @@ fn arrays_that_do_not_fit_are_refused() {
     let mut wrong = labels.clone();
     wrong[3] = f64::NAN;
     says(&refused(images, IMAGE, &wrong), &["object 3", "NaN"]);
+}
+
+#[test]
+fn a_trained_model_flags_a_repeated_band_and_few_new_images() {
+    let lenses = rings(600, 1, IMAGE);
+    let data = LabelledImages::new(&lenses.images, IMAGE, &lenses.labels);
+    let options = TrainOptions {
+        calibration: 0.3,
+        ..options([0, 1], 3)
+    };
+    let trained = train_arrays(&data, Start::Network(&tiny()), &options, &Device::Cpu, &ignore_events).unwrap();
+    let threshold = trained.model.about.ood.clone().unwrap();
+    assert_eq!(threshold.rows, 180);
+    assert!(threshold.typical.iter().all(Option::is_some), "{threshold:?}");
+    let mut predictor = Predictor::new(trained.model, &Device::Cpu).unwrap();
+    let mut share = |images: &[f32], flag: i32| {
+        let predictions = predictor.predict(images).unwrap();
+        assert!(predictions.iter().all(|p| p.ood_score.is_some_and(f64::is_finite)));
+        let flagged = predictions.iter().filter(|p| p.flags & flag != 0).count();
+        flagged as f64 / predictions.len() as f64
+    };
+    let new = rings(600, 9, IMAGE).images;
+    // Both the limit and the share have a binomial error.
+    let most = |expected: f64| expected + 4.0 * (expected * (1.0 - expected) * (1.0 / 180.0 + 1.0 / 600.0)).sqrt();
+    let [out, epistemic] = [flags::OUT_OF_DISTRIBUTION, flags::EPISTEMIC].map(|flag| share(&new, flag));
+    assert!(out < most(0.02) && epistemic < most(0.01), "{out}, {epistemic}");
+    let mut repeated = new.clone();
+    repeated
+        .as_chunks_mut::<2>()
+        .0
+        .iter_mut()
+        .for_each(|pixel| pixel[1] = pixel[0]);
+    assert_eq!(share(&repeated, flags::OUT_OF_DISTRIBUTION), 1.0);
 }

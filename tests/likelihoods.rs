@@ -59,7 +59,7 @@ fn every_likelihood_works_with_every_command() {
         );
         let model = at.join("run/model.safetensors");
         assert_eq!(Model::read(&model).unwrap().network.heads().likelihood, likelihood);
-        for method in ["factors", "isotonic", "conformal"] {
+        for method in ["spline", "factors", "isotonic", "conformal"] {
             done(
                 at,
                 &format!(
@@ -91,8 +91,10 @@ fn every_likelihood_works_with_every_command() {
             }
         }
 
-        // Redshifts added to the predictions.
-        let text = fs::read_to_string(at.join("factors.csv")).unwrap();
+        // Redshifts added to uncalibrated predictions, whose quantiles are those of the members' mixture.
+        let infer = format!("infer @/factors.safetensors {INFER} --device cpu -q --member-columns --raw");
+        done(at, &format!("{infer} -o @/raw.csv"));
+        let text = fs::read_to_string(at.join("raw.csv")).unwrap();
         let redshifts = text.lines().enumerate().map(|(i, line)| match i {
             0 => format!("{line},z_l,z_s\n"),
             _ => format!("{line},0.5,2\n"),

@@ -14,15 +14,18 @@ use std::process::{Command, Output};
 /// read, and one for each problem with a redshift.
 const CATALOGUE: &str = "\
 id,theta_e,sigma,q02_5,q16,q50,q84,q97_5,flags,mu_0,mu_1,var_0,var_1,z_l,z_s,e_l,e_s,note
-a,1.0,0.2,0.6,0.8,1.0,1.2,1.4,0,1.0,1.0,0.04,0.04,0.5,2.0,0.01,0.1,\"first, good\"
-b,0.15,0.2,-0.25,-0.05,0.15,0.35,0.55,16,0.1,0.2,0.04,0.04,0.50,2.00,0.01,0.1,
+a,1.0,0.2,0.608007,0.801108,1.000000,1.198892,1.391993,0,1.0,1.0,0.04,0.04,0.5,2.0,0.01,0.1,\"first, good\"
+b,0.15,0.2,-0.253943,-0.055137,0.150000,0.355137,0.553943,16,0.1,0.2,0.04,0.04,0.50,2.00,0.01,0.1,
 c,,,,,,,,128,,,,,0.5,2.0,0.01,0.1,unread
-d,1.0,0.2,0.6,0.8,1.0,1.2,1.4,0,1.0,1.0,0.04,0.04,0.5,,0.01,0.1,
-e,1.0,0.2,0.6,0.8,1.0,1.2,1.4,0,1.0,1.0,0.04,0.04,-0.5,2.0,0.01,0.1,
-f,1.0,0.2,0.6,0.8,1.0,1.2,1.4,0,1.0,1.0,0.04,0.04,0.5,0.4,0.01,0.1,
-g,1.2,0.3,0.6,0.8,1.1,1.6,1.8,0,0.9,1.5,0.02,0.03,0.5,0.6,0.02,0.1,near source
-h,1.0,0.2,0.6,0.8,1.0,1.2,1.4,0,1.0,1.0,0.04,0.04,0.5,2.0,,-1,
+d,1.0,0.2,0.608007,0.801108,1.000000,1.198892,1.391993,0,1.0,1.0,0.04,0.04,0.5,,0.01,0.1,
+e,1.0,0.2,0.608007,0.801108,1.000000,1.198892,1.391993,0,1.0,1.0,0.04,0.04,-0.5,2.0,0.01,0.1,
+f,1.0,0.2,0.608007,0.801108,1.000000,1.198892,1.391993,0,1.0,1.0,0.04,0.04,0.5,0.4,0.01,0.1,
+g,1.2,0.3,0.667382,0.833834,1.169694,1.581008,1.784897,0,0.9,1.5,0.02,0.03,0.5,0.6,0.02,0.1,near source
+h,1.0,0.2,0.608007,0.801108,1.000000,1.198892,1.391993,0,1.0,1.0,0.04,0.04,0.5,2.0,,-1,
 ";
+
+/// The quantiles of row a.
+const ROW_A: [f64; 5] = [0.608007, 0.801108, 1.000000, 1.198892, 1.391993];
 
 fn mass(folder: &Path, arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lensgpu"))
@@ -169,8 +172,28 @@ fn without_member_columns_the_distribution_comes_from_quantiles() {
     assert_eq!((&summary["rows"], &summary["with_mass"]), (&8.into(), &4.into()));
     assert_eq!(summary["flagged"]["source_in_front"], 1);
     let rebuilt = Catalogue::read(&folder.path().join("out.csv")).unwrap();
-    for (q, theta_e) in quantiles(&rebuilt, 0).into_iter().zip([0.6f64, 0.8, 1.0, 1.2, 1.4]) {
+    for (q, theta_e) in quantiles(&rebuilt, 0).into_iter().zip(ROW_A) {
         assert_close(q, number(&members, 0, "log10_mass_e") + 2.0 * theta_e.log10(), 1e-4);
+    }
+}
+
+/// Intervals of half the width, as calibration makes them of an ensemble that is too wide.
+#[test]
+fn of_a_calibrated_catalogue_the_quantiles_count_and_not_the_members() {
+    let folder = folder();
+    let raw = read(folder.path(), EXACT, "out.csv");
+    let [old, new] = [ROW_A, ROW_A.map(|q| 0.5 * (1.0 + q))].map(|q| q.map(|q| format!("{q:.6}")).join(","));
+    fs::write(folder.path().join("in.csv"), CATALOGUE.replace(&old, &new)).unwrap();
+    let output = mass(folder.path(), &format!("{EXACT} --json"));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["distribution"], "quantiles");
+    let calibrated = Catalogue::read(&folder.path().join("out.csv")).unwrap();
+    let width = |q: [f64; 5]| q[3] - q[1];
+    let ratio = width(quantiles(&calibrated, 0)) / width(quantiles(&raw, 0));
+    assert!((0.45..0.55).contains(&ratio), "{ratio}");
+    for (q, theta_e) in quantiles(&calibrated, 0).into_iter().zip(ROW_A) {
+        let expected = number(&raw, 0, "log10_mass_e") + 2.0 * (0.5 * (1.0 + theta_e)).log10();
+        assert_close(q, expected, 1e-4);
     }
 }
 

@@ -7,7 +7,7 @@ use lensgpu::likelihood::Likelihood;
 use lensgpu::likelihood::{Component, loss_to_nll};
 use lensgpu::nn::{Capacity, NetworkPlan, TrainIo, Training};
 use lensgpu::nn::{Layout, Network};
-use lensgpu::plan::{Gather, NetworkOp, Op, TensorId, bands, log, schedule, state};
+use lensgpu::plan::{Gather, NO_LABEL, NetworkOp, Op, TensorId, bands, log, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reference::compare::assert_close;
@@ -42,6 +42,11 @@ fn step_with(network: Network, batch: usize, change: impl Fn(Training) -> Traini
     for tensor in [train.pool, train.pool_labels, plan.io.params, plan.io.stats] {
         let values = random(&mut rng, memory.all(tensor).len());
         memory.set(tensor, &values);
+    }
+    if train.cross_entropy[0].is_some() {
+        // The second image of each member shows no lens.
+        let labels = memory.row_mut(train.pool_labels, 0).iter_mut();
+        labels.skip(1).step_by(batch).for_each(|y| *y = f64::from(NO_LABEL));
     }
     let draws: Vec<f64> = (0..MEMBERS * batch).map(|i| i as f64).collect();
     memory.set(train.draws, &draws);
@@ -102,7 +107,7 @@ fn check_gradients_without(independent: &[&str], network: &str, input: &[usize],
     let train = plan.io.train.unwrap();
     let after = pass(&plan, &start);
     // The perturbed images move with a parameter only where a sign flips: they are a constant to the difference too.
-    let both = |memory: &Memory, m: usize| memory.row(train.loss[0], m)[0] + memory.row(train.loss[1], m)[0];
+    let both = |memory: &Memory, m: usize| pass_loss(&train, memory, m, 0) + pass_loss(&train, memory, m, 1);
     for (member, want) in differences(&plan, &start, plan.io.params, both).iter().enumerate() {
         let got = after.row(train.grads, member);
         assert_close(&format!("member {member}: gradients"), got, want, 1e-7);
@@ -118,11 +123,17 @@ fn check_gradients_without(independent: &[&str], network: &str, input: &[usize],
         }
     }
     // Each image of the pool is one member's, in order, so that a row of the pool is a row of x.
-    let plain = |memory: &Memory, m: usize| memory.row(train.loss[0], m)[0];
+    let plain = |memory: &Memory, m: usize| pass_loss(&train, memory, m, 0);
     for (member, want) in differences(&plan, &start, train.pool, plain).iter().enumerate() {
         let got = after.row(train.adversary.unwrap().grad_x, member);
         assert_close(&format!("member {member}: gradient of x"), got, want, 1e-7);
     }
+}
+
+/// The loss of a member in a pass, with the cross-entropy if there is a lens head.
+fn pass_loss(train: &TrainIo, memory: &Memory, member: usize, pass: usize) -> f64 {
+    let of = |tensor: TensorId| memory.row(tensor, member)[0];
+    of(train.loss[pass]) + train.cross_entropy[pass].map_or(0.0, of)
 }
 
 #[test]
@@ -257,6 +268,32 @@ fn gradients_of_a_dense_network_on_a_table() {
         ]"#;
     check_gradients(network, &[6], 4);
     check_gradients(r#"layers = [{ layer = "heads", mean = "mean", var = "var" }]"#, &[6], 4);
+}
+
+/// Behind a ReLU, behind a norm, and on the input itself. With a large floor, the gradients of the variance are no larger
+/// than those of the lens head.
+#[test]
+fn gradients_of_the_lens_head() {
+    let gated = r#"
+        layers = [
+            { layer = "conv", name = "conv1", filters = 3, kernel = 3, activation = "silu" },
+            { layer = "flatten" },
+            { layer = "dense", name = "dense1", units = 5, activation = "relu" },
+            { layer = "heads", mean = "mean", var = "var", mean_activation = "identity", var_floor = 0.5, lens = "lens" },
+        ]"#;
+    check_gradients(gated, &[6, 5, 2], 4);
+    let norm = r#"
+        layers = [
+            { layer = "dense", name = "dense1", units = 6, activation = "relu" },
+            { layer = "norm", name = "norm1" },
+            { layer = "heads", mean = "mean", var = "var", var_floor = 0.5, lens = "p" },
+        ]"#;
+    check_gradients(norm, &[6], 5);
+    check_gradients(
+        r#"layers = [{ layer = "heads", mean = "mean", var = "var", var_floor = 0.5, lens = "lens" }]"#,
+        &[6],
+        4,
+    );
 }
 
 /// The gradient of L where it is not that of the loss: the weights of beta-NLL are constants, and the first epochs may fit
@@ -471,7 +508,7 @@ impl Optimiser {
 #[test]
 fn adams_first_step_is_the_learning_rate_and_a_large_gradient_is_clipped() {
     let mut adam = Optimiser::new(1);
-    assert_eq!(adam.step(10.0), [1.0, 10.0, 0.0, 0.5, 0.0]);
+    assert_eq!(adam.step(10.0), [1.0, 10.0, 0.0, 0.5, 0.0, 0.0]);
     assert_eq!(adam.word(state::CLIP), 0.5);
     assert_eq!(adam.word(state::TAKEN), 1.0);
     assert_close("moment", &adam.memory.row(adam.train.adam_m, 0)[..2], &[0.5, 0.0], 1e-6);
@@ -510,7 +547,7 @@ fn steps_that_are_not_finite_are_skipped_and_the_fifth_in_a_row_brings_the_good_
     assert_eq!(adam.step(1.0)[2], 1.0);
     // The next good step is a first one again, at a tenth of the learning rate.
     adam.memory.row_mut(adam.train.loss[0], 0)[0] = 1.0;
-    assert_close("log", &adam.step(1.0), &[1.0, 1.0, 0.0, 0.05, 0.0], 1e-12);
+    assert_close("log", &adam.step(1.0), &[1.0, 1.0, 0.0, 0.05, 0.0, 0.0], 1e-12);
     assert_close("weights", &adam.memory.row(adam.params, 0)[..2], &[8.95, 9.0], 1e-6);
 }
 
@@ -530,7 +567,7 @@ fn good_weights_are_kept_every_25_steps_taken() {
 fn a_frozen_member_only_logs() {
     let mut adam = Optimiser::new(2);
     adam.memory.row_mut(adam.train.state, 0)[state::FROZEN] = 1.0;
-    assert_eq!(adam.step(3.0), [1.0, 3.0, 3.0, 0.5, 0.0]);
+    assert_eq!(adam.step(3.0), [1.0, 3.0, 3.0, 0.5, 0.0, 0.0]);
     assert_eq!(adam.memory.row(adam.params, 0), [0.0; 16]);
     assert_eq!(adam.memory.row(adam.stats, 0), [0.0; 4]);
     assert_eq!([state::CURSOR, state::TAKEN].map(|word| adam.word(word)), [1.0, 0.0]);

@@ -9,9 +9,10 @@ use super::usage;
 use crate::evaluate::{cross_fitted, mixtures};
 use crate::model::shipped::Named;
 use crate::model::utc_now;
-use crate::posterior::calibration::{Calibration, Map, Method, Record, fit};
+use crate::posterior::MemberPredictions;
+use crate::posterior::calibration::{Calibration, Method, Record, fit};
 use crate::posterior::metrics::{METRICS, Metrics};
-use crate::posterior::ood::Threshold;
+use crate::posterior::ood::Distances;
 use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 
@@ -56,22 +57,35 @@ pub fn run(args: Calibrate) -> Result<()> {
         }
     };
     let mut model = named.read()?;
-    let known = labelled.open(&model, &console)?.predict(&model, &console)?;
+    let known = labelled
+        .open(&model, false, &console)?
+        .predict(&model, &console)?
+        .lenses;
     let rows = mixtures(&known)?;
     let map = fit(args.method, &rows)?;
     if !quiet {
-        println!("{}", summary(&map));
-        match cross_fitted(args.method, &rows, args.seed.seed) {
+        println!("{map}");
+        let stored = model.about.calibration.as_ref();
+        match cross_fitted(args.method, &rows, stored.map(|c| &c.map), args.seed.seed) {
             Ok((before, after)) => {
-                println!("on {} rows, each half scored with a fit to the other half:", rows.len());
+                let before_is = match stored {
+                    Some(c) => format!(
+                        "the model with its calibration from {} rows of {}",
+                        c.record.rows, c.record.data
+                    ),
+                    None => "the model without calibration".to_string(),
+                };
+                println!("on {} rows; before: {before_is};", rows.len());
+                println!("after: each half with a fit to the other half");
                 print!("{}", before_and_after(&before, &after));
             }
             Err(_) => println!("too few rows to score the calibration on rows that it was not fitted to"),
         }
     }
     let data = labelled.dir.display().to_string();
-    let scores = known.iter().filter_map(|k| k.members.ood_score).collect();
-    model.about.ood = Threshold::new(scores, data.clone());
+    let distances: Vec<Distances> = known.iter().map(|k| k.distances).collect();
+    let predictions: Vec<MemberPredictions> = known.iter().map(|k| k.members.clone()).collect();
+    model.about.set_limits(&distances, &predictions, &data);
     let record = Record::new(data, rows.len(), utc_now());
     model.about.calibration = Some(Calibration { map, record });
     model.write(output)?;
@@ -79,17 +93,6 @@ pub fn run(args: Calibrate) -> Result<()> {
         println!("model: {}", output.display());
     }
     Ok(())
-}
-
-fn summary(map: &Map) -> String {
-    match map {
-        Map::Factors(f) => format!("factors: {:.3} aleatoric, {:.3} epistemic", f.aleatoric, f.epistemic),
-        Map::Isotonic(map) => format!("isotonic: {} knots", map.knots.len()),
-        Map::Conformal(map) => {
-            let widest = map.half_widths.last().map_or(0.0, |w| w[0]);
-            format!("conformal: intervals up to {:.1} %", 100.0 * widest)
-        }
-    }
 }
 
 fn before_and_after(before: &Metrics, after: &Metrics) -> String {

@@ -110,16 +110,26 @@ fn epoch_lines(record: &EpochRecord, epochs: usize) -> String {
         "epoch {}/{epochs}  {:.1} s  learning rate {:.2e}\n  member  NLL: train validation  RMSE [\"]: train validation",
         record.epoch, record.seconds, record.learning_rate
     );
+    let has_lens_head = record.members.iter().any(|m| m.train_cross_entropy.is_some());
+    if has_lens_head {
+        text += "  cross-entropy: train validation";
+    }
     for m in &record.members {
         text += &format!(
-            "\n  {:>6}      {}    {}          {}    {}{}",
+            "\n  {:>6}      {}    {}          {}    {}",
             m.member,
             number(m.train_nll),
             number(m.val_nll),
             number(m.train_rmse),
-            number(m.val_rmse),
-            if m.best { "  best" } else { "" }
+            number(m.val_rmse)
         );
+        if has_lens_head {
+            let [train, validation] = [m.train_cross_entropy, m.val_cross_entropy].map(number);
+            text += &format!("               {train}    {validation}");
+        }
+        if m.best {
+            text += "  best";
+        }
         if m.skipped > 0 {
             text += &format!("  {} steps skipped: a gradient was not finite", m.skipped);
         }

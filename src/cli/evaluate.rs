@@ -3,11 +3,12 @@
 use super::arguments::Seed;
 use super::console::Console;
 use super::labelled::LabelledArguments;
-use super::text::{Column, metrics, table};
+use super::text::{Column, class_metrics, metrics, table};
 use crate::evaluate::Evaluation;
 use crate::files::{self, NewFolder};
 use crate::model::shipped::Named;
 use crate::model::{Model, utc_now};
+use crate::posterior::metrics::Metrics;
 use crate::report::{self, Subject};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -45,7 +46,8 @@ pub fn run(args: Evaluate) -> Result<()> {
     if args.raw {
         model.about.calibration = None;
     }
-    let images = labelled.open(&model, &console)?;
+    let has_lens_head = model.network.heads().lens.is_some();
+    let images = labelled.open(&model, has_lens_head, &console)?;
     let folder = NewFolder::create(&args.output)?;
     let known = images.predict(&model, &console)?;
     let evaluation = Evaluation::new(&model, &images.source, known, args.seed.seed)?;
@@ -78,6 +80,23 @@ fn print(evaluation: &Evaluation) {
         median.rmse,
         100.0 * median.share_above_1_arcsec
     );
+    if let Some(classification) = &evaluation.classification {
+        print!("\nlens or not:\n{}", class_metrics(&classification.metrics));
+    }
+    println!("\n{}", in_one_sentence(&evaluation.sets[0].metrics));
+}
+
+/// How good the predictions are.
+fn in_one_sentence(m: &Metrics) -> String {
+    format!(
+        "For these {} objects, the RMSE is {:.3}\", half of the errors are below {:.3}\", and {:.0} % of the true radii lie in \
+         the 68 % interval, {:.0} % in the 95 % interval.",
+        m.n,
+        m.rmse,
+        m.median_abs_error,
+        100.0 * m.coverage_683,
+        100.0 * m.coverage_954
+    )
 }
 
 /// The accuracy of the predictions with each flag.

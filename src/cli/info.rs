@@ -7,7 +7,6 @@ use super::text::{
 };
 use crate::model::Model;
 use crate::nn::{Layer, Layout, MeanActivation, Network, Shape};
-use crate::posterior::calibration::Map;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -192,16 +191,8 @@ fn as_text(model: &Model) -> Result<String> {
         writeln!(text, "  {option} {value}")?;
     }
     if let Some(calibration) = &about.calibration {
-        let what = match &calibration.map {
-            Map::Factors(f) => format!(
-                "sigma_aleatoric x {:.4}, sigma_epistemic x {:.4}",
-                f.aleatoric, f.epistemic
-            ),
-            Map::Isotonic(_) => "quantiles by isotonic regression of the PIT".into(),
-            Map::Conformal(_) => "intervals by split conformal prediction".into(),
-        };
         let record = &calibration.record;
-        writeln!(text, "  calibration: {what}")?;
+        writeln!(text, "  calibration: {}", calibration.map)?;
         writeln!(
             text,
             "    fitted on {} of {}, {}",

@@ -4,11 +4,11 @@ use super::arguments::{DeviceArgument, Images, PassArguments, Quiet};
 use super::console::Console;
 use super::usage;
 use crate::device::Device;
-use crate::evaluate::{LabelledPrediction, predict_labelled};
+use crate::evaluate::{LabelledPredictions, predict_labelled};
 use crate::infer::Passes;
 use crate::infer::stream::open;
 use crate::model::Model;
-use crate::survey::ImageFolder;
+use crate::survey::{ImageFolder, ImageFolderOptions};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,14 +41,18 @@ pub struct LabelledImages {
 }
 
 impl LabelledArguments {
-    /// Opens the device and the images; shows what was opened, and warnings about it.
+    /// Opens the device and the images, with those of `non_lenses` if there may be any; shows what was opened, and
+    /// warnings about it.
     ///
     /// # Errors
     /// Those of [`DeviceArgument::open`] and [`open`]; an unknown preset, as a usage error.
-    pub fn open(&self, model: &Model, console: &Console) -> Result<LabelledImages> {
+    pub fn open(&self, model: &Model, non_lenses: bool, console: &Console) -> Result<LabelledImages> {
         let device = self.device.open_and_show(console)?;
         let options = self.images.options(&self.dir, self.label.clone(), None)?;
-        let options = options.image_folder(true).map_err(usage)?;
+        let options = ImageFolderOptions {
+            non_lenses,
+            ..options.image_folder(true).map_err(usage)?
+        };
         let source = Arc::new(open(model, &options, &|event| console.report(event))?);
         Ok(LabelledImages {
             source,
@@ -63,7 +67,7 @@ impl LabelledImages {
     ///
     /// # Errors
     /// Those of [`predict_labelled`].
-    pub fn predict(&self, model: &Model, console: &Console) -> Result<Vec<LabelledPrediction>> {
+    pub fn predict(&self, model: &Model, console: &Console) -> Result<LabelledPredictions> {
         let predictions = predict_labelled(model, &self.device, &self.source, self.passes, &|event| {
             console.report(event)
         });

@@ -16,9 +16,10 @@ use std::path::PathBuf;
   lensgpu mass einstein_radii.fits --z-lens z_l --z-source z_phot --z-source-error z_phot_err -o masses.fits
   lensgpu mass einstein_radii.csv --z-lens z_l --z-source z_s --h0 70 --omega-m 0.3 -o masses.csv --json
 
-`lensgpu infer --catalogue` copies the redshifts of a table into its output. With the columns of \
-`lensgpu infer --member-columns`, the masses follow from the mixture of the members itself; without them, the \
-distribution of the Einstein radius is rebuilt from its quantiles.")]
+`lensgpu infer --catalogue` copies the redshifts of a table into its output. The distribution of the Einstein radius is \
+rebuilt from its quantiles, which include the calibration. With the columns of `lensgpu infer --member-columns`, the \
+masses follow from the mixture of the members itself if the quantiles are those of the mixture, as in an uncalibrated \
+catalogue.")]
 #[command(mut_arg("seed", |arg| {
     arg.help("Random seed; the samples of a row depend on the seed and the row's id only").default_value("0")
 }))]

@@ -178,9 +178,9 @@ impl Pack {
         let mut all = Vec::with_capacity(source.len());
         stream(model, &device, &source, self.passes.passes(), silent, &mut |object| {
             if let Ok(forecast) = object.forecast(None) {
-                let score = object.image.ok().and_then(|image| image.members.ood_score);
-                let mixture = forecast.mixture();
-                all.push([mixture.mean(), mixture.sigma(), score.unwrap_or(0.0)]);
+                let score = object.image.ok().and_then(|image| image.ood_score(model));
+                let prediction = forecast.prediction();
+                all.push([prediction.theta_e, prediction.sigma, score.unwrap_or(0.0)]);
             }
             Ok::<(), crate::infer::Error>(())
         })?;

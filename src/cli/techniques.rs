@@ -10,6 +10,9 @@ pub struct Techniques {
     /// Distribution that each member predicts [default: that of the network]
     #[arg(long, value_name = "NAME", value_parser = super::choices::likelihood())]
     pub likelihood: Option<Likelihood>,
+    /// Also train a lens head: p_lens, the probability that an image shows a lens; the catalogue needs is_lens
+    #[arg(long)]
+    pub p_lens: bool,
     /// Weight each image's loss by its variance to this power, 0 to 1 (usually 0.5)
     #[arg(long, value_name = "BETA", allow_negative_numbers = true)]
     beta_nll: Option<f32>,

@@ -1,5 +1,6 @@
 //! Text that several subcommands print: tables in one style, and counts.
 
+use crate::posterior::metrics::classification::ClassMetrics;
 use crate::posterior::metrics::{METRICS, Metrics};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
@@ -52,6 +53,32 @@ pub fn metrics(metrics: &Metrics) -> String {
     });
     let columns = [Column::Text(""), Column::Number(""), Column::Text("")];
     table(columns, std::iter::once(objects).chain(figures))
+}
+
+/// Figures of the lens head, one per line.
+pub fn class_metrics(metrics: &ClassMetrics) -> String {
+    let [low, high] = metrics.roc_auc_interval;
+    let percent = |fraction: f64| format!("{:.1} %", 100.0 * fraction);
+    let rows = [
+        ("lenses", metrics.lenses.to_string(), String::new()),
+        ("other objects", metrics.others.to_string(), String::new()),
+        (
+            "ROC AUC",
+            format!("{:.4}", metrics.roc_auc),
+            format!("95 %: {low:.4} to {high:.4}"),
+        ),
+        ("cross-entropy", format!("{:.4}", metrics.cross_entropy), String::new()),
+        ("Brier score", format!("{:.4}", metrics.brier), String::new()),
+        ("calibration error", percent(metrics.calibration_error), String::new()),
+        ("completeness", percent(metrics.completeness), "of p_lens >= 0.5".into()),
+        (
+            "purity",
+            metrics.purity.map_or("-".into(), percent),
+            "of p_lens >= 0.5".into(),
+        ),
+    ];
+    let rows = rows.map(|(name, value, note)| [name.to_string(), value, note]);
+    table([Column::Text(""), Column::Number(""), Column::Text("")], rows)
 }
 
 #[cfg(test)]

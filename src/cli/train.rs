@@ -199,9 +199,16 @@ fn check(options: &RunOptions) -> std::result::Result<(), Error> {
 fn print(end: RunEnd, folder: &str) {
     match end {
         RunEnd::Stopped => println!("stopped and saved; resume with: lensgpu train --resume {folder}"),
-        RunEnd::Complete { model, metrics } => {
+        RunEnd::Complete {
+            model,
+            metrics,
+            class_metrics,
+        } => {
             if let Some((split, metrics)) = metrics {
                 print!("the ensemble on the {split} images:\n{}", text::metrics(&metrics));
+            }
+            if let Some(metrics) = class_metrics {
+                print!("p_lens on the same images:\n{}", text::class_metrics(&metrics));
             }
             println!("model: {}", model.display());
             println!("plots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg");
@@ -254,19 +261,23 @@ impl Train {
 
     /// The network for images of a shape (height, width, bands).
     fn network(&self, from: Option<Model>, input: &[usize]) -> std::result::Result<Network, Error> {
-        if let Some(model) = from {
-            return match model.network.input == input {
-                true => Ok(model.network),
-                false => Err(Error::OtherInput {
+        let network = match from {
+            Some(model) if model.network.input == input => model.network,
+            Some(model) => {
+                return Err(Error::OtherInput {
                     expected: model.network.input,
                     found: input.to_vec(),
-                }),
-            };
-        }
-        let network = network_of(self.network.as_deref(), self.recipe, input)?;
-        Ok(match self.techniques.likelihood {
+                });
+            }
+            None => network_of(self.network.as_deref(), self.recipe, input)?,
+        };
+        let network = match self.techniques.likelihood {
             Some(likelihood) => network.with_likelihood(likelihood),
             None => network,
+        };
+        Ok(match self.techniques.p_lens {
+            true => network.with_lens_head()?,
+            false => network,
         })
     }
 }

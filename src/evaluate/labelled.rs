@@ -9,7 +9,9 @@ use crate::posterior;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::posterior::metrics::ScoredPrediction;
+use crate::posterior::metrics::classification::ScoredClass;
 use crate::posterior::mixture::Mixture;
+use crate::posterior::ood::Distances;
 use crate::progress::{Callback, warn};
 use crate::survey::{ImageFolder, few};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ pub struct LabelledPrediction {
     pub truth: f64,
     /// Uncalibrated predictions, arcsec.
     pub members: MemberPredictions,
+    /// How far the image is from the training images.
+    pub distances: Distances,
     /// See [`crate::survey::flags`].
     pub flags: i32,
 }
@@ -38,6 +42,15 @@ impl LabelledPrediction {
     }
 }
 
+/// Predictions for the objects of a labelled folder.
+#[derive(Clone, Debug, Default)]
+pub struct LabelledPredictions {
+    /// Objects with a known Einstein radius.
+    pub lenses: Vec<LabelledPrediction>,
+    /// These and the objects that are not lenses, if the folder was opened with them; empty without a lens head.
+    pub classes: Vec<ScoredClass>,
+}
+
 /// The members' predictions for every labelled object of a folder. Images that are masked throughout have none; they are
 /// left out, with a warning.
 ///
@@ -50,9 +63,9 @@ pub fn predict_labelled(
     source: &Arc<ImageFolder>,
     passes: Passes,
     progress: &Callback,
-) -> Result<Vec<LabelledPrediction>, Error> {
+) -> Result<LabelledPredictions, Error> {
     let (total, mut done) = (source.len(), 0);
-    let mut predictions = Vec::with_capacity(total);
+    let mut predictions = LabelledPredictions::default();
     let mut masked = Vec::new();
     stream(model, device, source, passes, progress, &mut |object| {
         done += 1;
@@ -67,14 +80,26 @@ pub fn predict_labelled(
         }
         let StreamedObject { index, image } = object;
         let labelled = &source.objects[index];
-        let truth = labelled.theta_e.ok_or_else(|| Error::Unlabelled {
-            id: labelled.id.clone(),
-        })?;
         let image = image.expect("an object with a forecast was read");
-        predictions.push(LabelledPrediction {
+        let class = image.members.p_lens().map(|p_lens| ScoredClass {
+            is_lens: labelled.theta_e.is_some(),
+            p_lens,
+        });
+        predictions.classes.extend(class);
+        let Some(truth) = labelled.theta_e else {
+            // A source with labels has other objects only if it was asked for those that are not lenses.
+            return match source.label {
+                Some(_) => Ok(()),
+                None => Err(Error::Unlabelled {
+                    id: labelled.id.clone(),
+                }),
+            };
+        };
+        predictions.lenses.push(LabelledPrediction {
             index,
             truth,
             members: image.members,
+            distances: image.distances,
             flags,
         });
         Ok::<(), Error>(())

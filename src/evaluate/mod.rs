@@ -18,12 +18,13 @@ pub use bins::{Bin, BinnedMetrics};
 pub use cross_fit::cross_fitted;
 pub use error::Error;
 pub use flagged::LargestRadii;
-pub use labelled::{LabelledPrediction, mixtures, predict_labelled};
+pub use labelled::{LabelledPrediction, LabelledPredictions, mixtures, predict_labelled};
 pub use sub_ensembles::SubEnsembles;
 
 use crate::model::Model;
 use crate::posterior;
 use crate::posterior::metrics::bootstrap::{SAMPLES, bootstrap};
+use crate::posterior::metrics::classification::{ClassMetrics, ScoredClass};
 use crate::posterior::metrics::{METRICS, Metrics, ScoredPrediction};
 use crate::posterior::mixture::Prediction;
 use crate::survey::ImageFolder;
@@ -53,9 +54,17 @@ impl MetricSet {
     }
 }
 
+/// How well the lens head tells lenses from other objects.
+pub struct Classification {
+    /// Lenses and other objects.
+    pub objects: Vec<ScoredClass>,
+    /// Their metrics.
+    pub metrics: ClassMetrics,
+}
+
 /// All that a report shows.
 pub struct Evaluation {
-    /// One per labelled object.
+    /// One per lens.
     pub objects: Vec<LabelledPrediction>,
     /// Their predictions, calibrated if the model is.
     pub scored: Vec<ScoredPrediction>,
@@ -76,6 +85,8 @@ pub struct Evaluation {
     pub binned: Vec<BinnedMetrics>,
     /// For 1 to M members.
     pub by_size: Vec<SubEnsembles>,
+    /// `None` without a lens head, and unless there are both lenses and other objects.
+    pub classification: Option<Classification>,
 }
 
 impl Evaluation {
@@ -86,9 +97,13 @@ impl Evaluation {
     pub fn new(
         model: &Model,
         source: &ImageFolder,
-        objects: Vec<LabelledPrediction>,
+        predictions: LabelledPredictions,
         seed: u64,
     ) -> Result<Evaluation, Error> {
+        let LabelledPredictions {
+            lenses: objects,
+            classes,
+        } = predictions;
         if objects.is_empty() {
             return Err(Error::NoObjects);
         }
@@ -125,6 +140,10 @@ impl Evaluation {
             best_member: best_member(model),
             binned: bins::binned(source, &objects, &scored, seed)?,
             by_size: sizes.collect::<Result<_, _>>()?,
+            classification: ClassMetrics::new(&classes, seed).map(|metrics| Classification {
+                objects: classes,
+                metrics,
+            }),
             objects,
             scored,
             raw,
@@ -179,6 +198,7 @@ fn best_member(model: &Model) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::posterior::MemberPredictions;
+    use crate::posterior::ood::Distances;
 
     /// Predictions of three members that are off by 0.1, -0.1 and 0.3 arcsec.
     pub fn labelled(n: usize) -> Vec<LabelledPrediction> {
@@ -188,6 +208,7 @@ mod tests {
                 index,
                 truth,
                 members: MemberPredictions::gaussian(&[truth + 0.1, truth - 0.1, truth + 0.3], &[0.01; 3]),
+                distances: Distances::default(),
                 flags: 0,
             }
         };

@@ -214,6 +214,7 @@ impl Columns {
             ra_dec: self.ra_dec,
             members: if self.members { model.members.len() } else { 0 },
             likelihood: model.network.heads().likelihood,
+            p_lens: model.network.heads().lens.is_some(),
             pass_through: self.passed.iter().map(|(_, column)| column.clone()).collect(),
         }
     }
@@ -241,9 +242,9 @@ impl Columns {
             .map_or(Prediction::UNKNOWN, PredictiveDistribution::prediction);
         let flags = streamed.flags(model);
         let none = MemberPredictions::default();
-        let (cutout, members) = match &streamed.image {
-            Ok(image) => (Some(&image.cutout), &image.members),
-            Err(_) => (None, &none),
+        let (cutout, members, ood_score) = match &streamed.image {
+            Ok(image) => (Some(&image.cutout), &image.members, image.ood_score(model)),
+            Err(_) => (None, &none, None),
         };
         if object.has_image() {
             report.unread.extend(forecast.as_ref().err().map(|error| chain(error)));
@@ -259,7 +260,8 @@ impl Columns {
                 None => source.catalogue_position(object),
             },
             prediction,
-            ood_score: members.ood_score,
+            p_lens: members.p_lens(),
+            ood_score,
             flags,
             mu: &members.mu,
             var: &members.var,

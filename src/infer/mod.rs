@@ -28,7 +28,8 @@ use crate::model::{Ensemble, Model};
 pub struct Passes {
     /// Images on the device at a time. Predictions do not depend on it.
     pub batch: usize,
-    /// Test-time augmentation: average each member's mean and variance over all flips and quarter turns of an image.
+    /// Test-time augmentation: average each member's mean, variance and probability of a lens over all flips and
+    /// quarter turns of an image.
     pub all_views: bool,
 }
 

@@ -5,8 +5,9 @@ use crate::model::Model;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::posterior::mixture::Prediction;
+use crate::posterior::ood::Distances;
 use crate::survey::sky::SkyStatistics;
-use crate::survey::{Cutout, flags};
+use crate::survey::{Cutout, flags, statistics};
 
 /// What a model says about one image.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +15,9 @@ pub struct ImagePrediction {
     /// The Einstein radius with its uncertainty, calibrated if the model is; NaN throughout if all pixels are
     /// masked or the members' predictions are not finite.
     pub prediction: Prediction,
-    /// Distance from the training set, about 1 in distribution; `None` if the model does not have it.
+    /// Probability that the image shows a lens; `None` if the model has no lens head, or all pixels are masked.
+    pub p_lens: Option<f64>,
+    /// How unlike the training images it is, see [`ood`](crate::posterior::ood); `None` if the model does not know.
     pub ood_score: Option<f64>,
     /// Why the prediction may be wrong, a sum of the constants in [`flags`]; 0 if no problem was detected.
     pub flags: i32,
@@ -28,6 +31,8 @@ pub struct PredictedImage {
     pub cutout: Cutout,
     /// SkyStatistics level and noise of each band.
     pub sky: Vec<Option<SkyStatistics>>,
+    /// How far it is from the training images.
+    pub distances: Distances,
     /// In the label's unit.
     pub members: MemberPredictions,
 }
@@ -39,6 +44,7 @@ impl PredictedImage {
         stretch.apply(&cutout, input);
         PredictedImage {
             sky: SkyStatistics::of(&cutout, stretch),
+            distances: statistics::distances(&cutout, stretch, model.statistics.as_ref()),
             cutout: cutout.without_pixels(),
             members: MemberPredictions::default(),
         }
@@ -50,6 +56,18 @@ impl PredictedImage {
         if !self.is_masked_throughout() {
             let label = &model.about.label;
             self.members = scaled.in_units(label.scale, label.shift);
+            self.distances.features = scaled.feature_distance;
+        }
+    }
+
+    /// How unlike the training images it is, see [`ood`](crate::posterior::ood); `None` if the model does not know.
+    pub fn ood_score(&self, model: &Model) -> Option<f64> {
+        if self.is_masked_throughout() {
+            return None;
+        }
+        match &model.about.ood {
+            Some(threshold) => threshold.score_of(&self.distances),
+            None => self.distances.features,
         }
     }
 
@@ -75,7 +93,9 @@ impl PredictedImage {
 
     /// Why the prediction may be wrong, see [`flags`]. Of these, only `label_range` depends on the calibration.
     pub fn flags(&self, model: &Model) -> i32 {
-        let PredictedImage { cutout, sky, members } = self;
+        let PredictedImage {
+            cutout, sky, members, ..
+        } = self;
         let about = &model.about;
         let of_image = flags::masked(cutout.masked_fraction)
             | cutout
@@ -94,9 +114,12 @@ impl PredictedImage {
         of_image
             | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
             | flags::label_range(theta_e, interval, about.label.range)
-            | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma())
+            | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma(), about.epistemic_limit)
             | flags::disagree(&members.mu, &members.var)
-            | flags::out_of_distribution(members.ood_score, about.ood.as_ref().map(|threshold| threshold.score))
+            | flags::out_of_distribution(
+                self.ood_score(model),
+                about.ood.as_ref().map(|threshold| threshold.score),
+            )
     }
 
     /// All of it, calibrated as the model is.
@@ -104,7 +127,8 @@ impl PredictedImage {
         let forecast = self.forecast(model.about.calibration.as_ref());
         ImagePrediction {
             prediction: forecast.map_or(Prediction::UNKNOWN, |forecast| forecast.prediction()),
-            ood_score: self.members.ood_score,
+            p_lens: self.members.p_lens(),
+            ood_score: self.ood_score(model),
             flags: self.flags(model),
             members: self.members,
         }

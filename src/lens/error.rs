@@ -45,6 +45,9 @@ pub enum Error {
     /// A population without lenses cannot give any to train on.
     #[error("the population contains no lenses: lens_share = 0")]
     NoLenses,
+    /// A population of lenses alone cannot teach what a lens is.
+    #[error("the population contains nothing but lenses: lens_share = 1")]
+    OnlyLenses,
     /// The crop is larger than the simulated images, or empty.
     #[error("a crop of {size} pixels is not possible; the population has images of {largest} x {largest} pixels")]
     CropSize {

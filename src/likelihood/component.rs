@@ -43,6 +43,15 @@ impl Component {
         }
     }
 
+    /// The distribution whose z is the label, or its logarithm.
+    pub(crate) fn standard(likelihood: Likelihood) -> Component {
+        Component {
+            likelihood,
+            location: 0.0,
+            scale: 1.0,
+        }
+    }
+
     /// Mean.
     pub fn mean(&self) -> f64 {
         self.likelihood.family().mean(self)

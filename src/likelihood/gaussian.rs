@@ -46,6 +46,15 @@ impl Family for Gaussian {
         0.5 * erfc(z / SQRT_2)
     }
 
+    fn log_tail(&self, z: f64) -> f64 {
+        if z < 30.0 {
+            return self.tail(z).ln();
+        }
+        // The asymptotic series of Mills' ratio, whose next term is 1e-8 here (Abramowitz & Stegun 1964, 7.1.23).
+        let series = -1.0 / (z * z) + 3.0 / z.powi(4);
+        -0.5 * z * z - (z * (2.0 * PI).sqrt()).ln() + series.ln_1p()
+    }
+
     fn tail_bound(&self, p: f64) -> f64 {
         // Phi(-t) <= exp(-t^2/2) / 2.
         (-2.0 * (2.0 * p).ln()).max(0.0).sqrt()

@@ -100,6 +100,11 @@ trait Family: Sync {
     /// P(Z > z) of the standard distribution for z >= 0, with full relative precision however small it is.
     fn tail(&self, z: f64) -> f64;
 
+    /// ln [`tail`](Self::tail), also where the tail itself underflows.
+    fn log_tail(&self, z: f64) -> f64 {
+        self.tail(z).ln()
+    }
+
     /// A z whose [`tail`](Self::tail) is at most `p`, for p <= 1/2.
     fn tail_bound(&self, p: f64) -> f64;
 
@@ -152,6 +157,15 @@ impl Likelihood {
     /// P(Z > z) of the standard distribution for z >= 0, with full relative precision however small it is.
     pub(crate) fn tail(self, z: f64) -> f64 {
         self.family().tail(z)
+    }
+
+    /// ln P(Z <= z) of the standard distribution, with full precision in both tails.
+    pub(crate) fn log_below(self, z: f64) -> f64 {
+        if z < 0.0 {
+            self.family().log_tail(-z)
+        } else {
+            (-self.tail(z)).ln_1p()
+        }
     }
 
     /// A z whose [`tail`](Self::tail) is at most `p`, for p <= 1/2.

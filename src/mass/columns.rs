@@ -16,6 +16,7 @@ pub(super) fn old_columns(catalogue: &Catalogue, members: usize) -> Vec<Column> 
         ra_dec: true,
         members,
         likelihood: Likelihood::default(),
+        p_lens: true,
         pass_through: Vec::new(),
     }
     .columns();

@@ -4,18 +4,22 @@ use super::columns::QUANTILES;
 use super::radius::Radius;
 use super::{ColumnRole, Error, MassOptions};
 use crate::likelihood::Likelihood;
-use crate::posterior::mixture::Mixture;
+use crate::posterior::mixture::{LEVELS, Mixture};
 use crate::survey::Catalogue;
+use rayon::prelude::*;
 
 /// Smallest number of random draws that has 2.5 % quantiles.
 const MIN_SAMPLES: usize = 100;
+
+/// Difference, in sigma, of quantiles that are rounded.
+const QUANTILE_TOLERANCE: f64 = 0.01;
 
 /// A catalogue, the columns that are used, and the options.
 pub(super) struct Input<'a> {
     catalogue: &'a Catalogue,
     pub(super) options: &'a MassOptions,
     theta_e: usize,
-    /// Columns of the mean and variance of each member.
+    /// Columns of the mean and variance of each member, which are those of the uncalibrated mixture.
     members: Vec<[usize; 2]>,
     distribution: DistributionColumns,
     /// Columns of the redshifts of lens and source.
@@ -59,25 +63,54 @@ impl<'a> Input<'a> {
             named(&options.z_source, ColumnRole::SourceRedshift)?,
         ];
         let members = members(catalogue);
-        let distribution = if members.is_empty() || options.from_quantiles {
-            let [a, b, c, d, e] = QUANTILES.map(from_infer);
-            DistributionColumns::Quantiles([a?, b?, c?, d?, e?])
-        } else {
-            DistributionColumns::Members(likelihoods(catalogue)?)
-        };
-        Ok(Input {
+        let [a, b, c, d, e] = QUANTILES.map(from_infer);
+        let quantiles = DistributionColumns::Quantiles([a?, b?, c?, d?, e?]);
+        let mut input = Input {
             catalogue,
             options,
             theta_e: from_infer("theta_e")?,
             members,
-            distribution,
+            distribution: quantiles,
             redshifts,
             errors: [
                 optional(&options.z_lens_error, ColumnRole::LensRedshiftError)?,
                 optional(&options.z_source_error, ColumnRole::SourceRedshiftError)?,
             ],
             id: optional(&options.id, ColumnRole::Id)?.or(catalogue.find("id")),
-        })
+        };
+        if !input.members.is_empty() && !options.from_quantiles {
+            input.use_members_if_uncalibrated(likelihoods(catalogue)?);
+        }
+        Ok(input)
+    }
+
+    /// Takes the members' mixture as the distribution if every row's quantiles are its own. Those of a calibrated model
+    /// are not: its distribution is known by the quantiles only.
+    fn use_members_if_uncalibrated(&mut self, likelihoods: Vec<Likelihood>) {
+        let DistributionColumns::Quantiles(columns) = self.distribution else {
+            return;
+        };
+        let uncalibrated = |row: usize| {
+            let Some(mixture) = self.mixture(row, &likelihoods) else {
+                return true;
+            };
+            let tolerance = QUANTILE_TOLERANCE * mixture.sigma();
+            let agrees = |(column, p): (usize, f64)| {
+                let [found, expected] = [self.number(row, column), mixture.quantile(p)];
+                (found - expected).abs() <= tolerance || (found - expected.max(0.0)).abs() <= tolerance
+            };
+            columns.into_iter().zip(LEVELS).all(agrees)
+        };
+        if (0..self.catalogue.len()).into_par_iter().all(uncalibrated) {
+            self.distribution = DistributionColumns::Members(likelihoods);
+        }
+    }
+
+    /// The mixture of the members of a row, if they have a prediction.
+    fn mixture(&self, row: usize, likelihoods: &[Likelihood]) -> Option<Mixture> {
+        let moments = self.members.iter().map(|columns| columns.map(|c| self.number(row, c)));
+        let (mu, var): (Vec<f64>, Vec<f64>) = moments.map(|[mu, var]| (mu, var)).unzip();
+        Mixture::new(likelihoods[row], &mu, &var).ok()
     }
 
     /// Whether redshifts have errors.
@@ -106,11 +139,7 @@ impl<'a> Input<'a> {
     /// The distribution of theta_e, if it is known and extends above 0.
     pub(super) fn radius(&self, row: usize) -> Option<Radius> {
         match &self.distribution {
-            DistributionColumns::Members(likelihoods) => {
-                let moments = self.members.iter().map(|columns| columns.map(|c| self.number(row, c)));
-                let (mu, var): (Vec<f64>, Vec<f64>) = moments.map(|[mu, var]| (mu, var)).unzip();
-                Radius::from_mixture(Mixture::new(likelihoods[row], &mu, &var).ok()?)
-            }
+            DistributionColumns::Members(likelihoods) => Radius::from_mixture(self.mixture(row, likelihoods)?),
             DistributionColumns::Quantiles(columns) => {
                 Radius::from_quantiles(columns.map(|column| self.number(row, column)))
             }

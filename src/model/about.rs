@@ -2,8 +2,10 @@
 
 use super::Error;
 use crate::nn::Network;
+use crate::numeric::upper_limit;
+use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::Calibration;
-use crate::posterior::ood::Threshold;
+use crate::posterior::ood::{Distances, Threshold};
 use crate::survey::sky::SkyRange;
 use crate::survey::{ImageSource, Photometry, Preset, Stretch};
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,10 @@ pub struct About {
     /// The score above which an image counts as out of distribution; `None` if the members have no feature distribution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ood: Option<Threshold>,
+    /// sigma_epistemic, arcsec, that 1 % of the images exceed that `ood` is derived from; `None` for models of earlier
+    /// versions, and without such images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epistemic_limit: Option<f64>,
 }
 
 /// The type of the numbers in a model file.
@@ -157,7 +163,19 @@ pub struct MemberSummary {
     pub restored: u64,
 }
 
+/// The fraction of in-distribution images whose sigma_epistemic lies above the limit.
+const ABOVE_EPISTEMIC_LIMIT: f64 = 0.01;
+
 impl About {
+    /// Derives the limits of the flags `out_of_distribution` and `epistemic` from images that were not trained on: their
+    /// distances from the training images, and predictions in the label's unit. `data` says which images they are.
+    pub fn set_limits(&mut self, distances: &[Distances], predictions: &[MemberPredictions], data: &str) {
+        self.ood = Threshold::new(distances, data);
+        let mixtures = predictions.iter().filter_map(|members| members.mixture().ok());
+        let mut epistemic: Vec<f64> = mixtures.map(|mixture| mixture.sigma_epistemic()).collect();
+        self.epistemic_limit = upper_limit(&mut epistemic, ABOVE_EPISTEMIC_LIMIT);
+    }
+
     /// The value of masked pixels in the survey that the model was trained on, if it has one.
     pub fn mask_value(&self) -> Option<f64> {
         let preset = Preset::by_name(self.preset.as_deref()?).ok()?;
@@ -175,6 +193,7 @@ impl About {
         let (stretch, training) = (&self.stretch, &self.training);
         let sky = self.sky.bands.iter().flat_map(|b| b.sky.into_iter().chain(b.noise));
         let scores = training.members.iter().flat_map(|m| [m.nll, m.rmse]).flatten();
+        let typical = self.ood.iter().flat_map(|threshold| threshold.typical).flatten();
         let mut all = [shift, range.0, range.1, training.learning_rate]
             .into_iter()
             .chain(
@@ -187,7 +206,9 @@ impl About {
             .chain(scores)
             .chain(self.pixel_scale)
             .chain(self.card.iter().flat_map(|card| [card.rmse, card.nmad]).flatten())
-            .chain(self.ood.iter().map(|threshold| threshold.score));
+            .chain(self.epistemic_limit)
+            .chain(self.ood.iter().map(|threshold| threshold.score))
+            .chain(typical.flat_map(|typical| [typical.mean, typical.std]));
         if !all.all(f64::is_finite) {
             return Err(Error::MetadataNotFinite);
         }

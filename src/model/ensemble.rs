@@ -48,8 +48,8 @@ impl Ensemble {
         })
     }
 
-    /// An ensemble with the weights of these members. Predictions have an out-of-distribution score if every member has a
-    /// feature distribution.
+    /// An ensemble with the weights of these members. Predictions have the distance of their features if every member has
+    /// a feature distribution.
     ///
     /// # Errors
     /// Those of [`Device::engine`].
@@ -62,8 +62,8 @@ impl Ensemble {
         Ok(ensemble)
     }
 
-    /// Averages each member's mean and variance over all flips and quarter turns of an image, or over the flips alone if
-    /// it is not square.
+    /// Averages each member's mean, variance and probability of a lens over all flips and quarter turns of an image, or
+    /// over the flips alone if it is not square.
     pub fn in_all_views(mut self) -> Ensemble {
         self.views = (0..if self.image.h == self.image.w { 8 } else { 4 }).collect();
         self
@@ -101,7 +101,7 @@ impl Ensemble {
             }
             Ok::<_, Error>(())
         })?;
-        let clouds = rows.iter().map(|rows| Ok(Cloud::fit(rows, size)?));
+        let clouds = rows.iter().map(|rows| Ok(Cloud::fit(rows, size, 0.0)?));
         clouds.collect::<Result<_, Error>>().map(Some)
     }
 
@@ -132,8 +132,10 @@ impl Ensemble {
         let (batch, members) = (self.batch, self.engine.members());
         let (image, likelihood) = (self.image, self.likelihood);
         let (views, clouds) = (self.views.clone(), std::mem::take(&mut self.clouds));
-        let outputs = [self.io.prediction, self.io.features];
-        let outputs = if clouds.is_empty() { &outputs[..1] } else { &outputs };
+        let features = (!clouds.is_empty()).then_some(self.io.features);
+        let outputs = [Some(self.io.prediction), self.io.lens, features];
+        let outputs: Vec<TensorId> = outputs.into_iter().flatten().collect();
+        let logits = if self.io.lens.is_some() { members * batch } else { 0 };
         let (mut images, mut view) = (Vec::new(), views.len());
         let mut next_view = || {
             if view == views.len() {
@@ -145,25 +147,31 @@ impl Ensemble {
         };
         let fraction = 1.0 / views.len() as f64;
         let (mut sums, mut views_added) = (Vec::new(), 0);
-        let result = self.replay(&mut next_view, outputs, &mut |values, count| {
-            let (heads, features) = values.split_at(2 * members * batch);
+        let result = self.replay(&mut next_view, &outputs, &mut |values, count| {
+            let (heads, values) = values.split_at(2 * members * batch);
+            let (logits, features) = values.split_at(logits);
             let head = |row: usize, head: usize| {
                 let value = |member: usize| fraction * f64::from(heads[2 * (member * batch + row) + head]);
                 (0..members).map(value).collect()
             };
-            let score = |row: usize| {
-                let distance = |(member, cloud): (usize, &Cloud)| {
+            let probabilities = |row: usize| {
+                let of_row = logits.iter().skip(row).step_by(batch);
+                of_row.map(|logit| fraction * sigmoid(f64::from(*logit))).collect()
+            };
+            let distance = |row: usize| {
+                let of_member = |(member, cloud): (usize, &Cloud)| {
                     let size = cloud.mean.len();
                     cloud.distance(&features[(member * batch + row) * size..][..size])
                 };
-                let sum: f64 = clouds.iter().enumerate().map(distance).sum();
+                let sum: f64 = clouds.iter().enumerate().map(of_member).sum();
                 (!clouds.is_empty()).then_some(fraction * sum / members as f64)
             };
             let predictions = (0..count).map(|row| MemberPredictions {
                 likelihood,
                 mu: head(row, 0),
                 var: head(row, 1),
-                ood_score: score(row),
+                lens: probabilities(row),
+                feature_distance: distance(row),
             });
             match views_added {
                 0 => sums = predictions.collect(),
@@ -217,6 +225,11 @@ impl<E: From<Error>> From<device::Error> for Failure<E> {
     fn from(error: device::Error) -> Failure<E> {
         Failure(Error::Device(error).into())
     }
+}
+
+/// 1 / (1 + exp(-z)).
+fn sigmoid(z: f64) -> f64 {
+    1.0 / (1.0 + (-z).exp())
 }
 
 /// Images (N,H,W,C) in the orientation `code` of [`Gather`].

@@ -132,6 +132,9 @@ pub enum Error {
         /// Number of the member.
         member: u32,
     },
+    /// The distribution of the image statistics has the wrong size, or is not finite.
+    #[error("the distribution of image statistics is not valid; train the model again")]
+    Statistics,
     /// The label's scale is not a positive number.
     #[error("the label's scale is {scale}; it must be positive")]
     LabelScale {

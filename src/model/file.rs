@@ -2,8 +2,9 @@
 //!
 //! Tensors are named and shaped as in the recordings, `conv1.kernel` (M, kh, kw, in, out), `norm1.moving_mean` (M, C),
 //! float32, with the member as the first axis; a packed model (`about.precision`) has float16 wherever a value has more
-//! axes than the member's and one more, and float32 in the rest. `features.mean` (M, F) and `features.whitening` (M, F, F) are each
-//! member's [`Cloud`]; files of early versions lack them. The metadata holds texts: `format` and `format_version`,
+//! axes than the member's and one more, and float32 in the rest. `features.mean` (M, F) and `features.whitening`
+//! (M, F, F) are each member's [`Cloud`]; files of early versions lack them. `statistics.*` have no member axis: see
+//! `distribution`. The metadata holds texts: `format` and `format_version`,
 //! `network` as JSON, `members` as a JSON list of their numbers, and `about` as the JSON of [`About`](super::About).
 
 use super::{Error, Member, Model, Precision};
@@ -81,6 +82,7 @@ impl Model {
         let mut model = Model {
             network,
             members: numbers.into_iter().map(member).collect(),
+            statistics: None,
             about,
         };
         for parameter in &layout.params {
@@ -94,6 +96,7 @@ impl Model {
         if tensors.tensor(CLOUD_MEAN).is_ok() {
             model.read_clouds(&tensors)?;
         }
+        model.statistics = distribution::read(&tensors, &model.network)?;
         model.check(&layout)?;
         Ok(model)
     }
@@ -160,12 +163,18 @@ impl Model {
                 }
             })
             .collect();
-        let views = data
+        let members = self.members.len();
+        let of_members = data
             .iter()
-            .map(|(parameter, dtype, bytes)| {
-                let view = TensorView::new(*dtype, shape(parameter, self.members.len()), bytes);
-                Ok((parameter.name.as_str(), view.map_err(encode)?))
-            })
+            .map(|(parameter, dtype, bytes)| (parameter.name.as_str(), *dtype, shape(parameter, members), bytes));
+        let statistics = self.statistics.as_ref().map(distribution::tensors);
+        let statistics = statistics
+            .iter()
+            .flatten()
+            .map(|(name, shape, bytes)| (*name, Dtype::F32, shape.clone(), bytes));
+        let views = of_members
+            .chain(statistics)
+            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(dtype, shape, bytes).map_err(encode)?)))
             .collect::<Result<Vec<_>>>()?;
         let numbers: Vec<u32> = self.members.iter().map(|m| m.number).collect();
         let metadata = HashMap::from([
@@ -196,6 +205,13 @@ impl Model {
                     return Err(Error::Features { member: member.number });
                 }
             }
+        }
+        if self
+            .statistics
+            .as_ref()
+            .is_some_and(|statistics| !distribution::is_valid(statistics))
+        {
+            return Err(Error::Statistics);
         }
         self.about.check(&self.network)
     }
@@ -312,5 +328,6 @@ fn gather(parameter: &Parameter, rows: &[&Vec<f32>]) -> Vec<f32> {
     values.copied().collect()
 }
 
+mod distribution;
 #[cfg(test)]
 mod tests;

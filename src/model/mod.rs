@@ -23,7 +23,7 @@ pub use ensemble::Ensemble;
 pub use error::Error;
 
 use crate::nn::Network;
-use crate::posterior::ood::Cloud;
+use crate::posterior::ood::{Cloud, ImageDistribution};
 use std::time::SystemTime;
 
 /// A trained ensemble, with everything needed to use it. [`Model::read`] and [`Model::write`] keep it in a file.
@@ -33,6 +33,9 @@ pub struct Model {
     pub network: Network,
     /// At least one, each with a different number.
     pub members: Vec<Member>,
+    /// The distribution of the training images' [statistics](crate::survey::statistics); `None` for models of earlier
+    /// versions, and if it could not be fitted.
+    pub statistics: Option<ImageDistribution>,
     /// Metadata.
     pub about: About,
 }
@@ -61,15 +64,28 @@ pub(crate) mod tests {
     use super::*;
     use crate::nn::Layout;
     use crate::nn::initialise;
-    use crate::posterior::ood::Threshold;
+    use crate::posterior::ood::{KNOTS, Threshold, Typical};
     use crate::survey::sky::BandRange;
     use crate::survey::sky::SkyRange;
+    use crate::survey::statistics;
     use crate::survey::{Photometry, Stretch};
     use std::collections::BTreeMap;
 
     const LAYERS: &str = "[[layers]]\nlayer='conv'\nname='conv1'\nfilters=3\nkernel=2\nactivation='relu'\n\
         [[layers]]\nlayer='norm'\nname='norm1'\n[[layers]]\nlayer='maxpool'\nsize=2\n[[layers]]\nlayer='flatten'\n\
         [[layers]]\nlayer='heads'\nmean='mean'\nvar='var'\n";
+
+    fn distribution() -> ImageDistribution {
+        let size = statistics::count([6, 5, 2]);
+        let values = |n: usize| (0..n).map(|i| i as f32 / 9.0).collect();
+        ImageDistribution {
+            knots: values(size * KNOTS),
+            cloud: Cloud {
+                mean: values(size),
+                whitening: values(size * size),
+            },
+        }
+    }
 
     /// Members 3 and 7 of a small network for 6x5 cutouts in two bands.
     pub(crate) fn model() -> Model {
@@ -99,6 +115,7 @@ pub(crate) mod tests {
         };
         Model {
             members: [3, 7].map(member).to_vec(),
+            statistics: Some(distribution()),
             about: About {
                 label: Target {
                     name: "theta_e".into(),
@@ -150,7 +167,9 @@ pub(crate) mod tests {
                     score: 1.7,
                     rows: 70,
                     data: "calibration split of the training data".into(),
+                    typical: [0.1, 0.2, 0.3].map(|std| Some(Typical { mean: -0.5, std })),
                 }),
+                epistemic_limit: Some(0.07),
             },
             network,
         }

@@ -24,6 +24,8 @@ pub(super) struct TrainPass {
     pub stats_next: TensorId,
     pub y: TensorId,
     pub loss: TensorId,
+    /// If there is a lens head.
+    pub cross_entropy: Option<TensorId>,
     pub grads: TensorId,
     pub beta_nll: f32,
     pub schedule: TensorId,
@@ -33,6 +35,7 @@ pub(super) struct TrainPass {
 /// What a forward pass ends with; see [`Io`](super::Io).
 pub(super) struct Outputs {
     pub prediction: TensorId,
+    pub lens: Option<TensorId>,
     pub features: TensorId,
 }
 
@@ -127,6 +130,11 @@ impl<'a> Builder<'a> {
         TensorId(self.tensors.len() - 1)
     }
 
+    /// The output of the lens head of this name.
+    pub fn lens_logit(&mut self, name: &str) -> TensorId {
+        self.tensor(&format!("{name}.out"), self.batch)
+    }
+
     pub fn push(&mut self, op: impl Into<Op>) {
         self.ops.push(op.into());
     }
@@ -177,8 +185,10 @@ impl<'a> Builder<'a> {
             node.layer.kind().forward(self, node);
         }
         let heads = nodes.last().expect("a network has heads");
+        let lens = heads.layer.lens_head().map(|name| self.lens_logit(name));
         let outputs = Outputs {
             prediction: self.tensor("prediction", self.batch * 2),
+            lens,
             features: self.tensor_of(heads.inputs[0]),
         };
         if let Pass::Train(_) = pass {

@@ -123,6 +123,26 @@ impl Network {
         self
     }
 
+    /// The same network with a lens head ([`Heads::lens`]); unchanged if it has one.
+    ///
+    /// # Errors
+    /// Another layer has its name, `lens`.
+    pub fn with_lens_head(mut self) -> Result<Network> {
+        if let Some(Layer::Heads(heads)) = self.layers.last_mut() {
+            heads.lens.get_or_insert_with(|| "lens".into());
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// The same network without a lens head.
+    pub fn without_lens_head(mut self) -> Network {
+        if let Some(Layer::Heads(heads)) = self.layers.last_mut() {
+            heads.lens = None;
+        }
+        self
+    }
+
     /// The same network with another range of a bounded mean, in scaled labels. It has no effect on other means.
     pub fn with_mean_range(mut self, range: [f32; 2]) -> Network {
         if let Some(Layer::Heads(heads)) = self.layers.last_mut()
@@ -168,6 +188,32 @@ mod tests {
             assert!(net.to_json().contains(name) && net.layers.last().unwrap().label().contains(name));
             assert_eq!(Network::from_json(&net.to_json()).unwrap(), net);
         }
+    }
+
+    #[test]
+    fn a_lens_head_changes_nothing_else() {
+        let net = Network::vanilla(&[55, 55, 3]).unwrap();
+        let with = net.clone().with_lens_head().unwrap();
+        assert!(!net.to_json().contains("lens") && with.to_json().contains(r#""lens":"lens""#));
+        assert!(with.layers.last().unwrap().label().ends_with(", lens (sigmoid)"));
+        assert_eq!(Network::from_json(&with.to_json()).unwrap(), with);
+        assert_eq!(with.clone().with_lens_head().unwrap(), with);
+        assert_eq!(with.clone().without_lens_head(), net);
+        let [before, after] = [&net, &with].map(|net| crate::nn::Layout::new(net).unwrap());
+        assert_eq!(after.params[..before.params.len()], before.params);
+        assert_eq!(after.param("lens", "kernel").shape, [32, 1]);
+        assert_eq!(after.values(), before.values() + 33);
+        let [(plain, _), (more, _)] =
+            [(&net, &before), (&with, &after)].map(|(net, layout)| crate::nn::initialise(net, layout, 1, 0));
+        assert_eq!(more[..before.param_stride], plain);
+        let taken = "{layer='flatten'}, {layer='dense', name='lens', units=3}";
+        let net = Network::from_toml(&format!("layers = [{taken}, {HEADS}]"), &[9, 8, 2]).unwrap();
+        assert!(
+            net.with_lens_head()
+                .unwrap_err()
+                .to_string()
+                .contains("two layers have the name \"lens\"")
+        );
     }
 
     const HEADS: &str = "{layer='heads', mean='mean', var='var'}";

@@ -31,6 +31,8 @@ pub struct Io {
     pub x: TensorId,
     /// (B,2): mean and variance in scaled labels.
     pub prediction: TensorId,
+    /// (B,1): logit of the probability that the image shows a lens, if there is a lens head.
+    pub lens: Option<TensorId>,
     /// (B,F): input of the heads, the output of the last hidden layer; the images themselves if there is none.
     pub features: TensorId,
     /// Tensors of a training plan.
@@ -52,6 +54,8 @@ pub struct TrainIo {
     pub y: TensorId,
     /// (2) loss and mean squared error of each pass of the step: plain, and adversarial if it is on.
     pub loss: [TensorId; 2],
+    /// (1) cross-entropy of each pass, if there is a lens head.
+    pub cross_entropy: [Option<TensorId>; 2],
     /// Gradients, in the layout of `params`.
     pub grads: TensorId,
     /// Running statistics as they will be if the step is taken.
@@ -170,7 +174,7 @@ impl NetworkPlan {
             b.freeze_convolutions();
         }
         let image = network.input_shape();
-        let mut io = train_io(&mut b, layout, training, image);
+        let mut io = train_io(&mut b, layout, training, network);
         let x = b.tensor("x", training.batch * image.len());
         gather(&mut b, training, image, x, &io);
         let plain = TrainPass {
@@ -178,6 +182,7 @@ impl NetworkPlan {
             stats_next: io.stats_next,
             y: io.y,
             loss: io.loss[0],
+            cross_entropy: io.cross_entropy[0],
             grads: io.grads,
             beta_nll: training.beta_nll,
             schedule: io.schedule,
@@ -195,6 +200,7 @@ impl NetworkPlan {
                 stats_before: io.stats_next,
                 stats_next,
                 loss: io.loss[1],
+                cross_entropy: io.cross_entropy[1],
                 ..plain
             };
             b.run(adversary.x, Pass::Train(moved), false);
@@ -206,7 +212,8 @@ impl NetworkPlan {
 }
 
 /// The tensors that only training has.
-fn train_io(b: &mut Builder, layout: &Layout, training: &Training, image: Shape) -> TrainIo {
+fn train_io(b: &mut Builder, layout: &Layout, training: &Training, network: &Network) -> TrainIo {
+    let (image, has_lens_head) = (network.input_shape(), network.heads().lens.is_some());
     let (p, s, capacity) = (layout.param_stride, layout.stat_stride, training.capacity);
     let random = training.shift > 0 || training.noise;
     TrainIo {
@@ -217,6 +224,8 @@ fn train_io(b: &mut Builder, layout: &Layout, training: &Training, image: Shape)
         bands: (training.adversarial || random).then(|| b.shared("bands", bands::ROWS * image.c)),
         y: b.tensor("y", training.batch),
         loss: ["loss", "adversarial_loss"].map(|name| b.tensor(name, 2)),
+        cross_entropy: ["cross_entropy", "adversarial_cross_entropy"]
+            .map(|name| has_lens_head.then(|| b.tensor(name, 1))),
         grads: b.tensor("grads", p),
         stats_next: b.tensor("stats_next", s),
         adversary: None,
@@ -287,6 +296,7 @@ fn optimise(b: &mut Builder, layout: &Layout, training: &Training, io: &TrainIo)
         adam_v: io.adam_v,
         good: io.good,
         loss: io.loss[0],
+        cross_entropy: io.cross_entropy[0],
         second_loss: training.adversarial.then_some(io.loss[1]),
         schedule: io.schedule,
         state: io.state,
@@ -311,6 +321,7 @@ fn finish(b: Builder, x: TensorId, outputs: Outputs, train: Option<TrainIo>) -> 
         stats: b.stats,
         x,
         prediction: outputs.prediction,
+        lens: outputs.lens,
         features: outputs.features,
         train,
     };

@@ -27,6 +27,13 @@ pub fn fnv1a(hash: u64, bytes: impl IntoIterator<Item = u8>) -> u64 {
     })
 }
 
+/// The smallest of the values that at most this fraction of them exceed; `None` without values.
+pub fn upper_limit(values: &mut [f64], fraction: f64) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let rank = ((1.0 - fraction) * values.len() as f64).ceil() as usize;
+    values.get(rank.max(1) - 1).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +43,14 @@ mod tests {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&mut []), None);
+    }
+
+    #[test]
+    fn one_in_a_hundred_exceeds_an_upper_limit() {
+        let mut values: Vec<f64> = (1..=1000).map(f64::from).collect();
+        assert_eq!(upper_limit(&mut values, 0.01), Some(990.0));
+        assert_eq!(upper_limit(&mut [3.0, 1.0, 2.0], 0.01), Some(3.0));
+        assert_eq!(upper_limit(&mut [], 0.01), None);
     }
 
     #[test]

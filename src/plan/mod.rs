@@ -14,7 +14,7 @@ mod tables;
 pub use lens::*;
 pub use network::*;
 pub use op::{Op, Operation, Slice};
-pub use tables::{bands, log, schedule, state};
+pub use tables::{NO_LABEL, bands, log, schedule, state};
 
 /// Index of a tensor in [`Plan::tensors`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

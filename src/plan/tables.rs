@@ -1,5 +1,8 @@
 //! The tables that a training step shares with the host: the meaning of their rows and words.
 
+/// The label of an image that has none because it shows no lens. No scaled label is that far from 0.
+pub const NO_LABEL: f32 = -1e30;
+
 /// Rows of the `bands` tensor, one word per channel of the images.
 pub mod bands {
     /// f32: step of the adversary ([`crate::plan::Fgsm`]).
@@ -85,6 +88,8 @@ pub mod log {
     pub const RATE: usize = 3;
     /// Mean of (mu - y)^2 over the plain images.
     pub const SQUARED_ERROR: usize = 4;
+    /// Cross-entropy of the plain images; 0 without a lens head.
+    pub const CROSS_ENTROPY: usize = 5;
     /// Values per step.
-    pub const WIDTH: usize = 5;
+    pub const WIDTH: usize = 6;
 }

@@ -13,8 +13,11 @@ pub struct MemberPredictions {
     pub mu: Vec<f64>,
     /// Variances, (M).
     pub var: Vec<f64>,
-    /// Distance from the training set, see [`ood`](super::ood); `None` if the model has no features to compare with.
-    pub ood_score: Option<f64>,
+    /// Probabilities that the image shows a lens, (M); empty if the network has no lens head.
+    pub lens: Vec<f64>,
+    /// Distance of the features from those of the training images, see [`ood`](super::ood); `None` if the model has no
+    /// features to compare with.
+    pub feature_distance: Option<f64>,
 }
 
 impl MemberPredictions {
@@ -24,7 +27,7 @@ impl MemberPredictions {
             likelihood: Likelihood::Gaussian,
             mu: mu.to_vec(),
             var: var.to_vec(),
-            ood_score: None,
+            ..MemberPredictions::default()
         }
     }
 
@@ -38,8 +41,16 @@ impl MemberPredictions {
             likelihood: self.likelihood,
             mu,
             var,
-            ood_score: self.ood_score,
+            lens: self.lens.clone(),
+            feature_distance: self.feature_distance,
         }
+    }
+
+    /// The ensemble's probability that the image shows a lens, the mean of those of the members; `None` if the network
+    /// has no lens head.
+    pub fn p_lens(&self) -> Option<f64> {
+        let sum: f64 = self.lens.iter().sum();
+        (!self.lens.is_empty()).then_some(sum / self.lens.len() as f64)
     }
 
     /// The ensemble's distribution, from predictions in the label's unit.
@@ -56,19 +67,25 @@ impl MemberPredictions {
     /// An index that no member has.
     pub fn select(&self, members: &[usize]) -> MemberPredictions {
         let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect();
+        let lens = if self.lens.is_empty() { vec![] } else { pick(&self.lens) };
         MemberPredictions {
             likelihood: self.likelihood,
             mu: pick(&self.mu),
             var: pick(&self.var),
-            ood_score: self.ood_score,
+            lens,
+            feature_distance: self.feature_distance,
         }
     }
 
-    /// Adds the means, variances and scores of `other`, to be divided by the number of terms later.
+    /// Adds the means, variances, probabilities and scores of `other`, to be divided by the number of terms later.
     pub fn add(&mut self, other: &MemberPredictions) {
         let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
         add(&mut self.mu, &other.mu);
         add(&mut self.var, &other.var);
-        self.ood_score = self.ood_score.zip(other.ood_score).map(|(sum, v)| sum + v);
+        add(&mut self.lens, &other.lens);
+        self.feature_distance = self
+            .feature_distance
+            .zip(other.feature_distance)
+            .map(|(sum, v)| sum + v);
     }
 }

@@ -14,6 +14,8 @@ pub const LEVELS: [f64; 5] = [0.025, 0.16, 0.5, 0.84, 0.975];
 
 /// The largest [`signed_log_tail`](Mixture::signed_log_tail): exp(-700) is still a normal number.
 const LARGEST_LOG_TAIL: f64 = 700.0;
+/// The largest [`logit`](Mixture::logit), that of a Gaussian 45,000 sigma from its mean.
+const LARGEST_LOGIT: f64 = 1e9;
 
 /// p(x) = 1/M sum_m p_m(x) for one object, where all p_m are of one likelihood. Values are in the label's unit (arcsec).
 #[derive(Clone, Debug, PartialEq)]
@@ -73,17 +75,12 @@ impl Mixture {
 
     /// Mean, uncertainties and quantiles together.
     pub fn prediction(&self) -> Prediction {
-        self.prediction_with(|p| self.quantile(p))
-    }
-
-    /// The same with quantiles by another function of the level.
-    pub fn prediction_with(&self, quantile: impl Fn(f64) -> f64) -> Prediction {
         Prediction {
             theta_e: self.mean(),
             sigma: self.sigma(),
             sigma_aleatoric: self.sigma_aleatoric(),
             sigma_epistemic: self.sigma_epistemic(),
-            quantiles: LEVELS.map(quantile),
+            quantiles: LEVELS.map(|p| self.quantile(p)),
         }
     }
 
@@ -140,6 +137,47 @@ impl Mixture {
         }
     }
 
+    /// ln(P(X <= x) / P(X > x)), limited to ±1e9, however close to 0 one of them is.
+    pub fn logit(&self, x: f64) -> f64 {
+        let (below, above) = (self.cdf(x), self.sf(x));
+        if below.min(above) > f64::MIN_POSITIVE {
+            return (below / above).ln();
+        }
+        let tail = |sign: f64| {
+            let terms = || {
+                self.components
+                    .iter()
+                    .map(move |c| self.likelihood.log_below(sign * c.z(x)))
+            };
+            let largest = terms().fold(f64::NEG_INFINITY, f64::max);
+            let largest = largest.max(f64::MIN);
+            largest + terms().map(|term| (term - largest).exp()).sum::<f64>().ln()
+        };
+        (tail(1.0) - tail(-1.0)).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+    }
+
+    /// The x of a [`logit`](Self::logit), which is limited to ±700.
+    pub fn at_logit(&self, logit: f64) -> f64 {
+        let p = 1.0 / (1.0 + logit.abs().min(LARGEST_LOG_TAIL).exp());
+        if logit < 0.0 {
+            self.quantile(p)
+        } else {
+            self.upper_quantile(p)
+        }
+    }
+
+    /// The quantiles of every member at these logits of a level, limited to 8 of its scales on either side.
+    pub(super) fn places(&self, logits: &[f64]) -> Vec<f64> {
+        let standard = Mixture {
+            likelihood: self.likelihood,
+            components: vec![Component::standard(self.likelihood)],
+        };
+        let z = |&logit: &f64| standard.components[0].z(standard.at_logit(logit)).clamp(-8.0, 8.0);
+        let z: Vec<f64> = logits.iter().map(z).collect();
+        let of_member = |c: &Component| z.iter().map(|&z| c.x(z)).collect::<Vec<f64>>();
+        self.components.iter().flat_map(of_member).collect()
+    }
+
     /// ln p(x), p in 1/arcsec, by log-sum-exp: finite wherever the exponent of the nearest member is, however small p is.
     pub fn log_pdf(&self, x: f64) -> f64 {
         let terms = || self.components.iter().map(|c| c.log_density(x));
@@ -181,11 +219,11 @@ impl Mixture {
         }
     }
 
-    /// One Gaussian with the mixture's mean and variance.
-    pub fn moment_matched(&self) -> Mixture {
+    /// One normal distribution; `sigma` may be any positive number, infinity included.
+    pub fn gaussian(mean: f64, sigma: f64) -> Mixture {
         Mixture {
             likelihood: Likelihood::Gaussian,
-            components: vec![Component::gaussian(self.mean(), self.sigma())],
+            components: vec![Component::gaussian(mean, sigma)],
         }
     }
 

@@ -5,6 +5,7 @@
 //! | [`mixture`] | the ensemble's distribution: mean, uncertainties, quantiles |
 //! | [`calibration`] | rescales intervals to nominal coverage |
 //! | [`metrics`] | metrics of predictions with known true values |
+//! | `shape` | moments and scores of a calibrated distribution |
 //! | [`ood`] | out-of-distribution score |
 
 pub mod calibration;
@@ -13,6 +14,7 @@ mod members;
 pub mod metrics;
 pub mod mixture;
 pub mod ood;
+mod shape;
 
 pub use error::Error;
 pub use members::MemberPredictions;

@@ -3,7 +3,7 @@
 use super::gallery::escape;
 use super::tables::Subject;
 use crate::evaluate::{BinnedMetrics, Evaluation, MetricSet};
-use crate::posterior::calibration::Map;
+use crate::posterior::metrics::classification::ClassMetrics;
 use crate::posterior::metrics::{METRICS, Metric};
 use std::fmt::Write as _;
 
@@ -35,6 +35,9 @@ pub fn page(subject: &Subject, evaluation: &Evaluation, plots: &[Plot]) -> Strin
     html += &metrics(evaluation, subject);
     html += &flags(evaluation);
     html += &mean_and_median(evaluation);
+    if let Some(classification) = &evaluation.classification {
+        html += &lens_or_not(&classification.metrics);
+    }
     html += "<h2>Plots</h2>\n<div class=\"plots\">\n";
     for plot in plots {
         let class = if plot.wide { " class=\"wide\"" } else { "" };
@@ -60,17 +63,10 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
     let calibration = match &about.calibration {
         None => "none".into(),
         Some(c) => {
-            let what = match &c.map {
-                Map::Factors(f) => format!(
-                    "factors {:.3} (aleatoric) and {:.3} (epistemic)",
-                    f.aleatoric, f.epistemic
-                ),
-                Map::Isotonic(_) => "isotonic regression of the PIT".into(),
-                Map::Conformal(_) => "split conformal".into(),
-            };
             let record = &c.record;
             format!(
-                "{what}, fitted to {} rows of {}, {}",
+                "{}, fitted to {} rows of {}, {}",
+                c.map,
                 record.rows,
                 escape(&record.data),
                 record.date
@@ -198,6 +194,30 @@ fn mean_and_median(evaluation: &Evaluation) -> String {
         "<h2>Mean and median of the mixture</h2>\n{table}<p class=\"note\">The median (q50 in a catalogue) is robust \
          against a single diverging member.</p>\n"
     )
+}
+
+fn lens_or_not(metrics: &ClassMetrics) -> String {
+    let [low, high] = metrics.roc_auc_interval;
+    let percent = |fraction: f64| format!("{:.1} %", 100.0 * fraction);
+    let rows = [
+        ("lenses", metrics.lenses.to_string()),
+        ("other objects", metrics.others.to_string()),
+        (
+            "ROC AUC",
+            format!("{:.4} (95 %: {low:.4} to {high:.4})", metrics.roc_auc),
+        ),
+        ("cross-entropy", format!("{:.4}", metrics.cross_entropy)),
+        ("Brier score", format!("{:.4}", metrics.brier)),
+        ("calibration error", percent(metrics.calibration_error)),
+        ("completeness", percent(metrics.completeness)),
+        ("purity", metrics.purity.map_or("–".into(), percent)),
+    ];
+    let mut html = String::from("<h2>Lens or not</h2>\n<table class=\"head\">\n");
+    for (name, value) in rows {
+        let _ = writeln!(html, "<tr><th>{name}</th><td>{value}</td></tr>");
+    }
+    html + "</table>\n<p class=\"note\">Completeness and purity are those of the objects with p_lens of at least 0.5; \
+            the purity depends on the fraction of lenses in this data. All other metrics are those of the lenses.</p>\n"
 }
 
 fn bins(binned: &BinnedMetrics) -> String {

@@ -1,6 +1,7 @@
 //! The report of an evaluation: a folder with all metrics as JSON and CSV, all plots as SVG and PNG, and one page that
 //! shows them.
 
+mod classification;
 mod error;
 mod figures;
 mod gallery;
@@ -11,7 +12,7 @@ mod training_log;
 pub use error::Error;
 pub use tables::Subject;
 
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Classification, Evaluation};
 use crate::files::{self, write_atomic};
 use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
@@ -109,6 +110,19 @@ fn plots(
             figures::sigma_error(objects, raw)?,
         ),
     ];
+    if let Some(Classification { objects, metrics }) = &evaluation.classification {
+        plots.push(narrow(
+            "roc",
+            "ROC curve of p_lens: fraction of lenses against fraction of other objects above each threshold.",
+            classification::roc(objects, metrics)?,
+        ));
+        plots.push(narrow(
+            "p_lens",
+            "Fraction of lenses against mean p_lens in bins of equal numbers of objects; perfect calibration lies on the \
+             diagonal.",
+            classification::reliability(objects)?,
+        ));
+    }
     let mut wide = |name, caption: &str, svg| {
         plots.push(Plot {
             wide: true,

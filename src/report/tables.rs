@@ -1,8 +1,9 @@
 //! All metrics as JSON and CSV.
 
-use crate::evaluate::{Bin, BinnedMetrics, Evaluation, MetricSet};
+use crate::evaluate::{Bin, BinnedMetrics, Classification, Evaluation, MetricSet};
 use crate::model::Model;
 use crate::posterior::metrics::METRICS;
+use crate::posterior::metrics::classification::ClassMetrics;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
@@ -54,6 +55,7 @@ pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
         "median": set(&evaluation.median),
         "bins": evaluation.binned.iter().map(bins).collect::<Vec<_>>(),
         "by_members": sizes.collect::<Vec<_>>(),
+        "p_lens": evaluation.classification.as_ref().map(|c| &c.metrics),
     })
 }
 
@@ -105,5 +107,22 @@ pub fn metrics_csv(evaluation: &Evaluation) -> String {
             );
         }
     }
+    if let Some(Classification { objects, metrics }) = &evaluation.classification {
+        for (name, value) in class_figures(metrics) {
+            let _ = writeln!(text, "\"p_lens\",,,{},{name},,{},", objects.len(), number(value));
+        }
+    }
     text
+}
+
+/// The figures of the lens head, by their names in `metrics.json` and `metrics.csv`.
+fn class_figures(metrics: &ClassMetrics) -> [(&'static str, f64); 6] {
+    [
+        ("roc_auc", metrics.roc_auc),
+        ("cross_entropy", metrics.cross_entropy),
+        ("brier", metrics.brier),
+        ("calibration_error", metrics.calibration_error),
+        ("completeness", metrics.completeness),
+        ("purity", metrics.purity.unwrap_or(f64::NAN)),
+    ]
 }

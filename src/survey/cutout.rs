@@ -17,7 +17,7 @@ pub struct Cutout {
     pub mask: Vec<bool>,
     /// Fraction of masked pixels.
     pub masked_fraction: f64,
-    /// The label, arcsec; `None` if labels were not asked for.
+    /// The label, arcsec; `None` if labels were not asked for, and for an object that is not a lens.
     pub theta_e: Option<f64>,
     /// Right ascension, degrees: from the catalogue, otherwise from the header.
     pub ra: Option<f64>,

@@ -70,7 +70,7 @@ pub const FLAGS: [Flag; 11] = [
     Flag {
         bit: EPISTEMIC,
         name: "epistemic",
-        meaning: "more than half of the variance is epistemic (between the members)",
+        meaning: "sigma_epistemic, the scatter of the members, is larger than for 99 % of calibration images",
     },
     Flag {
         bit: DISAGREE,
@@ -139,9 +139,14 @@ pub fn label_range(theta_e: f64, interval: [f64; 2], labels: (f64, f64)) -> i32 
     )
 }
 
-/// More than half of the variance is epistemic: sigma_epistemic^2 / sigma^2 > 0.5.
-pub fn epistemic(sigma_epistemic: f64, sigma: f64) -> i32 {
-    set(EPISTEMIC, sigma_epistemic.powi(2) > 0.5 * sigma.powi(2))
+/// sigma_epistemic (arcsec) is above the model's limit. A model of earlier versions has none: then more than half of the
+/// variance is epistemic, sigma_epistemic^2 / sigma^2 > 0.5.
+pub fn epistemic(sigma_epistemic: f64, sigma: f64, limit: Option<f64>) -> i32 {
+    let large = match limit {
+        Some(limit) => sigma_epistemic > limit,
+        None => sigma_epistemic.powi(2) > 0.5 * sigma.powi(2),
+    };
+    set(EPISTEMIC, large)
 }
 
 /// Some member m has |mu_m - median of the others' mu| > 3 sqrt(var_m + median of the others' var).
@@ -228,7 +233,9 @@ mod tests {
             intervals.map(|interval| label_range(1.0, interval, labels)),
             [0, 16, 16]
         );
-        assert_eq!((epistemic(0.7, 1.0), epistemic(0.71, 1.0)), (0, EPISTEMIC));
+        assert_eq!((epistemic(0.7, 1.0, None), epistemic(0.71, 1.0, None)), (0, EPISTEMIC));
+        let limited = [0.1, 0.11].map(|sigma_epistemic| epistemic(sigma_epistemic, 1.0, Some(0.1)));
+        assert_eq!(limited, [0, EPISTEMIC]);
         let scores = [Some(1.5), Some(1.6), None].map(|score| out_of_distribution(score, Some(1.5)));
         assert_eq!(scores, [0, OUT_OF_DISTRIBUTION, 0]);
         assert_eq!(out_of_distribution(Some(9.0), None), 0);

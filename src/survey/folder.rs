@@ -44,6 +44,8 @@ pub struct ImageFolderOptions {
     /// True for training: the catalogue and the labels must be there. False: every row of the catalogue or, without one,
     /// every image is an object.
     pub require_labels: bool,
+    /// With `require_labels`: rows whose `is_lens` is 0 are objects as well, without a label.
+    pub non_lenses: bool,
     /// Use the rows of the catalogue that fulfil this condition on its columns, such as `snr > 10`.
     pub condition: Option<String>,
     /// Without labels: images without a row of the catalogue are objects as well, after those of its rows.
@@ -69,6 +71,7 @@ impl ImageFolderOptions {
             pixel_scale: None,
             pixels: PixelOptions::default(),
             require_labels: true,
+            non_lenses: false,
             condition: None,
             keep_unmatched: false,
             like: None,

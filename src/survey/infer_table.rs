@@ -15,6 +15,8 @@ pub struct InferTable {
     pub members: usize,
     /// The members' likelihood. It gets a column if the members have columns and it is not Gaussian.
     pub likelihood: Likelihood,
+    /// Whether the model has a lens head, whose probability gets a column.
+    pub p_lens: bool,
     /// Columns passed through from the user's catalogue. A name that is already used gets `_cat` appended.
     pub pass_through: Vec<Column>,
 }
@@ -27,6 +29,8 @@ pub struct InferRow<'a> {
     pub ra_dec: Option<(f64, f64)>,
     /// The ensemble's prediction, arcsec.
     pub prediction: Prediction,
+    /// Probability that the image shows a lens.
+    pub p_lens: Option<f64>,
     /// Distance from the training set; see [`ood`](crate::posterior::ood).
     pub ood_score: Option<f64>,
     /// See [`flags`](super::flags).
@@ -72,6 +76,12 @@ impl InferTable {
             arcsec("q50", "phys.angSize;stat.median", "median of the mixture"),
             arcsec("q84", radius, "84 % quantile of the mixture"),
             arcsec("q97_5", radius, "97.5 % quantile of the mixture"),
+        ]);
+        if self.p_lens {
+            let description = "probability that the image shows a lens: mean of all members";
+            columns.push(number("p_lens", "", description).shown("stat.probability", "F8.5"));
+        }
+        columns.extend([
             number(
                 "ood_score",
                 "",
@@ -105,6 +115,9 @@ impl InferTable {
         }
         row.extend([p.theta_e, p.sigma, p.sigma_aleatoric, p.sigma_epistemic].map(Cell::F64));
         row.extend(p.quantiles.map(Cell::F64));
+        if self.p_lens {
+            row.push(object.p_lens.map_or(Cell::Null, Cell::F64));
+        }
         row.push(object.ood_score.map_or(Cell::Null, Cell::F64));
         row.push(Cell::Int(object.flags.into()));
         for values in [object.mu, object.var] {
@@ -143,6 +156,7 @@ mod tests {
             ra_dec: true,
             members: 2,
             likelihood: Likelihood::StudentT,
+            p_lens: true,
             pass_through: vec![
                 Column::new("z_lens", ColumnType::F64, "", ""),
                 Column::new("RA", ColumnType::Str, "", ""),
@@ -161,6 +175,7 @@ mod tests {
             id: "12",
             ra_dec: Some((10.0, -11.0)),
             prediction,
+            p_lens: Some(0.75),
             ood_score: Some(11.0),
             flags: 40,
             mu: &[12.0, 13.0],
@@ -182,6 +197,7 @@ mod tests {
             ("q50", f(3.0)),
             ("q84", f(4.0)),
             ("q97_5", f(5.0)),
+            ("p_lens", f(0.75)),
             ("ood_score", f(11.0)),
             ("flags", Cell::Int(40)),
             ("mu_0", f(12.0)),
@@ -203,12 +219,14 @@ mod tests {
             ra_dec: false,
             members: 1,
             likelihood: Likelihood::Gaussian,
+            p_lens: false,
             pass_through: vec![Column::new("z", ColumnType::F64, "", "")],
         };
         let row = table.row(&InferRow {
             id: "a",
             ra_dec: None,
             prediction: Prediction::UNKNOWN,
+            p_lens: None,
             ood_score: None,
             flags: crate::survey::flags::READ_ERROR,
             mu: &[],

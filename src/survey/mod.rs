@@ -18,6 +18,7 @@
 //! | `psf` | a point spread function |
 //! | `audit`, `few` | warnings about the images; lists in messages |
 //! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
+//! | [`statistics`] | statistics of a cutout that need no network, for the out-of-distribution score |
 //! | `split` | training, validation, calibration and held-out rows |
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |
 
@@ -47,6 +48,7 @@ mod remembered;
 mod selection;
 pub mod sky;
 pub(crate) mod split;
+pub mod statistics;
 pub(crate) mod stretch;
 pub mod table;
 

@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::model::Model;
 use crate::nn::Network;
 use crate::posterior::metrics::Metrics;
+use crate::posterior::metrics::classification::ClassMetrics;
 use crate::progress::Callback;
 
 /// What a training starts from.
@@ -30,6 +31,8 @@ pub struct Trained {
     pub model: Model,
     /// Scores on the rows held out, or on the validation rows if none were; `None` without either.
     pub metrics: Option<Metrics>,
+    /// Scores of the lens head on the same rows, if there is one.
+    pub class_metrics: Option<ClassMetrics>,
 }
 
 /// Trains an ensemble on images in memory, exactly as `lensgpu train` does on files: images are masked, split and
@@ -57,7 +60,7 @@ pub fn train_arrays(
             found: data.shape.to_vec(),
         });
     }
-    let labelled = LabelledCutouts::of_images(data)?;
+    let labelled = LabelledCutouts::of_images(data, network.heads().lens.is_some())?;
     let split = split_rows(labelled.labels.len(), options)?;
     let (prepared, data, network) = prepare(labelled, &split, network.clone(), from)?;
     report(&prepared, &network, progress);
@@ -74,6 +77,9 @@ pub fn train_arrays(
     let evaluation = evaluate(&model, &prepared, &data.validation, device, progress)?;
     Ok(Trained {
         model,
+        class_metrics: evaluation
+            .as_ref()
+            .and_then(|evaluation| evaluation.class_metrics.clone()),
         metrics: evaluation.map(|evaluation| evaluation.metrics),
     })
 }

@@ -5,7 +5,7 @@ use super::error::{Cause, Error};
 use super::initial::InitialWeight;
 use super::trainer::Trainer;
 use crate::files;
-use crate::plan::{TensorId, state};
+use crate::plan::{TensorId, log, state};
 use crate::progress::EpochRecord;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -57,7 +57,7 @@ pub struct TrainingState {
     pub data: u64,
 }
 
-/// A member's best epoch so far, by its validation nll.
+/// A member's best epoch so far, by its validation nll and cross-entropy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// Counted from 1.
@@ -66,6 +66,9 @@ pub struct Best {
     pub nll: f64,
     /// Root mean square error of the validation rows, arcsec.
     pub rmse: f64,
+    /// Cross-entropy of the validation rows; `None` without a lens head.
+    #[serde(default)]
+    pub cross_entropy: Option<f64>,
 }
 
 impl TrainingState {
@@ -158,6 +161,16 @@ impl Checkpoint {
     }
 }
 
+/// Rows of early versions had fewer values; those that they lack are 0.
+fn widen(logged: &mut Vec<f32>, steps: usize) {
+    let width = logged.len() / steps.max(1);
+    if steps > 0 && width < log::WIDTH {
+        let rows = logged.chunks_exact(width);
+        let widened = rows.flat_map(|row| row.iter().copied().chain(std::iter::repeat(0.0)).take(log::WIDTH));
+        *logged = widened.collect();
+    }
+}
+
 impl Trainer {
     /// A checkpoint of the current state.
     ///
@@ -204,6 +217,8 @@ impl Trainer {
         let counters = take("state", members * state::WORDS)?.clone();
         let initial = std::mem::take(&mut self.state.initial);
         self.state = checkpoint.state;
+        let steps = self.steps_done();
+        self.state.logged.iter_mut().for_each(|logged| widen(logged, steps));
         if self.state.initial.is_empty() {
             self.state.initial = self.initial_weights(&initial, &counters);
         }
@@ -233,5 +248,23 @@ impl Trainer {
             ("state", self.io.state),
         ];
         all.into_iter().chain(average).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_log_that_was_narrower_are_filled_with_zeros() {
+        let mut logged = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0];
+        widen(&mut logged, 2);
+        assert_eq!(logged, [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 6.0, 7.0, 8.0, 9.0, 10.0, 0.0]);
+        let now = logged.clone();
+        widen(&mut logged, 2);
+        assert_eq!(logged, now);
+        let mut none = vec![];
+        widen(&mut none, 0);
+        assert!(none.is_empty());
     }
 }

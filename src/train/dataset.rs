@@ -8,8 +8,15 @@ use super::error::Error;
 pub struct Examples {
     /// Network input, (N, image).
     pub images: Vec<f32>,
-    /// In the label's unit, (N).
+    /// In the label's unit, (N); NaN for an object that is not a lens, which only a network with a lens head takes.
     pub labels: Vec<f64>,
+}
+
+impl Examples {
+    /// The labels of the lenses.
+    pub fn lens_labels(&self) -> Vec<f64> {
+        self.labels.iter().copied().filter(|label| !label.is_nan()).collect()
+    }
 }
 
 /// Training and validation images, and how labels are scaled.

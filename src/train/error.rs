@@ -59,6 +59,17 @@ pub enum Error {
         /// Why the network cannot predict it.
         reason: &'static str,
     },
+    /// A lens head that is to be trained without examples of both classes.
+    #[error(
+        "p_lens needs lenses and other objects to train on, told apart by a column is_lens, and there are {lenses} lenses \
+         and {others} other objects"
+    )]
+    OneClass {
+        /// Lenses in the training split.
+        lenses: usize,
+        /// Other objects in the training split.
+        others: usize,
+    },
     /// Simulated lenses have the flux unit of their population.
     #[error("fluxes of simulated lenses cannot be rescaled; change the population's electron instead")]
     FluxScale,

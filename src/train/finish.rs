@@ -10,9 +10,10 @@ use crate::device::Device;
 use crate::model::{About, Ensemble, Member, MemberSummary, Model, Precision, TrainingSummary, utc_now};
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution, Record, fit};
+use crate::posterior::metrics::classification::{ClassMetrics, ScoredClass};
 use crate::posterior::metrics::{Metrics, ScoredPrediction};
-use crate::posterior::mixture::Mixture;
-use crate::posterior::ood::Threshold;
+use crate::posterior::mixture::{Mixture, Prediction};
+use crate::posterior::ood::Distances;
 use crate::progress::{Callback, chain, note, warn};
 
 /// Training images that the feature distributions are fitted on: enough for the covariance of hundreds of features.
@@ -27,12 +28,26 @@ const VALIDATION_SPLIT: &str = "validation split of the training data";
 pub struct Evaluation {
     /// `held out`, or `validation` if no rows were held out.
     pub split: &'static str,
-    /// Ids of the rows.
-    pub ids: Vec<String>,
-    /// Predictions and true values, in the order of the ids.
+    /// All rows.
+    pub rows: Vec<EvaluatedRow>,
+    /// Predictions and true values of the lenses.
     pub scored: Vec<ScoredPrediction>,
     /// Their scores.
     pub metrics: Metrics,
+    /// Scores of the lens head, if there is one and rows of both classes.
+    pub class_metrics: Option<ClassMetrics>,
+}
+
+/// One row of an [`Evaluation`].
+pub struct EvaluatedRow {
+    /// Its id.
+    pub id: String,
+    /// The ensemble's prediction.
+    pub prediction: Prediction,
+    /// Predicted probability of a lens, if there is a lens head.
+    pub p_lens: Option<f64>,
+    /// The true value; `None` for an object that is not a lens.
+    pub truth: Option<f64>,
 }
 
 /// The model of a training that has ended, and the data that it was trained on.
@@ -49,6 +64,7 @@ pub fn finish(
     let mut model = Model {
         network: trainer.network.clone(),
         members,
+        statistics: prepared.statistics.clone(),
         about: About {
             label: prepared.label.clone(),
             bands: prepared.bands.clone(),
@@ -63,6 +79,7 @@ pub fn finish(
             card: None,
             calibration: None,
             ood: None,
+            epistemic_limit: None,
         },
     };
     let data = trainer.into_data()?;
@@ -70,10 +87,10 @@ pub fn finish(
         let error = chain(&error);
         warn(
             progress,
-            &format!("the model cannot recognise out-of-distribution images: {error}"),
+            &format!("the features of the network are not part of the ood_score: {error}"),
         );
     }
-    if let Err(error) = calibrate(&mut model, &prepared.calibration, &data.validation, device) {
+    if let Err(error) = calibrate(&mut model, prepared, &data.validation, device) {
         let error = chain(&error);
         warn(progress, &format!("the model is not calibrated: {error}"));
     }
@@ -121,25 +138,47 @@ pub fn evaluate(
     let predictions = predict(model, examples, device)?;
     warn_if_constant(model, &predictions, progress);
     let score = |calibration: Option<&Calibration>| {
-        let rows = predictions.iter().zip(&examples.labels);
-        rows.map(|(p, &truth)| {
-            Ok(ScoredPrediction::new(
-                truth,
-                &PredictiveDistribution::new(p, calibration)?,
-            ))
-        })
-        .collect::<Result<Vec<ScoredPrediction>, Error>>()
+        let lenses = predictions.iter().zip(&examples.labels);
+        let lenses = lenses.filter(|(_, label)| !label.is_nan());
+        lenses
+            .map(|(p, &truth)| {
+                Ok(ScoredPrediction::new(
+                    truth,
+                    &PredictiveDistribution::new(p, calibration)?,
+                ))
+            })
+            .collect::<Result<Vec<ScoredPrediction>, Error>>()
     };
-    let scored = score(model.about.calibration.as_ref())?;
+    let calibration = model.about.calibration.as_ref();
+    let scored = score(calibration)?;
+    if scored.is_empty() {
+        return Ok(None);
+    }
     let metrics = Metrics::new(&scored)?;
-    if model.about.calibration.is_some() {
+    if calibration.is_some() {
         note_coverage(&Metrics::new(&score(None)?)?, &metrics, split, progress);
     }
+    let row = |(id, (p, truth)): (&String, (&MemberPredictions, &f64))| {
+        Ok(EvaluatedRow {
+            id: id.clone(),
+            prediction: PredictiveDistribution::new(p, calibration)?.prediction(),
+            p_lens: p.p_lens(),
+            truth: Some(*truth).filter(|truth| !truth.is_nan()),
+        })
+    };
+    let rows = ids.iter().zip(predictions.iter().zip(&examples.labels)).map(row);
+    let rows: Vec<EvaluatedRow> = rows.collect::<Result<_, Error>>()?;
+    let class = |row: &EvaluatedRow| {
+        let is_lens = row.truth.is_some();
+        row.p_lens.map(|p_lens| ScoredClass { is_lens, p_lens })
+    };
+    let classes: Vec<ScoredClass> = rows.iter().filter_map(class).collect();
     Ok(Some(Evaluation {
         split,
-        ids: ids.clone(),
+        rows,
         scored,
         metrics,
+        class_metrics: ClassMetrics::new(&classes, model.about.training.seed),
     }))
 }
 
@@ -167,25 +206,40 @@ fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<
     Ok(())
 }
 
-/// Fits the calibration factors and the out-of-distribution threshold on the rows kept for them; without such rows, only
-/// the threshold, on the validation rows.
-fn calibrate(model: &mut Model, examples: &Examples, validation: &Examples, device: &Device) -> Result<(), Error> {
-    let scores = |predictions: &[MemberPredictions]| predictions.iter().filter_map(|p| p.ood_score).collect();
+/// Fits the calibration (on the lenses) and the limits of flags on the rows kept for them; without such rows, only the limits, on
+/// the validation rows.
+fn calibrate(model: &mut Model, prepared: &Prepared, validation: &Examples, device: &Device) -> Result<(), Error> {
+    let distances = |predictions: &[MemberPredictions]| -> Vec<Distances> {
+        let both = prepared.distances.iter().zip(predictions);
+        let of_both = both.map(|(&image, prediction)| Distances {
+            features: prediction.feature_distance,
+            ..image
+        });
+        of_both.collect()
+    };
+    let examples = &prepared.calibration;
     if examples.labels.is_empty() {
         if !validation.labels.is_empty() {
             let predictions = predict(model, validation, device)?;
-            model.about.ood = Threshold::new(scores(&predictions), VALIDATION_SPLIT);
+            model
+                .about
+                .set_limits(&distances(&predictions), &predictions, VALIDATION_SPLIT);
         }
         return Ok(());
     }
     let predictions = predict(model, examples, device)?;
-    model.about.ood = Threshold::new(scores(&predictions), CALIBRATION_SPLIT);
-    let rows = predictions.iter().zip(&examples.labels);
+    model
+        .about
+        .set_limits(&distances(&predictions), &predictions, CALIBRATION_SPLIT);
+    let rows = predictions
+        .iter()
+        .zip(&examples.labels)
+        .filter(|(_, label)| !label.is_nan());
     let rows: Vec<(Mixture, f64)> = rows
         .map(|(p, &truth)| Ok((p.mixture()?, truth)))
         .collect::<Result<_, Error>>()?;
     model.about.calibration = Some(Calibration {
-        map: fit(Method::Factors, &rows)?,
+        map: fit(Method::default(), &rows)?,
         record: Record::new(CALIBRATION_SPLIT, rows.len(), utc_now()),
     });
     Ok(())

@@ -151,9 +151,10 @@ impl RunFolder {
     pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), Error> {
         let Evaluation {
             split,
-            ids,
+            rows,
             scored,
             metrics,
+            ..
         } = evaluation;
         let title = format!("{} objects, {split}", scored.len());
         write_svg(
@@ -161,10 +162,11 @@ impl RunFolder {
             &predicted_vs_true(&title, scored, metrics)?,
         )?;
         let table = InferTable {
-            id: ColumnType::of_ids(ids.iter().map(String::as_str)),
+            id: ColumnType::of_ids(rows.iter().map(|row| row.id.as_str())),
             ra_dec: false,
             members: 0,
             likelihood: Likelihood::default(),
+            p_lens: rows.iter().any(|row| row.p_lens.is_some()),
             pass_through: vec![Column::new(
                 "true_theta_e",
                 ColumnType::F64,
@@ -174,16 +176,17 @@ impl RunFolder {
         };
         let path = self.path.join(format!("{}.csv", split.replace(' ', "_")));
         let mut writer = TableWriter::create(&path, table.columns())?;
-        for (id, object) in ids.iter().zip(scored) {
+        for row in rows {
             writer.push(&table.row(&InferRow {
-                id,
+                id: &row.id,
                 ra_dec: None,
-                prediction: object.prediction,
+                prediction: row.prediction,
+                p_lens: row.p_lens,
                 ood_score: None,
                 flags: 0,
                 mu: &[],
                 var: &[],
-                pass_through: &[Cell::F64(object.truth)],
+                pass_through: &[row.truth.map_or(Cell::Null, Cell::F64)],
             }))?;
         }
         writer.finish()?;

@@ -6,20 +6,31 @@ use crate::progress::EpochRecord;
 use std::io::Write;
 use std::path::Path;
 
-/// Writes all epochs, one row per epoch and member. A value that is missing is an empty cell.
+/// Writes all epochs, one row per epoch and member. A value that is missing is an empty cell. Without a
+/// lens head there are no columns of cross-entropies.
 ///
 /// # Errors
 /// Those of [`files::write_atomic`].
 pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<(), Error> {
     Ok(files::write_atomic(path, |file| {
+        let has_lens_head = history
+            .iter()
+            .flat_map(|epoch| &epoch.members)
+            .any(|m| m.train_cross_entropy.or(m.val_cross_entropy).is_some());
+        let more = if has_lens_head {
+            ",train_cross_entropy,val_cross_entropy"
+        } else {
+            ""
+        };
         writeln!(
             file,
-            "epoch,member,learning_rate,train_nll,train_rmse,val_nll,val_rmse,gradient_norm,skipped,restored,best,seconds"
+            "epoch,member,learning_rate,train_nll,train_rmse,val_nll,val_rmse,gradient_norm,skipped,restored,best,\
+             seconds{more}"
         )?;
         let text = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.6}"));
         for epoch in history {
             for m in &epoch.members {
-                writeln!(
+                write!(
                     file,
                     "{},{},{:e},{},{},{},{},{},{},{},{},{:.3}",
                     epoch.epoch,
@@ -35,6 +46,10 @@ pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<(), Error> {
                     u8::from(m.best),
                     epoch.seconds
                 )?;
+                if has_lens_head {
+                    write!(file, ",{},{}", text(m.train_cross_entropy), text(m.val_cross_entropy))?;
+                }
+                writeln!(file)?;
             }
         }
         Ok(())

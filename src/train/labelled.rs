@@ -12,7 +12,8 @@ pub struct LabelledImages<'a> {
     pub images: &'a [f32],
     /// Height, width and channels.
     pub shape: [usize; 3],
-    /// Einstein radius of each image, arcsec.
+    /// Einstein radius of each image, arcsec; NaN for an object that is not a lens, which only a network with a lens
+    /// head takes.
     pub labels: &'a [f64],
     /// Name of each channel.
     pub bands: Vec<String>,
@@ -38,7 +39,7 @@ pub struct LabelledCutouts {
     pub cutouts: Vec<Cutout>,
     /// One per cutout.
     pub ids: Vec<String>,
-    /// Arcsec, one per cutout.
+    /// Arcsec, one per cutout; NaN for an object that is not a lens.
     pub labels: Vec<f64>,
     /// Name of each channel.
     pub bands: Vec<String>,
@@ -61,14 +62,16 @@ pub struct LabelledCutouts {
 }
 
 impl LabelledCutouts {
-    /// All objects of a source, which must be labelled, and their cutouts.
+    /// All objects of a source that requires labels, and their cutouts.
     pub fn of_source(source: &ImageFolder, cutouts: Vec<Cutout>) -> LabelledCutouts {
         let mut warnings = source.warnings.clone();
         warnings.extend(audit(&cutouts, &source.bands, source.pixel_scale));
-        let label = |cutout: &Cutout| cutout.theta_e.expect("an object of a labelled source");
         LabelledCutouts {
             ids: source.objects.iter().map(|object| object.id.clone()).collect(),
-            labels: cutouts.iter().map(label).collect(),
+            labels: cutouts
+                .iter()
+                .map(|cutout| cutout.theta_e.unwrap_or(f64::NAN))
+                .collect(),
             cutouts,
             bands: source.bands.clone(),
             pixel_scale: source.pixel_scale,
@@ -87,8 +90,9 @@ impl LabelledCutouts {
     /// Images in memory, whose ids are their places, from 0.
     ///
     /// # Errors
-    /// Arrays whose lengths do not fit each other; labels that are not positive.
-    pub fn of_images(data: &LabelledImages) -> Result<LabelledCutouts, Error> {
+    /// Arrays whose lengths do not fit each other; labels that are not positive, but for NaN if there may be
+    /// `non_lenses`.
+    pub fn of_images(data: &LabelledImages, non_lenses: bool) -> Result<LabelledCutouts, Error> {
         let image: usize = data.shape.iter().product();
         for (what, found, expected) in [
             ("image values", data.images.len(), data.labels.len() * image),
@@ -100,7 +104,7 @@ impl LabelledCutouts {
         }
         let ids: Vec<String> = (0..data.labels.len()).map(|i| i.to_string()).collect();
         for (object, &label) in ids.iter().zip(data.labels) {
-            if !(label.is_finite() && label > 0.0) {
+            if !(label.is_finite() && label > 0.0 || non_lenses && label.is_nan()) {
                 return Err(Error::Label {
                     object: object.clone(),
                     label,

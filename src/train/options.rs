@@ -79,6 +79,7 @@ impl DataOptions {
             pixel_scale: self.pixel_scale,
             pixels: self.pixels.clone(),
             require_labels,
+            non_lenses: false,
             condition: self.condition.clone(),
             keep_unmatched: false,
             like: None,

@@ -10,14 +10,21 @@ use crate::likelihood::Likelihood;
 use crate::model::{Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
 use crate::numeric::{FNV_OFFSET, fnv1a};
+use crate::posterior::ood::{Distances, ImageDistribution};
 use crate::progress::{Callback, Event, Phase};
 use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
 use crate::survey::sky::SkyRange;
 use crate::survey::split::DataSplit;
-use crate::survey::{self, Cutout, FolderError, ImageFolder, ImageSource, Photometry, Stretch};
+use crate::survey::{
+    self, Cutout, FolderError, ImageFolder, ImageFolderOptions, ImageSource, Photometry, Stretch, statistics,
+};
+use rayon::prelude::*;
 use std::path::Path;
 
+/// Why a fine-tuned model has no lens head although the initial model has one.
+const ONLY_LENSES: &str = "all objects are lenses, so the lens head of the initial model is left out: the new model \
+                           gives no p_lens";
 /// Fewer training rows than this cause a warning.
 const FEW: usize = 100;
 
@@ -48,6 +55,10 @@ pub struct Prepared {
     pub stretch: Stretch,
     /// SkyStatistics level and noise of the training images.
     pub sky: SkyRange,
+    /// The distribution of the training images' statistics.
+    pub statistics: Option<ImageDistribution>,
+    /// How far the rows for calibration are from it, or the validation rows if there are none.
+    pub distances: Vec<Distances>,
     /// What the labels are, and their scale.
     pub label: Target,
     /// Where the training images of each epoch come from, if not from the dataset.
@@ -86,14 +97,25 @@ pub fn prepare_folder(
     progress: &Callback,
 ) -> Result<(Prepared, Dataset, Network), Error> {
     let given = data.image_folder(true)?;
-    let source = ImageFolder::open(&match from {
+    let given = match from {
         Some(model) => model
             .image_folder(&given)
             .map_err(FolderError::Bands)
             .map_err(survey::Error::from)?,
         None => given,
-    })?;
-    let network = network(&[source.height, source.width, source.bands.len()])?;
+    };
+    let mut source = ImageFolder::open(&given)?;
+    let mut network = network(&[source.height, source.width, source.bands.len()])?;
+    if network.heads().lens.is_some() {
+        source = ImageFolder::open(&ImageFolderOptions {
+            non_lenses: true,
+            ..given
+        })?;
+        if from.is_some() && source.objects.iter().all(|object| object.theta_e.is_some()) {
+            network = network.without_lens_head();
+            source.warnings.push(ONLY_LENSES.into());
+        }
+    }
     let split = split_rows(source.len(), training)?;
     let all: Vec<usize> = (0..source.len()).collect();
     let cutouts = read_all(&source, &all, |done| preparing(progress, done, all.len()))?;
@@ -140,11 +162,19 @@ pub fn prepare(
     let LabelledCutouts {
         cutouts, ids, labels, ..
     } = &labelled;
-    for (id, &label) in ids.iter().zip(labels) {
+    let is_lens = |row: usize| !labels[row].is_nan();
+    for (id, &label) in ids.iter().zip(labels).filter(|(_, label)| !label.is_nan()) {
         check_label(id, label, network.heads())?;
     }
     let mut warnings = labelled.warnings.clone();
-    let train: Vec<&Cutout> = split.train.iter().map(|&row| &cutouts[row]).collect();
+    let lenses = split.train.iter().copied().filter(|&row| is_lens(row));
+    let train: Vec<&Cutout> = lenses.map(|row| &cutouts[row]).collect();
+    if network.heads().lens.is_some() && (train.is_empty() || train.len() == split.train.len()) {
+        return Err(Error::OneClass {
+            lenses: train.len(),
+            others: split.train.len() - train.len(),
+        });
+    }
     let (stretch, more) = match from {
         Some(model) => (model.about.stretch.clone(), vec![]),
         None => Stretch::fit(&train, &labelled.bands)?,
@@ -153,13 +183,20 @@ pub fn prepare(
     if let Some(model) = from {
         warnings.extend(differences(model, &labelled));
     }
-    if split.train.len() < FEW {
+    if train.len() < FEW {
         warnings.push(format!(
             "only {} rows to train on: a network learns little from fewer than {FEW}, and its predictions will be poor",
-            split.train.len()
+            train.len()
         ));
     }
     let sky = SkyRange::fit(&train, &stretch);
+    let statistics = fit_statistics(&train, &stretch, &mut warnings);
+    let new_images = match split.calibration.is_empty() {
+        true => &split.validation,
+        false => &split.calibration,
+    };
+    let new_images: Vec<&Cutout> = new_images.iter().map(|&row| &cutouts[row]).collect();
+    let distances = distances(&new_images, &stretch, statistics.as_ref());
     let examples = |rows: &Vec<usize>| {
         let image = network.input_shape().len();
         let mut images = vec![0.0; rows.len() * image];
@@ -175,7 +212,7 @@ pub fn prepare(
         [&split.train, &split.validation, &split.calibration, &split.hold_out].map(examples);
     let (scale, shift) = match from {
         Some(model) => (model.about.label.scale, model.about.label.shift),
-        None => label_scale(&train.labels, network.heads()),
+        None => label_scale(&train.lens_labels(), network.heads()),
     };
     let label = Target {
         name: labelled.label.clone(),
@@ -183,7 +220,7 @@ pub fn prepare(
         scale,
         shift,
         definition: labelled.definition.clone(),
-        range: range(&train.labels),
+        range: range(&train.lens_labels()),
     };
     let network = bounded(network, &label, from);
     let dataset = Dataset {
@@ -213,6 +250,8 @@ pub fn prepare(
         calibration,
         stretch,
         sky,
+        statistics,
+        distances,
         label,
         epoch_images: None,
         notes: labelled.notes,
@@ -240,6 +279,27 @@ pub fn bounded(network: Network, label: &Target, from: Option<&Model>) -> Networ
         (low, high) = (low.min(before_low), high.max(before_high));
     }
     network.with_mean_range([low, high])
+}
+
+/// The distribution of the training images' statistics; if it cannot be fitted, `None` and a warning.
+pub fn fit_statistics(
+    training: &[&Cutout],
+    stretch: &Stretch,
+    warnings: &mut Vec<String>,
+) -> Option<ImageDistribution> {
+    match statistics::fit(training, stretch) {
+        Ok(distribution) => Some(distribution),
+        Err(error) => {
+            warnings.push(format!("image statistics are not part of the ood_score: {error}"));
+            None
+        }
+    }
+}
+
+/// How far images are from the training images, without a network.
+pub fn distances(images: &[&Cutout], stretch: &Stretch, training: Option<&ImageDistribution>) -> Vec<Distances> {
+    let of_image = |cutout: &&Cutout| statistics::distances(cutout, stretch, training);
+    images.par_iter().map(of_image).collect()
 }
 
 /// How the images differ from those that the initial model was trained on.

@@ -14,6 +14,7 @@ use crate::files::NewFolder;
 use crate::model::Model;
 use crate::nn::Network;
 use crate::posterior::metrics::Metrics;
+use crate::posterior::metrics::classification::ClassMetrics;
 use crate::progress::{Callback, chain, note, warn};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,8 @@ pub enum RunEnd {
         model: PathBuf,
         /// The split that the ensemble was scored on, and its scores; `None` if no rows were left for that.
         metrics: Option<(&'static str, Metrics)>,
+        /// The scores of the lens head on the same split, if there is one.
+        class_metrics: Option<ClassMetrics>,
     },
     /// The progress callback asked to stop. Everything is saved, and the run can be resumed.
     Stopped,
@@ -178,6 +181,9 @@ fn train(
     }
     Ok(RunEnd::Complete {
         model: folder.model(),
+        class_metrics: evaluation
+            .as_ref()
+            .and_then(|evaluation| evaluation.class_metrics.clone()),
         metrics: evaluation.map(|evaluation| (evaluation.split, evaluation.metrics)),
     })
 }

@@ -3,13 +3,14 @@
 //! They come in blocks, each determined by the seed and its own number, so a resumed run simulates the same ones. An
 //! epoch trains on [`EPOCHS_PER_LENS`] blocks: a new one, and those of the epochs before. So no lens is stored, and none
 //! is trained on in more than [`EPOCHS_PER_LENS`] epochs. Validation, calibration and held-out lenses are separate
-//! blocks.
+//! blocks. For a network with a lens head, blocks contain the population's other objects as well; only stretch and
+//! label scale are always fitted on lenses.
 
 use super::bands::Band;
 use super::dataset::{Dataset, EpochImages, Examples};
 use super::error::Error;
 use super::options::{RunOptions, SimulateOptions};
-use super::prepare::{Counts, Prepared, bounded, label_scale, preparing, range};
+use super::prepare::{Counts, Prepared, bounded, distances, fit_statistics, label_scale, preparing, range};
 use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::simulator::Lenses;
@@ -53,6 +54,10 @@ pub fn prepare(
     let mut simulator = Simulator::new(device, &population, window, training.seed, simulate.pool)?;
     let block = simulate.pool / EPOCHS_PER_LENS;
     let least = least_arc_pixels(simulate, &population);
+    let drawn = Drawn {
+        others: network.heads().lens.is_some(),
+        min_arc_pixels: least,
+    };
     let counts = Counts {
         train: block * EPOCHS_PER_LENS,
         validation: rows_of(simulate.pool, training.validation),
@@ -63,7 +68,11 @@ pub fn prepare(
     let all = stretch_lenses + counts.validation + counts.calibration + counts.held_out;
     let mut made = 0;
     let mut lenses = |block: u64, count: usize| {
-        let lenses = simulator.lenses(block << 32, count, least)?;
+        let drawn = match block {
+            STRETCH => Drawn { others: false, ..drawn },
+            _ => drawn,
+        };
+        let lenses = drawn.block(&mut simulator, block, count)?;
         made += count;
         preparing(progress, made, all)?;
         Ok::<_, Error>(lenses)
@@ -71,19 +80,31 @@ pub fn prepare(
     let sample = lenses(STRETCH, stretch_lenses)?;
     let cutouts = cutouts(&sample, shape);
     let sampled: Vec<&Cutout> = cutouts.iter().collect();
-    let (stretch, warnings) = match from {
+    let (stretch, mut warnings) = match from {
         Some(model) => (model.about.stretch.clone(), vec![]),
         None => Stretch::fit(&sampled, &bands)?,
     };
     let sky = SkyRange::fit(&sampled, &stretch);
+    let statistics = fit_statistics(&sampled, &stretch, &mut warnings);
     let (scale, shift) = match from {
         Some(model) => (model.about.label.scale, model.about.label.shift),
         None => label_scale(&sample.labels, network.heads()),
     };
-    let mut examples = |block, count| Ok::<_, Error>(stretched(&lenses(block, count)?, shape, &stretch));
-    let validation = examples(VALIDATION, counts.validation)?;
-    let calibration = examples(CALIBRATION, counts.calibration)?;
-    let held_out = examples(HELD_OUT, counts.held_out)?;
+    let validation = lenses(VALIDATION, counts.validation)?;
+    let calibration = lenses(CALIBRATION, counts.calibration)?;
+    let held_out = lenses(HELD_OUT, counts.held_out)?;
+    let new_images = self::cutouts(
+        if counts.calibration > 0 {
+            &calibration
+        } else {
+            &validation
+        },
+        shape,
+    );
+    let new_images: Vec<&Cutout> = new_images.iter().collect();
+    let distances = distances(&new_images, &stretch, statistics.as_ref());
+    let [validation, calibration, held_out] =
+        [validation, calibration, held_out].map(|lenses| stretched(&lenses, shape, &stretch));
     let ids = |name: &str, count: usize| (0..count).map(|k| format!("{name}{k}")).collect();
     let label = Target {
         name: "theta_e".into(),
@@ -106,7 +127,7 @@ pub fn prepare(
         shift,
         fingerprint: fingerprint(&population, simulate.pool, least),
     };
-    let epoch_images = epoch_images(simulator, block, least, shape, stretch.clone());
+    let epoch_images = epoch_images(simulator, block, drawn, shape, stretch.clone());
     let prepared = Prepared {
         pixel_scale: Some(population.pixel_scale),
         photometry: Photometry {
@@ -123,19 +144,45 @@ pub fn prepare(
         bands,
         stretch,
         sky,
+        statistics,
+        distances,
         label,
         epoch_images: Some(epoch_images),
-        notes: vec![format!("simulated lenses: {}", population.description)],
+        notes: vec![format!(
+            "simulated lenses{}: {}",
+            if drawn.others { " and other objects" } else { "" },
+            population.description
+        )],
         warnings,
     };
     Ok((prepared, dataset, network))
+}
+
+/// Which objects of the population are used.
+#[derive(Clone, Copy)]
+struct Drawn {
+    /// Whether objects that are not lenses are used.
+    others: bool,
+    /// Arc pixels that a lens must have.
+    min_arc_pixels: u32,
+}
+
+impl Drawn {
+    /// The first `count` objects of a block.
+    fn block(self, simulator: &mut Simulator, block: u64, count: usize) -> Result<Lenses, Error> {
+        let (first, min_arc_pixels) = (block << 32, self.min_arc_pixels);
+        Ok(match self.others {
+            true => simulator.lenses_and_others(first, count, min_arc_pixels)?,
+            false => simulator.lenses(first, count, min_arc_pixels)?,
+        })
+    }
 }
 
 /// Epoch e trains on the blocks e to e + [`EPOCHS_PER_LENS`] - 1.
 fn epoch_images(
     mut simulator: Simulator,
     block: usize,
-    min_arc_pixels: u32,
+    drawn: Drawn,
     shape: [usize; 3],
     stretch: Stretch,
 ) -> EpochImages {
@@ -144,7 +191,7 @@ fn epoch_images(
         held.retain(|(number, _)| (epoch..epoch + EPOCHS_PER_LENS).contains(number));
         for number in epoch..epoch + EPOCHS_PER_LENS {
             if held.iter().all(|(held, _)| *held != number) {
-                let lenses = simulator.lenses((number as u64) << 32, block, min_arc_pixels)?;
+                let lenses = drawn.block(&mut simulator, number as u64, block)?;
                 held.push_back((number, stretched(&lenses, shape, &stretch)));
             }
         }
@@ -236,7 +283,7 @@ mod tests {
             ("lfc1-ground", 20),
             ("lfc1-space", 20),
             ("lenstronomy-check", 20),
-            ("euclid", 0),
+            ("euclid", 40),
         ] {
             let simulate = SimulateOptions {
                 population: name.into(),

@@ -8,6 +8,7 @@ use crate::likelihood::{Component, Likelihood, loss_to_nll};
 use crate::model::{Member, MemberSummary};
 use crate::plan::{log, state};
 use crate::posterior::MemberPredictions;
+use crate::posterior::metrics::classification::cross_entropy;
 use crate::progress::{EpochRecord, MemberEpoch};
 
 /// A member's best weights are chosen from this step on, or from half of a run shorter than twice as long: the running
@@ -59,28 +60,40 @@ impl Trainer {
         let settled = epoch * self.steps() >= SETTLED.min(total / 2);
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
         let to_nll = self.loss_to_nll();
+        let lens_fraction = self.fraction_of_lenses(&self.data.train.labels);
         let mut members = Vec::new();
         for (m, &member) in self.options.members.iter().enumerate() {
             let logged: Vec<&[f32]> = self.state.logged[m].chunks_exact(log::WIDTH).collect();
             let (val_nll, val_rmse) = self.score(&predictions, m);
+            let val_cross_entropy = self.cross_entropy(&predictions, m);
             let old = self.state.best[m];
-            let best = settled && val_nll.is_some_and(|nll| old.is_none_or(|best| nll < best.nll));
+            let new = val_nll.zip(val_rmse).map(|(nll, rmse)| Best {
+                epoch,
+                nll,
+                rmse,
+                cross_entropy: val_cross_entropy,
+            });
+            let complete = val_cross_entropy.is_some() || self.network.heads().lens.is_none();
+            let better = |new: &Best| old.is_none_or(|old| self.objective(*new) < self.objective(old));
+            let new = new.filter(|new| settled && complete && better(new));
+            let best = new.is_some();
             // Without validation rows the last weights are used.
             let last = self.data.validation.labels.is_empty() && epoch == self.options.epochs;
             if best || last {
                 self.best_params[m * p..][..p].copy_from_slice(&params[m * p..][..p]);
                 self.best_stats[m * s..][..s].copy_from_slice(&stats[m * s..][..s]);
             }
-            if let (true, Some(nll), Some(rmse)) = (best, val_nll, val_rmse) {
-                self.state.best[m] = Some(Best { epoch, nll, rmse });
-            }
+            self.state.best[m] = new.or(old);
             let verdicts = |v: u32| logged.iter().filter(|row| row[log::VERDICT] as u32 == v).count();
             members.push(MemberEpoch {
                 member,
-                train_nll: mean(&logged, log::LOSS).map(|loss| loss + to_nll),
-                train_rmse: mean(&logged, log::SQUARED_ERROR).map(|square| square.sqrt() * self.data.scale),
+                train_nll: mean(&logged, log::LOSS).map(|loss| loss / lens_fraction + to_nll),
+                train_rmse: mean(&logged, log::SQUARED_ERROR)
+                    .map(|square| (square / lens_fraction).sqrt() * self.data.scale),
+                train_cross_entropy: mean(&logged, log::CROSS_ENTROPY).filter(|_| self.io.cross_entropy[0].is_some()),
                 val_nll,
                 val_rmse,
+                val_cross_entropy,
                 gradient_norm: mean(&logged, log::NORM),
                 skipped: verdicts(state::SKIP) + verdicts(state::RESTORE),
                 restored: verdicts(state::RESTORE),
@@ -105,8 +118,9 @@ impl Trainer {
             Likelihood::Gaussian | Likelihood::StudentT => constant,
             Likelihood::LogNormal => {
                 // Of all rows; an epoch leaves a few out.
-                let labels = &self.data.train.labels;
-                constant + labels.iter().map(|y| y.ln()).sum::<f64>() / labels.len() as f64
+                let labels = self.data.train.labels.iter().filter(|label| self.is_lens(**label));
+                let (sum, count) = labels.fold((0.0, 0), |(sum, count), y| (sum + y.ln(), count + 1));
+                constant + sum / f64::from(count)
             }
         }
     }
@@ -131,18 +145,53 @@ impl Trainer {
         Ok(())
     }
 
-    /// Validation nll and RMSE of a member, in the label's unit; `None` unless all of its predictions are finite.
+    /// Validation nll and RMSE of a member for the lenses, in the label's unit; `None` unless all predictions are
+    /// finite.
     fn score(&self, predictions: &[MemberPredictions], member: usize) -> (Option<f64>, Option<f64>) {
-        let n = predictions.len() as f64;
+        let lenses = predictions.iter().zip(&self.data.validation.labels);
+        let lenses = lenses.filter(|(_, label)| self.is_lens(**label));
+        let n = lenses.clone().count() as f64;
         let (mut nll, mut square) = (0.0, 0.0);
-        for (scaled, label) in predictions.iter().zip(&self.data.validation.labels) {
+        for (scaled, label) in lenses {
             let prediction = scaled.in_units(self.data.scale, self.data.shift);
             let (mean, var) = (prediction.mu[member], prediction.var[member]);
             nll += Component::new(prediction.likelihood, mean, var).map_or(f64::NAN, |c| -c.log_pdf(*label)) / n;
             square += (label - mean).powi(2) / n;
         }
-        let finite = |v: f64| (!predictions.is_empty() && v.is_finite()).then_some(v);
+        let finite = |v: f64| (n > 0.0 && v.is_finite()).then_some(v);
         (finite(nll), finite(square.sqrt()))
+    }
+
+    /// Validation cross-entropy of a member; `None` without a lens head, and unless it is finite.
+    fn cross_entropy(&self, predictions: &[MemberPredictions], member: usize) -> Option<f64> {
+        let objects = predictions.iter().zip(&self.data.validation.labels);
+        let objects =
+            objects.map(|(scaled, label)| Some(cross_entropy(self.is_lens(*label), *scaled.lens.get(member)?)));
+        let sum: f64 = objects.sum::<Option<f64>>()?;
+        let mean = sum / predictions.len() as f64;
+        mean.is_finite().then_some(mean)
+    }
+
+    /// What the best weights minimise: the loss of training on the validation rows, nll times the fraction of lenses
+    /// plus the cross-entropy; without a lens head, the nll.
+    fn objective(&self, best: Best) -> f64 {
+        match best.cross_entropy {
+            Some(cross_entropy) => self.fraction_of_lenses(&self.data.validation.labels) * best.nll + cross_entropy,
+            None => best.nll,
+        }
+    }
+
+    /// Whether this is the label of a lens. Without a lens head, a label that is NaN is a bad label.
+    fn is_lens(&self, label: f64) -> bool {
+        !label.is_nan() || self.network.heads().lens.is_none()
+    }
+
+    /// 1 if there is no lens, so that callers can divide by it.
+    fn fraction_of_lenses(&self, labels: &[f64]) -> f64 {
+        match labels.iter().filter(|label| self.is_lens(**label)).count() {
+            0 => 1.0,
+            lenses => lenses as f64 / labels.len() as f64,
+        }
     }
 
     /// The trained members: each with its best weights, or its last if none were ever best.

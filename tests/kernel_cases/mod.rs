@@ -22,7 +22,7 @@ pub const EVERY_LAYER: &str = "layers = [
     {layer='dense', name='d2', units=8, activation='silu'}, {layer='concat', with='d1'}, {layer='concat', with='g1'},
     {layer='dense', name='d3', units=8, activation='relu'},
     {layer='dense', name='d4', units=8, activation='relu'}, {layer='add', with='d3'},
-    {layer='heads', mean='mean', var='var'}]";
+    {layer='heads', mean='mean', var='var', lens='lens'}]";
 
 /// An operation that writes the gradient of an input, with and without a gate and accumulation; any other operation as it
 /// is.
@@ -74,6 +74,7 @@ pub fn variants(op: &Op) -> Vec<Op> {
         | NetworkOp::HeadsForward(_)
         | NetworkOp::HeadsLoss(_)
         | NetworkOp::HeadsGradWeight(_)
+        | NetworkOp::LensLoss(_)
         | NetworkOp::Fgsm(_)
         | NetworkOp::Adam(_)
         | NetworkOp::Average(_) => vec![Op::Network(op.clone())],

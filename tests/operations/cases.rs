@@ -11,7 +11,7 @@ pub struct Case {
     pub input: &'static [usize],
     /// `conv FILTERS KERNEL [same] [stride N]`, `norm`, `pool SIZE`, `avgpool SIZE`, `global`, `flatten`, `dense UNITS`,
     /// `activation NAME`, `add NAME`, `concat NAME`, and the activation of the head of the mean, `bounded` with the ends of
-    /// its range and the ceiling of the variance. `conv` and `dense` may
+    /// its range and the ceiling of the variance; `lens` behind it for a lens head. `conv` and `dense` may
     /// end with an activation. `from NAME` before a layer is its input, `as NAME` behind it its name.
     pub layers: &'static str,
 }
@@ -431,6 +431,22 @@ pub const CASES: &[Case] = &[
         &[5],
         "dense 7 relu as a | norm | dense 7 as b | add a | dense 3 | concat a | concat b | abs",
     ),
+    // Lens heads: behind a gated value, behind a shared one, and on the input itself.
+    case(
+        2,
+        5,
+        ADVERSARY,
+        &[9, 8, 3],
+        "conv 5 3 relu | norm | flatten | dense 17 relu | identity lens",
+    ),
+    case(
+        20,
+        2,
+        PLAIN,
+        &[5],
+        "dense 6 relu as d | dense 6 | add d | norm | abs lens",
+    ),
+    case(1, 130, ADVERSARY, &[3], "abs lens"),
     // Tables.
     case(1, 5, ADVERSARY, &[1], "dense 33 relu | dense 3 | abs"),
     case(2, 1, PLAIN, &[33], "dense 5 relu | identity"),
@@ -490,6 +506,9 @@ impl Case {
                 ["activation", activation] => format!("layer = 'activation', activation = '{activation}'"),
                 ["add", with] => format!("layer = 'add', with = '{with}'"),
                 ["concat", with] => format!("layer = 'concat', with = '{with}'"),
+                [mean, "lens"] => {
+                    format!("layer = 'heads', mean = 'mean', var = 'var', mean_activation = '{mean}', lens = 'lens'")
+                }
                 [mean] => format!("layer = 'heads', mean = 'mean', var = 'var', mean_activation = '{mean}'"),
                 ["bounded", low, high, ceiling] => format!(
                     "layer = 'heads', mean = 'mean', var = 'var', mean_activation = 'bounded', \

@@ -13,7 +13,7 @@ use lensgpu::device::{Device, Engine};
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::{Layout, Parameter};
 use lensgpu::nn::{NetworkPlan, Training};
-use lensgpu::plan::{ChannelCopy, NetworkOp, Op, Plan, PoolGradInput, TensorId, bands, log, schedule, state};
+use lensgpu::plan::{ChannelCopy, NO_LABEL, NetworkOp, Op, Plan, PoolGradInput, TensorId, bands, log, schedule, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -71,6 +71,7 @@ fn tolerance(op: &Op) -> f64 {
         | NetworkOp::HeadsForward(_)
         | NetworkOp::HeadsLoss(_)
         | NetworkOp::HeadsGradWeight(_)
+        | NetworkOp::LensLoss(_)
         | NetworkOp::Adam(_)
         | NetworkOp::Average(_) => 2e-5,
     }
@@ -116,6 +117,11 @@ fn random_memory(plan: &NetworkPlan, layout: &Layout, members: usize) -> Memory 
         let mut draw = |_| f64::from(rng.random_range(0..images) | rng.random_range(0..flips) << 28);
         let draws: Vec<f64> = (0..memory.all(train.draws).len()).map(&mut draw).collect();
         memory.set(train.draws, &draws);
+        if train.cross_entropy[0].is_some() {
+            // Every third image shows no lens.
+            let labels = memory.row_mut(train.pool_labels, 0).iter_mut();
+            labels.step_by(3).for_each(|y| *y = f64::from(NO_LABEL));
+        }
         if let Some(bands) = train.bands {
             // Every seventh value is a masked one of its channel.
             let channels = plan.tensor(bands).len / bands::ROWS;
@@ -410,6 +416,32 @@ fn a_residual_network_behind_frozen_convolutions_is_as_the_reference_has_it() {
         for op in &plan.ops {
             check("frozen", &plan, &layout, op, &mut memory, &Seen::default());
         }
+    }
+}
+
+/// Far from 0, exp(z) is infinite or 0; a NaN stays one.
+#[test]
+fn the_loss_of_the_lens_head_is_right_for_every_logit() {
+    let case = case(2, 12, PLAIN, &[3], "abs lens");
+    let network = case.network();
+    let layout = Layout::new(&network).unwrap();
+    let plan = case.training(&network, &layout);
+    let loss = plan.ops.iter().find(|op| op.name() == "lens_loss").unwrap();
+    let logits = [-1e30, -89.0, -17.0, 0.0, 17.0, 89.0, 1e30].map(round);
+    for not_finite in [None, Some(f64::NAN), Some(f64::INFINITY)] {
+        let mut memory = random_memory(&plan, &layout, case.members);
+        for m in 0..case.members {
+            let z = memory.row_mut(plan.io.lens.unwrap(), m);
+            z.iter_mut()
+                .zip(logits.iter().cycle())
+                .for_each(|(z, logit)| *z = *logit);
+            z[4] = not_finite.unwrap_or(z[4]);
+            let y = memory.row_mut(plan.io.train.unwrap().y, m);
+            (0..12).filter(|i| i % 2 == 0).for_each(|i| y[i] = f64::from(NO_LABEL));
+        }
+        check("logits", &plan, &layout, loss, &mut memory, &Seen::default());
+        let entropy = memory.row(plan.io.train.unwrap().cross_entropy[0].unwrap(), 0)[0];
+        assert_eq!(entropy.is_finite(), not_finite.is_none());
     }
 }
 

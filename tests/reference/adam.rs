@@ -12,7 +12,8 @@ const KEEP: f64 = 4.0;
 /// Gradient norm, verdict, clip and update of a member.
 pub fn adam(op: &Adam, memory: &mut Memory, m: usize) {
     let second_loss = op.second_loss.map_or(0.0, |second| memory.row(second, m)[0]);
-    let loss = memory.row(op.loss, m)[0] + second_loss;
+    let cross_entropy = op.cross_entropy.map_or(0.0, |entropy| memory.row(entropy, m)[0]);
+    let loss = memory.row(op.loss, m)[0] + cross_entropy + second_loss;
     let grads = memory.row(op.grads, m).to_vec();
     let norm = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
     let cursor = memory.row(op.state, m)[state::CURSOR] as usize;
@@ -32,7 +33,7 @@ pub fn adam(op: &Adam, memory: &mut Memory, m: usize) {
     state[state::VERDICT] = verdict;
     state[state::CURSOR] += 1.0;
     let [plain, squared_error] = [0, 1].map(|i| memory.row(op.loss, m)[i]);
-    let row = [plain, norm, verdict, rate, squared_error];
+    let row = [plain, norm, verdict, rate, squared_error, cross_entropy];
     memory.row_mut(op.log, m)[cursor * log::WIDTH..][..log::WIDTH].copy_from_slice(&row);
 }
 

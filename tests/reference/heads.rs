@@ -1,6 +1,8 @@
 use super::Memory;
 use lensgpu::likelihood::Likelihood;
-use lensgpu::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, VarOutput, schedule, state};
+use lensgpu::plan::{
+    HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, NO_LABEL, VarOutput, schedule, state,
+};
 
 /// a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu and var as the operation says.
 pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
@@ -56,6 +58,10 @@ pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
         let [a, b] = [0, 1].map(|i| memory.row(op.raw, m)[2 * image + i]);
         let [mu, var] = [0, 1].map(|i| memory.row(op.prediction, m)[2 * image + i]);
         let y = memory.row(op.y, m)[image];
+        if op.unlabelled && y == f64::from(NO_LABEL) {
+            raw_grad.extend([0.0, 0.0]);
+            continue;
+        }
         let square = (y - mu).powi(2);
         let (l, dl_dmu, dl_dvar) = match op.likelihood {
             // (nu + 1) / 2 and nu - 2 are both 3.

@@ -18,6 +18,7 @@ mod fgsm;
 mod gather;
 mod heads;
 pub mod lens;
+mod lens_head;
 mod norm;
 mod pool;
 pub mod recording;
@@ -153,6 +154,7 @@ fn network(op: &NetworkOp, memory: &mut Memory, member: usize) {
         NetworkOp::HeadsLoss(op) => heads::loss(op, memory, member),
         NetworkOp::HeadsGradInput(op) => heads::grad_input(op, memory, member),
         NetworkOp::HeadsGradWeight(op) => heads::grad_weight(op, memory, member),
+        NetworkOp::LensLoss(op) => lens_head::loss(op, memory, member),
         NetworkOp::Fgsm(op) => fgsm::fgsm(op, memory, member),
         NetworkOp::Adam(op) => adam::adam(op, memory, member),
         NetworkOp::Average(op) => average::average(op, memory, member),

@@ -8,6 +8,7 @@ pub fn advice(error: &Error) -> Option<String> {
     let advice = match error {
         Error::UnknownPreset { .. } => "Name a preset, or write a population file of your own (docs/simulator.md).",
         Error::CropSize { .. } => "Give a smaller --crop, or a larger size in the population.",
+        Error::OnlyLenses => "Lower lens_share in the population, or train without a lens head (--p-lens).",
         Error::UnknownBand { .. } => "Name the population's bands with --bands.",
         Error::NoObjects => "Give --count 1 or more.",
         Error::TooManyObjects { .. } => "Give a smaller --count, and another --seed for each part.",

@@ -25,6 +25,7 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::NoMembers
         | Error::DuplicateMember { .. }
         | Error::Features { .. }
+        | Error::Statistics
         | Error::LabelScale { .. }
         | Error::MetadataNotFinite
         | Error::Bands { .. }

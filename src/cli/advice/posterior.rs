@@ -10,7 +10,7 @@ pub fn advice(error: &Error) -> Option<String> {
             Method::Isotonic | Method::Conformal if *rows >= factors::LEAST => {
                 format!("--method factors needs at least {} rows.", factors::LEAST)
             }
-            Method::Factors | Method::Isotonic | Method::Conformal => {
+            Method::Spline | Method::Factors | Method::Isotonic | Method::Conformal => {
                 "Calibrate on more labelled images; 500 or more are recommended.".into()
             }
         }),

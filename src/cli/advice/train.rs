@@ -12,6 +12,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::BatchTooLarge { .. } => "Use a smaller --batch.",
         Error::TooFewRows { .. } => "Lower --hold-out, --validation or --calibration, or add images.",
         Error::Label { .. } => "Correct the label, or use another --likelihood or --network.",
+        Error::OneClass { .. } => "Add objects that are not lenses (is_lens = 0), or leave out --p-lens.",
         Error::FluxScale => "Leave out --flux-scale.",
         Error::RecipeNetwork { .. } => "Describe another network with --network.",
         Error::OtherInput { .. } => "Choose the images with --crop and --bands as for the model of --from.",

@@ -81,7 +81,8 @@ impl Adam {
     fn judge(&self, memory: &mut Memory, m: usize, norm: f32) {
         let second_loss = self.second_loss.map_or(0.0, |second| memory.row(second, m)[0]);
         let [plain, squared_error] = [0, 1].map(|i| memory.row(self.loss, m)[i]);
-        let loss = plain + second_loss;
+        let cross_entropy = self.cross_entropy.map_or(0.0, |entropy| memory.row(entropy, m)[0]);
+        let loss = plain + cross_entropy + second_loss;
         // The square of a finite gradient may overflow the second moment, unless the gradient is clipped.
         let largest = if self.clip.is_finite() { norm } else { norm * norm };
         let stats = memory.row(self.stats_next, m);
@@ -101,7 +102,7 @@ impl Adam {
         state[state::VERDICT] = verdict;
         state[state::CURSOR] += 1;
         let row = &mut memory.rows_mut(self.log).row_mut(m)[cursor * log::WIDTH..][..log::WIDTH];
-        row.copy_from_slice(&[plain, norm, verdict as f32, rate, squared_error]);
+        row.copy_from_slice(&[plain, norm, verdict as f32, rate, squared_error, cross_entropy]);
     }
 
     fn apply(&self, state: &mut [u32], norm: f32, rate: f32) -> u32 {

@@ -4,7 +4,9 @@ use super::memory::{Memory, Scratch};
 use super::simd::{LANES, simd};
 use super::{Native, put_grad, put_input_grad};
 use crate::likelihood::Likelihood;
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, VarOutput, schedule, state};
+use crate::plan::{
+    HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, NO_LABEL, VarOutput, schedule, state,
+};
 
 impl MeanOutput {
     fn value(self, a: f32) -> f32 {
@@ -94,6 +96,10 @@ impl Native for HeadsLoss {
             for ((raw_grad, y), (raw, prediction)) in
                 raw_grad.chunks_exact_mut(2).zip(memory.row(self.y, m)).zip(outputs)
             {
+                if self.unlabelled && *y == NO_LABEL {
+                    raw_grad.fill(0.0);
+                    continue;
+                }
                 let (error, var) = (prediction[0] - y, prediction[1]);
                 let (l, mut d_mu, mut d_var) = match self.likelihood {
                     Likelihood::StudentT => {

@@ -18,6 +18,7 @@ mod gather;
 mod heads;
 mod host;
 mod lens;
+mod lens_head;
 mod memory;
 mod norm;
 mod pool;
@@ -78,6 +79,7 @@ fn native(op: &Op) -> &dyn Native {
             NetworkOp::HeadsLoss(op) => op,
             NetworkOp::HeadsGradInput(op) => op,
             NetworkOp::HeadsGradWeight(op) => op,
+            NetworkOp::LensLoss(op) => op,
             NetworkOp::Fgsm(op) => op,
             NetworkOp::Adam(op) => op,
             NetworkOp::Average(op) => op,

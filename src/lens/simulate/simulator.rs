@@ -41,12 +41,13 @@ pub struct SimulatedObject<'a> {
     pub image: &'a [f32],
 }
 
-/// Images and labels to train on: see [`Simulator::lenses`].
+/// Images and labels to train on: see [`Simulator::lenses`] and [`Simulator::lenses_and_others`].
 #[derive(Clone, Debug, Default)]
 pub struct Lenses {
     /// Pixel values (N,H,W,C).
     pub images: Vec<f32>,
-    /// Labels (N), arcsec: the Einstein radii that the population defines as labels.
+    /// Labels (N), arcsec: the Einstein radii that the population defines as labels; NaN for an object that is not a
+    /// lens.
     pub labels: Vec<f64>,
     /// Number of the object at which the next call should start.
     pub next: u64,
@@ -210,6 +211,30 @@ impl Simulator {
         if self.population.lens_share <= 0.0 {
             return Err(Error::NoLenses);
         }
+        self.objects(first, count, min_arc_pixels, |object| object.is_lens)
+    }
+
+    /// Simulates `count` objects, from number `first` on: lenses with their labels, and other objects without. Lenses
+    /// with fewer than `min_arc_pixels` arc pixels are left out.
+    ///
+    /// # Errors
+    /// [`Error::NoLenses`] and [`Error::OnlyLenses`] for a population without lenses or without other objects, and
+    /// those of [`Simulator::run`].
+    pub fn lenses_and_others(&mut self, first: u64, count: usize, min_arc_pixels: u32) -> Result<Lenses, Error> {
+        match self.population.lens_share {
+            share if share <= 0.0 => Err(Error::NoLenses),
+            share if share >= 1.0 => Err(Error::OnlyLenses),
+            _ => self.objects(first, count, min_arc_pixels, |_| true),
+        }
+    }
+
+    fn objects(
+        &mut self,
+        first: u64,
+        count: usize,
+        min_arc_pixels: u32,
+        selected: impl Fn(&Object) -> bool + Sync,
+    ) -> Result<Lenses, Error> {
         let mut lenses = Lenses {
             next: first,
             ..Lenses::default()
@@ -218,11 +243,14 @@ impl Simulator {
             return Ok(lenses);
         }
         let label = self.population.label;
-        self.run_selected(first, |object| object.is_lens, &mut |simulated| {
+        self.run_selected(first, selected, &mut |simulated| {
+            let is_lens = simulated.object.is_lens;
             lenses.next = simulated.object.number + 1;
-            if simulated.arc_pixels >= min_arc_pixels {
+            if !is_lens || simulated.arc_pixels >= min_arc_pixels {
                 lenses.images.extend_from_slice(simulated.image);
-                lenses.labels.push(simulated.label(label));
+                lenses
+                    .labels
+                    .push(if is_lens { simulated.label(label) } else { f64::NAN });
             }
             if lenses.labels.len() == count {
                 ControlFlow::Break(())

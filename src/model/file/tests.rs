@@ -1,6 +1,8 @@
 use super::super::tests::model;
 use super::*;
 use crate::posterior::calibration::Calibration;
+use crate::posterior::ood::KNOTS;
+use crate::survey::statistics::count;
 use std::fs;
 
 type Tensors = Vec<(String, Vec<usize>, Vec<u8>)>;
@@ -63,7 +65,60 @@ fn tensors_are_named_and_shaped_as_recorded() {
     assert_eq!(shape("mean.kernel"), [2, 12, 1]);
     assert_eq!(shape("features.mean"), [2, 12]);
     assert_eq!(shape("features.whitening"), [2, 12, 12]);
-    assert_eq!(tensors.len(), 12);
+    let size = count([6, 5, 2]);
+    assert_eq!(shape("statistics.knots"), [size, KNOTS]);
+    assert_eq!(shape("statistics.whitening"), [size, size]);
+    assert_eq!(tensors.len(), 15);
+}
+
+#[test]
+fn files_of_versions_with_no_or_other_statistics_are_read_without_them() {
+    let expected = Model {
+        statistics: None,
+        ..model()
+    };
+    let none = changed(|tensors, _| tensors.retain(|t| !t.0.starts_with("statistics.")));
+    assert_eq!(Model::from_bytes(&none).unwrap(), expected);
+    // A version that computes one more statistic.
+    let other = changed(|tensors, _| {
+        let size = count([6, 5, 2]) + 1;
+        for (name, shape) in [
+            ("statistics.knots", vec![size, KNOTS]),
+            ("statistics.mean", vec![size]),
+            ("statistics.whitening", vec![size, size]),
+        ] {
+            let bytes = vec![0; 4 * shape.iter().product::<usize>()];
+            *find(tensors, name) = (name.into(), shape, bytes);
+        }
+    });
+    assert_eq!(Model::from_bytes(&other).unwrap(), expected);
+    // The threshold of an earlier version has no distances, and no limit of sigma_epistemic goes with it.
+    let earlier = changed(|_, metadata| {
+        let about = metadata.get_mut("about").unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(about).unwrap();
+        value["ood"].as_object_mut().unwrap().remove("typical");
+        value.as_object_mut().unwrap().remove("epistemic_limit");
+        *about = value.to_string();
+    });
+    let about = Model::from_bytes(&earlier).unwrap().about;
+    assert_eq!((about.ood.unwrap().typical, about.epistemic_limit), ([None; 3], None));
+}
+
+#[test]
+fn statistics_that_are_damaged_are_an_error() {
+    for (name, value) in [
+        ("statistics.knots", f32::NAN),
+        ("statistics.knots", f32::MIN),
+        ("statistics.mean", f32::INFINITY),
+        ("statistics.whitening", f32::NAN),
+    ] {
+        let bytes = changed(|tensors, _| {
+            let data = &mut find(tensors, name).2;
+            data[4..8].copy_from_slice(&value.to_le_bytes());
+        });
+        let message = error(&bytes);
+        assert!(message.contains("train the model again"), "{name} {value}: {message}");
+    }
 }
 
 #[test]
@@ -78,8 +133,15 @@ fn unknown_keys_and_tensors_of_later_versions_are_ignored() {
 
 #[test]
 fn a_calibration_is_kept_and_an_invalid_one_is_refused() {
-    use crate::posterior::calibration::{Map, Record, conformal::Conformal, factors::Factors, isotonic::Isotonic};
+    use crate::posterior::calibration::{
+        Map, Record, conformal::Conformal, factors::Factors, isotonic::Isotonic, spline::Spline,
+    };
+    let one = Factors {
+        aleatoric: 1.0,
+        epistemic: 1.0,
+    };
     let maps = [
+        Map::Spline(Spline::new(one, 0.1, vec![[-1.5, 0.7], [0.0, 1.0], [1.5, 1.0 / 3.0]])),
         Map::Factors(Factors {
             aleatoric: 0.1 + 0.2,
             epistemic: 2.0,
@@ -108,6 +170,9 @@ fn a_calibration_is_kept_and_an_invalid_one_is_refused() {
         epistemic: 1.0,
     };
     let message = chain(with(Map::Factors(damaged)).to_bytes().unwrap_err());
+    assert!(message.contains("calibrate it again"), "{message}");
+    let decreasing = Spline::new(one, 0.1, vec![[-1.5, 0.7], [0.0, 1.0], [1.5, -1.0]]);
+    let message = chain(with(Map::Spline(decreasing)).to_bytes().unwrap_err());
     assert!(message.contains("calibrate it again"), "{message}");
     // Files of earlier versions have neither key.
     let bytes = changed(|_, metadata| {

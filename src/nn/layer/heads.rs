@@ -7,7 +7,10 @@ use crate::nn::error::Problem;
 use crate::nn::graph::Node;
 use crate::nn::layout::Tensors;
 use crate::nn::{Result, Shape};
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, TensorId, VarOutput};
+use crate::plan::{
+    DenseForward, DenseGradInput, DenseGradWeight, DenseShape, HeadsForward, HeadsGradInput, HeadsGradWeight,
+    HeadsLoss, LensLoss, MeanOutput, TensorId, VarOutput,
+};
 use serde::{Deserialize, Serialize};
 
 /// The two outputs, mu and var, in scaled labels.
@@ -36,6 +39,10 @@ pub struct Heads {
     /// The distribution whose mean and variance they are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub likelihood: Likelihood,
+    /// Name of the tensors of the lens head, `lens.kernel` (in, 1) and `lens.bias` (1), if there is one: a third unit,
+    /// whose output is the logit of the probability that the image shows a lens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lens: Option<String>,
     /// The layer whose output they take, if not that of the layer before them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
@@ -129,7 +136,8 @@ impl LayerKind for Heads {
             "heads: {} ({mean:?}), {} ({var:?} + {})",
             self.mean, self.var, self.var_floor
         );
-        text.to_lowercase() + &likelihood
+        let lens = self.lens.iter().map(|name| format!(", {name} (sigmoid)"));
+        text.to_lowercase() + &likelihood + &lens.collect::<String>()
     }
 
     fn output(&self, inputs: &[Shape]) -> std::result::Result<Shape, Problem> {
@@ -153,7 +161,7 @@ impl LayerKind for Heads {
     }
 
     fn tensors(&self, input: Shape, _name: &str, tensors: &mut Tensors) -> Result<()> {
-        for head in [&self.mean, &self.var] {
+        for head in [&self.mean, &self.var].into_iter().chain(&self.lens) {
             tensors.param(head, "kernel", vec![input.c, 1])?;
             tensors.param(head, "bias", vec![1])?;
         }
@@ -176,6 +184,18 @@ impl LayerKind for Heads {
             raw,
             prediction,
         });
+        if let Some(lens) = &self.lens {
+            let logit = b.lens_logit(lens);
+            b.push(DenseForward {
+                layer: lens.clone(),
+                shape: lens_shape(b, node),
+                x: b.tensor_of(node.inputs[0]),
+                kernel: b.named_param(lens, "kernel"),
+                bias: b.named_param(lens, "bias"),
+                relu: false,
+                out: logit,
+            });
+        }
         if let Pass::Train(train) = b.pass {
             let raw_grad = self.raw_gradient(b);
             b.push(HeadsLoss {
@@ -184,6 +204,7 @@ impl LayerKind for Heads {
                 var: self.var_output(),
                 likelihood: self.likelihood,
                 beta: train.beta_nll,
+                unlabelled: self.lens.is_some(),
                 schedule: train.schedule,
                 state: train.state,
                 raw,
@@ -192,6 +213,18 @@ impl LayerKind for Heads {
                 raw_grad,
                 loss: train.loss,
             });
+            if let (Some(lens), Some(cross_entropy)) = (&self.lens, train.cross_entropy) {
+                let logit = b.lens_logit(lens);
+                let logit_grad = lens_gradient(b, lens);
+                b.push(LensLoss {
+                    layer: lens.clone(),
+                    batch: b.batch,
+                    logit,
+                    y: train.y,
+                    logit_grad,
+                    cross_entropy,
+                });
+            }
         }
     }
 
@@ -223,5 +256,41 @@ impl LayerKind for Heads {
                 accumulate: to.accumulate,
             });
         }
+        let Some(lens) = &self.lens else { return };
+        let (shape, dout) = (lens_shape(b, node), lens_gradient(b, lens));
+        b.push(DenseGradWeight {
+            layer: lens.clone(),
+            shape,
+            x,
+            dout,
+            kernel_grad: b.named_grad(lens, "kernel"),
+            bias_grad: b.named_grad(lens, "bias"),
+            accumulate: b.accumulate,
+        });
+        if let Some(to) = b.gradient_of(node.inputs[0]) {
+            b.push(DenseGradInput {
+                layer: lens.clone(),
+                shape,
+                dout,
+                kernel: b.named_param(lens, "kernel"),
+                x: to.x,
+                gate: to.gate,
+                dx: to.dx,
+                accumulate: to.accumulate,
+            });
+        }
     }
+}
+
+/// The lens head is a dense layer of one unit.
+fn lens_shape(b: &Builder, node: &Node) -> DenseShape {
+    DenseShape {
+        batch: b.batch,
+        inputs: node.inputs[0].shape.c,
+        outputs: 1,
+    }
+}
+
+fn lens_gradient(b: &mut Builder, lens: &str) -> TensorId {
+    b.tensor(&format!("{lens}.out.grad"), b.batch)
 }

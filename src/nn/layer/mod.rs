@@ -121,8 +121,20 @@ impl Layer {
     /// What stands before the dot in the names of its tensors; nothing for a layer without a name.
     pub fn names(&self) -> Vec<&str> {
         match self {
-            Layer::Heads(heads) => vec![&heads.mean, &heads.var],
+            Layer::Heads(heads) => [&heads.mean, &heads.var]
+                .into_iter()
+                .chain(&heads.lens)
+                .map(String::as_str)
+                .collect(),
             _ => self.keys().name.into_iter().collect(),
+        }
+    }
+
+    /// The name of the lens head, if these are heads that have one.
+    pub(super) fn lens_head(&self) -> Option<&str> {
+        match self {
+            Layer::Heads(heads) => heads.lens.as_deref(),
+            _ => None,
         }
     }
 

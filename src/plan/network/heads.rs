@@ -51,8 +51,8 @@ operation!(HeadsForward, "heads_forward", |_op| "heads");
 /// - Student's t of nu = 5 degrees of freedom and variance var: log(var)/2 + (nu + 1)/2 log(1 + (y - mu)^2 / ((nu - 2) var)).
 ///
 /// L = mean of var^beta l, var^beta taken as a constant (Seitzer et al. 2022, arXiv 2203.09168, eq. 5), which at beta = 0
-/// is the loss; in a step whose `schedule` says FIT_MEAN, L = mean of (y - mu)^2 / 2. The derivative of |a| at 0 is 0, as
-/// in Keras.
+/// is the loss; in a step whose `schedule` says FIT_MEAN, L = mean of (y - mu)^2 / 2. Means are over all images of the
+/// batch, whether they have labels or not. The derivative of |a| at 0 is 0, as in Keras.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadsLoss {
     pub batch: usize,
@@ -60,6 +60,8 @@ pub struct HeadsLoss {
     pub var: VarOutput,
     pub likelihood: Likelihood,
     pub beta: f32,
+    /// Whether images may have no label, y = [`NO_LABEL`](crate::plan::NO_LABEL): then l and its derivatives are 0.
+    pub unlabelled: bool,
     /// (steps, [`schedule::WIDTH`](crate::plan::schedule::WIDTH)); its row is `state[CURSOR]`.
     pub schedule: TensorId,
     pub state: TensorId,

@@ -17,6 +17,7 @@ mod dense;
 mod fgsm;
 mod gather;
 mod heads;
+mod lens_head;
 mod norm;
 mod optimiser;
 mod pool;
@@ -29,6 +30,7 @@ pub use dense::{DenseForward, DenseGradInput, DenseGradWeight, DenseShape};
 pub use fgsm::Fgsm;
 pub use gather::{Gather, pcg4d};
 pub use heads::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, VarOutput};
+pub use lens_head::LensLoss;
 pub use norm::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource};
 pub use optimiser::{Adam, Average};
 pub use pool::{PoolForward, PoolGradInput, PoolShape};
@@ -61,6 +63,7 @@ operations! {
         HeadsLoss,
         HeadsGradInput,
         HeadsGradWeight,
+        LensLoss,
         Fgsm,
         Adam,
         Average,

@@ -34,6 +34,8 @@ pub struct Adam {
     pub good: TensorId,
     pub loss: TensorId,
     pub second_loss: Option<TensorId>,
+    /// (1): added to the loss, and logged; none without a lens head.
+    pub cross_entropy: Option<TensorId>,
     pub schedule: TensorId,
     pub state: TensorId,
     pub log: TensorId,

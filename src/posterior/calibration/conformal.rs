@@ -5,8 +5,9 @@
 //! contains the true value with probability at least p and at most p + 1 / (n + 1), whatever the network and the
 //! distribution of its errors. The guarantee holds for each level on average over objects, not for each object.
 //!
-//! Intervals are symmetric about the mean. q50 stays the mixture's median, clamped to q16..q84; sigmas, NLL and CRPS stay
-//! those of the mixture.
+//! The calibrated distribution is symmetric about the mean, with the central intervals as above: straight lines between the
+//! tabulated levels, and an exponential tail beyond the last, where the guarantee ends. Where several levels have the same
+//! half width, a fit keeps the first, so that the intervals of the others are a little wider and a density exists.
 
 use super::interpolate;
 use crate::posterior::Error;
@@ -20,8 +21,7 @@ pub const LEAST: usize = 19;
 /// h(p), tabulated from p = 0.01 on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conformal {
-    /// (level, half width / sigma), from (0, 0) on. The highest levels are left out if there are too few rows for a finite
-    /// interval.
+    /// (level, half width / sigma), from (0, 0) on. The highest levels are left out if there are too few rows for them.
     pub half_widths: Vec<[f64; 2]>,
 }
 
@@ -49,45 +49,96 @@ impl Conformal {
             let rank = ((n + 1) as f64 * level - 1e-9).ceil().max(1.0) as usize;
             scores.get(rank - 1).map(|&score| [level, score])
         };
-        let half_widths = levels().into_iter().map_while(half_width);
-        Ok(Conformal {
-            half_widths: std::iter::once([0.0, 0.0]).chain(half_widths).collect(),
-        })
+        let levels = levels().into_iter().map_while(half_width);
+        let mut half_widths: Vec<[f64; 2]> = std::iter::once([0.0, 0.0]).chain(levels).collect();
+        half_widths.dedup_by(|next, kept| next[1] <= kept[1]);
+        Ok(Conformal { half_widths })
     }
 
     /// Whether the table is finite and in ascending order.
     pub(super) fn is_valid(&self) -> bool {
         let ascending = |pair: &[[f64; 2]]| pair[0][0] < pair[1][0] && pair[0][1] <= pair[1][1];
         self.half_widths.len() > 1
+            && self.last()[0] < 1.0
+            && self.last()[1] > 0.0
             && self.half_widths.iter().flatten().all(|v| v.is_finite())
             && self.half_widths.windows(2).all(ascending)
     }
 
-    /// An end of the central interval at level |2 p - 1|; infinite beyond the last level.
+    /// An end of the central interval at level |2 p - 1|.
     pub(super) fn quantile(&self, mixture: &Mixture, p: f64) -> f64 {
-        let half = |level: f64| match self.half_widths.last() {
-            Some(&[last, _]) if level > last + 1e-9 => f64::INFINITY,
-            _ => interpolate(&self.half_widths, level) * mixture.sigma(),
-        };
-        if p == 0.5 {
-            let (mean, half) = (mixture.mean(), half(0.68));
-            return mixture.quantile(0.5).clamp(mean - half, mean + half);
-        }
-        mixture.mean() + half((2.0 * p - 1.0).abs()).copysign(p - 0.5)
+        let half = self.half_width((2.0 * p - 1.0).abs(), 2.0 * p.min(1.0 - p));
+        mixture.mean() + (half * mixture.sigma()).copysign(p - 0.5)
     }
 
     /// 1/2 ± half the level of the smallest central interval that contains `truth`.
     pub(super) fn pit(&self, mixture: &Mixture, truth: f64) -> f64 {
         let error = truth - mixture.mean();
         let score = error.abs() / mixture.sigma();
-        let level = match self.half_widths.last() {
-            // Contained in the interval of the next level, which is infinite.
-            Some(&[last, half]) if score > half => last.next_up(),
-            _ => {
-                let swapped: Vec<[f64; 2]> = self.half_widths.iter().map(|&[level, half]| [half, level]).collect();
-                interpolate(&swapped, score)
-            }
+        let [last, widest] = self.last();
+        let level = if score > widest {
+            1.0 - (1.0 - last) * ((widest - score) * self.decay()).exp()
+        } else {
+            let swapped: Vec<[f64; 2]> = self.half_widths.iter().map(|&[level, half]| [half, level]).collect();
+            interpolate(&swapped, score)
         };
         0.5 + (0.5 * level).copysign(error)
+    }
+
+    /// ln of the density at x.
+    pub(super) fn log_pdf(&self, mixture: &Mixture, x: f64) -> f64 {
+        let score = (x - mixture.mean()).abs() / mixture.sigma();
+        let [last, widest] = self.last();
+        let log_slope = if score > widest {
+            ((1.0 - last) * self.decay()).ln() + (widest - score) * self.decay()
+        } else {
+            let after = self.half_widths.partition_point(|knot| knot[1] < score).max(1);
+            let ([p0, half0], [p1, half1]) = (self.half_widths[after - 1], self.half_widths[after]);
+            ((p1 - p0) / (half1 - half0)).ln()
+        };
+        log_slope - (2.0 * mixture.sigma()).ln()
+    }
+
+    /// Values that reach from one end of the distribution to the other, up to levels 1e-7 from 0 and 1.
+    pub(super) fn places(&self, mixture: &Mixture) -> Vec<f64> {
+        let [_, widest] = self.last();
+        let beyond = (1..=32).map(|k| widest + 0.5 * f64::from(k) / self.decay());
+        let halves: Vec<f64> = self.half_widths.iter().map(|knot| knot[1]).chain(beyond).collect();
+        let (mean, sigma) = (mixture.mean(), mixture.sigma());
+        halves
+            .iter()
+            .flat_map(|half| [mean - half * sigma, mean + half * sigma])
+            .collect()
+    }
+
+    /// The standard deviation of the distribution: the root of the mean squared half width, over all levels.
+    pub(super) fn sigma(&self, mixture: &Mixture) -> f64 {
+        let uniform = |pair: &[[f64; 2]]| {
+            let ([p0, a], [p1, b]) = (pair[0], pair[1]);
+            (p1 - p0) * (a * a + a * b + b * b) / 3.0
+        };
+        let ([last, widest], length) = (self.last(), 1.0 / self.decay());
+        let tail = (1.0 - last) * (widest * widest + 2.0 * widest * length + 2.0 * length * length);
+        mixture.sigma() * (self.half_widths.windows(2).map(uniform).sum::<f64>() + tail).sqrt()
+    }
+
+    /// h at a level, where `beyond` = 1 - level.
+    fn half_width(&self, level: f64, beyond: f64) -> f64 {
+        let [last, widest] = self.last();
+        if level <= last {
+            interpolate(&self.half_widths, level)
+        } else {
+            widest + ((1.0 - last) / beyond).ln() / self.decay()
+        }
+    }
+
+    fn last(&self) -> [f64; 2] {
+        self.half_widths[self.half_widths.len() - 1]
+    }
+
+    /// The rate of the exponential tail: that at which the table falls from 1 to 1 - level, on average.
+    fn decay(&self) -> f64 {
+        let [last, widest] = self.last();
+        -(1.0 - last).ln() / widest
     }
 }

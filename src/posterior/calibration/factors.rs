@@ -1,4 +1,4 @@
-//! Two factors, for the aleatoric and the epistemic part: the default.
+//! Two factors, for the aleatoric and the epistemic part.
 //!
 //! One factor multiplies the members' sigmas, the other their distances from their mean. The result is again a mixture of
 //! the same likelihood with the same mean, so that sigmas, quantiles, NLL and CRPS all follow from it. For a log-normal
@@ -26,6 +26,7 @@ use crate::posterior::metrics::curves::central_levels;
 use crate::posterior::mixture::Mixture;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Rows needed. The relative error of a factor is about 1 / sqrt(2 n): 16 % here, 10 % from 50 rows on.
 pub const LEAST: usize = 20;
@@ -43,6 +44,13 @@ pub struct Factors {
     pub aleatoric: f64,
     /// Multiplies sigma_epistemic; log-normal: that of ln theta_e.
     pub epistemic: f64,
+}
+
+impl fmt::Display for Factors {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Factors { aleatoric, epistemic } = self;
+        write!(f, "sigma_aleatoric x {aleatoric:.4}, sigma_epistemic x {epistemic:.4}")
+    }
 }
 
 impl Factors {
@@ -67,6 +75,11 @@ impl Factors {
         };
         let [aleatoric, epistemic] = factors(minimise(value, -0.5, 1e-9));
         Ok(Factors { aleatoric, epistemic })
+    }
+
+    /// The scaled mixture.
+    pub(super) fn apply(&self, mixture: &Mixture) -> Mixture {
+        mixture.scaled(self.aleatoric, self.epistemic)
     }
 
     /// Whether both factors are finite and positive.

@@ -3,23 +3,31 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`factors`] | two factors, for the aleatoric and the epistemic part: the default |
-//! | [`isotonic`] | quantiles from the distribution of the PIT |
+//! | [`spline`] | a smooth map of levels after the two factors: the default |
+//! | [`factors`] | two factors, for the aleatoric and the epistemic part |
+//! | [`isotonic`] | the distribution of the PIT itself as a map of levels |
 //! | [`conformal`] | intervals with a finite-sample guarantee |
-//! | this one | [`fit`] fits any of them, [`PredictiveDistribution`] applies it |
+//! | `distribution` | [`PredictiveDistribution`], what a map makes of a mixture |
+//! | this one | [`fit`] fits any of them |
 
 pub mod conformal;
+mod distribution;
 pub mod factors;
 pub mod isotonic;
 mod simplex;
+pub mod spline;
 
-use super::mixture::{Mixture, Prediction};
-use super::{Error, MemberPredictions};
+pub use distribution::PredictiveDistribution;
+
+use super::Error;
+use super::mixture::Mixture;
 use conformal::Conformal;
 use factors::Factors;
 use isotonic::Isotonic;
+use spline::Spline;
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A fitted map, and the data that it came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,10 +38,12 @@ pub struct Calibration {
     pub record: Record,
 }
 
-/// What is done to a prediction. No map changes the mean.
+/// What is done to a prediction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum Map {
+    /// See [`spline`].
+    Spline(Spline),
     /// See [`factors`].
     Factors(Factors),
     /// See [`isotonic`].
@@ -70,8 +80,10 @@ impl Record {
 /// Which map to fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// See [`factors`].
+    /// See [`spline`].
     #[default]
+    Spline,
+    /// See [`factors`].
     Factors,
     /// See [`isotonic`].
     Isotonic,
@@ -81,11 +93,12 @@ pub enum Method {
 
 impl Method {
     /// Every method, the default first.
-    pub const ALL: [Method; 3] = [Method::Factors, Method::Isotonic, Method::Conformal];
+    pub const ALL: [Method; 4] = [Method::Spline, Method::Factors, Method::Isotonic, Method::Conformal];
 
     /// The name in model files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Method::Spline => "spline",
             Method::Factors => "factors",
             Method::Isotonic => "isotonic",
             Method::Conformal => "conformal",
@@ -95,9 +108,10 @@ impl Method {
     /// One line for users.
     pub fn summary(self) -> &'static str {
         match self {
+            Method::Spline => "Two factors, and then a smooth map of levels that makes coverage nominal at every level",
             Method::Factors => "One factor each for the aleatoric and the epistemic part",
-            Method::Isotonic => "Quantiles from the distribution of the PIT; sigmas are unchanged",
-            Method::Conformal => "Intervals with a finite-sample guarantee; sigmas and the median are unchanged",
+            Method::Isotonic => "The distribution of the PIT as a map of levels, without smoothing",
+            Method::Conformal => "Symmetric intervals with a finite-sample guarantee",
         }
     }
 
@@ -122,92 +136,36 @@ pub fn fit(method: Method, rows: &[(Mixture, f64)]) -> Result<Map, Error> {
         return Err(Error::TruthNotFinite { row, truth });
     }
     Ok(match method {
+        Method::Spline => Map::Spline(Spline::fit(rows)?),
         Method::Factors => Map::Factors(Factors::fit(rows)?),
         Method::Isotonic => Map::Isotonic(Isotonic::fit(rows)?),
         Method::Conformal => Map::Conformal(Conformal::fit(rows)?),
     })
 }
 
+/// What the map does, in one line.
+impl fmt::Display for Map {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Map::Spline(map) => write!(f, "{}, then a smooth map of levels", map.factors),
+            Map::Factors(map) => write!(f, "{map}"),
+            Map::Isotonic(map) => write!(f, "isotonic map of levels with {} knots", map.knots.len()),
+            Map::Conformal(map) => {
+                let highest = map.half_widths.last().map_or(0.0, |knot| knot[0]);
+                write!(f, "split conformal intervals up to {:.1} %", 100.0 * highest)
+            }
+        }
+    }
+}
+
 impl Map {
     /// Whether all its numbers are usable; those of an edited file may not be.
     pub fn is_valid(&self) -> bool {
         match self {
+            Map::Spline(map) => map.is_valid(),
             Map::Factors(map) => map.is_valid(),
             Map::Isotonic(map) => map.is_valid(),
             Map::Conformal(map) => map.is_valid(),
-        }
-    }
-}
-
-/// The predicted distribution of one object: the members' mixture and the calibration of its quantiles.
-#[derive(Clone, Debug)]
-pub struct PredictiveDistribution<'a> {
-    /// Already scaled if the calibration is by factors.
-    mixture: Mixture,
-    quantiles: QuantileMap<'a>,
-}
-
-/// Where quantiles come from.
-#[derive(Clone, Debug)]
-enum QuantileMap<'a> {
-    Mixture,
-    Isotonic(&'a Isotonic),
-    Conformal(&'a Conformal),
-}
-
-impl<'a> PredictiveDistribution<'a> {
-    /// The distribution from predictions in arcsec.
-    ///
-    /// # Errors
-    /// Those of [`MemberPredictions::mixture`].
-    pub fn new(
-        members: &MemberPredictions,
-        calibration: Option<&'a Calibration>,
-    ) -> Result<PredictiveDistribution<'a>, Error> {
-        Ok(PredictiveDistribution::of(
-            &members.mixture()?,
-            calibration.map(|c| &c.map),
-        ))
-    }
-
-    /// The distribution from an uncalibrated mixture.
-    pub fn of(mixture: &Mixture, map: Option<&'a Map>) -> PredictiveDistribution<'a> {
-        let (mixture, quantiles) = match map {
-            None => (mixture.clone(), QuantileMap::Mixture),
-            Some(Map::Factors(f)) => (mixture.scaled(f.aleatoric, f.epistemic), QuantileMap::Mixture),
-            Some(Map::Isotonic(map)) => (mixture.clone(), QuantileMap::Isotonic(map)),
-            Some(Map::Conformal(map)) => (mixture.clone(), QuantileMap::Conformal(map)),
-        };
-        PredictiveDistribution { mixture, quantiles }
-    }
-
-    /// The mixture that determines NLL, CRPS and sigmas. Isotonic and conformal calibration change only quantiles.
-    pub fn mixture(&self) -> &Mixture {
-        &self.mixture
-    }
-
-    /// Mean, uncertainties and quantiles together. A quantile that would be negative is 0: a radius is positive, so that
-    /// the true value lies in an interval as often as without this limit.
-    pub fn prediction(&self) -> Prediction {
-        self.mixture.prediction_with(|p| self.quantile(p).max(0.0))
-    }
-
-    /// The radius (arcsec) that exceeds the true one with probability `p`, 0 < p < 1.
-    pub fn quantile(&self, p: f64) -> f64 {
-        match self.quantiles {
-            QuantileMap::Mixture => self.mixture.quantile(p),
-            QuantileMap::Isotonic(map) => map.quantile(&self.mixture, p),
-            QuantileMap::Conformal(map) => map.quantile(&self.mixture, p),
-        }
-    }
-
-    /// The probability integral transform: the level of the quantile that equals `truth`, 0 to 1. It is uniform over many
-    /// objects if the predicted quantiles are calibrated.
-    pub fn pit(&self, truth: f64) -> f64 {
-        match self.quantiles {
-            QuantileMap::Mixture => self.mixture.cdf(truth),
-            QuantileMap::Isotonic(map) => map.pit(&self.mixture, truth),
-            QuantileMap::Conformal(map) => map.pit(&self.mixture, truth),
         }
     }
 }

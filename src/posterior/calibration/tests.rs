@@ -1,5 +1,9 @@
+mod identities;
+mod populations;
+
 use super::*;
 use crate::likelihood::Likelihood;
+use crate::posterior::MemberPredictions;
 use crate::posterior::mixture::LEVELS;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -81,7 +85,7 @@ fn factors_are_recovered_from_many_rows() {
     // A single member has no spread: only the penalty constrains the ratio, to 1.
     let single: Vec<_> = rows(200, 1.0, 1.0, 4)
         .into_iter()
-        .map(|(m, y)| (m.moment_matched(), y))
+        .map(|(m, y)| (Mixture::gaussian(m.mean(), m.sigma()), y))
         .collect();
     let f = Factors::fit(&single).unwrap();
     assert!((f.epistemic / f.aleatoric - 1.0).abs() < 0.02, "{f:?}");
@@ -143,8 +147,9 @@ fn one_catastrophic_outlier_hardly_changes_the_factors() {
     );
 }
 
-/// Over many samples of calibration rows and a new object, the interval at p contains the true value with probability
-/// ceil((n + 1) p) / (n + 1), however wrong the predicted sigmas are.
+/// Over many samples of calibration rows and a new object, the interval at p contains the true value with probability p or
+/// more, however wrong the predicted sigmas are: at least ceil((n + 1) p) / (n + 1), and with the first of equal half
+/// widths kept, at most 1 / (n + 1) more.
 #[test]
 fn conformal_keeps_its_guarantee_in_finite_samples() {
     for (n, level) in [(19, 0.95), (19, 0.5), (50, 0.68), (50, 0.95)] {
@@ -162,15 +167,16 @@ fn conformal_keeps_its_guarantee_in_finite_samples() {
             / draws as f64;
         let exact = ((n + 1) as f64 * level - 1e-9).ceil() / (n + 1) as f64;
         let error = (exact * (1.0 - exact) / draws as f64).sqrt();
+        let highest = exact + 1.0 / (n + 1) as f64;
         assert!(
-            exact >= level && (contained - exact).abs() < 3.5 * error,
-            "{n} {level}: {contained}, not {exact}"
+            exact >= level && contained > exact - 3.5 * error && contained < highest + 3.5 * error,
+            "{n} {level}: {contained}, not {exact} to {highest}"
         );
     }
 }
 
 #[test]
-fn quantiles_ascend_and_only_factors_change_sigmas() {
+fn every_method_changes_sigmas_and_quantiles_together() {
     let rows = rows(400, 0.4, 2.0, 6);
     for method in Method::ALL {
         let map = fit(method, &rows).unwrap();
@@ -180,21 +186,19 @@ fn quantiles_ascend_and_only_factors_change_sigmas() {
                 PredictiveDistribution::of(mixture, Some(&map)).prediction(),
             );
             assert!(calibrated.quantiles.is_sorted(), "{method:?} {calibrated:?}");
-            assert!((calibrated.theta_e - raw.theta_e).abs() < 1e-12);
-            assert_eq!(method != Method::Factors, calibrated.sigma == raw.sigma);
-            if method != Method::Factors {
-                assert_ne!(calibrated.quantiles[0], raw.quantiles[0]);
+            let shift = (calibrated.theta_e - raw.theta_e).abs();
+            match method {
+                Method::Factors | Method::Conformal => assert!(shift < 1e-9, "{method:?} {shift}"),
+                Method::Spline | Method::Isotonic => assert!(shift < 0.5 * raw.sigma, "{method:?} {shift}"),
             }
+            assert_ne!(calibrated.sigma, raw.sigma);
+            assert_ne!(calibrated.quantiles[0], raw.quantiles[0]);
         }
     }
     let conformal = Conformal::fit(&rows).unwrap();
     let mixture = &rows[0].0;
-    assert_eq!(
-        conformal.quantile(mixture, 0.9999),
-        f64::INFINITY,
-        "400 rows do not constrain it"
-    );
-    assert!(conformal.quantile(mixture, 0.9985).is_finite());
+    let widths = [0.9985, 0.9999, 0.999999].map(|p| conformal.quantile(mixture, p));
+    assert!(widths.is_sorted() && widths[2].is_finite(), "{widths:?}");
 }
 
 #[test]
@@ -215,7 +219,12 @@ fn levels_that_underflow_do_not_end_the_map() {
 #[test]
 fn too_few_rows_and_true_values_that_are_not_finite_are_errors() {
     let mut few = rows(18, 1.0, 1.0, 8);
-    for (method, needed) in [(Method::Factors, 20), (Method::Isotonic, 40), (Method::Conformal, 19)] {
+    for (method, needed) in [
+        (Method::Spline, 20),
+        (Method::Factors, 20),
+        (Method::Isotonic, 40),
+        (Method::Conformal, 19),
+    ] {
         let error = fit(method, &few).unwrap_err();
         let expected = Error::TooFewRows {
             method,
@@ -255,7 +264,7 @@ fn the_map_is_readable_json() {
 fn no_quantile_of_a_prediction_is_negative() {
     let members = MemberPredictions::gaussian(&[0.1, 0.2], &[0.04, 0.01]);
     let predicted = PredictiveDistribution::new(&members, None).unwrap();
-    let (mixture, prediction) = (predicted.mixture(), predicted.prediction());
+    let (mixture, prediction) = (members.mixture().unwrap(), predicted.prediction());
     assert!(
         mixture.quantile(0.025) < 0.0 && mixture.quantile(0.16) < 0.0,
         "the mixture itself extends below 0"

@@ -20,19 +20,19 @@ pub fn bootstrap(objects: &[ScoredPrediction], samples: usize, seed: u64) -> Res
     if objects.len() == 1 {
         return Ok([f64::NAN; METRICS.len()]);
     }
-    let sample = |k: usize| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(k as u64);
-        let drawn: Vec<ScoredPrediction> = objects
-            .iter()
-            .map(|_| objects[rng.random_range(0..objects.len() as u64) as usize])
-            .collect();
-        Metrics::new(&drawn).map(|m| METRICS.map(|metric| (metric.of)(&m)))
-    };
+    let sample = |k: usize| Metrics::new(&resample(objects, seed, k)).map(|m| METRICS.map(|metric| (metric.of)(&m)));
     let all: Vec<_> = (0..samples).into_par_iter().map(sample).collect::<Result<_, _>>()?;
     Ok(std::array::from_fn(|metric| {
         deviation(all.iter().map(|values| values[metric]).filter(|v| v.is_finite()))
     }))
+}
+
+/// Sample k: as many of the objects, drawn with replacement.
+pub(super) fn resample<T: Copy>(objects: &[T], seed: u64, k: usize) -> Vec<T> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(k as u64);
+    let mut draw = || objects[rng.random_range(0..objects.len() as u64) as usize];
+    (0..objects.len()).map(|_| draw()).collect()
 }
 
 fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {

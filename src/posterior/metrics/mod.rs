@@ -3,15 +3,17 @@
 //! | file | what it does |
 //! |---|---|
 //! | this one | the metrics of a set of objects |
+//! | [`classification`] | metrics of the lens head |
 //! | [`curves`] | predicted against observed levels and sigmas |
 //! | [`bootstrap`](mod@bootstrap) | standard errors of the metrics |
 
 pub mod bootstrap;
+pub mod classification;
 pub mod curves;
 
 use super::Error;
 use super::calibration::PredictiveDistribution;
-use super::mixture::Prediction;
+use super::mixture::{Mixture, Prediction};
 use crate::numeric;
 use curves::{central_levels, curve, ence, miscalibration_area, sigma_bins};
 use serde::Serialize;
@@ -24,11 +26,11 @@ pub struct ScoredPrediction {
     pub truth: f64,
     /// Predicted Einstein radius, arcsec.
     pub prediction: Prediction,
-    /// -ln p(truth) of the mixture, p in 1/arcsec, with its normalisation.
+    /// -ln p(truth), p in 1/arcsec, with its normalisation.
     pub nll: f64,
-    /// The same for a Gaussian with the mixture's mean and variance.
+    /// The same for a Gaussian with the same mean and variance.
     pub nll_gaussian: f64,
-    /// CRPS of the mixture, arcsec; see [`Mixture::crps`](super::mixture::Mixture::crps).
+    /// CRPS, arcsec; see [`Mixture::crps`].
     pub crps: f64,
     /// Probability integral transform; see [`PredictiveDistribution::pit`].
     pub pit: f64,
@@ -37,13 +39,13 @@ pub struct ScoredPrediction {
 impl ScoredPrediction {
     /// Scores the predicted distribution of an object whose true value (arcsec) is known.
     pub fn new(truth: f64, predicted: &PredictiveDistribution) -> ScoredPrediction {
-        let mixture = predicted.mixture();
+        let prediction = predicted.prediction();
         ScoredPrediction {
             truth,
-            prediction: predicted.prediction(),
-            nll: -mixture.log_pdf(truth),
-            nll_gaussian: -mixture.moment_matched().log_pdf(truth),
-            crps: mixture.crps(truth),
+            prediction,
+            nll: -predicted.log_pdf(truth),
+            nll_gaussian: -Mixture::gaussian(prediction.theta_e, prediction.sigma).log_pdf(truth),
+            crps: predicted.crps(truth),
             pit: predicted.pit(truth),
         }
     }
@@ -54,7 +56,7 @@ impl ScoredPrediction {
     }
 }
 
-/// Metrics of a set of objects, with errors e = predicted - true in arcsec, where predicted is the mixture's mean. A metric
+/// Metrics of a set of objects, with errors e = predicted - true in arcsec, where predicted is the mean of the distribution. A metric
 /// that is undefined, for a set that is too small or too uniform, is NaN.
 ///
 /// The names of the fields are the keys in `metrics.json` and `metrics.csv`.
@@ -80,11 +82,11 @@ pub struct Metrics {
     pub outlier_share: f64,
     /// Fraction of objects with |e| > 1 arcsec and |e| > 5 sigma, 0 to 1: catastrophic outliers that sigma does not reveal.
     pub runaway_share: f64,
-    /// mean(-ln p(truth)) of the mixture, p in 1/arcsec.
+    /// mean(-ln p(truth)), p in 1/arcsec.
     pub nll: f64,
-    /// The same for a Gaussian with the mixture's mean and variance.
+    /// The same for a Gaussian with the same mean and variance.
     pub nll_gaussian: f64,
-    /// mean(CRPS) of the mixture, arcsec.
+    /// mean(CRPS), arcsec.
     pub crps: f64,
     /// Fraction of true values within the central 68.3 % interval, 0 to 1.
     pub coverage_683: f64,
@@ -137,7 +139,7 @@ metrics! {
     share_above_1_arcsec "errors above 1\"" "%",
     outlier_share "outliers" "%",
     runaway_share "catastrophic outliers (> max(1\", 5 sigma))" "%",
-    nll "NLL of the mixture" "",
+    nll "NLL" "",
     nll_gaussian "NLL of one Gaussian" "",
     crps "CRPS" "arcsec",
     coverage_683 "coverage at 68.3 %" "%",

@@ -9,6 +9,7 @@ use crate::survey::preset::Challenge;
 
 pub(super) const DEFAULT_LABEL: &str = "theta_e";
 const IS_LENS: &str = "is_lens";
+const NOT_A_LENS: &str = "not a lens";
 
 /// The column that tells lenses from other objects, if the catalogue has it. Non-lenses may have a number in the column
 /// of the label, which is no Einstein radius.
@@ -25,7 +26,7 @@ impl LensColumn {
     pub fn reason(self, catalogue: &Catalogue, row: usize) -> Option<&'static str> {
         match truth(catalogue.text(row, self.0?)) {
             Some(true) => None,
-            Some(false) => Some("not a lens"),
+            Some(false) => Some(NOT_A_LENS),
             None => Some("whose is_lens is neither 0 nor 1"),
         }
     }
@@ -84,6 +85,11 @@ impl LabelColumns {
             is_lens,
             lensed_pixels: lensed_pixels.map(|column| (column, challenge.min_lensed_pixels)),
         })
+    }
+
+    /// Whether the catalogue says that a row is not a lens.
+    pub fn is_non_lens(&self, catalogue: &Catalogue, row: usize) -> bool {
+        self.is_lens.reason(catalogue, row) == Some(NOT_A_LENS)
     }
 
     /// Why a row is not used for training, if it is not.

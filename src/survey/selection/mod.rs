@@ -40,7 +40,7 @@ use rows::SelectedRows;
 pub struct Object {
     /// Its id in the catalogue or, without a row, in the file names.
     pub id: String,
-    /// The label, arcsec.
+    /// The label, arcsec; `None` if labels are not asked for, and for an object that is not a lens.
     pub theta_e: Option<f64>,
     /// Its row in the catalogue, counted from 0, if it has one.
     pub row: Option<usize>,
@@ -119,8 +119,9 @@ const NO_IMAGE: &str = "without an image";
 const NOT_SELECTED: &str = "not selected";
 
 impl Selection {
-    /// Rows of the catalogue with a label. With a survey's preset, an object without an image is dropped, because a
-    /// download may be in progress; otherwise it is an error, because the name pattern is probably wrong.
+    /// Rows of the catalogue with a label, and those of non-lenses if the options ask for them. With a survey's preset,
+    /// an object without an image is dropped, because a download may be in progress; otherwise it is an error, because
+    /// the name pattern is probably wrong.
     pub fn labelled(options: &ImageFolderOptions, layout: &FolderLayout) -> Result<Selection> {
         let path = required_catalogue(options)?;
         let catalogue = read(&path, options)?;
@@ -131,7 +132,8 @@ impl Selection {
         let mut dropped = DropReport::new(&catalogue, rows.rows.len());
         let (mut objects, mut without_image) = (Vec::new(), Vec::new());
         for (&row, pixels) in rows.rows.iter().zip(&mut matches.pixels) {
-            if let Some(reason) = labels.reason_to_drop(&catalogue, row) {
+            let without_label = options.non_lenses && labels.is_non_lens(&catalogue, row);
+            if !without_label && let Some(reason) = labels.reason_to_drop(&catalogue, row) {
                 dropped.add(&reason, 1);
                 continue;
             }
@@ -141,9 +143,10 @@ impl Selection {
             };
             check_bands(&present, &pixels)?;
             let id = rows.id(row);
+            let label = (!without_label).then(|| labels.theta_e(&catalogue, row, id));
             objects.push(Object {
                 id: id.to_owned(),
-                theta_e: Some(labels.theta_e(&catalogue, row, id)?),
+                theta_e: label.transpose()?,
                 row: Some(row),
                 pixels: Some(pixels),
             });

@@ -59,6 +59,7 @@ pub fn adam(op: &Adam, cx: &mut Lowering) -> Vec<Pass> {
         ("LOG_STRIDE", cx.stride(op.log).into()),
         ("LOG_WIDTH", log::WIDTH.into()),
         ("TWO_LOSSES", op.second_loss.is_some().into()),
+        ("CROSS_ENTROPY", op.cross_entropy.is_some().into()),
         ("CLIPPED", op.clip.is_finite().into()),
         ("SCHEDULE_WIDTH", schedule::WIDTH.into()),
         ("RATE", schedule::RATE.into()),
@@ -77,6 +78,7 @@ pub fn adam(op: &Adam, cx: &mut Lowering) -> Vec<Pass> {
         Binding::write("state", op.state),
         Binding::write("log_rows", op.log),
     ];
+    buffers.extend(op.cross_entropy.map(|entropy| Binding::read("cross_entropy", entropy)));
     buffers.extend(op.second_loss.map(|loss| Binding::read("second_loss", loss)));
     let verdict = Pass {
         shader: "adam.wgsl",

@@ -3,7 +3,9 @@
 use super::{Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
 use crate::likelihood::Likelihood;
-use crate::plan::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, VarOutput, schedule, state};
+use crate::plan::{
+    HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, NO_LABEL, VarOutput, schedule, state,
+};
 
 /// How mu and var follow from a and b.
 fn outputs(mean: MeanOutput, var: VarOutput) -> Vec<(&'static str, Constant)> {
@@ -64,11 +66,15 @@ pub fn loss(op: &HeadsLoss, cx: &mut Lowering) -> Vec<Pass> {
         ("BATCH", op.batch.into()),
         ("STUDENT_T", student_t.into()),
         ("WEIGHTED", (op.beta != 0.0).into()),
+        ("UNLABELLED", op.unlabelled.into()),
         ("STATE_WORDS", cx.stride(op.state).into()),
         ("CURSOR", state::CURSOR.into()),
         ("SCHEDULE_WIDTH", schedule::WIDTH.into()),
         ("FIT_MEAN", schedule::FIT_MEAN.into()),
     ]);
+    if op.unlabelled {
+        constants.push(("NO_LABEL", NO_LABEL.into()));
+    }
     if op.beta != 0.0 {
         constants.push(("BETA", op.beta.into()));
     }

@@ -14,6 +14,7 @@ mod fgsm;
 mod gather;
 mod heads;
 mod lens;
+mod lens_head;
 mod norm;
 mod pool;
 
@@ -108,6 +109,7 @@ fn network(op: &NetworkOp, cx: &mut Lowering) -> Vec<Pass> {
         NetworkOp::HeadsLoss(op) => heads::loss(op, cx),
         NetworkOp::HeadsGradInput(op) => heads::grad_input(op, cx),
         NetworkOp::HeadsGradWeight(op) => heads::grad_weight(op, cx),
+        NetworkOp::LensLoss(op) => lens_head::loss(op),
         NetworkOp::Fgsm(op) => fgsm::fgsm(op),
         NetworkOp::Adam(op) => adam::adam(op, cx),
         NetworkOp::Average(op) => average::average(op, cx),

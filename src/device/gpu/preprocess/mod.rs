@@ -40,6 +40,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "gather.wgsl",
     "heads.wgsl",
     "lens.wgsl",
+    "lens_head.wgsl",
     "norm.wgsl",
     "pool.wgsl",
     "shared/channels.wgsl",

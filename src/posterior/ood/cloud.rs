@@ -1,42 +1,10 @@
-//! Out-of-distribution score: the Mahalanobis distance of an image's features, the outputs of the last hidden layer, from
-//! those of the training images (Lee et al. 2018, arXiv:1807.03888, eq. 2, with one class), averaged over the members.
-//!
-//! A network gives a prediction for any image, and its sigma describes only noise like that in its training images. The
-//! distance needs no labels and measures how far a prediction is an extrapolation.
+//! A Gaussian fitted to vectors, and the Mahalanobis distance from it.
 
-use super::Error;
+use super::super::Error;
 use nalgebra::{Cholesky, DMatrix};
-use serde::{Deserialize, Serialize};
 
-/// The fraction of in-distribution images whose score lies above the [`Threshold`].
-pub const FALSE_ALARMS: f64 = 0.01;
-
-/// The score above which an image is flagged, and the data that it was derived from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// Images with a higher score are flagged.
-    pub score: f64,
-    /// Number of images that it was derived from.
-    pub rows: usize,
-    /// Their folder, or the split of the training data.
-    pub data: String,
-}
-
-impl Threshold {
-    /// The 99th percentile of `scores`; `None` without scores. They must not be those of training images, whose distances
-    /// are smaller because the network was fitted to them.
-    pub fn new(mut scores: Vec<f64>, data: impl Into<String>) -> Option<Threshold> {
-        scores.sort_by(f64::total_cmp);
-        let rank = ((1.0 - FALSE_ALARMS) * scores.len() as f64).ceil() as usize;
-        Some(Threshold {
-            score: *scores.get(rank.max(1) - 1)?,
-            rows: scores.len(),
-            data: data.into(),
-        })
-    }
-}
-
-/// A Gaussian fitted to one member's features of the training images; F is the number of features.
+/// A Gaussian fitted to vectors of F features of the training images, such as one member's outputs of the last hidden
+/// layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cloud {
     /// (F).
@@ -50,11 +18,12 @@ impl Cloud {
     /// Fits the Gaussian to features (N, F) with F = `size`.
     ///
     /// The covariance is shrunk towards a multiple of the identity (Ledoit & Wolf 2004, J. Multivar. Anal. 88, 365), so that
-    /// it has an inverse even if some features are constant, such as those of a dead unit.
+    /// it has an inverse even if some features are constant, such as those of a dead unit. `ridge` is added to its
+    /// diagonal: the variance below which a difference counts for little.
     ///
     /// # Errors
     /// Fewer than two images; features that are not finite, or all constant.
-    pub fn fit(features: &[f32], size: usize) -> Result<Cloud, Error> {
+    pub fn fit(features: &[f32], size: usize, ridge: f64) -> Result<Cloud, Error> {
         let images = features.len() / size;
         if images < 2 {
             return Err(Error::TooFewImages { images });
@@ -63,7 +32,8 @@ impl Cloud {
         let mut centred = DMatrix::from_iterator(size, images, features.iter().map(|&f| f64::from(f)));
         let mean = centred.column_mean();
         centred.column_iter_mut().for_each(|mut image| image -= &mean);
-        let cholesky = Cholesky::new(shrunk_covariance(&centred)).ok_or(Error::DegenerateFeatures)?;
+        let covariance = shrunk_covariance(&centred) + DMatrix::from_diagonal_element(size, size, ridge);
+        let cholesky = Cholesky::new(covariance).ok_or(Error::DegenerateFeatures)?;
         let identity = DMatrix::identity(size, size);
         let whitening = cholesky.l().solve_lower_triangular(&identity);
         let whitening = whitening.ok_or(Error::DegenerateFeatures)?;
@@ -136,7 +106,7 @@ mod tests {
     fn distances_agree_with_the_exact_covariance() {
         // With many images and no constant feature there is little shrinkage.
         let two: Vec<f32> = rows(200_000).chunks_exact(3).flat_map(|r| [r[0], r[1]]).collect();
-        let cloud = Cloud::fit(&two, 2).unwrap();
+        let cloud = Cloud::fit(&two, 2, 0.0).unwrap();
         for z in [[1.0f64, 0.0], [0.0, 1.0], [-2.0, 3.0]] {
             let x = [(3.0 + 2.0 * z[0]) as f32, (-1.0 + 1.5 * z[0] + 0.5 * z[1]) as f32];
             let expected = ((z[0] * z[0] + z[1] * z[1]) / 2.0).sqrt();
@@ -147,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_change_of_a_constant_feature_is_far_away() {
-        let cloud = Cloud::fit(&rows(500), 3).unwrap();
+        let cloud = Cloud::fit(&rows(500), 3, 0.0).unwrap();
         let usual = cloud.distance(&[3.0, -1.0, 7.0]);
         let unusual = cloud.distance(&[3.0, -1.0, 9.0]);
         assert!(usual < 0.1 && unusual > 5.0, "{usual}, {unusual}");
@@ -156,19 +126,15 @@ mod tests {
     #[test]
     fn few_images_are_shrunk_and_degenerate_features_are_errors() {
         // Fewer rows than features: the covariance alone has no inverse.
-        let cloud = Cloud::fit(&normals(5 * 8), 8).unwrap();
+        let cloud = Cloud::fit(&normals(5 * 8), 8, 0.0).unwrap();
         assert!(cloud.distance(&[0.5; 8]).is_finite());
-        assert_eq!(Cloud::fit(&normals(8), 8), Err(Error::TooFewImages { images: 1 }));
+        assert_eq!(Cloud::fit(&normals(8), 8, 0.0), Err(Error::TooFewImages { images: 1 }));
         for value in [1.0, f32::NAN, f32::INFINITY] {
-            assert_eq!(Cloud::fit(&[value; 30], 3), Err(Error::DegenerateFeatures), "{value}");
+            assert_eq!(
+                Cloud::fit(&[value; 30], 3, 0.0),
+                Err(Error::DegenerateFeatures),
+                "{value}"
+            );
         }
-    }
-
-    #[test]
-    fn one_in_a_hundred_lies_above_the_threshold() {
-        let threshold = Threshold::new((1..=1000).map(f64::from).collect(), "x").unwrap();
-        assert_eq!((threshold.score, threshold.rows), (990.0, 1000));
-        assert_eq!(Threshold::new(vec![2.0], "x").unwrap().score, 2.0);
-        assert!(Threshold::new(vec![], "x").is_none());
     }
 }
