@@ -267,7 +267,7 @@ mod tests {
     fn text_shows_the_content() {
         let text = as_text(&model()).unwrap();
         for expected in [
-            "2 members with 65 values each\n",
+            "2 members with 65 values each, stored as float32\n",
             "  conv1: 3 filters of 2x2, relu               6x5x2    5x4x3      27\n",
             "  theta_e in arcsec, defined as theta_e_crit\n",
             "  theta_e = 0.30000000000000004 x output + 0\n",

@@ -24,7 +24,10 @@ use std::sync::Arc;
   lensgpu models --json
   lensgpu infer euclid-vis cutouts/ -o einstein_radii.csv
   lensgpu models pack runs/mine/model.safetensors -o mine.safetensors held_out/")]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    override_usage = "lensgpu models [OPTIONS] [COMMAND]"
+)]
 pub struct Models {
     #[command(flatten)]
     json: Json,

@@ -230,7 +230,7 @@ fn metadata_that_is_missing_or_wrong() {
     let with = |key: &str, text: &str| error(&changed(|_, metadata| drop(metadata.insert(key.into(), text.into()))));
     assert!(with("about", "{}").contains("'about' in the model's metadata"));
     assert!(with("network", "{}").contains("network in the metadata"));
-    assert!(with("members", "[]").contains("must be F32 [0,"));
+    assert!(with("members", "[]").contains("must be F32 or F16 [0,"));
     assert!(with("members", "[3,3]").contains("same number"));
     let large = model()
         .network
@@ -253,7 +253,7 @@ fn tensors_that_are_missing_or_wrong_are_named() {
     assert!(missing.contains("tensor norm1.moving_variance is missing"), "{missing}");
     let shape = error(&changed(|tensors, _| find(tensors, "mean.kernel").1 = vec![2, 1, 12]));
     assert!(
-        shape.contains("tensor mean.kernel is F32 [2, 1, 12] and must be F32 [2, 12, 1]"),
+        shape.contains("tensor mean.kernel is F32 [2, 1, 12] and must be F32 or F16 [2, 12, 1]"),
         "{shape}"
     );
     for bad in [f32::NAN, f32::INFINITY] {
