@@ -305,7 +305,7 @@ mod tests {
         assert!(error.contains("must end with its heads"), "{error}");
         let logarithm = "{layer='flatten'}, {layer='heads', mean='m', var='v', likelihood='log-normal'}";
         let error = network(logarithm).unwrap_err().to_string();
-        assert!(error.contains("mean_activation = \"identity\""), "{error}");
+        assert!(error.contains("mean_activation = \"bounded\""), "{error}");
     }
 
     /// TensorFlow's rule, by the sizes that Keras reports.

@@ -91,3 +91,32 @@ pub fn escape(text: &str) -> String {
         .replace('>', "&gt;")
         .replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_lie_at_their_radii() {
+        let rings = Rings {
+            truth: 0.2,
+            predicted: 0.25,
+            interval: [0.22, 0.3],
+        };
+        let tile = |rings| Tile {
+            png: vec![],
+            rings,
+            lines: vec!["a <lens>".into()],
+        };
+        let svg = gallery("title", &[tile(Some(rings)), tile(None)]);
+        assert_eq!(svg.matches("<circle").count(), 3);
+        for circle in [
+            "r=\"0.2600\" stroke-width=\"0.0800\"",
+            "r=\"0.2500\"",
+            "r=\"0.2000\"",
+            "a &lt;lens&gt;",
+        ] {
+            assert!(svg.contains(circle), "{circle} is not in {svg}");
+        }
+    }
+}

@@ -358,10 +358,10 @@ mod tests {
             warm_up: 200,
             ..TrainOptions::default()
         };
-        let epochs = [3520, 560, 20].map(|rows| options.resolved(rows).epochs);
+        let epochs = [4000, 560, 20].map(|rows| options.resolved(rows).epochs);
         assert_eq!(epochs, [40, 236, 4000]);
         assert_eq!(
-            (options.resolved(3520).warm_up, options.resolved(3520).ema),
+            (options.resolved(4000).warm_up, options.resolved(4000).ema),
             (200, 0.999)
         );
         let exact = TrainOptions {

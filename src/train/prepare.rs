@@ -418,7 +418,7 @@ mod tests {
         assert_eq!(label_scale(&[2.0, 2.0], &abs), (2.0, 0.0), "identical labels");
         assert!(label_scale(&[0.0, 0.0], &abs).0 > 0.0);
         let refused = |label, heads| check_label("x", label, heads).unwrap_err().to_string();
-        assert!(refused(-1.0, &abs).contains("identity"));
+        assert!(refused(-1.0, &abs).contains("bounded"));
         assert!(refused(0.0, &logarithm).contains("log-normal likelihood needs positive"));
         assert!(check_label("x", 0.0, &abs).is_ok() && check_label("x", -1.0, &identity).is_ok());
     }
