@@ -564,8 +564,8 @@ fn bad_networks_are_named_with_the_layer() {
     fails(1, &with("missing.toml"), &["missing.toml", "cannot be read"]);
     fails(
         1,
-        &f.line("train {stack} --device cpu -o {run}"),
-        &["vanilla network does not fit images of 12x12x2", "--network", "layer 6"],
+        &f.line("train {stack} --recipe vanilla --device cpu -o {run}"),
+        &["network of the vanilla recipe does not fit images of 12x12x2", "--network", "layer 6"],
     );
     assert_eq!(
         f.list(""),
