@@ -13,7 +13,7 @@ macro_rules! models {
 }
 
 /// All shipped models.
-pub const SHIPPED: &[ShippedModel] = models![];
+pub const SHIPPED: &[ShippedModel] = models!["lfc1-ground"];
 
 /// A model that the program contains.
 #[derive(Clone, Copy)]
