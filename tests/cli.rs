@@ -565,7 +565,11 @@ fn bad_networks_are_named_with_the_layer() {
     fails(
         1,
         &f.line("train {stack} --recipe vanilla --device cpu -o {run}"),
-        &["network of the vanilla recipe does not fit images of 12x12x2", "--network", "layer 6"],
+        &[
+            "network of the vanilla recipe does not fit images of 12x12x2",
+            "--network",
+            "layer 6",
+        ],
     );
     assert_eq!(
         f.list(""),
