@@ -137,7 +137,7 @@ fn a_simulated_run_uses_every_technique_and_resumes_with_them() {
     let folder = folder();
     let at = folder.path();
     let techniques = "--likelihood log-normal --adversarial 0.02 --shift 2 --noise 0.2 --beta-nll 0.5 --warm-up-mean 1 \
-                      --warm-up 3 --weight-decay 0.001 --ema 0.9 --patience 3";
+                      --warm-up 3 --weight-decay 0.001 --ema 0.8 --patience 3";
     done(
         at,
         &format!("train --simulate lfc1-ground --pool 64 {QUICK} {techniques} --hold-out 16 -o @/run"),
@@ -155,7 +155,7 @@ fn a_simulated_run_uses_every_technique_and_resumes_with_them() {
         "warm_up_mean = 1",
         "warm_up = 3",
         "weight_decay = 0.001",
-        "ema = 0.9",
+        "ema = 0.8",
         "patience = 3",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
