@@ -102,6 +102,17 @@ impl Network {
         Ok(Graph::new(self)?.shapes)
     }
 
+    /// Names of the layers that fine-tuning can keep fixed: those before the first layer on features.
+    ///
+    /// # Errors
+    /// Those of [`Network::check`].
+    pub fn convolutional_layers(&self) -> Result<Vec<String>> {
+        let mut graph = Graph::new(self)?;
+        graph.freeze_convolutions();
+        let frozen = graph.nodes.into_iter().filter(|node| node.frozen);
+        Ok(frozen.map(|node| node.name).collect())
+    }
+
     /// The heads of a checked network.
     pub fn heads(&self) -> &Heads {
         match self.layers.last() {

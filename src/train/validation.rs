@@ -10,6 +10,7 @@ use crate::plan::{log, state};
 use crate::posterior::MemberPredictions;
 use crate::posterior::metrics::classification::cross_entropy;
 use crate::progress::{EpochRecord, MemberEpoch};
+use std::ops::Range;
 
 /// A member's best weights are chosen from this step on, or from half of a run shorter than twice as long: the running
 /// statistics follow the weights with a memory of a hundred steps.
@@ -26,6 +27,7 @@ impl Trainer {
             Some(average) => Some(bytemuck::cast_vec(self.engine.read(average)?)),
             None => None,
         };
+        let fixed = self.fixed_params()?;
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
         let rows = params.chunks_exact_mut(p).zip(stats.chunks_exact_mut(s));
         for (m, (params, stats)) in rows.enumerate() {
@@ -41,13 +43,36 @@ impl Trainer {
                 let zero = decay.powi(taken as i32);
                 let row = averages[m * (p + s)..][..p + s].iter();
                 let values = row.map(|a| (f64::from(*a) / (1.0 - zero)) as f32);
+                // The average of a constant differs from it by rounding.
+                let fixed: Vec<(usize, Vec<f32>)> = fixed
+                    .iter()
+                    .map(|range| (range.start, params[range.clone()].to_vec()))
+                    .collect();
                 for (to, value) in params.iter_mut().chain(&mut *stats).zip(values) {
                     *to = value;
+                }
+                for (start, values) in fixed {
+                    params[start..][..values.len()].copy_from_slice(&values);
                 }
             }
             remove_initial(&self.layout, stats, initial);
         }
         Ok((params, stats))
+    }
+
+    /// Where the weights lie that no step changes, in a member's row.
+    fn fixed_params(&self) -> Result<Vec<Range<usize>>, Error> {
+        if !self.options.freeze_convolutions {
+            return Ok(vec![]);
+        }
+        let layers = self.network.convolutional_layers()?;
+        let is_fixed = |name: &str| {
+            layers
+                .iter()
+                .any(|layer| name.rsplit_once('.').is_some_and(|(of, _)| of == layer))
+        };
+        let fixed = self.layout.params.iter().filter(|p| is_fixed(&p.name));
+        Ok(fixed.map(|p| p.offset..p.offset + p.len()).collect())
     }
 
     /// Losses of the epoch's steps and of the validation rows; keeps weights that are better than before.
