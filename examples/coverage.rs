@@ -22,6 +22,9 @@ use rayon::prelude::*;
 use std::path::Path;
 use std::time::Instant;
 
+/// A level, and the coverage of its interval.
+type Coverage = (f64, fn(&Metrics) -> f64);
+
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().context("name a catalogue of predictions")?;
@@ -73,7 +76,7 @@ fn main() -> Result<()> {
     for (method, name) in names.enumerate() {
         let mean = |of: &dyn Fn(&[Metrics]) -> f64| all.iter().map(|split| of(split)).sum::<f64>() / splits as f64;
         let average = |of: fn(&Metrics) -> f64| mean(&|split| of(&split[method]));
-        let coverages: [(f64, fn(&Metrics) -> f64); 3] = [
+        let coverages: [Coverage; 3] = [
             (0.683, |m| m.coverage_683),
             (0.954, |m| m.coverage_954),
             (0.997, |m| m.coverage_997),
@@ -125,7 +128,7 @@ fn read(path: &Path, truth: &str) -> Result<Vec<(Mixture, f64)>> {
                 .collect::<Vec<f64>>()
         });
         let truth = catalogue.number(row, truth);
-        if !mu.iter().chain(&var).all(|v| v.is_finite()) || !(truth > 0.0) {
+        if !mu.iter().chain(&var).all(|v| v.is_finite()) || truth.is_nan() || truth <= 0.0 {
             continue;
         }
         let likelihood = match likelihood {

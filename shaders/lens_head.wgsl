@@ -1,8 +1,10 @@
 // The loss of the lens head.
 //
-// lens_loss  logit (M,B), y (M,B)  ->  logit_grad (M,B): dL/dz;  cross_entropy (M): mean of -ln p or -ln(1 - p)
+// lens_loss  logit (M,B), y (M,B)  ->  logit_grad (M,B): dL/dz, or z if it is not finite;  cross_entropy (M): mean of -ln p or -ln(1 - p)
 //
 // p = 1 / (1 + exp(-z)). An object is a lens if its y is not NO_LABEL.
+
+#import shared/finite
 
 #entry lens_loss
 // One workgroup per member.
@@ -25,7 +27,9 @@ fn lens_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         let e = exp(-abs(s));
         // Not max(), which may turn NaN into a number.
         sum += select(s, 0.0, s <= 0.0) + log(1.0 + e);
-        logit_grad[at] = side * select(e, 1.0, s >= 0.0) / (1.0 + e) / f32(BATCH);
+        let slope = side * select(e, 1.0, s >= 0.0) / (1.0 + e) / f32(BATCH);
+        // The slope is finite even if z is not, and would hide that.
+        logit_grad[at] = select(logit[at], slope, is_finite(logit[at]));
     }
     sh_sum[thread] = sum;
     for (var half = 32u; half > 0u; half /= 2u) {

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// How a run ended.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per run")]
 pub enum RunEnd {
     /// The training is complete.
     Complete {

@@ -18,7 +18,9 @@ impl Native for LensLoss {
                 let s = side * logit;
                 let e = (-s.abs()).exp();
                 sum += relu(s) + e.ln_1p();
-                *grad = side * (if s >= 0.0 { 1.0 } else { e }) / (1.0 + e) / batch;
+                let slope = side * (if s >= 0.0 { 1.0 } else { e }) / (1.0 + e) / batch;
+                // The slope is finite even if z is not, and would hide that.
+                *grad = if logit.is_finite() { slope } else { *logit };
             }
             cross_entropy[0] = sum / batch;
         }

@@ -4,7 +4,7 @@
 use crate::plan::TensorId;
 
 /// cross_entropy = mean over the batch of -ln p for a lens and -ln(1 - p) for another object;
-/// logit_grad = dL/dz of each image: (p - 1) / B or p / B.
+/// logit_grad = dL/dz of each image: (p - 1) / B or p / B, or z itself if it is not finite, so that the step is skipped.
 ///
 /// An object is a lens if it has a label: if its y is not [`NO_LABEL`](crate::plan::NO_LABEL).
 #[derive(Clone, Debug, PartialEq)]

@@ -154,12 +154,12 @@ impl Maximum {
                 plain.push(sweep.s);
             }
             // From 0 on one side only.
-            for k in usize::from(sign > 0.0)..=KNOTS {
+            for (k, place) in PLACES.iter().enumerate().skip(usize::from(sign > 0.0)) {
                 // Between the nodes on either side of the knot.
                 let (from, to) = ((k * STEPS).saturating_sub(1), (k * STEPS + 1).min(NODES));
                 let ratio = (s[to] - s[from]) / (plain[to] - plain[from]);
                 let slope = ratio.max(LEAST_RATIO) * self.parameters[sweep.parameter(k)].exp();
-                slopes.push([sign * PLACES[k].exp_m1(), slope]);
+                slopes.push([sign * place.exp_m1(), slope]);
             }
         }
         slopes.sort_by(|a, b| a[0].total_cmp(&b[0]));
