@@ -129,7 +129,7 @@ pub fn near_edge(theta_e: f64, size: usize, pixel_scale: f64) -> i32 {
 const LABEL_MARGIN: f64 = 0.1;
 
 /// The prediction is outside the range of the training labels, or its 95 % `interval` is so by more than
-/// [`LABEL_MARGIN`] of the range; `labels` are the smallest and the largest, arcsec.
+/// a tenth of the range; `labels` are the smallest and the largest, arcsec.
 pub fn label_range(theta_e: f64, interval: [f64; 2], labels: (f64, f64)) -> i32 {
     let margin = LABEL_MARGIN * (labels.1 - labels.0);
     let outside = theta_e < labels.0 || theta_e > labels.1;

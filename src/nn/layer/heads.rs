@@ -57,7 +57,7 @@ pub enum MeanActivation {
     Abs,
     /// mu = a.
     Identity,
-    /// mu = a within `mean_range`, and at most [`MEAN_MARGIN`] of the range beyond it; see [`MeanOutput::Bounded`].
+    /// mu = a within `mean_range`, and at most a tenth of the range beyond it; see [`MeanOutput::Bounded`].
     Bounded,
 }
 

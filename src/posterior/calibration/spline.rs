@@ -7,7 +7,7 @@
 //!
 //! where d is linear between knots and constant beyond the first and the last. Such a map is monotone and its density
 //! continuous, whatever the numbers are. Two shapes of tails are straight lines in d: a constant is a Gaussian of another
-//! width, F^a, and a slope of -1 on both sides is a power law. [`fit`] says how the numbers are found.
+//! width, F^a, and a slope of -1 on both sides is a power law. `fit` says how the numbers are found.
 
 mod fit;
 
