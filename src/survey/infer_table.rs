@@ -85,7 +85,7 @@ impl InferTable {
             number(
                 "ood_score",
                 "",
-                "distance from the training set; about 1 in distribution",
+                "how unlike the training images it is, in standard deviations; about 0 in distribution",
             )
             .shown("stat.value", "F10.4"),
             Column::new("flags", ColumnType::I32, "", "bit mask, 0: no problem detected").shown("meta.code", "I6"),
