@@ -658,6 +658,7 @@ fn a_longer_exposure_has_less_noise_and_the_same_flux() {
 #[test]
 fn brighter_sources_are_larger_with_a_size_relation() {
     let mut population = population();
+    population.source.size_relation = None;
     let before = population.object(3, 4).source;
     let flux: f64 = before.iter().map(|light| light.flux[0]).sum();
     population.source.size_relation = Some(SizeRelation {

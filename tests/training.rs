@@ -6,7 +6,7 @@ mod common;
 use common::{bits, dataset, devices, finish, options, predictions, rings, tiny, trained};
 use lensgpu::device::Device;
 use lensgpu::likelihood::Likelihood;
-use lensgpu::nn::{Capacity, NetworkPlan, Training};
+use lensgpu::nn::{Capacity, Layer, MeanActivation, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network};
 use lensgpu::progress::EpochRecord;
 use lensgpu::train::checkpoint::Checkpoint;
@@ -252,7 +252,12 @@ fn early_stopping_freezes_a_member_and_does_not_affect_the_others() {
 #[test]
 fn every_likelihood_learns_the_rings_with_correct_uncertainties() {
     for likelihood in [Likelihood::StudentT, Likelihood::LogNormal] {
-        let network = tiny().with_likelihood(likelihood);
+        // A log-normal takes a mean of either sign; an absolute one would become a bounded one.
+        let mut network = tiny();
+        if let Some(Layer::Heads(heads)) = network.layers.last_mut() {
+            heads.mean_activation = MeanActivation::Identity;
+        }
+        let network = network.with_likelihood(likelihood);
         let mut data = dataset(200, 50);
         if likelihood == Likelihood::LogNormal {
             (data.scale, data.shift) = (0.38, 0.15);
@@ -443,9 +448,10 @@ fn the_residual_networks_train_on_every_device() {
                 validation: rings(20, 2, image),
                 ..dataset(1, 1)
             };
+            // At higher rates, training amplifies the rounding of the first steps beyond what is compared below.
             let options = TrainOptions {
-                learning_rate: 1e-3,
-                final_rate: 1e-4,
+                learning_rate: 1e-4,
+                final_rate: 1e-5,
                 ..options(members.iter().copied(), 3)
             };
             let mut trainer = Trainer::new(device, &network, data, &options, None).unwrap();
