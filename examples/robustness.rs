@@ -7,20 +7,21 @@
 //! fraction of errors above 1", the coverage of the 68.3 % interval and the NLL, calibrated if the model is; then the
 //! fractions that are flagged `out_of_distribution`, and flagged at all.
 
+#[path = "shared/stack.rs"]
+mod stack;
+
 use anyhow::{Context, Result};
 use lensgpu::device::Device;
 use lensgpu::infer::PredictedImage;
 use lensgpu::model::Ensemble;
-use lensgpu::model::Model;
 use lensgpu::posterior::metrics::{Metrics, ScoredPrediction};
+use lensgpu::survey::Cutout;
 use lensgpu::survey::flags::OUT_OF_DISTRIBUTION;
 use lensgpu::survey::reader::read_all;
-use lensgpu::survey::{Cutout, ImageFolder, ImageFolderOptions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use std::collections::HashSet;
-use std::path::Path;
+use stack::Stack;
 
 enum Change {
     /// Gaussian, in units of the model's own sky noise of each band.
@@ -87,29 +88,10 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [model, dir, bands, rest @ ..] = &args[..] else {
-        anyhow::bail!("give a model, the folder of a stack, its bands as in R,I,G, and the held_out.csv of a run");
-    };
-    let model = Model::read(Path::new(model))?;
+    let stack = Stack::open(&args)?;
+    let (rows, _) = stack.split();
+    let Stack { model, source, .. } = stack;
     let device = Device::choose("auto")?;
-    let source = ImageFolder::open(&ImageFolderOptions {
-        bands: Some(bands.split(',').map(String::from).collect()),
-        crop: Some(model.network.input_shape().h),
-        ..ImageFolderOptions::new(dir)
-    })?;
-    let ids: Option<HashSet<String>> = match rest.first() {
-        None => None,
-        Some(path) => {
-            let mut rows = csv::Reader::from_path(path).with_context(|| path.clone())?;
-            Some(
-                rows.records()
-                    .map(|row| Ok(row?[0].to_string()))
-                    .collect::<Result<_>>()?,
-            )
-        }
-    };
-    let wanted = |i: &usize| ids.as_ref().is_none_or(|ids| ids.contains(&source.objects[*i].id));
-    let rows: Vec<usize> = (0..source.len()).filter(wanted).collect();
     let cutouts = read_all(&source, &rows, |_| anyhow::Ok(()))?;
     let mut ensemble = Ensemble::of_members(&device, &model.network, &model.members, 64.min(rows.len()))?;
     println!("| change | RMSE | NMAD | > 1\" | 68.3 % covers | nll | out_of_distribution | any flag |");
@@ -138,10 +120,10 @@ fn main() -> Result<()> {
         let (mut scored, mut unlike, mut flagged) = (Vec::new(), 0, 0);
         for (mut image, prediction) in changed_images.into_iter().zip(ensemble.predict(&images)?) {
             image.predicted(&prediction, &model);
-            let flags = image.flags(&model);
+            let forecast = image.forecast(model.about.calibration.as_ref())?;
+            let flags = image.flags(&model, forecast.interval());
             unlike += usize::from(flags & OUT_OF_DISTRIBUTION != 0);
             flagged += usize::from(flags != 0);
-            let forecast = image.forecast(model.about.calibration.as_ref())?;
             scored.push(ScoredPrediction::new(
                 image.cutout.theta_e.context("a labelled row")?,
                 &forecast,

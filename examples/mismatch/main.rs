@@ -16,6 +16,8 @@
 //! held out, and the limits derived from the first half of the objects held out, which are not used for the tables.
 
 mod changes;
+#[path = "../shared/stack.rs"]
+mod stack;
 
 use anyhow::{Context, Result};
 use changes::Change;
@@ -25,11 +27,10 @@ use lensgpu::model::{Ensemble, Model};
 use lensgpu::posterior::mixture::Prediction;
 use lensgpu::survey::flags::{FLAGS, OUT_OF_DISTRIBUTION};
 use lensgpu::survey::reader::read_all;
-use lensgpu::survey::{Cutout, ImageFolder, ImageFolderOptions, statistics};
+use lensgpu::survey::{Cutout, statistics};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::collections::HashSet;
-use std::path::Path;
+use stack::Stack;
 
 /// A changed image, predicted.
 struct Row {
@@ -64,11 +65,12 @@ fn predict(model: &Model, ensemble: &mut Ensemble, cutouts: &[Cutout], change: C
 
 fn rows(model: &Model, images: Vec<PredictedImage>) -> Result<Vec<Row>> {
     let row = |image: PredictedImage| {
+        let prediction = image.forecast(model.about.calibration.as_ref())?.prediction();
         Ok(Row {
             truth: image.cutout.theta_e.context("a labelled row")?,
-            prediction: image.forecast(model.about.calibration.as_ref())?.prediction(),
+            prediction,
             ood_score: image.ood_score(model).unwrap_or(f64::NAN),
-            flags: image.flags(model),
+            flags: image.flags(model, prediction.interval()),
         })
     };
     images.into_iter().map(row).collect()
@@ -153,26 +155,10 @@ fn main() -> Result<()> {
         count = args.get(at + 1).context("--count needs a number")?.parse()?;
         args.drain(at..at + 2);
     }
-    let [model, dir, bands, rest @ ..] = &args[..] else {
-        anyhow::bail!("give a model, the folder of a stack, its bands as in R,I,G, and the held_out.csv of a run");
-    };
-    let mut model = Model::read(Path::new(model))?;
+    let stack = Stack::open(&args)?;
+    let (test, training) = stack.split();
+    let Stack { mut model, source, .. } = stack;
     let device = Device::choose("auto")?;
-    let source = ImageFolder::open(&ImageFolderOptions {
-        bands: Some(bands.split(',').map(String::from).collect()),
-        crop: Some(model.network.input_shape().h),
-        ..ImageFolderOptions::new(dir)
-    })?;
-    let held_out: Option<HashSet<String>> = match rest.first() {
-        None => None,
-        Some(path) => {
-            let mut rows = csv::Reader::from_path(path).with_context(|| path.clone())?;
-            let ids = rows.records().map(|row| Ok(row?[0].to_string()));
-            Some(ids.collect::<Result<_>>()?)
-        }
-    };
-    let is_held_out = |i: &usize| held_out.as_ref().is_none_or(|ids| ids.contains(&source.objects[*i].id));
-    let (test, training): (Vec<usize>, Vec<usize>) = (0..source.len()).partition(is_held_out);
     let read = |rows: &[usize]| read_all(&source, rows, |_| anyhow::Ok(()));
     let mut cutouts = read(&test)?;
     let mut ensemble = Ensemble::of_members(&device, &model.network, &model.members, 64.min(cutouts.len()))?;
@@ -189,8 +175,9 @@ fn main() -> Result<()> {
     }
     cutouts.truncate(count);
     println!(
-        "{} images of {dir}; errors are median and root mean square, arcsec\n",
-        cutouts.len()
+        "{} images of {}; errors are median and root mean square, arcsec\n",
+        cutouts.len(),
+        args[1]
     );
     mismatches(&model, &mut ensemble, &cutouts)?;
     let unchanged = rows(&model, predict(&model, &mut ensemble, &cutouts, Change::None)?)?;

@@ -237,7 +237,7 @@ impl Train {
                 .transpose()?,
             from: self.from.as_deref().map(from_any_folder).transpose()?,
             training: self.techniques.over(TrainOptions {
-                members: self.members.clone().or(members).unwrap_or(default.members.clone()),
+                members: self.members.clone().or(members).unwrap_or(default.members),
                 batch: self.batch,
                 epochs: self.epochs.unwrap_or(default.epochs),
                 least_steps: self.epochs.map_or(default.least_steps, |_| 0),

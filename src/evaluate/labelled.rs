@@ -69,15 +69,15 @@ pub fn predict_labelled(
     let mut masked = Vec::new();
     stream(model, device, source, passes, progress, &mut |object| {
         done += 1;
-        let flags = object.flags(model);
-        match object.forecast(None) {
-            Ok(_) => {}
+        let interval = match object.forecast(model.about.calibration.as_ref()) {
+            Ok(forecast) => forecast.interval(),
             Err(infer::Error::AllMasked { object }) => {
                 masked.push(object);
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
-        }
+        };
+        let flags = object.flags(model, interval);
         let StreamedObject { index, image } = object;
         let labelled = &source.objects[index];
         let image = image.expect("an object with a forecast was read");

@@ -240,7 +240,7 @@ impl Columns {
         let prediction = forecast
             .as_ref()
             .map_or(Prediction::UNKNOWN, PredictiveDistribution::prediction);
-        let flags = streamed.flags(model);
+        let flags = streamed.flags(model, prediction.interval());
         let none = MemberPredictions::default();
         let (cutout, members, ood_score) = match &streamed.image {
             Ok(image) => (Some(&image.cutout), &image.members, image.ood_score(model)),

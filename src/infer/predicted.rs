@@ -91,8 +91,9 @@ impl PredictedImage {
         })
     }
 
-    /// Why the prediction may be wrong, see [`flags`]. Of these, only `label_range` depends on the calibration.
-    pub fn flags(&self, model: &Model) -> i32 {
+    /// Why the prediction may be wrong, see [`flags`]. `interval` is the 95 % interval that is reported, which only
+    /// `label_range` depends on; it does not matter if there is no prediction.
+    pub fn flags(&self, model: &Model, interval: [f64; 2]) -> i32 {
         let PredictedImage {
             cutout, sky, members, ..
         } = self;
@@ -107,8 +108,6 @@ impl PredictedImage {
             return of_image | flags::NO_PREDICTION;
         };
         let theta_e = mixture.mean();
-        let reported = PredictiveDistribution::of(&mixture, about.calibration.as_ref().map(|c| &c.map));
-        let interval = [0.025, 0.975].map(|p| reported.quantile(p).max(0.0));
         let scale = cutout.pixel_scale.or(about.pixel_scale);
         let size = cutout.height.min(cutout.width);
         of_image
@@ -125,11 +124,12 @@ impl PredictedImage {
     /// All of it, calibrated as the model is.
     pub fn into_prediction(self, model: &Model) -> ImagePrediction {
         let forecast = self.forecast(model.about.calibration.as_ref());
+        let prediction = forecast.map_or(Prediction::UNKNOWN, |forecast| forecast.prediction());
         ImagePrediction {
-            prediction: forecast.map_or(Prediction::UNKNOWN, |forecast| forecast.prediction()),
+            prediction,
             p_lens: self.members.p_lens(),
             ood_score: self.ood_score(model),
-            flags: self.flags(model),
+            flags: self.flags(model, prediction.interval()),
             members: self.members,
         }
     }

@@ -42,10 +42,10 @@ impl StreamedObject {
         }
     }
 
-    /// Why the prediction may be wrong, see [`flags`].
-    pub fn flags(&self, model: &Model) -> i32 {
+    /// Why the prediction may be wrong, see [`flags`] and [`PredictedImage::flags`].
+    pub fn flags(&self, model: &Model, interval: [f64; 2]) -> i32 {
         match &self.image {
-            Ok(image) => image.flags(model),
+            Ok(image) => image.flags(model, interval),
             Err(NotPredicted::NoImage) => flags::NO_IMAGE,
             Err(NotPredicted::Unreadable(_)) => flags::READ_ERROR,
         }

@@ -7,6 +7,8 @@
 //! `distribution`. The metadata holds texts: `format` and `format_version`,
 //! `network` as JSON, `members` as a JSON list of their numbers, and `about` as the JSON of [`About`](super::About).
 
+mod distribution;
+
 use super::{Error, Member, Model, Precision};
 use crate::files;
 use crate::nn::{Layout, Network, Parameter};
@@ -328,6 +330,5 @@ fn gather(parameter: &Parameter, rows: &[&Vec<f32>]) -> Vec<f32> {
     values.copied().collect()
 }
 
-mod distribution;
 #[cfg(test)]
 mod tests;

@@ -189,10 +189,7 @@ fn check_names(network: &Network) -> Result<()> {
     let mut names = BTreeSet::new();
     for (place, layer) in network.layers.iter().enumerate() {
         let of_layer = match layer {
-            Layer::Heads(heads) => {
-                let named = [Some(&heads.mean), Some(&heads.var), heads.lens.as_ref()];
-                named.into_iter().flatten().cloned().collect()
-            }
+            Layer::Heads(_) => layer.names().into_iter().map(String::from).collect(),
             _ => vec![name_of(layer, place)],
         };
         for name in of_layer {

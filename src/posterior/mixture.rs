@@ -40,6 +40,11 @@ pub struct Prediction {
 }
 
 impl Prediction {
+    /// The 95 % interval: q02_5 and q97_5.
+    pub fn interval(&self) -> [f64; 2] {
+        [self.quantiles[0], self.quantiles[4]]
+    }
+
     /// No prediction, for an object whose image is missing, unreadable or masked: NaN throughout.
     pub const UNKNOWN: Prediction = Prediction {
         theta_e: f64::NAN,

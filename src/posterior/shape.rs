@@ -100,8 +100,8 @@ impl Shape {
         inside + outside
     }
 
-    /// The integral of a function below `split` and of another one above it. Both give a value, which is not negative, and a derivative, between
-    /// which the integrand is a cubic (Hermite), or a straight line if the density has steps.
+    /// The integral of a function below `split` and of another one above it. Both give a value, which is not negative, and
+    /// a derivative, between which the integrand is a cubic (Hermite), or a straight line if the density has steps.
     fn integral(&self, split: Place, below: impl Fn(&Place) -> [f64; 2], above: impl Fn(&Place) -> [f64; 2]) -> f64 {
         let at = self.places.partition_point(|p| p.x < split.x);
         let (lower, upper) = self.places.split_at(at);

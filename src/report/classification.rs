@@ -1,28 +1,21 @@
 //! The plots of the lens head, each an SVG.
 
+use super::figures::{fractions, legend_below};
 use crate::plot::Error;
-use crate::plot::chart::{Axes, SIZE, legend, line, point};
+use crate::plot::chart::{SIZE, line, point};
 use crate::plot::svg::{BLUE, INK, draw_svg};
 use crate::posterior::metrics::classification::{ClassMetrics, ScoredClass, reliability_bins, roc_curve};
 use plotters::prelude::*;
 
-fn percent(value: &f64) -> String {
-    format!("{:.0}", 100.0 * value)
-}
-
 /// Fraction of lenses against fraction of other objects with a p_lens above each threshold.
 pub fn roc(objects: &[ScoredClass], metrics: &ClassMetrics) -> Result<String, Error> {
     draw_svg(SIZE, |area| {
-        let mut chart = Axes {
-            title: "ROC curve",
-            x: "other objects above the threshold [%]",
-            y: "lenses above the threshold [%]",
-            xs: (0.0, 1.0),
-            ys: (0.0, 1.0),
-            x_tick: &percent,
-            y_tick: &percent,
-        }
-        .draw(area)?;
+        let texts = [
+            "ROC curve",
+            "other objects above the threshold [%]",
+            "lenses above the threshold [%]",
+        ];
+        let mut chart = fractions(texts).draw(area)?;
         line(&mut chart, [(0.0, 0.0), (1.0, 1.0)], INK.stroke_width(1))?;
         let curve = roc_curve(objects).into_iter().map(|[x, y]| (x, y));
         line(&mut chart, curve, BLUE.stroke_width(3))?;
@@ -32,23 +25,15 @@ pub fn roc(objects: &[ScoredClass], metrics: &ClassMetrics) -> Result<String, Er
             (None, format!("95 %: {low:.3} to {high:.3}")),
             (Some(INK), "chance".into()),
         ];
-        legend(area, (276, 398 - 21 * rows.len() as i32), &rows)
+        legend_below(area, &rows)
     })
 }
 
 /// Fraction of lenses against mean p_lens, in bins.
 pub fn reliability(objects: &[ScoredClass]) -> Result<String, Error> {
     draw_svg(SIZE, |area| {
-        let mut chart = Axes {
-            title: "Reliability of p_lens",
-            x: "mean p_lens per bin [%]",
-            y: "lenses per bin [%]",
-            xs: (0.0, 1.0),
-            ys: (0.0, 1.0),
-            x_tick: &percent,
-            y_tick: &percent,
-        }
-        .draw(area)?;
+        let texts = ["Reliability of p_lens", "mean p_lens per bin [%]", "lenses per bin [%]"];
+        let mut chart = fractions(texts).draw(area)?;
         line(&mut chart, [(0.0, 0.0), (1.0, 1.0)], INK.stroke_width(1))?;
         for bin in reliability_bins(objects) {
             // Binomial standard error of the fraction, of one more lens and one more other object (Agresti & Coull
@@ -63,6 +48,6 @@ pub fn reliability(objects: &[ScoredClass]) -> Result<String, Error> {
             (Some(BLUE), "bins with standard errors".to_string()),
             (Some(INK), "perfect calibration".into()),
         ];
-        legend(area, (276, 398 - 21 * rows.len() as i32), &rows)
+        legend_below(area, &rows)
     })
 }

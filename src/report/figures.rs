@@ -4,7 +4,7 @@ use crate::evaluate::SubEnsembles;
 use crate::numeric::median;
 use crate::plot::Error;
 use crate::plot::chart::{Axes, SIZE, band, legend, line, point};
-use crate::plot::svg::{BLUE, INK, PALETTE, VERMILLION, draw_svg, drawing, tick};
+use crate::plot::svg::{Area, BLUE, INK, PALETTE, VERMILLION, draw_svg, drawing, tick};
 use crate::posterior::metrics::ScoredPrediction;
 use crate::posterior::metrics::curves::{SigmaBin, central_levels, curve, ence, sigma_bins};
 use plotters::prelude::*;
@@ -19,6 +19,24 @@ const UPPER_LEFT: (i32, i32) = (104, 60);
 
 fn percent(value: &f64) -> String {
     format!("{:.0}", 100.0 * value)
+}
+
+/// Axes of two fractions, in percent.
+pub(super) fn fractions<'a>([title, x, y]: [&'a str; 3]) -> Axes<'a> {
+    Axes {
+        title,
+        x,
+        y,
+        xs: (0.0, 1.0),
+        ys: (0.0, 1.0),
+        x_tick: &percent,
+        y_tick: &percent,
+    }
+}
+
+/// A legend in the lower right corner of such a plot.
+pub(super) fn legend_below(area: &Area, rows: &[(Option<RGBColor>, String)]) -> Result<(), Error> {
+    legend(area, (276, 398 - 21 * rows.len() as i32), rows)
 }
 
 /// Legend entries of the main series and of the uncalibrated one, if there is one.
@@ -170,19 +188,10 @@ pub fn coverage(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) 
 }
 
 /// Observed against nominal fractions, with those at the `marked` levels as dots.
-fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked: &[f64]) -> Result<String, Error> {
+fn diagonal(texts: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked: &[f64]) -> Result<String, Error> {
     let n = own.len() as f64;
     draw_svg(SIZE, |area| {
-        let mut chart = Axes {
-            title,
-            x,
-            y,
-            xs: (0.0, 1.0),
-            ys: (0.0, 1.0),
-            x_tick: &percent,
-            y_tick: &percent,
-        }
-        .draw(area)?;
+        let mut chart = fractions(texts).draw(area)?;
         let edge = |k: usize| {
             let p = k as f64 / 100.0;
             let error = 2.0 * (p * (1.0 - p) / n).sqrt();
@@ -222,7 +231,7 @@ fn diagonal([title, x, y]: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked
         if !marked.is_empty() {
             rows.push((None, "dots: 68.3, 95.4, 99.7 %".into()));
         }
-        legend(area, (276, 398 - 21 * rows.len() as i32), &rows)
+        legend_below(area, &rows)
     })
 }
 

@@ -74,12 +74,12 @@ pub fn train_arrays(
         return Err(Error::Stopped { epochs });
     }
     let (model, data) = finish(trainer, &prepared, device, progress)?;
-    let evaluation = evaluate(&model, &prepared, &data.validation, device, progress)?;
+    let mut evaluation = evaluate(&model, &prepared, &data.validation, device, progress)?;
     Ok(Trained {
         model,
         class_metrics: evaluation
-            .as_ref()
-            .and_then(|evaluation| evaluation.class_metrics.clone()),
+            .as_mut()
+            .and_then(|evaluation| evaluation.class_metrics.take()),
         metrics: evaluation.map(|evaluation| evaluation.metrics),
     })
 }

@@ -2,6 +2,7 @@
 
 use super::bands::Band;
 use super::error::Error;
+use crate::likelihood::Likelihood;
 
 /// Images and their labels.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,16 @@ impl Examples {
     pub fn lens_labels(&self) -> Vec<f64> {
         self.labels.iter().copied().filter(|label| !label.is_nan()).collect()
     }
+}
+
+/// A label as the network is to predict it: (label - shift) / scale, or that of its logarithm.
+pub fn scaled_label(label: f64, likelihood: Likelihood, scale: f64, shift: f64) -> f32 {
+    let value = if likelihood.is_of_logarithm() {
+        label.ln()
+    } else {
+        label
+    };
+    ((value - shift) / scale) as f32
 }
 
 /// Training and validation images, and how labels are scaled.

@@ -137,37 +137,30 @@ pub fn evaluate(
     }
     let predictions = predict(model, examples, device)?;
     warn_if_constant(model, &predictions, progress);
-    let score = |calibration: Option<&Calibration>| {
-        let lenses = predictions.iter().zip(&examples.labels);
-        let lenses = lenses.filter(|(_, label)| !label.is_nan());
-        lenses
-            .map(|(p, &truth)| {
-                Ok(ScoredPrediction::new(
-                    truth,
-                    &PredictiveDistribution::new(p, calibration)?,
-                ))
-            })
-            .collect::<Result<Vec<ScoredPrediction>, Error>>()
-    };
     let calibration = model.about.calibration.as_ref();
-    let scored = score(calibration)?;
+    let (mut rows, mut scored, mut uncalibrated) = (Vec::new(), Vec::new(), Vec::new());
+    for ((id, p), &label) in ids.iter().zip(&predictions).zip(&examples.labels) {
+        let predicted = PredictiveDistribution::new(p, calibration)?;
+        let truth = Some(label).filter(|label| !label.is_nan());
+        let score = truth.map(|truth| ScoredPrediction::new(truth, &predicted));
+        rows.push(EvaluatedRow {
+            id: id.clone(),
+            prediction: score.map_or_else(|| predicted.prediction(), |score| score.prediction),
+            p_lens: p.p_lens(),
+            truth,
+        });
+        scored.extend(score);
+        if let (Some(truth), Some(_)) = (truth, calibration) {
+            uncalibrated.push(ScoredPrediction::new(truth, &PredictiveDistribution::new(p, None)?));
+        }
+    }
     if scored.is_empty() {
         return Ok(None);
     }
     let metrics = Metrics::new(&scored)?;
     if calibration.is_some() {
-        note_coverage(&Metrics::new(&score(None)?)?, &metrics, split, progress);
+        note_coverage(&Metrics::new(&uncalibrated)?, &metrics, split, progress);
     }
-    let row = |(id, (p, truth)): (&String, (&MemberPredictions, &f64))| {
-        Ok(EvaluatedRow {
-            id: id.clone(),
-            prediction: PredictiveDistribution::new(p, calibration)?.prediction(),
-            p_lens: p.p_lens(),
-            truth: Some(*truth).filter(|truth| !truth.is_nan()),
-        })
-    };
-    let rows = ids.iter().zip(predictions.iter().zip(&examples.labels)).map(row);
-    let rows: Vec<EvaluatedRow> = rows.collect::<Result<_, Error>>()?;
     let class = |row: &EvaluatedRow| {
         let is_lens = row.truth.is_some();
         row.p_lens.map(|p_lens| ScoredClass { is_lens, p_lens })
@@ -206,8 +199,8 @@ fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<
     Ok(())
 }
 
-/// Fits the calibration (on the lenses) and the limits of flags on the rows kept for them; without such rows, only the limits, on
-/// the validation rows.
+/// Fits the calibration (on the lenses) and the limits of flags on the rows kept for them; without such rows, only the
+/// limits, on the validation rows.
 fn calibrate(model: &mut Model, prepared: &Prepared, validation: &Examples, device: &Device) -> Result<(), Error> {
     let distances = |predictions: &[MemberPredictions]| -> Vec<Distances> {
         let both = prepared.distances.iter().zip(predictions);

@@ -1,7 +1,7 @@
 //! From labelled images to what an ensemble learns from.
 
 use super::bands::Band;
-use super::dataset::{Dataset, EpochImages, Examples};
+use super::dataset::{Dataset, EpochImages, Examples, scaled_label};
 use super::error::Error;
 use super::labelled::LabelledCutouts;
 use super::options::{DataOptions, TrainOptions};
@@ -263,13 +263,7 @@ pub fn prepare(
 /// The network whose mean is bounded by the range of the training labels, and by that of the model to fine-tune, whose
 /// predictions are to stay as they are before the first step.
 pub fn bounded(network: Network, label: &Target, from: Option<&Model>) -> Network {
-    let scaled = |y: f64| {
-        let value = match network.heads().likelihood {
-            Likelihood::LogNormal => y.ln(),
-            Likelihood::Gaussian | Likelihood::StudentT => y,
-        };
-        ((value - label.shift) / label.scale) as f32
-    };
+    let scaled = |y: f64| scaled_label(y, network.heads().likelihood, label.scale, label.shift);
     let [mut low, mut high] = [scaled(label.range.0), scaled(label.range.1)];
     if low == high {
         (low, high) = (low - 1.0, high + 1.0);

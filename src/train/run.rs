@@ -176,15 +176,15 @@ fn train(
     }
     let (model, data) = finish(trainer, &prepared, device, progress)?;
     folder.write_model(&model)?;
-    let evaluation = evaluate(&model, &prepared, &data.validation, device, progress)?;
+    let mut evaluation = evaluate(&model, &prepared, &data.validation, device, progress)?;
     if let Some(evaluation) = &evaluation {
         folder.write_evaluation(evaluation)?;
     }
     Ok(RunEnd::Complete {
         model: folder.model(),
         class_metrics: evaluation
-            .as_ref()
-            .and_then(|evaluation| evaluation.class_metrics.clone()),
+            .as_mut()
+            .and_then(|evaluation| evaluation.class_metrics.take()),
         metrics: evaluation.map(|evaluation| (evaluation.split, evaluation.metrics)),
     })
 }

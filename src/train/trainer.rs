@@ -7,13 +7,12 @@
 use super::bands;
 use super::batches::{member_batches, member_key, shards};
 use super::checkpoint::TrainingState;
-use super::dataset::{Dataset, EpochImages};
+use super::dataset::{Dataset, EpochImages, scaled_label};
 use super::error::Error;
 use super::initial::InitialWeight;
 use super::options::TrainOptions;
 use super::schedule::warmed;
 use crate::device::{Device, Engine};
-use crate::likelihood::Likelihood;
 use crate::model::{Ensemble, Member};
 use crate::nn::{Capacity, Layout, Network, NetworkPlan, TrainIo, Training, initialise};
 use crate::plan::{NO_LABEL, TensorId, log, schedule, state};
@@ -310,15 +309,10 @@ impl Trainer {
     }
 
     fn load_images(&mut self, rows: &[usize]) -> Result<(), Error> {
-        let logarithmic = self.network.heads().likelihood == Likelihood::LogNormal;
-        let has_lens_head = self.network.heads().lens.is_some();
-        let scaled = |&row: &usize| {
-            let label = self.data.train.labels[row];
-            if has_lens_head && label.is_nan() {
-                return NO_LABEL;
-            }
-            let label = if logarithmic { label.ln() } else { label };
-            ((label - self.data.shift) / self.data.scale) as f32
+        let heads = self.network.heads();
+        let scaled = |&row: &usize| match self.data.train.labels[row] {
+            label if heads.lens.is_some() && label.is_nan() => NO_LABEL,
+            label => scaled_label(label, heads.likelihood, self.data.scale, self.data.shift),
         };
         let labels: Vec<f32> = rows.iter().map(scaled).collect();
         let all = &self.data.train.images;

@@ -42,18 +42,13 @@ impl Trainer {
                 // The average started at 0, which still has this weight.
                 let zero = decay.powi(taken as i32);
                 let row = averages[m * (p + s)..][..p + s].iter();
-                let values = row.map(|a| (f64::from(*a) / (1.0 - zero)) as f32);
-                // The average of a constant differs from it by rounding.
-                let fixed: Vec<(usize, Vec<f32>)> = fixed
-                    .iter()
-                    .map(|range| (range.start, params[range.clone()].to_vec()))
-                    .collect();
-                for (to, value) in params.iter_mut().chain(&mut *stats).zip(values) {
-                    *to = value;
+                let mut values: Vec<f32> = row.map(|a| (f64::from(*a) / (1.0 - zero)) as f32).collect();
+                for range in &fixed {
+                    // The average of a constant differs from it by rounding.
+                    values[range.clone()].copy_from_slice(&params[range.clone()]);
                 }
-                for (start, values) in fixed {
-                    params[start..][..values.len()].copy_from_slice(&values);
-                }
+                params.copy_from_slice(&values[..p]);
+                stats.copy_from_slice(&values[p..]);
             }
             remove_initial(&self.layout, stats, initial);
         }

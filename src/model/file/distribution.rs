@@ -1,7 +1,7 @@
 //! The distribution of image statistics in the model file: `statistics.knots` (D, K), `statistics.mean` (D) and
 //! `statistics.whitening` (D, D), float32.
 
-use super::{Error, Result};
+use super::{Error, Result, bytes, floats};
 use crate::nn::Network;
 use crate::posterior::ood::{Cloud, ImageDistribution, KNOTS};
 use crate::survey::statistics::count;
@@ -26,7 +26,7 @@ pub(super) fn read(tensors: &SafeTensors, network: &Network) -> Result<Option<Im
     if whitening.shape() != [size, size] || [&knots, &mean, &whitening].iter().any(|t| t.dtype() != Dtype::F32) {
         return Err(Error::Statistics);
     }
-    let values = |bytes: &[u8]| bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let values = |bytes: &[u8]| floats(bytes, f32::from_le_bytes);
     Ok(Some(ImageDistribution {
         knots: values(knots.data()),
         cloud: Cloud {
@@ -39,7 +39,7 @@ pub(super) fn read(tensors: &SafeTensors, network: &Network) -> Result<Option<Im
 /// Name, shape and bytes of each tensor.
 pub(super) fn tensors(distribution: &ImageDistribution) -> [(&'static str, Vec<usize>, Vec<u8>); 3] {
     let (size, cloud) = (distribution.size(), &distribution.cloud);
-    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let bytes = |values: &[f32]| bytes(values, f32::to_le_bytes);
     let [knots, mean, whitening] = NAMES;
     [
         (knots, vec![size, KNOTS], bytes(&distribution.knots)),

@@ -71,8 +71,17 @@ impl<'a> PredictiveDistribution<'a> {
             sigma,
             sigma_aleatoric: ratio * self.mixture.sigma_aleatoric(),
             sigma_epistemic: ratio * self.mixture.sigma_epistemic(),
-            quantiles: LEVELS.map(|p| self.quantile(p).max(0.0)),
+            quantiles: LEVELS.map(|p| self.reported_quantile(p)),
         }
+    }
+
+    /// The 95 % interval of the [`prediction`](Self::prediction) alone.
+    pub fn interval(&self) -> [f64; 2] {
+        [LEVELS[0], LEVELS[4]].map(|p| self.reported_quantile(p))
+    }
+
+    fn reported_quantile(&self, p: f64) -> f64 {
+        self.quantile(p).max(0.0)
     }
 
     /// Mean, arcsec.

@@ -56,8 +56,8 @@ impl ScoredPrediction {
     }
 }
 
-/// Metrics of a set of objects, with errors e = predicted - true in arcsec, where predicted is the mean of the distribution. A metric
-/// that is undefined, for a set that is too small or too uniform, is NaN.
+/// Metrics of a set of objects, with errors e = predicted - true in arcsec, where predicted is the mean of the
+/// distribution. A metric that is undefined, for a set that is too small or too uniform, is NaN.
 ///
 /// The names of the fields are the keys in `metrics.json` and `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
