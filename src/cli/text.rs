@@ -1,5 +1,6 @@
 //! Text that several subcommands print: tables in one style, and counts.
 
+use crate::posterior::Quantity;
 use crate::posterior::metrics::classification::ClassMetrics;
 use crate::posterior::metrics::{METRICS, Metrics};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
@@ -41,15 +42,15 @@ pub fn table<const N: usize>(columns: [Column; N], rows: impl IntoIterator<Item 
 }
 
 /// All figures of a set of objects, one per line.
-pub fn metrics(metrics: &Metrics) -> String {
+pub fn metrics(quantity: &Quantity, metrics: &Metrics) -> String {
     let objects = ["objects".into(), metrics.n.to_string(), String::new()];
-    let figures = METRICS.iter().map(|figure| {
+    let figures = METRICS.iter().filter(|figure| figure.is_of(quantity)).map(|figure| {
         let value = (figure.of)(metrics);
         let value = match figure.unit {
             "%" => format!("{:.1}", 100.0 * value),
             _ => format!("{value:.4}"),
         };
-        [figure.title.into(), value, figure.unit.into()]
+        [figure.title.into(), value, figure.unit_of(quantity).into()]
     });
     let columns = [Column::Text(""), Column::Number(""), Column::Text("")];
     table(columns, std::iter::once(objects).chain(figures))

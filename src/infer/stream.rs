@@ -138,12 +138,21 @@ impl<E: From<Error>> From<model::Error> for Failure<E> {
 /// Those of [`ImageFolder::open`]; images that do not fit the model.
 pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) -> Result<ImageFolder, Error> {
     let input = model.network.input_shape();
-    if model.network.input.len() != 3 {
-        return Err(Error::TakesTables { features: input.c });
+    let is_folder = options.dir.is_dir();
+    if is_folder && !model.network.takes_images() {
+        let features = model.about.bands.clone();
+        return Err(Error::TakesTables { features });
     }
     let options = model.image_folder(options).map_err(FolderError::Bands);
     let options = options.map_err(survey::Error::from)?;
     let source = ImageFolder::open(&options)?;
+    if !is_folder && model.network.takes_images() {
+        return Err(Error::TakesImages {
+            path: options.dir,
+            size: (input.w, input.h),
+            bands: model.about.bands.clone(),
+        });
+    }
     if source.bands.len() != input.c {
         return Err(Error::Bands {
             expected: model.about.bands.clone(),

@@ -42,6 +42,28 @@ impl Network {
         Network::from_toml(text, input)
     }
 
+    /// Dense layers of so many units with ReLU, and heads with a bounded mean and a Gaussian likelihood: for the rows of a
+    /// table, `input` (1, 1, features).
+    ///
+    /// # Errors
+    /// Those of [`Network::check`].
+    pub fn dense(input: &[usize], units: &[usize]) -> Result<Network> {
+        let mut text = String::from("layers = [{ layer = 'flatten' }");
+        for (i, units) in units.iter().enumerate() {
+            text += &format!(
+                ", {{ layer = 'dense', name = 'dense{}', units = {units}, activation = 'relu' }}",
+                i + 1
+            );
+        }
+        text += ", { layer = 'heads', mean = 'mean', var = 'var', mean_activation = 'bounded' }]";
+        Network::from_toml(&text, input)
+    }
+
+    /// Whether the input is images rather than rows of a table, which have one pixel or no height and width.
+    pub fn takes_images(&self) -> bool {
+        self.input.len() == 3 && self.input[..2] != [1, 1]
+    }
+
     /// Reads a network file and gives it the input shape of the data.
     ///
     /// # Errors

@@ -25,6 +25,9 @@ pub enum Error {
         /// Name of the option.
         option: &'static str,
     },
+    /// Dense layers alone, for images.
+    #[error("a network of dense layers is for tables; images need a network file")]
+    NeedsTable,
     /// Too few images in the training split.
     #[error("{rows} rows to train on; at least 2 are needed")]
     TooFewRows {

@@ -13,6 +13,7 @@ use crate::model::Model;
 use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
 use crate::plot::training_curves::{MemberCurves, training_curves};
+use crate::posterior::Quantity;
 use crate::progress::{EpochRecord, MemberEpoch};
 use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
@@ -127,7 +128,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// The plot cannot be drawn or written.
-    pub fn plot_history(&self, history: &[EpochRecord]) -> Result<(), Error> {
+    pub fn plot_history(&self, quantity: &Quantity, history: &[EpochRecord]) -> Result<(), Error> {
         let members = history.first().map_or(0, |epoch| epoch.members.len());
         let curve = |m: usize, value: fn(&MemberEpoch) -> Option<f64>| {
             let values = history.iter().map(|epoch| value(&epoch.members[m]));
@@ -140,7 +141,7 @@ impl RunFolder {
                 val_rmse: curve(m, |e| e.val_rmse),
             })
             .collect();
-        let svg = training_curves(&curves)?;
+        let svg = training_curves(quantity, &curves)?;
         Ok(write_svg(&self.path.join("training_curves.svg"), &svg)?)
     }
 
@@ -148,7 +149,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), Error> {
+    pub fn write_evaluation(&self, model: &Model, evaluation: &Evaluation) -> Result<(), Error> {
         let Evaluation {
             split,
             rows,
@@ -156,23 +157,26 @@ impl RunFolder {
             metrics,
             ..
         } = evaluation;
+        let (quantity, column) = (model.quantity(), model.prediction_column());
         let title = format!("{} objects, {split}", scored.len());
         write_svg(
             &self.path.join("predicted_vs_true.svg"),
-            &predicted_vs_true(&title, scored, metrics)?,
+            &predicted_vs_true(&title, &quantity, scored, metrics)?,
         )?;
         let table = InferTable {
             id: ColumnType::of_ids(rows.iter().map(|row| row.id.as_str())),
             ra_dec: false,
+            pass_through: vec![Column::new(
+                &format!("true_{column}"),
+                ColumnType::F64,
+                quantity.unit(),
+                "label of the object",
+            )],
+            quantity,
+            column,
             members: 0,
             likelihood: Likelihood::default(),
             p_lens: rows.iter().any(|row| row.p_lens.is_some()),
-            pass_through: vec![Column::new(
-                "true_theta_e",
-                ColumnType::F64,
-                "arcsec",
-                "label of the object",
-            )],
         };
         let path = self.path.join(format!("{}.csv", split.replace(' ', "_")));
         let mut writer = TableWriter::create(&path, table.columns())?;

@@ -216,7 +216,7 @@ pub fn prepare(
     };
     let label = Target {
         name: labelled.label.clone(),
-        unit: "arcsec".into(),
+        unit: labelled.unit.clone(),
         scale,
         shift,
         definition: labelled.definition.clone(),

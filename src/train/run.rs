@@ -6,13 +6,14 @@ use super::finish::{evaluate, finish};
 use super::fit::fit;
 use super::folder::RunFolder;
 use super::options::RunOptions;
-use super::prepare::{Prepared, prepare_folder};
+use super::prepare::{Counts, Prepared, prepare_folder};
 use super::simulated;
 use super::trainer::{EpochEnd, Trainer};
 use crate::device::Device;
 use crate::files::NewFolder;
 use crate::model::Model;
 use crate::nn::Network;
+use crate::posterior::Quantity;
 use crate::posterior::metrics::Metrics;
 use crate::posterior::metrics::classification::ClassMetrics;
 use crate::progress::{Callback, chain, note, warn};
@@ -26,6 +27,8 @@ pub enum RunEnd {
     Complete {
         /// The model file.
         model: PathBuf,
+        /// What it predicts.
+        quantity: Quantity,
         /// The split that the ensemble was scored on, and its scores; `None` if no rows were left for that.
         metrics: Option<(&'static str, Metrics)>,
         /// The scores of the lens head on the same split, if there is one.
@@ -144,16 +147,24 @@ pub(super) fn report(prepared: &Prepared, network: &Network, progress: &Callback
     prepared.notes.iter().for_each(|message| note(progress, message));
     let (counts, shape) = (prepared.counts, network.input_shape());
     let pixel_scale = prepared.pixel_scale;
+    let names = prepared.bands.join(", ");
+    let input = match network.takes_images() {
+        true => format!(
+            "{} x {} pixels, bands {names}{}",
+            shape.w,
+            shape.h,
+            pixel_scale.map_or(String::new(), |s| format!(", {s}\" per pixel"))
+        ),
+        false => format!("features {names}"),
+    };
+    let Counts {
+        train,
+        validation,
+        calibration,
+        held_out,
+    } = counts;
     let message = format!(
-        "{} to train, {} for validation, {} for calibration, {} held out; {} x {} pixels, bands {}{}",
-        counts.train,
-        counts.validation,
-        counts.calibration,
-        counts.held_out,
-        shape.w,
-        shape.h,
-        prepared.bands.join(", "),
-        pixel_scale.map_or(String::new(), |s| format!(", {s}\" per pixel")),
+        "{train} to train, {validation} for validation, {calibration} for calibration, {held_out} held out; {input}"
     );
     note(progress, &message);
     prepared.warnings.iter().for_each(|message| warn(progress, message));
@@ -169,19 +180,21 @@ fn train(
     if fit(&mut trainer, Some(&mut folder), progress)? == EpochEnd::Interrupted {
         return Ok(RunEnd::Stopped);
     }
+    let history = trainer.state().history.clone();
+    let (model, data) = finish(trainer, &prepared, device, progress)?;
+    folder.write_model(&model)?;
     // A plot that cannot be drawn is no reason to lose a run.
-    if let Err(error) = folder.plot_history(&trainer.state().history) {
+    if let Err(error) = folder.plot_history(&model.quantity(), &history) {
         let error = chain(&error);
         warn(progress, &format!("the training curves are not plotted: {error}"));
     }
-    let (model, data) = finish(trainer, &prepared, device, progress)?;
-    folder.write_model(&model)?;
     let mut evaluation = evaluate(&model, &prepared, &data.validation, device, progress)?;
     if let Some(evaluation) = &evaluation {
-        folder.write_evaluation(evaluation)?;
+        folder.write_evaluation(&model, evaluation)?;
     }
     Ok(RunEnd::Complete {
         model: folder.model(),
+        quantity: model.quantity(),
         class_metrics: evaluation
             .as_mut()
             .and_then(|evaluation| evaluation.class_metrics.take()),

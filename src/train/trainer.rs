@@ -332,9 +332,9 @@ impl Trainer {
     fn fill_batches(&mut self, segment: u64, rows: usize, capacity: usize) -> Result<(), Error> {
         let o = &self.options;
         let image = self.network.input_shape();
-        let orientations = match (o.augment, self.network.input.len(), image.h == image.w) {
-            (true, 3, true) => 8,
-            (true, 3, false) => 4,
+        let orientations = match (o.augment, self.network.takes_images(), image.h == image.w) {
+            (true, true, true) => 8,
+            (true, true, false) => 4,
             _ => 1,
         };
         let mut batches = Vec::new();

@@ -9,6 +9,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Option { option, .. } | Error::NeedsImages { option } => {
             return Some(format!("Change {}.", flag(option)));
         }
+        Error::NeedsTable => "Leave out --network, or name a network file.",
         Error::BatchTooLarge { .. } => "Use a smaller --batch.",
         Error::TooFewRows { .. } => "Lower --hold-out, --validation or --calibration, or add images.",
         Error::Label { .. } => "Correct the label, or use another --likelihood or --network.",
