@@ -85,16 +85,18 @@ fn as_text(model: &Model) -> Result<String> {
         .definition
         .as_ref()
         .map_or(String::new(), |d| format!(", defined as {d}"));
-    writeln!(text, "  {} in {unit}{definition}", label.name)?;
+    let in_unit = if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" in {unit}")
+    };
+    writeln!(text, "  {}{in_unit}{definition}", label.name)?;
     writeln!(text, "  {} = {} x output + {}", label.name, label.scale, label.shift)?;
     if network.heads().mean_activation == MeanActivation::Abs {
         writeln!(text, "  predictions are never negative: the mean is an absolute value")?;
     }
-    writeln!(
-        text,
-        "  range of the training labels: {} to {} {unit}",
-        label.range.0, label.range.1
-    )?;
+    let range = format!("{} to {} {unit}", label.range.0, label.range.1);
+    writeln!(text, "  range of the training labels: {}", range.trim_end())?;
 
     match network.takes_images() {
         true => images(&mut text, about, network)?,
@@ -162,7 +164,7 @@ fn as_text(model: &Model) -> Result<String> {
             m.restored.to_string(),
         ]
     });
-    let rmse = format!("validation RMSE [{unit}]");
+    let rmse = model.quantity().of("validation RMSE");
     text += &table(
         [
             Text("member"),

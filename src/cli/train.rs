@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::model::shipped::Named;
 use crate::nn::Network;
 use crate::train::run::{RunEnd, begin, resume};
-use crate::train::{Error, Recipe, RunOptions, SimulateOptions, TrainOptions, network_of};
+use crate::train::{Error, Folds, Recipe, RunOptions, SimulateOptions, TrainOptions, network_of};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
@@ -71,6 +71,12 @@ pub struct Train {
     /// Hold out this many images from everything else, and score the ensemble on them at the end
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     hold_out: usize,
+    /// Train K ensembles at once, each holding out another K-th of the rows: cross-validation
+    #[arg(long, value_name = "K", conflicts_with_all = ["splits", "hold_out", "from", "simulate"], help_heading = "Training")]
+    folds: Option<usize>,
+    /// The same with folds that a table names: one row per fold and object it holds out, columns fold (from 0) and id
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hold_out", "from", "simulate"], help_heading = "Training")]
+    splits: Option<PathBuf>,
     /// Random seed of the split, initial weights and mini-batches
     #[arg(long, default_value_t = TrainOptions::default().seed, value_parser = clap::value_parser!(u64).range(..=MAX_SEED), help_heading = "Training")]
     seed: u64,
@@ -149,7 +155,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a resumed run takes from its `run.toml`.
-const OF_A_NEW_RUN: [&str; 22] = [
+const OF_A_NEW_RUN: [&str; 24] = [
     "dir",
     "output",
     "Images",
@@ -162,6 +168,8 @@ const OF_A_NEW_RUN: [&str; 22] = [
     "clip",
     "validation",
     "hold_out",
+    "folds",
+    "splits",
     "calibration",
     "seed",
     "no_augment",
@@ -211,6 +219,19 @@ fn check(options: &RunOptions) -> std::result::Result<(), Error> {
 fn print(end: RunEnd, folder: &str) {
     match end {
         RunEnd::Stopped => println!("stopped and saved; resume with: lensgpu train --resume {folder}"),
+        RunEnd::Folds {
+            scores,
+            quantity,
+            metrics,
+        } => {
+            println!(
+                "the {} ensembles on the rows that each held out, mean ± standard error:",
+                metrics.len()
+            );
+            print!("{}", text::over_folds(&quantity, &metrics));
+            println!("scores of every fold: {}", scores.display());
+            println!("models: {folder}/fold_00/model.safetensors, ...");
+        }
         RunEnd::Complete {
             model,
             quantity,
@@ -255,6 +276,11 @@ impl Train {
                 .map(|population| simulate_options(population, self.pool))
                 .transpose()?,
             from: self.from.as_deref().map(from_any_folder).transpose()?,
+            folds: match (self.folds, &self.splits) {
+                (Some(count), _) => Some(Folds::Count(count)),
+                (None, Some(path)) => Some(Folds::File(std::path::absolute(path)?)),
+                (None, None) => None,
+            },
             training: self.techniques.over(TrainOptions {
                 members: self.members.clone().or(members).unwrap_or(default.members),
                 batch: self.batch,

@@ -1,8 +1,8 @@
 //! The columns of the output: those of the catalogue, then the new ones.
 
 use crate::likelihood::Likelihood;
-use crate::survey::Catalogue;
 use crate::posterior::Quantity;
+use crate::survey::Catalogue;
 use crate::survey::infer_table::InferTable;
 use crate::survey::table::{Column, ColumnType};
 

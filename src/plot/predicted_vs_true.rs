@@ -170,7 +170,13 @@ mod tests {
     #[test]
     fn draws_every_object_twice_and_its_error_bar() {
         let objects = objects(40);
-        let svg = predicted_vs_true("held out", &Quantity::einstein_radius(), &objects, &Metrics::new(&objects).unwrap()).unwrap();
+        let svg = predicted_vs_true(
+            "held out",
+            &Quantity::einstein_radius(),
+            &objects,
+            &Metrics::new(&objects).unwrap(),
+        )
+        .unwrap();
         assert_eq!(svg.matches("<circle").count(), 80);
         for text in ["held out", "true Einstein radius [arcsec]", "40 objects", "bias +0.050"] {
             assert!(svg.contains(text), "no {text}");
@@ -180,7 +186,13 @@ mod tests {
     #[test]
     fn a_large_sample_is_thinned_and_says_so() {
         let objects = objects(7000);
-        let svg = predicted_vs_true("many", &Quantity::einstein_radius(), &objects, &Metrics::new(&objects).unwrap()).unwrap();
+        let svg = predicted_vs_true(
+            "many",
+            &Quantity::einstein_radius(),
+            &objects,
+            &Metrics::new(&objects).unwrap(),
+        )
+        .unwrap();
         assert!(svg.contains("7000 objects, 2334 drawn"));
     }
 

@@ -104,8 +104,14 @@ mod tests {
 
     #[test]
     fn awkward_input_is_drawn_or_left_out() {
-        assert_eq!(terminal_scatter(&Quantity::einstein_radius(), &[], &[], 40, 20), "(nothing to plot)\n");
-        assert_eq!(terminal_scatter(&Quantity::einstein_radius(), &[f64::NAN], &[1.0], 40, 20), "(nothing to plot)\n");
+        assert_eq!(
+            terminal_scatter(&Quantity::einstein_radius(), &[], &[], 40, 20),
+            "(nothing to plot)\n"
+        );
+        assert_eq!(
+            terminal_scatter(&Quantity::einstein_radius(), &[f64::NAN], &[1.0], 40, 20),
+            "(nothing to plot)\n"
+        );
         for value in [0.0, 1.5, -2.0, 1e12, 1e-12] {
             let text = terminal_scatter(&Quantity::einstein_radius(), &[value], &[value], 0, 0);
             assert_eq!(

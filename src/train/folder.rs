@@ -1,5 +1,5 @@
 //! The files of a run: `run.toml`, `log.csv`, `checkpoint.safetensors`, and at the end `model.safetensors` with its plots
-//! and predictions.
+//! and predictions; of several folds, each in a folder of its own, and their scores in `folds.csv`.
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
@@ -14,6 +14,7 @@ use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
 use crate::plot::training_curves::{MemberCurves, training_curves};
 use crate::posterior::Quantity;
+use crate::posterior::metrics::{METRICS, Metrics};
 use crate::progress::{EpochRecord, MemberEpoch};
 use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
@@ -28,6 +29,7 @@ const RUN: &str = "run.toml";
 const LOG: &str = "log.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const MODEL: &str = "model.safetensors";
+const FOLDS: &str = "folds.csv";
 
 /// The folder of a run.
 pub struct RunFolder {
@@ -47,6 +49,41 @@ impl RunFolder {
     /// Where the model is, or will be.
     pub fn model(&self) -> PathBuf {
         self.path.join(MODEL)
+    }
+
+    /// The new folder of a fold in it.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn fold(&self, fold: usize) -> Result<RunFolder, Error> {
+        let path = self.path.join(format!("fold_{fold:02}"));
+        std::fs::create_dir_all(&path).map_err(|source| files::Error::CannotCreateFolder {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(RunFolder::new(&path))
+    }
+
+    /// Where the scores of the folds are, or will be.
+    pub fn scores(&self) -> PathBuf {
+        self.path.join(FOLDS)
+    }
+
+    /// Writes the scores of the folds, one row per fold.
+    ///
+    /// # Errors
+    /// Those of [`files::write_atomic`].
+    pub fn write_scores(&self, quantity: &Quantity, metrics: &[Metrics]) -> Result<(), Error> {
+        let shown = || METRICS.iter().filter(|metric| metric.is_of(quantity));
+        let names: Vec<&str> = shown().map(|metric| metric.name).collect();
+        let mut text = format!("fold,objects,{}\n", names.join(","));
+        for (fold, m) in metrics.iter().enumerate() {
+            let values: Vec<String> = shown().map(|metric| (metric.of)(m).to_string()).collect();
+            text += &format!("{fold},{},{}\n", m.n, values.join(","));
+        }
+        Ok(files::write_atomic(&self.scores(), |file| {
+            file.write_all(text.as_bytes())
+        })?)
     }
 
     /// Where the checkpoint is, or will be.

@@ -1,6 +1,7 @@
 //! Options of a training, and everything a run resolved from them: the content of `run.toml`.
 
 use super::error::Error;
+use super::folds::Folds;
 use super::recipe::Recipe;
 use crate::lens::Population;
 use crate::nn::Network;
@@ -326,6 +327,9 @@ pub struct RunOptions {
     /// The model to fine-tune: the members start from its weights, and its stretch and label scale are kept.
     #[serde(default)]
     pub from: Option<PathBuf>,
+    /// Train one ensemble per fold of the rows instead of one for all.
+    #[serde(default)]
+    pub folds: Option<Folds>,
     /// How the ensemble is trained.
     pub training: TrainOptions,
     /// The network.

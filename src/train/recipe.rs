@@ -89,8 +89,7 @@ impl Recipe {
     /// Images that are too small for it.
     pub fn network(self, input: &[usize]) -> Result<Network, Error> {
         let network = match self {
-            Recipe::Standard if is_row(input) => Network::dense(input, &[50, 50]),
-            Recipe::Vanilla if is_row(input) => Network::dense(input, &[50]),
+            Recipe::Vanilla if matches!(input, [1, 1, _]) => Network::dense(input, &[50]),
             Recipe::Standard => Network::standard(input),
             Recipe::Vanilla => Network::vanilla(input),
         };
@@ -100,11 +99,6 @@ impl Recipe {
             source: source.into(),
         })
     }
-}
-
-/// Whether this is the shape of a table's rows.
-fn is_row(input: &[usize]) -> bool {
-    matches!(input, [1, 1, _])
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::{catalogue, files};
 use crate::survey::{
-    BandsError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError, TableError, TabularError,
+    BandsError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError, TableError,
+    TabularError,
 };
 
 /// What to do about the images or the catalogue.

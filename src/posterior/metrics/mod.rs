@@ -399,7 +399,10 @@ mod tests {
             assert!(text.contains(&expected), "{text}");
         }
         let metric = |name: &str| METRICS.iter().find(|m| m.name == name).unwrap();
-        assert_eq!(metric("coverage_683").text(&Quantity::einstein_radius(), 0.6834), "68.3 %");
+        assert_eq!(
+            metric("coverage_683").text(&Quantity::einstein_radius(), 0.6834),
+            "68.3 %"
+        );
         assert_eq!(metric("r2").text(&Quantity::einstein_radius(), f64::NAN), "–");
     }
 }
