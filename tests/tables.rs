@@ -113,11 +113,13 @@ fn the_library_gives_the_model_of_the_program() {
         members: vec![0, 1],
         epochs: 60,
         least_steps: 0,
+        // As the program computes it.
+        final_rate: 3e-3 / 100.0,
         ..TrainOptions::for_tables()
     };
     let start = Start::Network(&network);
     let trained = train_arrays(&data, start, &options, &Device::Cpu, &ignore_events).unwrap();
-    assert_eq!(trained.model.members, program.members);
+    assert!(trained.model.members == program.members);
 
     let mut predictor = Predictor::new(trained.model, &Device::Cpu).unwrap();
     let predicted = predictor.predict(&[45.0, 0.0, 5e-4, f32::NAN, 0.0, 5e-4]).unwrap();
@@ -275,7 +277,7 @@ fn tables_and_images_are_not_mixed_up() {
     fails(
         1,
         &folder.line("infer {images/model.safetensors} {table.csv} --device cpu -o {x.csv}"),
-        &["takes images of 12 x 12 pixels", "table.csv is a table"],
+        &["takes images of 12 x 12 pixels", "table.csv is a file"],
     );
     folder.write("other.csv", csv(&rows(60)).replace("a,b,c", "u,b,c"));
     fails(
@@ -331,12 +333,8 @@ fn folds_are_trained_as_each_would_be_alone() {
             let mut expected = alone[0].model.network.clone();
             expected = expected.with_mean_range(fold.model.network.heads().mean_range);
             assert_eq!(fold.model.network, expected);
-            assert_eq!(
-                fold.model.members,
-                alone[0].model.members,
-                "fold {f} on {}",
-                device.name()
-            );
+            let same = fold.model.members == alone[0].model.members;
+            assert!(same, "fold {f} on {}", device.name());
             assert_eq!(fold.metrics, alone[0].metrics);
             assert_eq!(fold.metrics.as_ref().unwrap().n, 30);
         }
@@ -386,7 +384,7 @@ fn folds_of_the_program_are_resumed_bit_for_bit() {
     for f in 0..4 {
         let read = |path: String| Model::read(folder.path(&path)).unwrap().members;
         let new = read(format!("run/fold_{f:02}/model.safetensors"));
-        assert_eq!(new, read(format!("old_{f}/model.safetensors")));
+        assert!(new == read(format!("old_{f}/model.safetensors")));
     }
 
     let mut splits = String::from("id,fold\n");

@@ -14,7 +14,7 @@ pub enum Error {
         features: Vec<String>,
     },
     /// The model does not take tables.
-    #[error("this model takes images of {} x {} pixels in the bands {}, and {} is a table", size.0, size.1, bands.join(", "), path.display())]
+    #[error("this model takes images of {} x {} pixels in the bands {}, and {} is a file", size.0, size.1, bands.join(", "), path.display())]
     TakesImages {
         /// The table.
         path: PathBuf,

@@ -143,16 +143,16 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
         let features = model.about.bands.clone();
         return Err(Error::TakesTables { features });
     }
-    let options = model.image_folder(options).map_err(FolderError::Bands);
-    let options = options.map_err(survey::Error::from)?;
-    let source = ImageFolder::open(&options)?;
-    if !is_folder && model.network.takes_images() {
+    if !is_folder && options.dir.exists() && model.network.takes_images() {
         return Err(Error::TakesImages {
-            path: options.dir,
+            path: options.dir.clone(),
             size: (input.w, input.h),
             bands: model.about.bands.clone(),
         });
     }
+    let options = model.image_folder(options).map_err(FolderError::Bands);
+    let options = options.map_err(survey::Error::from)?;
+    let source = ImageFolder::open(&options)?;
     if source.bands.len() != input.c {
         return Err(Error::Bands {
             expected: model.about.bands.clone(),
