@@ -363,6 +363,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
     write_stack(dir.path(), examples, IMAGE);
     let options = RunOptions {
         from: None,
+        folds: None,
         simulate: None,
         lensgpu: "test".into(),
         data: data_options(dir.path()),
