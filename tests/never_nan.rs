@@ -384,7 +384,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
     let outcome = begin(&dir.path().join("run"), options, network, device, &listen);
     let model = outcome.map(|outcome| match outcome {
         RunEnd::Complete { model, .. } => Model::read(&model).unwrap(),
-        RunEnd::Stopped => unreachable!("nobody stops it"),
+        RunEnd::Stopped | RunEnd::Folds { .. } => unreachable!("nobody stops it"),
     });
     (model.map_err(Into::into), warnings.into_inner().unwrap())
 }
