@@ -224,11 +224,12 @@ pub struct Quiet {
 /// Parses a count.
 ///
 /// # Errors
-/// Text that is not a whole number, and 0.
+/// Text that is not a whole number, 0, and more than a billion.
 pub fn at_least_1(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("it must be at least 1".into()),
-        Ok(count) => Ok(count),
+        Ok(count @ 1..=1_000_000_000) => Ok(count),
+        Ok(_) => Err("it must be at most 1000000000".into()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -243,12 +244,13 @@ pub fn members(text: &str) -> Result<Vec<u32>, String> {
             .parse::<u32>()
             .map_err(|_| format!("'{text}' is not a member number"))
     };
-    let members: Vec<u32> = match text.split_once("..") {
-        Some((first, last)) => (number(first)?..=number(last)?).collect(),
-        None => (0..number(text)?).collect(),
+    let (first, end) = match text.split_once("..") {
+        Some((first, last)) => (number(first)?, u64::from(number(last)?) + 1),
+        None => (0, u64::from(number(text)?)),
     };
-    match members.len() {
-        1..=1000 => Ok(members),
+    // Counted before they are listed: there may be billions.
+    match end.saturating_sub(u64::from(first)) {
+        1..=1000 => Ok((u64::from(first)..end).map(|member| member as u32).collect()),
         n => Err(format!("this is {n} members; give 1 to 1000, such as 5 or 3..7")),
     }
 }
@@ -262,7 +264,17 @@ mod tests {
         assert_eq!(members("3").unwrap(), [0, 1, 2]);
         assert_eq!(members("3..3").unwrap(), [3]);
         assert_eq!(members("2..4").unwrap(), [2, 3, 4]);
-        for bad in ["0", "4..2", "x", "1..", "1001"] {
+        assert_eq!(members("4294967294..4294967295").unwrap(), [u32::MAX - 1, u32::MAX]);
+        for bad in [
+            "0",
+            "4..2",
+            "x",
+            "1..",
+            "1001",
+            "4294967295",
+            "0..4294967295",
+            "4294967296",
+        ] {
             assert!(members(bad).is_err(), "{bad}");
         }
     }

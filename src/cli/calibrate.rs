@@ -4,9 +4,11 @@ use super::arguments::Seed;
 use super::choices;
 use super::console::Console;
 use super::labelled::LabelledArguments;
+use super::output::{out, outln};
 use super::text::{Column, table};
 use super::usage;
 use crate::evaluate::{cross_fitted, mixtures};
+use crate::files;
 use crate::model::shipped::Named;
 use crate::model::utc_now;
 use crate::posterior::calibration::{Calibration, Method, Record, fit};
@@ -56,6 +58,7 @@ pub fn run(args: Calibrate) -> Result<()> {
             )));
         }
     };
+    files::check(output)?;
     let mut model = named.read()?;
     let known = labelled
         .open(&model, false, &console)?
@@ -64,7 +67,7 @@ pub fn run(args: Calibrate) -> Result<()> {
     let rows = mixtures(&known)?;
     let map = fit(args.method, &rows)?;
     if !quiet {
-        println!("{map}");
+        outln!("{map}");
         let stored = model.about.calibration.as_ref();
         match cross_fitted(args.method, &rows, stored.map(|c| &c.map), args.seed.seed) {
             Ok((before, after)) => {
@@ -75,11 +78,11 @@ pub fn run(args: Calibrate) -> Result<()> {
                     ),
                     None => "the model without calibration".to_string(),
                 };
-                println!("on {} rows; before: {before_is};", rows.len());
-                println!("after: each half with a fit to the other half");
-                print!("{}", before_and_after(&model.quantity(), &before, &after));
+                outln!("on {} rows; before: {before_is};", rows.len());
+                outln!("after: each half with a fit to the other half");
+                out!("{}", before_and_after(&model.quantity(), &before, &after));
             }
-            Err(_) => println!("too few rows to score the calibration on rows that it was not fitted to"),
+            Err(_) => outln!("too few rows to score the calibration on rows that it was not fitted to"),
         }
     }
     let data = labelled.dir.display().to_string();
@@ -90,7 +93,7 @@ pub fn run(args: Calibrate) -> Result<()> {
     model.about.calibration = Some(Calibration { map, record });
     model.write(output)?;
     if !quiet {
-        println!("model: {}", output.display());
+        outln!("model: {}", output.display());
     }
     Ok(())
 }

@@ -1,41 +1,38 @@
 //! The terminal during a long command: a progress bar, lines above it, and Ctrl-C.
 
+use super::output::errln;
 use crate::progress::{EpochRecord, Event, MemberEpoch, Phase};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io;
 use std::ops::ControlFlow;
-use std::process::exit;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// A progress bar on standard error; without a terminal, only its lines are printed.
 pub struct Console {
     bar: ProgressBar,
     phase: Mutex<Option<Phase>>,
-    stop: Arc<AtomicBool>,
+    /// Whether the user was told that the computation stops.
+    said: AtomicBool,
     quiet: bool,
 }
 
 impl Console {
-    /// Ctrl-C asks the computation to stop; a second one ends the program immediately. `quiet` leaves out everything but
-    /// warnings.
+    /// Ctrl-C (SIGINT) and SIGTERM ask the computation to stop; a second one ends the program immediately. A closed
+    /// terminal (SIGHUP) does not stop it, and neither does a signal that the parent process had ignored. `quiet` leaves
+    /// out everything but warnings.
     ///
     /// # Errors
-    /// The handler of Ctrl-C cannot be installed.
+    /// The handlers of the signals cannot be installed.
     pub fn new(quiet: bool) -> Result<Console> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = stop.clone();
-        ctrlc::set_handler(move || {
-            if asked.swap(true, Ordering::SeqCst) {
-                exit(130);
-            }
-            eprintln!("\nfinishing the current step; press Ctrl-C again to quit immediately without saving");
-        })
-        .context("cannot install a handler for Ctrl-C")?;
+        handle_signals().context("cannot install a handler for Ctrl-C")?;
         Ok(Console {
             bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
             phase: Mutex::new(None),
-            stop,
+            said: AtomicBool::new(false),
             quiet,
         })
     }
@@ -49,10 +46,13 @@ impl Console {
             Event::Epoch { record, epochs } if !self.quiet => self.line(&epoch_lines(record, epochs)),
             Event::Epoch { .. } => {}
         }
-        match self.stop.load(Ordering::SeqCst) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if stopped_by().is_none() {
+            return ControlFlow::Continue(());
         }
+        if !self.said.swap(true, Ordering::SeqCst) {
+            self.line("finishing the current step; press Ctrl-C again to quit immediately without saving");
+        }
+        ControlFlow::Break(())
     }
 
     /// A line of information, unless quiet.
@@ -69,7 +69,7 @@ impl Console {
 
     /// A line on standard error, above the bar, also when quiet.
     pub fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| errln!("{text}"));
     }
 
     /// Removes the bar.
@@ -115,6 +115,44 @@ fn epoch_of_folds(record: &EpochRecord, epochs: usize, folds: u32) -> String {
         mean(|m| m.train_nll),
         mean(|m| m.val_nll)
     )
+}
+
+/// Number of the signal that asked to stop; 0 if none did.
+static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+
+/// The signal that asked to stop, if one did.
+pub fn stopped_by() -> Option<u8> {
+    u8::try_from(SIGNAL.load(Ordering::SeqCst))
+        .ok()
+        .filter(|signal| *signal > 0)
+}
+
+fn handle_signals() -> io::Result<()> {
+    static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+    for signal in [SIGINT, SIGTERM] {
+        if is_ignored(signal) {
+            continue;
+        }
+        // In this order: the first signal sets the flag, and the second finds it set.
+        flag::register_conditional_shutdown(signal, 128 + signal, ASKED.clone())?;
+        flag::register(signal, ASKED.clone())?;
+        flag::register_usize(signal, SIGNAL.clone(), signal as usize)?;
+    }
+    // A handler that does nothing.
+    #[cfg(unix)]
+    flag::register(signal_hook::consts::SIGHUP, Arc::default())?;
+    Ok(())
+}
+
+/// Whether the process was started with this signal ignored, as a shell does with commands in the background.
+fn is_ignored(signal: i32) -> bool {
+    // Only Linux says so in a file; elsewhere, handling the signal is what users expect.
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return false;
+    };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 fn unit(phase: Phase) -> &'static str {

@@ -3,6 +3,7 @@
 use super::arguments::Seed;
 use super::console::Console;
 use super::labelled::LabelledArguments;
+use super::output::{out, outln};
 use super::text::{Column, class_metrics, metrics, table};
 use crate::evaluate::Evaluation;
 use crate::files::{self, NewFolder};
@@ -49,7 +50,7 @@ pub fn run(args: Evaluate) -> Result<()> {
     }
     let has_lens_head = model.network.heads().lens.is_some();
     let images = labelled.open(&model, has_lens_head, &console)?;
-    let folder = NewFolder::create(&args.output)?;
+    let folder = NewFolder::staged(&args.output)?;
     let known = images.predict(&model, &console)?;
     let evaluation = Evaluation::new(&model, &images.source, known, args.seed.seed)?;
     let beside_model = match Named::of(&labelled.model)? {
@@ -63,32 +64,33 @@ pub fn run(args: Evaluate) -> Result<()> {
         data: labelled.dir.display().to_string(),
         date: utc_now(),
     };
-    let page = report::write(&args.output, &subject, &evaluation, &images.source, log.as_deref())?;
+    let page = report::write(folder.path(), &subject, &evaluation, &images.source, log.as_deref())?;
     folder.keep()?;
     if !quiet {
         print(&model.quantity(), &evaluation);
-        println!("report: {}", page.display());
+        let page = page.file_name().unwrap_or_default();
+        outln!("report: {}", args.output.join(page).display());
     }
     Ok(())
 }
 
 fn print(quantity: &Quantity, evaluation: &Evaluation) {
     let of_all = metrics(quantity, &evaluation.sets[0].metrics);
-    print!("{of_all}\n{}", by_flag(quantity, evaluation));
+    out!("{of_all}\n{}", by_flag(quantity, evaluation));
     let median = &evaluation.median.metrics;
     let rmse = quantity.with_unit(&format!("{:.3}", median.rmse));
-    print!("\n  with the mixture's median instead of its mean: RMSE {rmse}");
+    out!("\n  with the mixture's median instead of its mean: RMSE {rmse}");
     match quantity.is_angle() {
         true => {
-            println!(", errors above 1\" {:.1} %", 100.0 * median.share_above_1_arcsec);
-            println!("  {}", evaluation.largest);
+            outln!(", errors above 1\" {:.1} %", 100.0 * median.share_above_1_arcsec);
+            outln!("  {}", evaluation.largest);
         }
-        false => println!(),
+        false => outln!(""),
     }
     if let Some(classification) = &evaluation.classification {
-        print!("\nlens or not:\n{}", class_metrics(&classification.metrics));
+        out!("\nlens or not:\n{}", class_metrics(&classification.metrics));
     }
-    println!("\n{}", in_one_sentence(quantity, &evaluation.sets[0].metrics));
+    outln!("\n{}", in_one_sentence(quantity, &evaluation.sets[0].metrics));
 }
 
 /// How good the predictions are.

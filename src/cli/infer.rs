@@ -2,8 +2,10 @@
 
 use super::arguments::{DeviceArgument, Images, Json, PassArguments, ProvenanceArguments, Quiet};
 use super::console::Console;
+use super::output::{out, outln};
 use super::text;
 use super::usage;
+use crate::files;
 use crate::infer::{InferOptions, InferReport, infer};
 use crate::model::Model;
 use crate::plot::predicted_vs_true::predicted_vs_true;
@@ -64,6 +66,9 @@ pub struct Infer {
 /// # Errors
 /// Those of [`Model::open`] and [`infer`].
 pub fn run(args: Infer) -> Result<()> {
+    if let Some(plot) = &args.plot {
+        files::check(plot)?;
+    }
     let console = Console::new(args.quiet.quiet || args.json.json)?;
     let mut model = Model::open(&args.model)?;
     if args.raw {
@@ -96,16 +101,17 @@ pub fn run(args: Infer) -> Result<()> {
         )?;
     }
     if args.json.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&report, &args))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&report))?);
     } else if !args.quiet.quiet {
         print(&model, &report, &args);
     }
     if report.rows < report.objects {
         bail!(
-            "stopped: {} has {} of {} objects",
-            args.output.display(),
+            "stopped: {} has {} of {} objects; {} is as it was",
+            report.output.display(),
             report.rows,
-            report.objects
+            report.objects,
+            args.output.display()
         );
     }
     Ok(())
@@ -116,30 +122,30 @@ fn print(model: &Model, report: &InferReport, args: &Infer) {
     if let Some(metrics) = &report.metrics {
         let (truth, predicted): (Vec<f64>, Vec<f64>) =
             report.scored.iter().map(|s| (s.truth, s.prediction.theta_e)).unzip();
-        println!(
+        outln!(
             "{}, true along x, predicted along y:\n{}",
             quantity.of(&model.prediction_column()),
             terminal_scatter(&quantity, &truth, &predicted, 56, 24)
         );
-        print!("{}", text::metrics(&quantity, metrics));
+        out!("{}", text::metrics(&quantity, metrics));
     }
-    println!("{} objects in {}", report.rows, args.output.display());
+    outln!("{} objects in {}", report.rows, report.output.display());
     for (flag, &count) in FLAGS.iter().zip(&report.flagged).filter(|(_, count)| **count > 0) {
-        println!("  {count:>6} flagged {} ({}): {}", flag.name, flag.bit, flag.meaning);
+        outln!("  {count:>6} flagged {} ({}): {}", flag.name, flag.bit, flag.meaning);
     }
     if let Some(plot) = &args.plot {
-        println!("plot: {}", plot.display());
+        outln!("plot: {}", plot.display());
     }
 }
 
-fn as_json(report: &InferReport, args: &Infer) -> serde_json::Value {
+fn as_json(report: &InferReport) -> serde_json::Value {
     let flagged: serde_json::Map<String, serde_json::Value> = FLAGS
         .iter()
         .zip(&report.flagged)
         .map(|(f, &count)| (f.name.to_string(), count.into()))
         .collect();
     json!({
-        "output": args.output,
+        "output": report.output,
         "objects": report.objects,
         "rows": report.rows,
         "without_prediction": report.unread.len(),

@@ -2,6 +2,7 @@
 
 use super::arguments::{Json, ProvenanceArguments, Quiet, Seed};
 use super::console::Console;
+use super::output::outln;
 use super::text::count;
 use crate::lens::physics::cosmology::Cosmology;
 use crate::mass::{MASS_FLAGS, MassOptions, MassReport, add_masses};
@@ -95,7 +96,7 @@ pub fn run(args: Mass) -> Result<()> {
     console.finish();
     let report = report?;
     if args.json.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&report, &options))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&report, &options))?);
     } else if !args.quiet.quiet {
         print(&report, &options);
     }
@@ -108,20 +109,20 @@ fn print(report: &MassReport, options: &MassOptions) {
         0.0 => "flat".into(),
         _ => format!("omega_lambda {}", c.omega_lambda()),
     };
-    println!("omega_m {}, {lambda}, H0 {} km/s/Mpc", c.omega_m(), c.h0());
+    outln!("omega_m {}, {lambda}, H0 {} km/s/Mpc", c.omega_m(), c.h0());
     match report.members {
-        0 => println!("distribution of theta_e: rebuilt from its quantiles"),
-        1 => println!("distribution of theta_e: that of the only member, truncated at 0"),
-        members => println!("distribution of theta_e: the mixture of {members} members, truncated at 0"),
+        0 => outln!("distribution of theta_e: rebuilt from its quantiles"),
+        1 => outln!("distribution of theta_e: that of the only member, truncated at 0"),
+        members => outln!("distribution of theta_e: the mixture of {members} members, truncated at 0"),
     }
-    println!(
+    outln!(
         "{}, {} with a mass, in {}",
         count(report.rows, "row"),
         report.with_mass,
         options.output.display()
     );
     for (flag, &rows) in MASS_FLAGS.iter().zip(&report.flagged).filter(|(_, rows)| **rows > 0) {
-        println!("  {rows:>6} flagged {} ({}): {}", flag.name, flag.bit, flag.meaning);
+        outln!("  {rows:>6} flagged {} ({}): {}", flag.name, flag.bit, flag.meaning);
     }
 }
 

@@ -13,6 +13,7 @@ mod info;
 mod labelled;
 mod mass;
 mod models;
+mod output;
 mod selftest;
 mod simulate;
 mod techniques;
@@ -20,6 +21,7 @@ mod text;
 mod train;
 
 use clap::{Parser, Subcommand};
+use output::errln;
 use std::process::ExitCode;
 
 /// Measure Einstein radii of strong lenses, with calibrated error bars, by deep ensembles on any GPU
@@ -31,10 +33,10 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes:
-  0    success; also a training run that was stopped and saved
+  0    success
   1    failure; standard error says why
   2    usage error: an argument that is unknown, missing or not possible
-  130  interrupted by a second Ctrl-C";
+  130  stopped by Ctrl-C, or by a signal: 128 and its number (143 for SIGTERM); a training run is saved";
 
 #[derive(Subcommand)]
 enum Command {
@@ -67,21 +69,40 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let (error, code) = match error.downcast::<Usage>() {
-                Ok(Usage(error)) => (error, ExitCode::from(2)),
-                Err(error) => (error, ExitCode::FAILURE),
-            };
-            eprintln!("error: {error:#}");
-            if let Some(advice) = advice::advice(&error) {
-                eprintln!("{advice}");
+        Ok(()) => match output::finish() {
+            None => ExitCode::SUCCESS,
+            Some(error) => {
+                errln!("error: standard output is not complete: {error}");
+                ExitCode::FAILURE
             }
-            code
-        }
+        },
+        Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
+        Err(error) => failure(error),
     }
 }
+
+/// Says what is wrong, and returns the exit code.
+fn failure(error: anyhow::Error) -> ExitCode {
+    // What a signal stopped is no failure of its own, even if it has a message.
+    let code = console::stopped_by().map(|signal| ExitCode::from(128 + signal));
+    if error.is::<Interrupted>() {
+        return code.unwrap_or(ExitCode::FAILURE);
+    }
+    let (error, code) = match error.downcast::<Usage>() {
+        Ok(Usage(error)) => (error, ExitCode::from(2)),
+        Err(error) => (error, code.unwrap_or(ExitCode::FAILURE)),
+    };
+    errln!("error: {error:#}");
+    if let Some(advice) = advice::advice(&error) {
+        errln!("{advice}");
+    }
+    code
+}
+
+/// A signal stopped the command, which has said so.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+struct Interrupted;
 
 /// Marks an error as a usage error, which decides the exit code: the arguments are well formed but not possible.
 #[derive(Debug, thiserror::Error)]

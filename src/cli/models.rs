@@ -1,11 +1,13 @@
 //! `lensgpu models`: lists the shipped models, and packs a model so that it can be shipped.
 
 use super::arguments::{DeviceArgument, Images, Json, PassArguments};
+use super::output::{out, outln};
 use super::text::{
     Column::{Number, Text},
     count, table,
 };
 use super::usage;
+use crate::files;
 use crate::infer::stream::{open, stream};
 use crate::model::shipped::{SHIPPED, ShippedModel};
 use crate::model::{Card, Model};
@@ -146,6 +148,7 @@ fn megabytes(bytes: usize) -> String {
 
 impl Pack {
     fn run(self) -> Result<()> {
+        files::check(&self.output)?;
         let mut model = Model::open(&self.model)?;
         if let (Some(trained_on), Some(scored_on)) = (&self.trained_on, &self.scored_on) {
             model.about.card = Some(Card {
@@ -160,10 +163,10 @@ impl Pack {
         let size = std::fs::metadata(&self.output)
             .with_context(|| self.output.display().to_string())?
             .len();
-        println!("model: {}, {}", self.output.display(), megabytes(size as usize));
+        outln!("model: {}, {}", self.output.display(), megabytes(size as usize));
         if let Some(dir) = &self.dir {
             let [before, after] = [self.predictions(&model, dir)?, self.predictions(&packed, dir)?];
-            print!("{}", differences(&before, &after));
+            out!("{}", differences(&before, &after));
         }
         Ok(())
     }

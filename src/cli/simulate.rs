@@ -4,6 +4,7 @@ use super::arguments::{DeviceArgument, Quiet, Seed};
 use super::console::Console;
 use super::text::count;
 use super::usage;
+use crate::files;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::write::{WriteOptions, write};
 use crate::lens::{Population, Simulator};
@@ -60,6 +61,9 @@ pub fn run(args: Simulate) -> Result<()> {
         (None, Some(path)) => Population::read(path)?,
         (None, None) => unreachable!("clap requires one of them"),
     };
+    if let Some(preview) = &args.preview {
+        files::check(preview)?;
+    }
     let console = Console::new(args.quiet.quiet)?;
     let device = args.device.open_and_show(&console)?;
     let window = Window::whole(&population);

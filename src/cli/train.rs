@@ -3,9 +3,10 @@
 use super::arguments::{DeviceArgument, Images, Quiet, members};
 use super::choices::NetworkChoice;
 use super::console::Console;
+use super::output::{out, outln};
 use super::techniques::Techniques;
 use super::text;
-use super::usage;
+use super::{Interrupted, usage};
 use crate::model::Model;
 use crate::model::shipped::Named;
 use crate::nn::Network;
@@ -202,7 +203,12 @@ pub fn run(args: Train) -> Result<()> {
         (None, None) => unreachable!("clap requires one of them"),
     };
     console.finish();
-    print(end?, &folder.display().to_string());
+    let (end, folder) = (end?, folder.display().to_string());
+    if let RunEnd::Stopped = end {
+        outln!("stopped and saved; resume with: lensgpu train --resume {folder}");
+        return Err(Interrupted.into());
+    }
+    print(end, &folder);
     Ok(())
 }
 
@@ -218,19 +224,19 @@ fn check(options: &RunOptions) -> std::result::Result<(), Error> {
 
 fn print(end: RunEnd, folder: &str) {
     match end {
-        RunEnd::Stopped => println!("stopped and saved; resume with: lensgpu train --resume {folder}"),
+        RunEnd::Stopped => {}
         RunEnd::Folds {
             scores,
             quantity,
             metrics,
         } => {
-            println!(
+            outln!(
                 "the {} ensembles on the rows that each held out, mean ± standard error:",
                 metrics.len()
             );
-            print!("{}", text::over_folds(&quantity, &metrics));
-            println!("scores of every fold: {}", scores.display());
-            println!("models: {folder}/fold_00/model.safetensors, ...");
+            out!("{}", text::over_folds(&quantity, &metrics));
+            outln!("scores of every fold: {}", scores.display());
+            outln!("models: {folder}/fold_00/model.safetensors, ...");
         }
         RunEnd::Complete {
             model,
@@ -239,16 +245,16 @@ fn print(end: RunEnd, folder: &str) {
             class_metrics,
         } => {
             if let Some((split, metrics)) = metrics {
-                print!(
+                out!(
                     "the ensemble on the {split} objects:\n{}",
                     text::metrics(&quantity, &metrics)
                 );
             }
             if let Some(metrics) = class_metrics {
-                print!("p_lens on the same objects:\n{}", text::class_metrics(&metrics));
+                out!("p_lens on the same objects:\n{}", text::class_metrics(&metrics));
             }
-            println!("model: {}", model.display());
-            println!("plots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg");
+            outln!("model: {}", model.display());
+            outln!("plots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg");
         }
     }
 }

@@ -55,6 +55,18 @@ pub enum Error {
         /// What was to be allocated.
         what: String,
     },
+    /// More memory than the machine has left.
+    #[error(
+        "{} MiB of memory are needed, and {} MiB are available; use fewer members, a smaller batch or a smaller network",
+        .needed >> 20,
+        .available >> 20
+    )]
+    TooMuchMemory {
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are available.
+        available: u64,
+    },
     /// A kernel that the preprocessor or the driver rejects: a fault of the program or of the driver.
     #[error("kernel {entry} of {shader} does not compile on {device}")]
     Kernel {

@@ -13,6 +13,32 @@ pub enum Error {
         /// The file that was to be written.
         path: PathBuf,
     },
+    /// A device, a FIFO or a socket, which a file would replace.
+    #[error("{} is not a regular file; name another output", path.display())]
+    NotAFile {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A link that leads nowhere.
+    #[error("{} is a link to a file that does not exist; remove the link, or name another output", path.display())]
+    BrokenLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The output would replace an input.
+    #[error("{} is read by this command; name another output", path.display())]
+    IsInput {
+        /// The output.
+        path: PathBuf,
+    },
+    /// Another process writes to the folder.
+    #[error("the folder {} is in use by {holder}", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// The process, and the machine that it runs on.
+        holder: String,
+    },
     /// The folder that the file was to be written in does not exist.
     #[error("{}: there is no folder {}; create it first", path.display(), folder.display())]
     NoFolder {

@@ -1,8 +1,10 @@
 //! New folders: refused where something is in the way, and removed again unless they are kept.
 
+use super::lock;
+use super::stale::{STAGING, remove_stale};
 use super::{Error, folder_of};
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 use tempfile::TempDir;
 
 /// A folder that is new, or was empty. It is removed again when this value is dropped, unless [`keep`](Self::keep) is
@@ -38,17 +40,22 @@ impl NewFolder {
         Ok(folder)
     }
 
-    /// Creates a hidden folder beside `path`, which [`keep`](Self::keep) renames to `path`. Until then an existing empty
-    /// folder `path` stays as it is. If it is not kept, the hidden folder is removed with its content.
+    /// Creates a hidden folder for the content: beside `path`, renamed to `path` by [`keep`](Self::keep); or in `path` if
+    /// that is an empty folder, which may be a mount point, the working directory or a link, and then its content is moved
+    /// up. If it is not kept, the hidden folder is removed with its content.
     ///
     /// # Errors
     /// A folder `path` that is not empty, a file of that name, a parent folder that cannot be created or written.
     pub fn staged(path: &Path) -> Result<NewFolder, Error> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        remove_stale(path);
+        remove_stale(&path.join(&name));
         require_empty(path)?;
-        let parent = folder_of(path);
+        let parent = if path.is_dir() { path } else { folder_of(path) };
         let mut folder = NewFolder::with_parents(path, parent)?;
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".lensgpu-");
+        let prefix = format!(".{name}.{}.", std::process::id());
+        builder.prefix(&prefix).suffix(STAGING);
         // Less what the umask takes away, as for any new folder; a temporary folder is private otherwise.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
@@ -77,13 +84,14 @@ impl NewFolder {
                 path: self.path.clone(),
                 source,
             };
-            // Renaming over an empty folder is not possible everywhere.
-            match fs::remove_dir(&self.path) {
-                Err(error) if self.path.exists() => return Err(failed(error)),
-                _ => fs::rename(staging.path(), &self.path).map_err(failed)?,
+            match self.path.is_dir() {
+                true => move_up(staging.path(), &self.path).map_err(failed)?,
+                false => {
+                    fs::rename(staging.path(), &self.path).map_err(failed)?;
+                    // The content has moved: there is nothing left to remove.
+                    let _ = staging.keep();
+                }
             }
-            // The content has moved: there is nothing left to remove.
-            let _ = staging.keep();
         }
         self.created.clear();
         Ok(())
@@ -107,6 +115,21 @@ impl NewFolder {
     }
 }
 
+/// Moves the content of a folder into the one that contains it, which must have nothing else.
+fn move_up(from: &Path, to: &Path) -> io::Result<()> {
+    let others = fs::read_dir(to)?
+        .flatten()
+        .filter(|entry| entry.file_name() != from.file_name().unwrap_or_default());
+    if others.count() > 0 {
+        return Err(io::ErrorKind::DirectoryNotEmpty.into());
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::rename(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
 impl Drop for NewFolder {
     fn drop(&mut self) {
         // The hidden folder first: its parent is to be empty.
@@ -122,10 +145,12 @@ fn require_empty(path: &Path) -> Result<(), Error> {
     if !path.exists() {
         return Ok(());
     }
-    let mut entries = fs::read_dir(path).map_err(|source| Error::NotAFolder {
+    let entries = fs::read_dir(path).map_err(|source| Error::NotAFolder {
         path: path.into(),
         source,
     })?;
+    // A lock that a killed process left behind is no content; whether it is held is found out when it is taken.
+    let mut entries = entries.filter(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != lock::NAME));
     match entries.next() {
         None => Ok(()),
         Some(_) => Err(Error::FolderNotEmpty { path: path.into() }),

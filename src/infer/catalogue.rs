@@ -4,6 +4,7 @@ use super::details::details;
 use super::stream::{NotPredicted, StreamedObject, open, stream};
 use super::{Error, Passes};
 use crate::device::Device;
+use crate::files;
 use crate::model::Model;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::PredictiveDistribution;
@@ -14,8 +15,8 @@ use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::table::provenance::Provenance;
 use crate::survey::table::sidecar::Sidecar;
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
-use crate::survey::{Catalogue, ImageFolder, ImageFolderOptions, LensColumn, few, flags};
-use std::path::PathBuf;
+use crate::survey::{self, Catalogue, ImageFolder, ImageFolderOptions, LensColumn, few, flags};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What to predict, and where to write it.
@@ -36,6 +37,8 @@ pub struct InferOptions {
 
 /// What was predicted.
 pub struct InferReport {
+    /// The catalogue that was written; another one than asked for if the user stopped.
+    pub output: PathBuf,
     /// Rows that were written.
     pub rows: usize,
     /// Objects in the folder, without `tables`; more than `rows` if the user stopped.
@@ -75,10 +78,10 @@ impl InferReport {
 const FEW: usize = 5;
 
 /// Predicts the Einstein radius of every image in a folder, and writes a catalogue. When `progress` asks to stop, the
-/// rows so far are written.
+/// rows so far are written to `OUTPUT.partial.EXTENSION`, and a catalogue from before stays as it was.
 ///
 /// # Errors
-/// A folder whose images do not fit the model; an output that cannot be written; a device that fails. An image that
+/// A folder whose images do not fit the model; an output that cannot be written, or is an input; a device that fails. An image that
 /// cannot be read becomes a row with a flag, unless none can.
 pub fn infer(
     model: &Model,
@@ -91,6 +94,13 @@ pub fn infer(
         ..options.images.clone()
     };
     let source = Arc::new(open(model, &source, progress)?);
+    let model_file = provenance_model(options);
+    let inputs = source
+        .catalogue
+        .iter()
+        .map(|catalogue| catalogue.path.as_path())
+        .chain(model_file);
+    files::check_inputs(&options.output, inputs.chain([options.images.dir.as_path()])).map_err(survey::Error::from)?;
     let columns = Columns::new(model, &source, options)?;
     let table = columns.table(model);
     let provenance = options.provenance.as_ref();
@@ -98,6 +108,7 @@ pub fn infer(
     let mut writer = TableWriter::with_provenance(&options.output, table.columns(), provenance)?;
     writer.warnings().iter().for_each(|message| warn(progress, message));
     let mut report = InferReport {
+        output: options.output.clone(),
         rows: 0,
         objects: source.len(),
         flagged: vec![0; flags::FLAGS.len()],
@@ -117,9 +128,14 @@ pub fn infer(
             first: report.unread.swap_remove(0),
         });
     }
-    let written = writer.finish()?;
+    let stopped = report.rows < report.objects;
+    let written = match stopped {
+        true => writer.finish_partial()?,
+        false => writer.finish()?,
+    };
+    report.output.clone_from(&written.path);
     written.warnings.iter().for_each(|message| warn(progress, message));
-    if let Some(sidecar) = sidecar {
+    if let Some(sidecar) = sidecar.filter(|_| !stopped) {
         sidecar.write(&written, details(model, &source, options, &report))?;
     }
     if !report.scored.is_empty() {
@@ -127,6 +143,12 @@ pub fn infer(
     }
     warn_about(&report, progress);
     Ok(report)
+}
+
+/// The file of the model, as far as it is known.
+fn provenance_model(options: &InferOptions) -> Option<&Path> {
+    let model = options.provenance.as_ref()?.model.as_ref()?;
+    Some(Path::new(&model.path))
 }
 
 fn warn_about(report: &InferReport, progress: &Callback) {

@@ -19,12 +19,13 @@ mod row;
 pub use error::{ColumnRole, Error};
 pub use flags::{MASS_FLAGS, MassFlag};
 
+use crate::files;
 use crate::lens::physics::cosmology::Cosmology;
 use crate::progress::{Callback, Event, Phase, warn};
-use crate::survey::Catalogue;
 use crate::survey::table::provenance::Provenance;
 use crate::survey::table::sidecar::Sidecar;
 use crate::survey::table::{Cell, TableWriter};
+use crate::survey::{self, Catalogue};
 use columns::{new_columns, old_columns};
 use input::Input;
 use rayon::prelude::*;
@@ -84,6 +85,7 @@ pub struct MassReport {
 /// [`Error::TooFewSamples`]; [`Error::Stopped`] if `progress` breaks. Nothing is written then.
 pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassReport, Error> {
     let catalogue = Catalogue::read(&options.catalogue)?;
+    files::check_inputs(&options.output, [catalogue.path.as_path()]).map_err(survey::Error::from)?;
     let input = Input::new(&catalogue, options)?;
     let new = new_columns(input.has_errors());
     if let Some(column) = new.iter().find(|column| catalogue.find(&column.name).is_some()) {

@@ -29,6 +29,12 @@ pub enum Error {
     /// Dense layers alone, for images.
     #[error("a network of dense layers is for tables; images need a network file")]
     NeedsTable,
+    /// A member whose weights are finite and whose predictions are not.
+    #[error("the training has diverged: predictions of member {member} are not finite; no model is written")]
+    Diverged {
+        /// Number of the member.
+        member: u32,
+    },
     /// Too few images in the training split.
     #[error("{rows} rows to train on; at least 2 are needed")]
     TooFewRows {

@@ -59,7 +59,10 @@ pub struct Finished {
 }
 
 /// Makes, calibrates and describes the model. That it cannot be calibrated is only a warning.
-pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progress: &Callback) -> Model {
+///
+/// # Errors
+/// A member whose predictions for training images are not finite, although its weights are; the device was lost.
+pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progress: &Callback) -> Result<Model, Error> {
     let Finished {
         network, options, data, ..
     } = finished;
@@ -85,6 +88,7 @@ pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progres
             epistemic_limit: None,
         },
     };
+    check_finite(&model, &data.train, device)?;
     if let Err(error) = fit_features(&mut model, &data.train, device) {
         let error = chain(&error);
         warn(
@@ -96,7 +100,24 @@ pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progres
         let error = chain(&error);
         warn(progress, &format!("the model is not calibrated: {error}"));
     }
-    model
+    Ok(model)
+}
+
+/// A training that has diverged may leave finite weights that predict nothing.
+fn check_finite(model: &Model, train: &Examples, device: &Device) -> Result<(), Error> {
+    let rows = train.labels.len().min(BATCH);
+    let some = Examples {
+        images: train.images[..rows * model.network.input_shape().len()].to_vec(),
+        labels: train.labels[..rows].to_vec(),
+    };
+    let predictions = predict(model, &some, device)?;
+    let usable = |p: &MemberPredictions, m: usize| p.mu[m].is_finite() && p.var[m].is_finite() && p.var[m] > 0.0;
+    for (m, member) in model.members.iter().enumerate() {
+        if !predictions.iter().all(|p| usable(p, m)) {
+            return Err(Error::Diverged { member: member.number });
+        }
+    }
+    Ok(())
 }
 
 fn summary(t: &TrainOptions, prepared: &Prepared, members: Vec<MemberSummary>, device: &Device) -> TrainingSummary {

@@ -5,7 +5,7 @@ use super::checkpoint::Checkpoint;
 use super::error::Error;
 use super::finish::Evaluation;
 use super::history::write_log;
-use super::options::RunOptions;
+use super::options::{RunOptions, TrainOptions};
 use super::trainer::Trainer;
 use crate::files;
 use crate::likelihood::Likelihood;
@@ -30,6 +30,8 @@ const LOG: &str = "log.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const MODEL: &str = "model.safetensors";
 const FOLDS: &str = "folds.csv";
+const CURVES: &str = "training_curves.svg";
+const PREDICTED: &str = "predicted_vs_true.svg";
 
 /// The folder of a run.
 pub struct RunFolder {
@@ -62,6 +64,14 @@ impl RunFolder {
             source,
         })?;
         Ok(RunFolder::new(&path))
+    }
+
+    /// Whether the plots and predictions that belong to a model are there.
+    pub fn has_plots(&self, options: &TrainOptions) -> bool {
+        let scored = options.hold_out > 0 || options.validation > 0.0;
+        let has = |name: &str| self.path.join(name).exists();
+        let predictions = has("held_out.csv") || has("validation.csv");
+        !scored || has(CURVES) && has(PREDICTED) && predictions
     }
 
     /// Where the scores of the folds are, or will be.
@@ -179,7 +189,7 @@ impl RunFolder {
             })
             .collect();
         let svg = training_curves(quantity, &curves)?;
-        Ok(write_svg(&self.path.join("training_curves.svg"), &svg)?)
+        Ok(write_svg(&self.path.join(CURVES), &svg)?)
     }
 
     /// Writes the plot and the table of predictions for rows that were not trained on.
@@ -197,7 +207,7 @@ impl RunFolder {
         let (quantity, column) = (model.quantity(), model.prediction_column());
         let title = format!("{} objects, {split}", scored.len());
         write_svg(
-            &self.path.join("predicted_vs_true.svg"),
+            &self.path.join(PREDICTED),
             &predicted_vs_true(&title, &quantity, scored, metrics)?,
         )?;
         let table = InferTable {

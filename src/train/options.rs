@@ -176,7 +176,24 @@ impl TrainOptions {
     /// An option out of its range.
     pub fn check(&self) -> Result<(), Error> {
         require(!self.members.is_empty(), "members", "empty", "at least one number")?;
+        let most = MOST_MEMBERS;
+        require(
+            self.members.len() <= most,
+            "members",
+            self.members.len(),
+            format!("at most {most} of them"),
+        )?;
         require(self.batch >= 1, "batch", self.batch, "at least 1")?;
+        for (option, value) in [
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("patience", self.patience),
+            ("warm_up", self.warm_up),
+            ("least_steps", self.least_steps),
+            ("hold_out", self.hold_out),
+        ] {
+            require(value <= MOST, option, value, format!("at most {MOST}"))?;
+        }
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")?;
         let rate = self.learning_rate;
         require(
@@ -272,6 +289,10 @@ impl TrainOptions {
     }
 }
 
+/// Members of an ensemble, and largest value of other counts: sums and products of them do not overflow.
+const MOST_MEMBERS: usize = 1000;
+const MOST: usize = 1_000_000_000;
+
 /// An error unless `holds`.
 fn require(holds: bool, option: &'static str, value: impl ToString, allowed: impl Into<String>) -> Result<(), Error> {
     match holds {
@@ -305,7 +326,12 @@ impl SimulateOptions {
     /// # Errors
     /// A population that is unknown or not valid; fewer than eight lenses.
     pub fn population(&self) -> Result<Population, Error> {
-        require(self.pool >= 8, "pool", self.pool, "at least 8")?;
+        require(
+            (8..=MOST).contains(&self.pool),
+            "pool",
+            self.pool,
+            format!("at least 8 and at most {MOST}"),
+        )?;
         Ok(match self.population.ends_with(".toml") {
             true => Population::read(self.population.as_ref())?,
             false => Population::preset(&self.population)?,

@@ -1,6 +1,6 @@
 //! A run: a training whose progress is saved in a folder, so that it can be resumed.
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Examples};
 use super::error::Error;
 use super::finish::{Evaluation, Finished, evaluate, finish};
 use super::fit::fit;
@@ -11,7 +11,7 @@ use super::prepare::{self, Counts, Prepared, read_folder, split_rows};
 use super::simulated;
 use super::trainer::{EpochEnd, Trainer};
 use crate::device::Device;
-use crate::files::NewFolder;
+use crate::files::{FolderLock, NewFolder};
 use crate::model::Model;
 use crate::nn::Network;
 use crate::posterior::Quantity;
@@ -63,6 +63,7 @@ pub fn begin(
 ) -> Result<RunEnd, Error> {
     options.training.check()?;
     let new = NewFolder::create(out)?;
+    let lock = FolderLock::take(out)?;
     let from = initial_model(&options)?;
     let (mut folds, network) = prepare(&options, network, from.as_ref(), device, progress)?;
     options.network = network;
@@ -72,7 +73,9 @@ pub fn begin(
     let folder = RunFolder::new(out);
     folder.write_options(&options)?;
     new.keep()?;
-    train(folder, prepared, trainer, device, progress)
+    let end = train(folder, prepared, trainer, device, progress);
+    drop(lock);
+    end
 }
 
 /// Resumes a run that was stopped or killed.
@@ -82,6 +85,7 @@ pub fn begin(
 pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd, Error> {
     let folder = RunFolder::new(out);
     let options = folder.read_options()?;
+    let _lock = FolderLock::take(out)?;
     // Killed before the first checkpoint: the run begins again, which gives the same result.
     let checkpoint = folder.read_checkpoint()?;
     let complete = checkpoint
@@ -91,7 +95,8 @@ pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd
         Some(_) => folder.scores(),
         None => folder.model(),
     };
-    if complete && result.exists() {
+    let written = complete && result.exists();
+    if written && (options.folds.is_some() || folder.has_plots(&options.training)) {
         return Err(Error::RunComplete {
             folder: out.into(),
             model: result,
@@ -107,6 +112,13 @@ pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd
     };
     let from = initial_model(&options)?;
     let (mut folds, _) = prepare(&options, unchanged, from.as_ref(), device, progress)?;
+    if let (true, Some(checkpoint), [(prepared, data)]) = (written, &checkpoint, &folds[..]) {
+        note(progress, "the model is complete; writing what is missing beside it");
+        let model = Model::read(folder.model())?;
+        let evaluation = score(&folder, &model, prepared, &data.validation, device, progress)?;
+        plot(&folder, &model, &checkpoint.state.history, progress);
+        return Ok(end(&folder, &model, evaluation));
+    }
     let (prepared, mut trainer) = new_trainer(&options, &mut folds, from.as_ref(), device)?;
     if let Some(checkpoint) = checkpoint {
         trainer.restore(checkpoint).map_err(|source| Error::CheckpointRefused {
@@ -225,16 +237,9 @@ fn train(
     let history = trainer.state().history.clone();
     let finished = trainer.finish()?;
     if let ([finished], [prepared]) = (&finished[..], &prepared[..]) {
-        let (model, mut evaluation) = write(&folder, finished, prepared, device, progress)?;
+        let (model, evaluation) = write(&folder, finished, prepared, device, progress)?;
         plot(&folder, &model, &history, progress);
-        return Ok(RunEnd::Complete {
-            model: folder.model(),
-            quantity: model.quantity(),
-            class_metrics: evaluation
-                .as_mut()
-                .and_then(|evaluation| evaluation.class_metrics.take()),
-            metrics: evaluation.map(|evaluation| (evaluation.split, evaluation.metrics)),
-        });
+        return Ok(end(&folder, &model, evaluation));
     }
     let (mut metrics, mut quantity) = (Vec::new(), Quantity::einstein_radius());
     for (fold, (finished, prepared)) in finished.iter().zip(&prepared).enumerate() {
@@ -260,13 +265,38 @@ fn write(
     device: &Device,
     progress: &Callback,
 ) -> Result<(Model, Option<Evaluation>), Error> {
-    let model = finish(finished, prepared, device, progress);
+    let model = finish(finished, prepared, device, progress)?;
     folder.write_model(&model)?;
-    let evaluation = evaluate(&model, prepared, &finished.data.validation, device, progress)?;
-    if let Some(evaluation) = &evaluation {
-        folder.write_evaluation(&model, evaluation)?;
-    }
+    let evaluation = score(folder, &model, prepared, &finished.data.validation, device, progress)?;
     Ok((model, evaluation))
+}
+
+/// Scores the model, and writes its predictions and their plot.
+fn score(
+    folder: &RunFolder,
+    model: &Model,
+    prepared: &Prepared,
+    validation: &Examples,
+    device: &Device,
+    progress: &Callback,
+) -> Result<Option<Evaluation>, Error> {
+    let evaluation = evaluate(model, prepared, validation, device, progress)?;
+    if let Some(evaluation) = &evaluation {
+        folder.write_evaluation(model, evaluation)?;
+    }
+    Ok(evaluation)
+}
+
+/// The end of a run with one model.
+fn end(folder: &RunFolder, model: &Model, mut evaluation: Option<Evaluation>) -> RunEnd {
+    RunEnd::Complete {
+        model: folder.model(),
+        quantity: model.quantity(),
+        class_metrics: evaluation
+            .as_mut()
+            .and_then(|evaluation| evaluation.class_metrics.take()),
+        metrics: evaluation.map(|evaluation| (evaluation.split, evaluation.metrics)),
+    }
 }
 
 /// Plots the training curves. That they cannot be drawn is no reason to lose a run.

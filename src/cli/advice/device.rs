@@ -16,6 +16,7 @@ pub fn advice(error: &Error) -> Option<String> {
             "use a smaller --batch, or fewer images at a time".into()
         }
         Error::TensorTooLarge { shared: false, .. } => "use a smaller --batch".into(),
+        Error::TooMuchMemory { .. } => "use a smaller --batch or fewer --members".into(),
         Error::OutOfMemory { .. } => {
             "use a smaller --batch or fewer --members, or close other programs that use this device".into()
         }

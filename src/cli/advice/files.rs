@@ -12,7 +12,12 @@ pub fn advice(error: &Error) -> Option<String> {
             "Name another folder with -o."
         }
         // These say themselves what to do.
-        Error::NoFolder { .. } | Error::Write { .. } => return None,
+        Error::InUse { .. } => "Wait until it ends, or name another folder.",
+        Error::NotAFile { .. }
+        | Error::BrokenLink { .. }
+        | Error::IsInput { .. }
+        | Error::NoFolder { .. }
+        | Error::Write { .. } => return None,
     };
     Some(advice.into())
 }

@@ -1,9 +1,35 @@
 //! The tensors of a plan in memory, and scratch that all operations use.
 
 use super::simd::{LANES, Lanes};
-use crate::plan::{Plan, Slice, TensorId};
+use crate::device::error::{Error, Result};
+use crate::plan::{Plan, Slice, Tensor, TensorId};
 use rayon::prelude::*;
 use std::sync::Mutex;
+
+/// Checks that the tensors of a plan fit into the memory that is available. Where the operating system does not say how
+/// much that is (only Linux does, in a file), nothing is checked.
+///
+/// # Errors
+/// [`Error::TooMuchMemory`].
+pub fn check(plan: &Plan, members: usize) -> Result<()> {
+    let of_tensor = |tensor: &Tensor| {
+        let rows = if tensor.shared { 1 } else { members as u64 };
+        (tensor.len as u64).saturating_mul(4).saturating_mul(rows)
+    };
+    let needed = plan.tensors.iter().map(of_tensor).fold(0, u64::saturating_add);
+    match available() {
+        Some(available) if needed > available => Err(Error::TooMuchMemory { needed, available }),
+        _ => Ok(()),
+    }
+}
+
+/// Memory that new allocations can have, bytes.
+fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
 
 /// 32-bit words, aligned to a cache line.
 #[derive(Default)]

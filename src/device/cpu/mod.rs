@@ -108,6 +108,7 @@ impl CpuEngine {
             .iter()
             .map(|op| native(op).scratch_size(members))
             .fold(ScratchSize::default(), ScratchSize::max);
+        memory::check(plan, members)?;
         Ok(CpuEngine {
             ops: plan.ops.clone(),
             memory: Memory::new(plan, members),

@@ -1,6 +1,7 @@
 //! Which objects have images.
 
 use super::SelectionError;
+use crate::files::same_file;
 use crate::survey::error::Result;
 use crate::survey::fits::FitsFile;
 use crate::survey::guard::guarded;
@@ -100,11 +101,6 @@ impl<'a> PresentImages<'a> {
             PresentImages::Files { root, ids } => ids[0].0.file(root, id).display().to_string(),
         }
     }
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    let whole = |path: &Path| path.canonicalize().ok();
-    whole(a).is_some_and(|a| Some(a) == whole(b))
 }
 
 /// Whether a file is a FITS table without an image. Reads its headers.

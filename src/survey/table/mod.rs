@@ -35,7 +35,7 @@ use super::error::Result;
 use crate::files::{self, folder_of};
 use fitsio_pure::io::AtomicFile;
 use provenance::Provenance;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A catalogue being written.
@@ -227,6 +227,27 @@ impl TableWriter {
                 cell: cell.clone(),
             }),
         }
+    }
+
+    /// Completes the table under another name, `out.partial.csv` for `out.csv`: a file `out.csv` keeps its content.
+    ///
+    /// # Errors
+    /// A write that fails.
+    pub fn finish_partial(self) -> Result<Written> {
+        let name = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let (stem, extension) = (name(self.path.file_stem()), name(self.path.extension()));
+        let path = self.path.with_file_name(format!("{stem}.partial.{extension}"));
+        let mut complete = self.format.complete(self.rows).map_err(files::Error::write(&path))?;
+        complete.file.flush().map_err(files::Error::write(&path))?;
+        // The temporary file goes away without having replaced anything.
+        let mut content = std::fs::File::open(complete.file.temp_path()).map_err(files::Error::write(&path))?;
+        files::write_atomic(&path, |file| io::copy(&mut content, file).map(drop))?;
+        Ok(Written {
+            warnings: complete.warnings,
+            path,
+            rows: self.rows,
+            columns: self.written,
+        })
     }
 
     /// Completes the table, syncs it to disk and puts it under its name.
