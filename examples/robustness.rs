@@ -125,7 +125,7 @@ fn main() -> Result<()> {
             unlike += usize::from(flags & OUT_OF_DISTRIBUTION != 0);
             flagged += usize::from(flags != 0);
             scored.push(ScoredPrediction::new(
-                image.cutout.theta_e.context("a labelled row")?,
+                image.facts.cutout.theta_e.context("a labelled row")?,
                 &forecast,
             ));
         }

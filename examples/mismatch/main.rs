@@ -170,7 +170,7 @@ fn main() -> Result<()> {
         )?);
         let first = cutouts.drain(..cutouts.len() / 2).collect::<Vec<_>>();
         let images = predict(&model, &mut ensemble, &first, Change::None)?;
-        let (distances, members): (Vec<_>, Vec<_>) = images.into_iter().map(|i| (i.distances, i.members)).unzip();
+        let (distances, members): (Vec<_>, Vec<_>) = images.into_iter().map(|i| (i.facts.distances, i.members)).unzip();
         model.about.set_limits(&distances, &members, "held-out images");
     }
     cutouts.truncate(count);

@@ -66,7 +66,8 @@ impl Device {
                 let named = |a: &&Adapter| a.name().to_lowercase().contains(&name.to_lowercase());
                 let adapter = match name.parse::<usize>() {
                     Ok(index) if index == adapters.len() => return Ok(Device::Cpu),
-                    Ok(index) => adapters.get(index),
+                    // A number that is none of theirs may be part of a name: 4090.
+                    Ok(index) => adapters.get(index).or_else(|| adapters.iter().find(named)),
                     Err(_) => adapters.iter().find(named),
                 };
                 adapter.ok_or_else(|| Error::UnknownDevice {

@@ -99,7 +99,7 @@ pub fn predict_labelled(
             index,
             truth,
             members: image.members,
-            distances: image.distances,
+            distances: image.facts.distances,
             flags,
         });
         Ok::<(), Error>(())

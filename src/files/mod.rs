@@ -2,6 +2,7 @@
 //!
 //! A file is written under a temporary name in the same folder, synced to disk and renamed.
 
+pub mod checksum;
 mod error;
 mod folder;
 mod lock;

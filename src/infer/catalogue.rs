@@ -269,7 +269,7 @@ impl Columns {
         let flags = streamed.flags(model, prediction.interval());
         let none = MemberPredictions::default();
         let (cutout, members, ood_score) = match &streamed.image {
-            Ok(image) => (Some(&image.cutout), &image.members, image.ood_score(model)),
+            Ok(image) => (Some(&image.facts.cutout), &image.members, image.ood_score(model)),
             Err(_) => (None, &none, None),
         };
         if object.has_image() {

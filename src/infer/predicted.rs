@@ -1,13 +1,11 @@
 //! The prediction for one image, and its flags.
 
 use super::Error;
-use crate::model::Model;
+use crate::model::{ImageFacts, Model};
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::posterior::mixture::Prediction;
-use crate::posterior::ood::Distances;
-use crate::survey::sky::SkyStatistics;
-use crate::survey::{Cutout, flags, statistics};
+use crate::survey::Cutout;
 
 /// What a model says about one image.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +25,8 @@ pub struct ImagePrediction {
 
 /// An image that went through the network.
 pub struct PredictedImage {
-    /// The cutout, without its pixels.
-    pub cutout: Cutout,
-    /// SkyStatistics level and noise of each band.
-    pub sky: Vec<Option<SkyStatistics>>,
-    /// How far it is from the training images.
-    pub distances: Distances,
+    /// What is known of it without the network; with the distance of its features once it is predicted.
+    pub facts: ImageFacts,
     /// In the label's unit.
     pub members: MemberPredictions,
 }
@@ -43,9 +37,7 @@ impl PredictedImage {
         let stretch = &model.about.stretch;
         stretch.apply(&cutout, input);
         PredictedImage {
-            sky: SkyStatistics::of(&cutout, stretch),
-            distances: statistics::distances(&cutout, stretch, model.statistics.as_ref()),
-            cutout: cutout.without_pixels(),
+            facts: ImageFacts::new(cutout, stretch, model.statistics.as_ref()),
             members: MemberPredictions::default(),
         }
     }
@@ -56,23 +48,17 @@ impl PredictedImage {
         if !self.is_masked_throughout() {
             let label = &model.about.label;
             self.members = scaled.in_units(label.scale, label.shift);
-            self.distances.features = scaled.feature_distance;
+            self.facts.distances.features = scaled.feature_distance;
         }
     }
 
     /// How unlike the training images it is, see [`ood`](crate::posterior::ood); `None` if the model does not know.
     pub fn ood_score(&self, model: &Model) -> Option<f64> {
-        if self.is_masked_throughout() {
-            return None;
-        }
-        match &model.about.ood {
-            Some(threshold) => threshold.score_of(&self.distances),
-            None => self.distances.features,
-        }
+        model.ood_score(&self.facts)
     }
 
     fn is_masked_throughout(&self) -> bool {
-        self.cutout.masked_fraction >= 1.0
+        self.facts.cutout.masked_fraction >= 1.0
     }
 
     /// The distribution that the ensemble predicts.
@@ -82,11 +68,11 @@ impl PredictedImage {
     pub fn forecast<'a>(&self, calibration: Option<&'a Calibration>) -> Result<PredictiveDistribution<'a>, Error> {
         if self.is_masked_throughout() {
             return Err(Error::AllMasked {
-                object: self.cutout.id.clone(),
+                object: self.facts.cutout.id.clone(),
             });
         }
         PredictiveDistribution::new(&self.members, calibration).map_err(|source| Error::NoPrediction {
-            object: self.cutout.id.clone(),
+            object: self.facts.cutout.id.clone(),
             source: source.into(),
         })
     }
@@ -94,31 +80,7 @@ impl PredictedImage {
     /// Why the prediction may be wrong, see [`flags`]. `interval` is the 95 % interval that is reported, which only
     /// `label_range` depends on; it does not matter if there is no prediction.
     pub fn flags(&self, model: &Model, interval: [f64; 2]) -> i32 {
-        let PredictedImage {
-            cutout, sky, members, ..
-        } = self;
-        let about = &model.about;
-        let of_image = flags::masked(cutout.masked_fraction)
-            | cutout
-                .pixel_scale
-                .zip(about.pixel_scale)
-                .map_or(0, |(header, model)| flags::pixel_scale(header, model))
-            | flags::sky(sky, &about.sky);
-        let Ok(mixture) = members.mixture() else {
-            return of_image | flags::NO_PREDICTION;
-        };
-        let theta_e = mixture.mean();
-        let scale = cutout.pixel_scale.or(about.pixel_scale);
-        let size = cutout.height.min(cutout.width);
-        of_image
-            | scale.map_or(0, |scale| flags::near_edge(theta_e, size, scale))
-            | flags::label_range(theta_e, interval, about.label.range)
-            | flags::epistemic(mixture.sigma_epistemic(), mixture.sigma(), about.epistemic_limit)
-            | flags::disagree(&members.mu, &members.var)
-            | flags::out_of_distribution(
-                self.ood_score(model),
-                about.ood.as_ref().map(|threshold| threshold.score),
-            )
+        model.flags(&self.facts, &self.members, interval)
     }
 
     /// All of it, calibrated as the model is.

@@ -106,7 +106,7 @@ pub fn stream<E: From<Error>>(
         for mut object in objects {
             if let Ok(image) = &mut object.image {
                 image.predicted(&predictions.next().expect("a prediction for every image"), model);
-                audit.observe(&image.cutout);
+                audit.observe(&image.facts.cutout);
             }
             sink(object).map_err(Failure)?;
             done += 1;

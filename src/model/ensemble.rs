@@ -10,6 +10,9 @@ use crate::posterior::ood::Cloud;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+/// Most features whose distribution is fitted: their covariance has the square of this many values per member.
+const MOST_FEATURES: usize = 2048;
+
 /// An ensemble on a device. It takes images as the network does, stretched, in batches of a fixed size.
 pub struct Ensemble {
     engine: Box<dyn Engine>,
@@ -85,12 +88,14 @@ impl Ensemble {
     }
 
     /// Fits the distribution of images (N, image) in each member's features of the last hidden layer; `None` if the
-    /// network has no such layer.
+    /// network has no such layer, or one with so many features that their covariance would take gigabytes.
     ///
     /// # Errors
     /// Those of [`Cloud::fit`], and those of the device.
     pub fn clouds(&mut self, images: &[f32]) -> Result<Option<Vec<Cloud>>, Error> {
-        let Some(size) = self.features else { return Ok(None) };
+        let Some(size) = self.features.filter(|size| *size <= MOST_FEATURES) else {
+            return Ok(None);
+        };
         let mut rows = vec![Vec::new(); self.engine.members()];
         let batch = self.batch;
         let mut batches = images.chunks(batch * self.image.len());

@@ -67,6 +67,9 @@ pub enum Error {
         /// The latest format version that can be read.
         supported: u32,
     },
+    /// The checksum in the file is not that of its content.
+    #[error("the checksum does not match: the file is damaged, or was changed by another program")]
+    Damaged,
     /// The metadata lacks a key.
     #[error("the model's metadata lacks '{key}': the file is damaged")]
     MissingMetadata {

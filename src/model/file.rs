@@ -5,12 +5,14 @@
 //! axes than the member's and one more, and float32 in the rest. `features.mean` (M, F) and `features.whitening`
 //! (M, F, F) are each member's [`Cloud`]; files of early versions lack them. `statistics.*` have no member axis: see
 //! `distribution`. The metadata holds texts: `format` and `format_version`,
+//! `sha256`, the [checksum] of everything else (files of early versions have none),
 //! `network` as JSON, `members` as a JSON list of their numbers, and `about` as the JSON of [`About`](super::About).
 
 mod distribution;
 
 use super::{Error, Member, Model, Precision};
 use crate::files;
+use crate::files::checksum::{self, Verdict};
 use crate::nn::{Layout, Network, Parameter};
 use crate::posterior::ood::Cloud;
 use half::f16;
@@ -23,6 +25,9 @@ use std::path::Path;
 const FORMAT: &str = "lensgpu-model";
 /// Increased when an older version of this program would misread the file.
 const FORMAT_VERSION: u32 = 1;
+
+/// Keys of the metadata, beside the checksum.
+const KEYS: [&str; 5] = ["format", "format_version", "network", "members", "about"];
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -55,6 +60,11 @@ impl Model {
         let metadata = header.metadata().as_ref().unwrap_or(&no_metadata);
         if metadata.get("format").is_none_or(|format| format != FORMAT) {
             return Err(Error::NotAModel);
+        }
+        let views = tensors.tensors();
+        let views = views.iter().map(|(name, view)| (name.as_str(), view));
+        if checksum::verify(views, metadata, &KEYS) == Verdict::Damaged {
+            return Err(Error::Damaged);
         }
         let text = |key| {
             let text = metadata.get(key).map(String::as_str);
@@ -179,13 +189,15 @@ impl Model {
             .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(dtype, shape, bytes).map_err(encode)?)))
             .collect::<Result<Vec<_>>>()?;
         let numbers: Vec<u32> = self.members.iter().map(|m| m.number).collect();
-        let metadata = HashMap::from([
+        let mut metadata = HashMap::from([
             ("format".to_string(), FORMAT.to_string()),
             ("format_version".to_string(), FORMAT_VERSION.to_string()),
             ("network".to_string(), self.network.to_json()),
             ("members".to_string(), serde_json::to_string(&numbers).map_err(encode)?),
             ("about".to_string(), serde_json::to_string(&self.about).map_err(encode)?),
         ]);
+        let sum = checksum::checksum(views.iter().map(|(name, view)| (*name, view)), &metadata);
+        metadata.insert(checksum::KEY.into(), sum);
         safetensors::serialize(views, Some(metadata)).map_err(encode)
     }
 

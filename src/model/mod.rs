@@ -6,6 +6,7 @@
 //! | [`about`] | metadata: label, bands, stretch, how it was trained |
 //! | `images` | opens a folder as the model needs it |
 //! | `file` | reads and writes the model file |
+//! | `flags` | why a prediction may be wrong |
 //! | `pack` | rounds the weights of a model to float16 |
 //! | [`shipped`] | the models that the program contains |
 //! | [`ensemble`] | the members on a device: network input in, predictions out |
@@ -14,6 +15,7 @@ pub mod about;
 pub mod ensemble;
 mod error;
 mod file;
+mod flags;
 mod images;
 mod pack;
 pub mod shipped;
@@ -21,6 +23,7 @@ pub mod shipped;
 pub use about::{About, Card, MemberSummary, Precision, Target, TrainingSummary};
 pub use ensemble::Ensemble;
 pub use error::Error;
+pub use flags::ImageFacts;
 
 use crate::nn::Network;
 use crate::posterior::Quantity;

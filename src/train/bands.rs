@@ -61,8 +61,11 @@ const MAX_PIXELS: usize = 4_000_000;
 
 /// See [`Band::range`]; nearest ranks, and 0 without pixels.
 fn range(images: &[f32], channels: usize, channel: usize, masked: f32) -> f32 {
-    let every = (images.len() / channels).div_ceil(MAX_PIXELS).max(1);
-    let pixels = images.iter().skip(channel).step_by(every * channels);
+    let count = images.len() / channels;
+    let every = count.div_ceil(MAX_PIXELS).max(1);
+    // One of every so many, at a place that changes: a fixed step would see the same columns of every image.
+    let place = |k: usize| k * every + (k.wrapping_mul(0x9E37_79B9) >> 16) % every;
+    let pixels = (0..count.div_ceil(every)).filter_map(|k| images.get(place(k) * channels + channel));
     let mut pixels: Vec<f32> = pixels
         .copied()
         .filter(|v| v.is_finite() && v.to_bits() != masked.to_bits())
@@ -83,6 +86,16 @@ fn range(images: &[f32], channels: usize, channel: usize, masked: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_sees_every_column() {
+        // Rows of 4 pixels, of which only the last column is bright, so often that every 4th or 8th pixel is taken.
+        let width = 4;
+        let pixels: Vec<f32> = (0..7 * MAX_PIXELS)
+            .map(|i| if i % width == width - 1 { 100.0 } else { 0.0 })
+            .collect();
+        assert_eq!(range(&pixels, 1, 0, -1.0), 100.0);
+    }
 
     #[test]
     fn a_range_excludes_a_thousandth_at_each_end_and_masked_pixels() {

@@ -41,15 +41,15 @@ pub fn member_key(seed: u64, segment: u64, member: u32) -> u32 {
     generator(seed, segment, Purpose::Key, u64::from(member)).next_u32()
 }
 
-/// The rows of each shard of an epoch, in random order if there are several: every row is in one of them, and their sizes
-/// differ by at most one. All members share the shards because they share the pool of images.
-pub fn shards(seed: u64, epoch: u64, rows: usize, count: usize) -> Vec<Vec<usize>> {
+/// The rows of each shard of an epoch, in random order if there are several: `used` of all rows are in one of them each,
+/// and their sizes differ by at most one. All members share the shards because they share the pool of images.
+pub fn shards(seed: u64, epoch: u64, rows: usize, used: usize, count: usize) -> Vec<Vec<usize>> {
     let order = match count {
         1 => (0..rows).collect(),
         _ => random_order(rows, &mut generator(seed, epoch, Purpose::Shards, 0)),
     };
     (0..count)
-        .map(|s| order[rows * s / count..rows * (s + 1) / count].to_vec())
+        .map(|s| order[used * s / count..used * (s + 1) / count].to_vec())
         .collect()
 }
 
@@ -76,12 +76,13 @@ mod tests {
 
     #[test]
     fn shards_hold_every_row_once() {
-        assert_eq!(shards(1, 0, 5, 1), [[0, 1, 2, 3, 4]]);
-        let parts = shards(1, 0, 11, 3);
+        assert_eq!(shards(1, 0, 5, 5, 1), [[0, 1, 2, 3, 4]]);
+        let parts = shards(1, 0, 11, 11, 3);
         assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [3, 4, 4]);
         let mut all = parts.concat();
         all.sort_unstable();
         assert_eq!(all, (0..11).collect::<Vec<_>>());
-        assert_ne!(parts, shards(1, 1, 11, 3));
+        assert_ne!(parts, shards(1, 1, 11, 11, 3));
+        assert_eq!(shards(1, 0, 11, 9, 3).concat(), parts.concat()[..9]);
     }
 }

@@ -5,6 +5,7 @@ use super::error::{Cause, Error};
 use super::initial::InitialWeight;
 use super::trainer::Trainer;
 use crate::files;
+use crate::files::checksum::{self, Verdict};
 use crate::plan::{TensorId, log, state};
 use crate::progress::EpochRecord;
 use safetensors::tensor::TensorView;
@@ -117,9 +118,14 @@ impl Checkpoint {
         if metadata.get("format").is_none_or(|format| format != FORMAT) {
             return Err(damaged(None));
         }
+        let tensors = SafeTensors::deserialize(&bytes).map_err(unreadable)?;
+        let views = tensors.tensors();
+        let views = views.iter().map(|(name, view)| (name.as_str(), view));
+        if checksum::verify(views, &metadata, &["format", "progress"]) == Verdict::Damaged {
+            return Err(damaged(None));
+        }
         let state = metadata.get("progress").map_or("", String::as_str);
         let mut state: TrainingState = serde_json::from_str(state).map_err(|error| damaged(Some(error.into())))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(unreadable)?;
         let logged = tensors.tensor(LOGGED).map_err(unreadable)?;
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(logged.data());
         let width = values.len() / logged.shape()[0].max(1);
@@ -145,7 +151,7 @@ impl Checkpoint {
             source,
         };
         let state = serde_json::to_string(&self.state).map_err(|error| encode(error.into()))?;
-        let metadata = HashMap::from([("format".into(), FORMAT.into()), ("progress".into(), state)]);
+        let mut metadata = HashMap::from([("format".into(), FORMAT.into()), ("progress".into(), state)]);
         let views = self.tensors.iter().map(|(name, words)| {
             let view = TensorView::new(Dtype::U32, vec![words.len()], bytemuck::cast_slice(words));
             (name.as_str(), view.expect("four bytes per word"))
@@ -155,7 +161,10 @@ impl Checkpoint {
         let shape = vec![members, logged.len() / members.max(1)];
         let logged = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(&logged));
         let logged = logged.expect("every member has logged the same steps");
-        let bytes = safetensors::serialize(views.chain([(LOGGED, logged)]), Some(metadata));
+        let views: Vec<(&str, TensorView)> = views.chain([(LOGGED, logged)]).collect();
+        let sum = checksum::checksum(views.iter().map(|(name, view)| (*name, view)), &metadata);
+        metadata.insert(checksum::KEY.into(), sum);
+        let bytes = safetensors::serialize(views, Some(metadata));
         let bytes = bytes.map_err(|error| encode(error.into()))?;
         Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
     }

@@ -48,6 +48,10 @@ pub struct EvaluatedRow {
     pub p_lens: Option<f64>,
     /// The true value; `None` for an object that is not a lens.
     pub truth: Option<f64>,
+    /// How unlike the training images it is; `None` if the model does not know.
+    pub ood_score: Option<f64>,
+    /// Why the prediction may be wrong, see [`flags`](crate::survey::flags).
+    pub flags: i32,
 }
 
 /// The model of a training, or of one of its folds, that has ended: its members, and the data that they were trained on.
@@ -162,13 +166,19 @@ pub fn evaluate(
     warn_if_constant(model, &predictions, progress);
     let calibration = model.about.calibration.as_ref();
     let (mut rows, mut scored, mut uncalibrated) = (Vec::new(), Vec::new(), Vec::new());
-    for ((id, p), &label) in ids.iter().zip(&predictions).zip(&examples.labels) {
+    let objects = ids.iter().zip(&prepared.scored).zip(&predictions);
+    for (((id, facts), p), &label) in objects.zip(&examples.labels) {
+        let mut facts = facts.clone();
+        facts.distances.features = p.feature_distance;
         let predicted = PredictiveDistribution::new(p, calibration)?;
         let truth = Some(label).filter(|label| !label.is_nan());
         let score = truth.map(|truth| ScoredPrediction::new(truth, &predicted));
+        let prediction = score.map_or_else(|| predicted.prediction(), |score| score.prediction);
         rows.push(EvaluatedRow {
             id: id.clone(),
-            prediction: score.map_or_else(|| predicted.prediction(), |score| score.prediction),
+            ood_score: model.ood_score(&facts),
+            flags: model.flags(&facts, p, prediction.interval()),
+            prediction,
             p_lens: p.p_lens(),
             truth,
         });

@@ -7,7 +7,7 @@ use super::labelled::LabelledCutouts;
 use super::options::{DataOptions, TrainOptions};
 use super::recipe::Recipe;
 use crate::likelihood::Likelihood;
-use crate::model::{Model, Target};
+use crate::model::{ImageFacts, Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::posterior::ood::{Distances, ImageDistribution};
@@ -59,6 +59,9 @@ pub struct Prepared {
     pub statistics: Option<ImageDistribution>,
     /// How far the rows for calibration are from it, or the validation rows if there are none.
     pub distances: Vec<Distances>,
+    /// What is known, without a network, of the rows that the model is scored on: those held out, or the validation rows if
+    /// there are none.
+    pub scored: Vec<ImageFacts>,
     /// What the labels are, and their scale.
     pub label: Target,
     /// Where the training images of each epoch come from, if not from the dataset.
@@ -195,6 +198,12 @@ pub fn prepare(
     };
     let new_images: Vec<&Cutout> = new_images.iter().map(|&row| &cutouts[row]).collect();
     let distances = distances(&new_images, &stretch, statistics.as_ref());
+    let scored = match split.hold_out.is_empty() {
+        true => &split.validation,
+        false => &split.hold_out,
+    };
+    let scored: Vec<Cutout> = scored.iter().map(|&row| cutouts[row].clone()).collect();
+    let scored = facts(scored, &stretch, statistics.as_ref());
     let examples = |rows: &Vec<usize>| {
         let image = network.input_shape().len();
         let mut images = vec![0.0; rows.len() * image];
@@ -250,6 +259,7 @@ pub fn prepare(
         sky,
         statistics,
         distances,
+        scored,
         label,
         epoch_images: None,
         notes: labelled.notes.clone(),
@@ -292,6 +302,12 @@ pub fn fit_statistics(
 pub fn distances(images: &[&Cutout], stretch: &Stretch, training: Option<&ImageDistribution>) -> Vec<Distances> {
     let of_image = |cutout: &&Cutout| statistics::distances(cutout, stretch, training);
     images.par_iter().map(of_image).collect()
+}
+
+/// What is known of images without a network.
+pub fn facts(images: Vec<Cutout>, stretch: &Stretch, training: Option<&ImageDistribution>) -> Vec<ImageFacts> {
+    let of_image = |cutout: Cutout| ImageFacts::new(cutout, stretch, training);
+    images.into_par_iter().map(of_image).collect()
 }
 
 /// How the images differ from those that the initial model was trained on.

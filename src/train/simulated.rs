@@ -10,7 +10,7 @@ use super::bands::Band;
 use super::dataset::{Dataset, EpochImages, Examples};
 use super::error::Error;
 use super::options::{RunOptions, SimulateOptions};
-use super::prepare::{Counts, Prepared, bounded, distances, fit_statistics, label_scale, preparing, range};
+use super::prepare::{Counts, Prepared, bounded, distances, facts, fit_statistics, label_scale, preparing, range};
 use crate::device::Device;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::simulator::Lenses;
@@ -103,6 +103,11 @@ pub fn prepare(
     );
     let new_images: Vec<&Cutout> = new_images.iter().collect();
     let distances = distances(&new_images, &stretch, statistics.as_ref());
+    let scored = match counts.held_out {
+        0 => &validation,
+        _ => &held_out,
+    };
+    let scored = facts(self::cutouts(scored, shape), &stretch, statistics.as_ref());
     let [validation, calibration, held_out] =
         [validation, calibration, held_out].map(|lenses| stretched(&lenses, shape, &stretch));
     let ids = |name: &str, count: usize| (0..count).map(|k| format!("{name}{k}")).collect();
@@ -146,6 +151,7 @@ pub fn prepare(
         sky,
         statistics,
         distances,
+        scored,
         label,
         epoch_images: Some(epoch_images),
         notes: vec![format!(

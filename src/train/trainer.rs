@@ -43,6 +43,9 @@ pub struct Trainer {
     batch: usize,
     /// Shards of an epoch; 1 if there are several folds.
     shards: usize,
+    /// Rows of the fold with the fewest that an epoch takes its shards from; the others are left out, in each epoch other
+    /// ones.
+    used: usize,
     /// The rows of each fold whose images and labels are on the device, one fold after another.
     loaded: Option<Vec<Vec<usize>>>,
     epoch_images: Option<EpochImages>,
@@ -118,9 +121,9 @@ impl Trainer {
         if pool < batch {
             return Err(Error::BatchTooLarge { images: pool, batch });
         }
-        let shards = match folds.len() {
-            1 => rows.div_ceil(pool),
-            _ if all <= pool => 1,
+        let (shards, used) = match folds.len() {
+            1 => sharded(rows, pool, batch),
+            _ if all <= pool => (1, rows),
             folds => {
                 return Err(Error::FoldsTooLarge {
                     images: pool,
@@ -130,8 +133,8 @@ impl Trainer {
             }
         };
         let capacity = Capacity {
-            pool: all.div_ceil(shards),
-            steps: rows.div_ceil(shards) / batch,
+            pool: if folds.len() == 1 { used.div_ceil(shards) } else { all },
+            steps: used.div_ceil(shards) / batch,
         };
         let plan = NetworkPlan::training(network, &layout, &training(options, batch, capacity))?;
         let io = plan.io.train.expect("a training plan");
@@ -153,6 +156,7 @@ impl Trainer {
             io,
             batch,
             shards,
+            used,
             loaded: None,
             epoch_images: None,
             images_of: None,
@@ -172,12 +176,6 @@ impl Trainer {
     /// The random seed of a fold.
     fn seed(&self, fold: usize) -> u64 {
         fold_seed(self.options.seed, fold)
-    }
-
-    /// Rows to train on, of the fold with the fewest.
-    fn rows(&self) -> usize {
-        let rows = self.folds.iter().map(|fold| fold.train.labels.len());
-        rows.min().expect("at least one fold")
     }
 
     /// Identifies the objects and labels of all folds.
@@ -292,7 +290,7 @@ impl Trainer {
     }
 
     fn shard_steps(&self, shard: usize) -> usize {
-        shard_rows(self.rows(), self.shards, shard) / self.batch
+        shard_rows(self.used, self.shards, shard) / self.batch
     }
 
     /// Steps of the current epoch that are done.
@@ -358,13 +356,14 @@ impl Trainer {
         let epoch = self.state.epoch;
         let own = |fold: &Dataset| {
             let rows = fold.train.labels.len();
-            shards(self.options.seed, epoch as u64, rows, self.shards).swap_remove(shard)
+            let used = if self.folds.len() == 1 { self.used } else { rows };
+            shards(self.options.seed, epoch as u64, rows, used, self.shards).swap_remove(shard)
         };
         let rows: Vec<Vec<usize>> = self.folds.iter().map(own).collect();
         if self.loaded.as_ref() != Some(&rows) {
             self.load_images(&rows)?;
         }
-        let capacity = self.rows().div_ceil(self.shards) / self.batch;
+        let capacity = self.used.div_ceil(self.shards) / self.batch;
         let segment = (epoch * self.shards + shard) as u64;
         self.fill_batches(segment, &rows, capacity)?;
         self.fill_schedule(self.steps_done() - first, capacity)?;
@@ -491,7 +490,44 @@ fn training(options: &TrainOptions, batch: usize, capacity: Capacity) -> Trainin
     }
 }
 
+/// Number of shards, and how many of the rows they hold. Usually all, in shards of equal size; if these would be smaller
+/// than a batch, as many as fill whole batches.
+fn sharded(rows: usize, pool: usize, batch: usize) -> (usize, usize) {
+    let shards = rows.div_ceil(pool);
+    if rows / shards >= batch {
+        return (shards, rows);
+    }
+    let size = pool / batch * batch;
+    (rows / size, rows / size * size)
+}
+
 /// Rows of one of `shards` shards.
 fn shard_rows(rows: usize, shards: usize, shard: usize) -> usize {
     rows * (shard + 1) / shards - rows * shard / shards
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_shard_is_smaller_than_a_batch() {
+        assert_eq!(sharded(100, 1000, 10), (1, 100));
+        assert_eq!(sharded(100, 30, 10), (4, 100));
+        // Eight shards of nine rows would take no step at all.
+        assert_eq!(sharded(75, 10, 10), (7, 70));
+        for rows in 2..200 {
+            for pool in 1..40 {
+                for batch in 1..=pool.min(rows) {
+                    let (shards, used) = sharded(rows, pool, batch);
+                    let sizes = (0..shards).map(|shard| shard_rows(used, shards, shard));
+                    assert!(
+                        sizes.clone().all(|size| (batch..=pool).contains(&size)),
+                        "{rows} {pool} {batch}"
+                    );
+                    assert!(used <= rows && rows - used < pool, "{rows} {pool} {batch}");
+                }
+            }
+        }
+    }
 }

@@ -17,6 +17,11 @@ fn unusable_folders_files_and_catalogues_are_named() {
     );
     says(
         &error(&ImageFolderOptions::new(empty.path().join("readme.txt"))),
+        &["readme.txt has no rows"],
+    );
+    write(&empty, "image.npy", "x");
+    says(
+        &error(&ImageFolderOptions::new(empty.path().join("image.npy"))),
         &["is a file"],
     );
 

@@ -11,7 +11,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Unknown { .. } => {
             "Give the model.safetensors that `lensgpu train` wrote, or the name of a shipped model: see `lensgpu models`."
         }
-        Error::WrongLength(_) | Error::MissingMetadata { .. } | Error::MissingTensor { .. } => {
+        Error::Damaged | Error::WrongLength(_) | Error::MissingMetadata { .. } | Error::MissingTensor { .. } => {
             "The file is incomplete: copy it again, or train again."
         }
         Error::Tensor { .. } => "Take the original file.",

@@ -107,8 +107,14 @@ impl Adapter {
     }
 }
 
+/// Kernels index with 32 bits, and some compilers compute offsets in bytes.
+const MOST_BYTES: u64 = 1 << 31;
+
 fn largest_binding(limits: &wgpu::Limits) -> u64 {
-    limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    limits
+        .max_storage_buffer_binding_size
+        .min(limits.max_buffer_size)
+        .min(MOST_BYTES)
 }
 
 /// An open adapter.

@@ -54,6 +54,8 @@ impl GpuEngine {
         if members == 0 {
             return Err(Error::NoMembers);
         }
+        // Kernels of tensors that are too large need not be made, and some cannot be.
+        wave_size(&gpu, &plan.tensors)?;
         let mut tensors = plan.tensors.clone();
         let (mut passes, mut op_of) = (Vec::new(), Vec::new());
         for (i, op) in plan.ops.iter().enumerate() {
@@ -194,7 +196,10 @@ impl Engine for GpuEngine {
             let Some((count, words)) = ring.collect()? else {
                 return Ok(done);
             };
-            self.step_seconds = Some(last.elapsed().as_secs_f64() / count as f64);
+            self.step_seconds = Some(step_seconds(
+                self.step_seconds,
+                last.elapsed().as_secs_f64() / count as f64,
+            ));
             last = Instant::now();
             done += count;
             let log: &[f32] = if self.log.is_some() {
@@ -327,6 +332,12 @@ impl GpuEngine {
         let first = |op: usize| self.op_of.partition_point(|&o| o < op);
         (0..self.ops).map(|op| first(op)..first(op + 1)).collect()
     }
+}
+
+/// The duration of a step after a new measurement, seconds. One bad sample, as after the machine was suspended, must not
+/// make the next submission many times as long, so the estimate at most halves.
+fn step_seconds(before: Option<f64>, measured: f64) -> f64 {
+    before.map_or(measured, |before| measured.max(0.5 * before))
 }
 
 /// Number of members that fit into the device's bindings together.

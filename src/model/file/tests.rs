@@ -21,6 +21,8 @@ fn changed(change: impl FnOnce(&mut Tensors, &mut HashMap<String, String>)) -> V
         .iter()
         .map(|(name, t)| (name.to_string(), t.shape().to_vec(), t.data().to_vec()))
         .collect();
+    // As a file of an earlier version, so that other checks see the change.
+    metadata.remove(checksum::KEY);
     change(&mut tensors, &mut metadata);
     let views = tensors
         .iter()
@@ -330,4 +332,20 @@ fn a_tensor_beyond_the_range_of_float16_stays_float32() {
     assert_eq!(tensors.tensor(&kernel.name).unwrap().dtype(), Dtype::F32);
     let read = Model::from_bytes(&bytes).unwrap();
     assert_eq!(read.members[1].params[kernel.offset], 1e6 + 0.125);
+}
+
+#[test]
+fn a_damaged_file_is_refused() {
+    let good = model().to_bytes().unwrap();
+    for at in (0..8 * good.len()).step_by(977) {
+        let mut bytes = good.clone();
+        bytes[at / 8] ^= 1 << (at % 8);
+        assert!(Model::from_bytes(&bytes).is_err(), "bit {at}");
+    }
+    let mut bytes = good.clone();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    assert!(error(&bytes).contains("checksum does not match"));
+    // What an earlier version wrote has no checksum.
+    assert_eq!(Model::from_bytes(&changed(|_, _| {})).unwrap(), model());
 }

@@ -1,5 +1,6 @@
 //! What made a table: program, date, model and command line.
 
+use crate::files::checksum::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
@@ -100,10 +101,6 @@ impl ModelFile {
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into()
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Arguments as one command line, which a POSIX shell takes apart into the same arguments.
