@@ -242,7 +242,7 @@ fn every_command_knows_p_lens() {
     let stdout = done(&f.line(&format!(
         "train {{candidates}} --p-lens --epochs 12 --hold-out 60 {TRAIN} -o {{run}}"
     )));
-    says(&stdout, &["p_lens on the same images", "ROC AUC"]);
+    says(&stdout, &["p_lens on the same objects", "ROC AUC"]);
     let (columns, rows) = table(&f.path("run/log.csv"));
     assert_eq!(
         columns[columns.len() - 2..],
@@ -320,7 +320,7 @@ fn simulations_train_the_head_with_the_other_objects_of_the_population() {
             "train --simulate {{{population}}} --p-lens --pool 64 --hold-out 50 --epochs 8 {TRAIN} -o {{{run}}}"
         ))
     };
-    says(&done(&line("mixed.toml", "run")), &["p_lens on the same images"]);
+    says(&done(&line("mixed.toml", "run")), &["p_lens on the same objects"]);
     let (_, rows) = table(&f.path("run/held_out.csv"));
     let lenses = rows.iter().filter(|row| !row["true_theta_e"].is_empty()).count();
     assert!(rows.len() == 50 && (20..40).contains(&lenses), "{lenses}");

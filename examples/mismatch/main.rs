@@ -67,7 +67,7 @@ fn rows(model: &Model, images: Vec<PredictedImage>) -> Result<Vec<Row>> {
     let row = |image: PredictedImage| {
         let prediction = image.forecast(model.about.calibration.as_ref())?.prediction();
         Ok(Row {
-            truth: image.cutout.theta_e.context("a labelled row")?,
+            truth: image.facts.cutout.theta_e.context("a labelled row")?,
             prediction,
             ood_score: image.ood_score(model).unwrap_or(f64::NAN),
             flags: image.flags(model, prediction.interval()),
