@@ -312,7 +312,7 @@ fn an_interrupted_and_killed_run_ends_with_the_same_weights() {
         "it took {:?}",
         asked.elapsed()
     );
-    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert_eq!(status.code(), Some(130), "{stderr}");
     says(
         &stdout,
         &["stopped and saved", &format!("lensgpu train --resume {run}")],

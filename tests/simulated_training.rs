@@ -132,7 +132,7 @@ fn stopped_and_resumed(f: &Folder, line: &str) {
     running.until(&f.path("stopped/log.csv"), |text| text.lines().count() > 20);
     running.interrupt();
     let (status, stdout, stderr) = running.end();
-    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert_eq!(status.code(), Some(130), "{stderr}");
     says(&stdout, &["stopped and saved"]);
     assert!(!f.path("stopped/model.safetensors").exists());
     done(&f.line("train --resume {stopped} --device cpu -q"));
