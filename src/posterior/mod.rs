@@ -5,6 +5,7 @@
 //! | [`mixture`] | the ensemble's distribution: mean, uncertainties, quantiles |
 //! | [`calibration`] | rescales intervals to nominal coverage |
 //! | [`metrics`] | metrics of predictions with known true values |
+//! | [`quantiles`] | a smooth distribution through given quantiles |
 //! | `shape` | moments and scores of a calibrated distribution |
 //! | [`ood`] | out-of-distribution score |
 
@@ -14,6 +15,7 @@ mod members;
 pub mod metrics;
 pub mod mixture;
 pub mod ood;
+pub mod quantiles;
 mod shape;
 
 pub use error::Error;

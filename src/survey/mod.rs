@@ -21,6 +21,7 @@
 //! | [`statistics`] | statistics of a cutout that need no network, for the out-of-distribution score |
 //! | `split` | training, validation, calibration and held-out rows |
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |
+//! | `predictions` | the output catalogue, read |
 
 mod angle;
 pub(crate) mod audit;
@@ -41,6 +42,7 @@ mod pattern;
 // Connected to the layouts of folders next.
 #[allow(dead_code)]
 mod picture;
+pub(crate) mod predictions;
 pub(crate) mod preset;
 pub(crate) mod psf;
 pub mod reader;
@@ -62,10 +64,11 @@ pub use fits::FitsError;
 pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
 pub use npy::NpyError;
 pub use picture::PictureError;
+pub use predictions::PredictionsError;
 pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
 pub use remembered::ImageSource;
-pub(crate) use selection::LensColumn;
+pub(crate) use selection::{Filter, LensColumn};
 pub use selection::{ColumnRole, DropReport, FilterError, Object, SelectionError};
 pub use split::SplitError;
 pub use stretch::{Stretch, StretchError};

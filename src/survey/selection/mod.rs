@@ -17,6 +17,7 @@ mod present;
 mod rows;
 
 pub use error::{ColumnRole, SelectionError};
+pub(crate) use filter::Filter;
 pub use filter::FilterError;
 pub(crate) use labels::LensColumn;
 pub(super) use present::is_table;
