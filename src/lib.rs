@@ -95,6 +95,7 @@
 //! | [`infer`] | `lensgpu infer` |
 //! | [`evaluate`] | `lensgpu evaluate` |
 //! | [`mass`] | `lensgpu mass` |
+//! | [`population`] | `lensgpu population` |
 //! | [`report`] | the report of an evaluation |
 //! | [`diagnose`] | the self test and the benchmark |
 //! | [`cli`] | the command line |
@@ -129,6 +130,8 @@ pub mod numeric;
 pub mod plan;
 #[doc(hidden)]
 pub mod plot;
+#[doc(hidden)]
+pub mod population;
 #[doc(hidden)]
 pub mod posterior;
 #[doc(hidden)]

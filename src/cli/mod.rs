@@ -13,6 +13,7 @@ mod info;
 mod labelled;
 mod mass;
 mod models;
+mod population;
 mod selftest;
 mod simulate;
 mod techniques;
@@ -46,6 +47,7 @@ enum Command {
     Info(info::Info),
     Models(models::Models),
     Mass(Box<mass::Mass>),
+    Population(Box<population::PopulationArguments>),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
     Bench(bench::BenchArgs),
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Info(args) => info::run(args),
         Command::Models(args) => models::run(args),
         Command::Mass(args) => mass::run(*args),
+        Command::Population(args) => population::run(*args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),
         Command::Bench(args) => bench::run(args),

@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::posterior::quantiles::{LABEL_SCORES, ThroughQuantiles, label_quantiles, normal_between};
+use std::fmt;
 use std::str::FromStr;
 
 /// The distribution of theta_e among the training images.
@@ -81,6 +82,19 @@ impl TrainingPrior {
             TrainingPrior::LogNormal { mu, sigma } => normal_between((a.ln() - mu) / sigma, (b.ln() - mu) / sigma),
             TrainingPrior::Uniform { low, high } => (b - a) / (high - low),
             TrainingPrior::None => b - a,
+        }
+    }
+}
+
+impl fmt::Display for TrainingPrior {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            TrainingPrior::Labels(LabelPrior { range: [low, high], .. }) => {
+                write!(f, "training labels, {low:.3} to {high:.3} arcsec")
+            }
+            TrainingPrior::LogNormal { mu, sigma } => write!(f, "log-normal:{mu},{sigma}"),
+            TrainingPrior::Uniform { low, high } => write!(f, "uniform:{low},{high}"),
+            TrainingPrior::None => f.write_str("none"),
         }
     }
 }

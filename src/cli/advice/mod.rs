@@ -12,6 +12,7 @@ mod lens;
 mod mass;
 mod model;
 mod plot;
+mod population;
 mod posterior;
 mod report;
 mod survey;
@@ -32,6 +33,7 @@ fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(mass::advice))
         .or_else(|| error.downcast_ref().and_then(model::advice))
         .or_else(|| error.downcast_ref().and_then(plot::advice))
+        .or_else(|| error.downcast_ref().and_then(population::advice))
         .or_else(|| error.downcast_ref().and_then(posterior::advice))
         .or_else(|| error.downcast_ref().and_then(report::advice))
         .or_else(|| error.downcast_ref().and_then(survey::advice))
