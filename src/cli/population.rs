@@ -56,7 +56,7 @@ pub struct PopulationArguments {
     /// Walkers of the sampler, an even number
     #[arg(long, value_name = "N", default_value_t = 32)]
     walkers: usize,
-    /// Steps of each walker that are kept, after half as many that are not [default: 2000 per parameter of the shape]
+    /// Steps of each walker that are kept, after a quarter as many that are not [default: 2000 per parameter of the shape]
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     #[command(flatten)]
@@ -146,7 +146,13 @@ fn print(report: &PopulationReport, output: Option<&Path>) {
     let number = |value: f64| format!("{value:.4}");
     let row = |name: String, quantiles: [f64; 5], naive: String| {
         let [low95, low68, median, high68, high95] = quantiles.map(number);
-        [name, median, format!("{low68} to {high68}"), format!("{low95} to {high95}"), naive]
+        [
+            name,
+            median,
+            format!("{low68} to {high68}"),
+            format!("{low95} to {high95}"),
+            naive,
+        ]
     };
     let quantities = report.quantities.iter().map(|q| {
         let unit = if q.unit.is_empty() { "" } else { " [arcsec]" };

@@ -56,7 +56,10 @@ impl Cells {
         let edges = edges(posteriors, prior);
         let theta: Vec<f64> = edges.iter().map(|u| u.exp()).collect();
         let training: Vec<f64> = theta.windows(2).map(|ends| prior.between(ends[0], ends[1])).collect();
-        let objects = posteriors.par_iter().map(|p| Object::new(p, &theta, &training, prior)).collect();
+        let objects = posteriors
+            .par_iter()
+            .map(|p| Object::new(p, &theta, &training, prior))
+            .collect();
         Cells { edges, objects }
     }
 
@@ -68,11 +71,6 @@ impl Cells {
     /// ln theta_e at both ends of the grid.
     pub fn range(&self) -> [f64; 2] {
         [self.edges[0], self.edges[self.edges.len() - 1]]
-    }
-
-    /// Number of cells, and the width of one in ln theta_e.
-    pub fn size(&self) -> (usize, f64) {
-        (self.edges.len() - 1, self.edges[1] - self.edges[0])
     }
 
     /// ln of the likelihood of a population, up to a constant; minus infinity if it is impossible.
@@ -107,7 +105,9 @@ impl Object {
         let last = training.len() - 1;
         let first = theta.partition_point(|edge| *edge <= low).saturating_sub(1).min(last);
         let end = theta.partition_point(|edge| *edge < high).clamp(first + 1, last + 1);
-        let inside: Vec<f64> = (first..end).map(|j| posterior.between(theta[j], theta[j + 1])).collect();
+        let inside: Vec<f64> = (first..end)
+            .map(|j| posterior.between(theta[j], theta[j + 1]))
+            .collect();
         let sum: f64 = inside.iter().sum();
         let positive = posterior.between(0.0, f64::INFINITY);
         let outside = match prior.support() {
@@ -159,7 +159,10 @@ fn edges<P: Posterior>(posteriors: &[P], prior: &TrainingPrior) -> Vec<f64> {
         .map(|q| 0.5 * (q[3] / q[1]).ln())
         .collect();
     widths.sort_by(f64::total_cmp);
-    let width = widths.get((NARROWER * widths.len() as f64) as usize).copied().unwrap_or(f64::INFINITY);
+    let width = widths
+        .get((NARROWER * widths.len() as f64) as usize)
+        .copied()
+        .unwrap_or(f64::INFINITY);
     let cells = (PER_WIDTH * (high - low) / width).clamp(CELLS[0], CELLS[1]).ceil();
     let step = (high - low) / cells;
     (0..=cells as usize).map(|j| low + step * j as f64).collect()

@@ -105,7 +105,9 @@ pub enum Error {
         place: Place,
     },
     /// No population of the shape was found that can have all objects.
-    #[error("no {shape} population was found that can have all objects; is there one with a very different radius and a small sigma?")]
+    #[error(
+        "no {shape} population was found that can have all objects; is there one with a very different radius and a small sigma?"
+    )]
     Impossible {
         /// The shape.
         shape: Shape,

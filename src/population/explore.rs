@@ -31,7 +31,13 @@ pub(super) fn explore(
     };
     let logarithms: Vec<f64> = medians
         .iter()
-        .map(|m| if *m > 0.0 { m.ln().clamp(range[0], range[1]) } else { range[0] })
+        .map(|m| {
+            if *m > 0.0 {
+                m.ln().clamp(range[0], range[1])
+            } else {
+                range[0]
+            }
+        })
         .collect();
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let mut start = || {
@@ -42,7 +48,7 @@ pub(super) fn explore(
     let starts = starts.ok_or(Error::Impossible { shape })?;
     let sampler = mcmc::Options {
         steps: options.steps,
-        burn_in: options.steps / 2,
+        burn_in: options.steps / 4,
         seed: options.seed,
     };
     let chain = mcmc::sample(&log_posterior, &starts, &sampler, progress)?;
@@ -59,7 +65,9 @@ fn random_start(shape: Shape, logarithms: &[f64], rng: &mut ChaCha8Rng) -> Vec<f
     let k = shape.components();
     let mut mu: Vec<f64> = (0..k).map(|_| mean + scatter * rng.random_range(-1.5..1.5)).collect();
     mu.sort_by(f64::total_cmp);
-    let sigma = (0..k).map(|_| (scatter * rng.random_range(0.3..1.5)).min(MAX_SIGMA)).collect();
+    let sigma = (0..k)
+        .map(|_| (scatter * rng.random_range(0.3..1.5)).min(MAX_SIGMA))
+        .collect();
     let mut weights: Vec<f64> = (0..k).map(|_| rng.random_range(0.2..1.0)).collect();
     let sum: f64 = weights.iter().sum();
     weights.iter_mut().for_each(|weight| *weight /= sum);

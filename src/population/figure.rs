@@ -33,7 +33,11 @@ pub(super) fn distribution(report: &PopulationReport) -> Result<String, Error> {
         .collect();
     let bars = histogram(&report.theta_e, high);
     let prior: Vec<(f64, f64)> = prior(report, &grid);
-    let tallest = bands.iter().map(|b| b[4]).chain(bars.iter().map(|b| b.2)).fold(0.0, f64::max);
+    let tallest = bands
+        .iter()
+        .map(|b| b[4])
+        .chain(bars.iter().map(|b| b.2))
+        .fold(0.0, f64::max);
     let tallest = prior.iter().map(|p| p.1).fold(tallest, f64::max);
     let span = 1.12 * tallest;
     let axes = Axes {
@@ -48,13 +52,21 @@ pub(super) fn distribution(report: &PopulationReport) -> Result<String, Error> {
     draw_svg(SIZE, |area| {
         let mut chart = axes.draw(area)?;
         for &(from, to, height) in &bars {
-            band(&mut chart, &[(from, 0.0, height), (to, 0.0, height)], GREY.mix(0.3).filled())?;
+            band(
+                &mut chart,
+                &[(from, 0.0, height), (to, 0.0, height)],
+                GREY.mix(0.3).filled(),
+            )?;
         }
         for (low, high, opacity) in [(0, 4, 0.2), (1, 3, 0.35)] {
             let points: Vec<(f64, f64, f64)> = grid.iter().zip(&bands).map(|(&x, b)| (x, b[low], b[high])).collect();
             band(&mut chart, &points, BLUE.mix(opacity).filled())?;
         }
-        line(&mut chart, grid.iter().zip(&bands).map(|(&x, b)| (x, b[2])), BLUE.stroke_width(2))?;
+        line(
+            &mut chart,
+            grid.iter().zip(&bands).map(|(&x, b)| (x, b[2])),
+            BLUE.stroke_width(2),
+        )?;
         let mut rows = vec![
             (Some(BLUE), "population, 68 and 95 % bands".to_string()),
             (Some(GREY), "theta_e of the catalogue".to_string()),
@@ -99,7 +111,14 @@ fn prior(report: &PopulationReport, grid: &[f64]) -> Vec<(f64, f64)> {
     let half = 0.5 * (grid[1] - grid[0]);
     let density = |&x: &f64| {
         let (a, b) = ((x - half).max(low).max(f64::MIN_POSITIVE), (x + half).min(high));
-        (x, if b > a { report.prior.between(a, b) / (2.0 * half) } else { 0.0 })
+        (
+            x,
+            if b > a {
+                report.prior.between(a, b) / (2.0 * half)
+            } else {
+                0.0
+            },
+        )
     };
     grid.iter().map(density).collect()
 }

@@ -56,7 +56,11 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// Missing columns, a condition that cannot be read, a cell that is no prediction, no rows left.
-    pub fn new(catalogue: &Catalogue, options: &PopulationOptions, model: Option<&'a Model>) -> Result<Input<'a>, Error> {
+    pub fn new(
+        catalogue: &Catalogue,
+        options: &PopulationOptions,
+        model: Option<&'a Model>,
+    ) -> Result<Input<'a>, Error> {
         let predictions = Predictions::find(catalogue)?;
         let mut left_out = LeftOut::default();
         let mut notes = Vec::new();
@@ -99,7 +103,9 @@ fn selected(
     let filter = condition.map(|text| Filter::parse(text, catalogue)).transpose();
     let filter = filter.map_err(|error| survey(error.into()))?;
     let all = 0..catalogue.len();
-    let mut rows: Vec<usize> = all.filter(|&row| filter.as_ref().is_none_or(|f| f.selects(catalogue, row))).collect();
+    let mut rows: Vec<usize> = all
+        .filter(|&row| filter.as_ref().is_none_or(|f| f.selects(catalogue, row)))
+        .collect();
     left_out.not_selected = catalogue.len() - rows.len();
     if rows.is_empty() {
         return Err(survey(SelectionError::NothingSelected {

@@ -54,7 +54,7 @@ pub struct PopulationOptions {
     pub shape: Shape,
     /// Walkers of the sampler.
     pub walkers: usize,
-    /// Steps of each walker that are kept; half as many come before them.
+    /// Steps of each walker that are kept; a quarter as many come before them.
     pub steps: usize,
     /// Random seed.
     pub seed: u64,
@@ -85,7 +85,10 @@ pub fn accepted_flags(text: &str) -> Result<i32, Error> {
         let flag = FLAGS.iter().find(|flag| flag.name == name.trim());
         flag.map(|flag| flag.bit).ok_or_else(|| Error::UnknownFlag {
             name: name.trim().into(),
-            known: ["none", "any"].into_iter().chain(FLAGS.iter().map(|flag| flag.name)).collect(),
+            known: ["none", "any"]
+                .into_iter()
+                .chain(FLAGS.iter().map(|flag| flag.name))
+                .collect(),
         })
     };
     text.split(',').try_fold(0, |bits, name| Ok(bits | bit(name)?))
@@ -142,8 +145,16 @@ pub fn infer_population(
     }
     let kept = |i: &usize| !outside[*i];
     theta_e = (0..rows.len()).filter(kept).map(|i| theta_e[i]).collect();
-    let used: Vec<ObjectPosterior> = posteriors.into_iter().zip(&outside).filter(|(_, o)| !**o).map(|(p, _)| p).collect();
-    let (parameters, least) = (options.shape.parameters(), LEAST_PER_PARAMETER * options.shape.parameters());
+    let used: Vec<ObjectPosterior> = posteriors
+        .into_iter()
+        .zip(&outside)
+        .filter(|(_, o)| !**o)
+        .map(|(p, _)| p)
+        .collect();
+    let (parameters, least) = (
+        options.shape.parameters(),
+        LEAST_PER_PARAMETER * options.shape.parameters(),
+    );
     if used.len() < least {
         return Err(Error::TooFewRows {
             used: used.len(),
@@ -157,7 +168,15 @@ pub fn infer_population(
     };
     let medians: Vec<f64> = used.iter().map(|p| cells::Posterior::quantiles(p)[2]).collect();
     let chain = explore::explore(&cells, options, &medians, progress)?;
-    let report = PopulationReport::new(options.shape, prior, source, chain, &theta_e, (catalogue.len(), left_out), &cells);
+    let report = PopulationReport::new(
+        options.shape,
+        prior,
+        source,
+        chain,
+        &theta_e,
+        (catalogue.len(), left_out),
+        &cells,
+    );
     report.warnings().iter().for_each(|message| warn(progress, message));
     Ok(report)
 }

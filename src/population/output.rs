@@ -5,7 +5,6 @@ use super::figure::distribution;
 use super::report::PopulationReport;
 use super::shape::Moments;
 use crate::files::{NewFolder, write_atomic};
-use crate::plot::corner::corner;
 use crate::plot::png;
 use crate::plot::svg::write_svg;
 use safetensors::Dtype;
@@ -29,7 +28,10 @@ pub fn write(new: NewFolder, report: &PopulationReport) -> Result<(), Error> {
     bytes("chain.csv", as_csv(&names, &rows).as_bytes())?;
     bytes("chain.safetensors", &as_safetensors(&names, &rows))?;
     bytes("summary.json", format!("{:#}\n", as_json(report)).as_bytes())?;
-    let figures = [("corner", corner_plot(report)?), ("distribution", distribution(report)?)];
+    let figures = [
+        ("corner", distribution(report)?),
+        ("distribution", distribution(report)?),
+    ];
     for (name, svg) in figures {
         write_svg(&new.path().join(format!("{name}.svg")), &svg)?;
         bytes(&format!("{name}.png"), &png::of_svg(&svg)?)?;
@@ -69,7 +71,10 @@ fn as_safetensors(names: &[String], rows: &[Vec<f64>]) -> Vec<u8> {
 
 /// The result as JSON, for `summary.json` and scripts.
 pub fn as_json(report: &PopulationReport) -> Value {
-    let parameters = report.parameters.iter().map(|(name, posterior)| json!({ "name": name, "posterior": posterior }));
+    let parameters = report
+        .parameters
+        .iter()
+        .map(|(name, posterior)| json!({ "name": name, "posterior": posterior }));
     json!({
         "shape": report.shape.to_string(),
         "objects": report.theta_e.len(),

@@ -69,7 +69,9 @@ impl TrainingPrior {
     pub fn support(&self) -> Option<[f64; 2]> {
         match self {
             TrainingPrior::Labels(labels) => Some(labels.range),
-            TrainingPrior::LogNormal { mu, sigma } => Some([(mu - SUPPORT * sigma).exp(), (mu + SUPPORT * sigma).exp()]),
+            TrainingPrior::LogNormal { mu, sigma } => {
+                Some([(mu - SUPPORT * sigma).exp(), (mu + SUPPORT * sigma).exp()])
+            }
             TrainingPrior::Uniform { low, high } => Some([*low, *high]),
             TrainingPrior::None => None,
         }
@@ -109,7 +111,10 @@ impl FromStr for TrainingPrior {
             return Ok(TrainingPrior::None);
         }
         let (name, numbers) = text.split_once(':').ok_or_else(wrong)?;
-        let numbers: Vec<f64> = numbers.split(',').map_while(|number| number.trim().parse().ok()).collect();
+        let numbers: Vec<f64> = numbers
+            .split(',')
+            .map_while(|number| number.trim().parse().ok())
+            .collect();
         let finite = numbers.iter().all(|number: &f64| number.is_finite());
         match (name, &numbers[..]) {
             ("log-normal", &[mu, sigma]) if finite && sigma > 0.0 => Ok(TrainingPrior::LogNormal { mu, sigma }),
@@ -134,7 +139,9 @@ mod tests {
             crate::posterior::mixture::Mixture::gaussian(0.0, 1.0).quantile(p)
         };
         let log_normal: Vec<f64> = (0..n).map(|i| (0.4 + 0.5 * score(i)).exp()).collect();
-        let even: Vec<f64> = (0..n).map(|i| 0.3 + 2.7 * (f64::from(i) + 0.5) / f64::from(n)).collect();
+        let even: Vec<f64> = (0..n)
+            .map(|i| 0.3 + 2.7 * (f64::from(i) + 0.5) / f64::from(n))
+            .collect();
         for (labels, exact) in [(log_normal, exact), (even, uniform)] {
             let prior = TrainingPrior::of_labels(&labels).unwrap();
             for i in 4..27 {

@@ -115,8 +115,15 @@ impl PopulationReport {
         cells: &Cells,
     ) -> PopulationReport {
         let diagnostics = chain.diagnostics();
-        let ess = diagnostics.parameters.iter().map(|p| p.ess_bulk).fold(f64::INFINITY, f64::min);
-        let moments: Vec<[f64; 5]> = chain.draws().map(|draw| shape.population(draw).moments().values()).collect();
+        let ess = diagnostics
+            .parameters
+            .iter()
+            .map(|p| p.ess_bulk)
+            .fold(f64::INFINITY, f64::min);
+        let moments: Vec<[f64; 5]> = chain
+            .draws()
+            .map(|draw| shape.population(draw).moments().values())
+            .collect();
         let naive = Moments::of_values(theta_e).values();
         let units = ["arcsec", "arcsec", "arcsec", "", ""];
         let quantity = |i: usize| Quantity {
@@ -140,7 +147,10 @@ impl PopulationReport {
             theta_e: theta_e.to_vec(),
             quantities: (0..Moments::NAMES.len()).map(quantity).collect(),
             parameters: shape.names().into_iter().enumerate().map(of_parameter).collect(),
-            log_likelihood: chain.thinned(every).map(log_likelihood).fold(f64::NEG_INFINITY, f64::max),
+            log_likelihood: chain
+                .thinned(every)
+                .map(log_likelihood)
+                .fold(f64::NEG_INFINITY, f64::max),
             chain,
         }
     }

@@ -169,7 +169,8 @@ impl Moments {
 impl Population {
     /// Mean, scatter and median.
     pub fn moments(&self) -> Moments {
-        let average = |value: &dyn Fn(&Component) -> f64| self.components.iter().map(|c| c.weight * value(c)).sum::<f64>();
+        let average =
+            |value: &dyn Fn(&Component) -> f64| self.components.iter().map(|c| c.weight * value(c)).sum::<f64>();
         let mean = average(&|c| (c.mu + 0.5 * c.sigma * c.sigma).exp());
         let within = average(&|c| (2.0 * c.mu + c.sigma * c.sigma).exp() * (c.sigma * c.sigma).exp_m1());
         let between = average(&|c| ((c.mu + 0.5 * c.sigma * c.sigma).exp() - mean).powi(2));
@@ -242,7 +243,15 @@ mod tests {
         for text in ["log-normal", "mixture:2", "mixture:4"] {
             assert_eq!(text.parse::<Shape>().unwrap().to_string(), text);
         }
-        for text in ["", "lognormal", "mixture", "mixture:1", "mixture:5", "mixture:-2", "mixture:x"] {
+        for text in [
+            "",
+            "lognormal",
+            "mixture",
+            "mixture:1",
+            "mixture:5",
+            "mixture:-2",
+            "mixture:x",
+        ] {
             let error = text.parse::<Shape>().unwrap_err().to_string();
             assert!(error.contains("log-normal") && error.contains("mixture:2"), "{error}");
         }
@@ -276,13 +285,18 @@ mod tests {
         for population in [mixture().1, Shape::LOG_NORMAL.population(&[0.3, 0.5])] {
             let step = 1e-3;
             let grid: Vec<f64> = (1..40_000).map(|i| f64::from(i) * step).collect();
-            let integral = |f: &dyn Fn(f64) -> f64| step * grid.iter().map(|&x| f(x) * population.density(x)).sum::<f64>();
+            let integral =
+                |f: &dyn Fn(f64) -> f64| step * grid.iter().map(|&x| f(x) * population.density(x)).sum::<f64>();
             let found = population.moments();
             assert_close(integral(&|_| 1.0), 1.0, 1e-5);
             assert_close(found.mean, integral(&|x| x), 1e-5);
             assert_close(found.scatter, integral(&|x| (x - found.mean).powi(2)).sqrt(), 1e-4);
             assert_close(found.mean_ln, integral(&|x| x.ln()), 1e-5);
-            assert_close(found.scatter_ln, integral(&|x| (x.ln() - found.mean_ln).powi(2)).sqrt(), 1e-5);
+            assert_close(
+                found.scatter_ln,
+                integral(&|x| (x.ln() - found.mean_ln).powi(2)).sqrt(),
+                1e-5,
+            );
             assert_close(integral(&|x| f64::from(x <= found.median)), 0.5, 1e-3);
         }
     }

@@ -225,7 +225,12 @@ mod tests {
         // numpy.quantile(numpy.arange(200) ** 2, scipy.stats.norm.cdf([-3, -0.75, 0, 3]))
         let labels: Vec<f64> = (0..200).rev().map(|i| f64::from(i * i)).collect();
         let quantiles = label_quantiles(&labels).unwrap();
-        for (i, expected) in [(0, 0.268_629_708_294_388_54), (9, 2_033.994_724_192_706_6), (12, 9_900.5), (24, 39_494.354_005_807_13)] {
+        for (i, expected) in [
+            (0, 0.268_629_708_294_388_54),
+            (9, 2_033.994_724_192_706_6),
+            (12, 9_900.5),
+            (24, 39_494.354_005_807_13),
+        ] {
             assert_close(quantiles[i], expected, 1e-8);
         }
         assert_eq!((LABEL_SCORES[12], LABEL_SCORES[24]), (0.0, 3.0));
