@@ -83,6 +83,7 @@
 //! | [`files`] | writes a file completely or not at all |
 //! | [`progress`] | what a long computation reports, and how it is stopped |
 //! | [`likelihood`] | the distributions whose mean and variance the heads give |
+//! | [`bayes`] | exact linear regression, MCMC |
 //! | [`plan`] | a step or an inference pass as a list of operations on tensors |
 //! | [`device`] | runs a plan: on a GPU through wgpu, or natively on the CPU |
 //! | [`nn`] | the network as data, and the plan of its training step and inference pass |
@@ -102,6 +103,8 @@
 
 #![warn(missing_docs)]
 
+#[doc(hidden)]
+pub mod bayes;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
