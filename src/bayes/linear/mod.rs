@@ -17,6 +17,7 @@ mod reduced;
 
 pub use error::Error;
 
+use super::noise_sigma::NoiseSigma;
 use super::student::StudentT;
 use libm::lgamma;
 use nalgebra::{DMatrix, DVector};
@@ -98,12 +99,7 @@ pub enum NoisePosterior {
 /// # Errors
 /// Values that are not finite; constant columns except for one; more columns than rows and singular designs, unless
 /// `undetermined` leaves them to a proper prior; a noise that is not determined; a prior that does not fit the design.
-pub fn fit(
-    design: &DMatrix<f64>,
-    label: &[f64],
-    prior: &Prior,
-    undetermined: Undetermined,
-) -> Result<Posterior, Error> {
+pub fn fit(design: &DMatrix<f64>, label: &[f64], prior: &Prior, undetermined: Undetermined) -> Result<Posterior, Error> {
     check_prior(prior, design.ncols())?;
     let proper = prior.precision.iter().all(|&p| p > 0.0);
     let data = Reduced::new(design, label, proper && undetermined == Undetermined::LeaveToPrior)?;
@@ -124,9 +120,7 @@ pub fn fit(
     let root = qr.r();
     let mean = root
         .solve_upper_triangular(&right.rows(0, columns))
-        .ok_or(Error::Singular {
-            columns: (0..columns).collect(),
-        })?;
+        .ok_or(Error::Singular { columns: (0..columns).collect() })?;
     let sum_of_squares = data.rest + right.rows(columns, rows).norm_squared();
 
     let n = data.rows as f64;
@@ -143,23 +137,11 @@ pub fn fit(
             if n <= flat || exact {
                 return Err(Error::NoNoise);
             }
-            NoisePosterior::InverseGamma {
-                shape: 0.5 * (n - flat),
-                rate: 0.5 * sum_of_squares,
-            }
+            NoisePosterior::InverseGamma { shape: 0.5 * (n - flat), rate: 0.5 * sum_of_squares }
         }
     };
-    let log_evidence = proper
-        .then(|| log_evidence(prior, &noise, &root, n, sum_of_squares))
-        .flatten();
-    Ok(Posterior {
-        mean,
-        root,
-        noise,
-        log_evidence,
-        data,
-        prior: prior.clone(),
-    })
+    let log_evidence = proper.then(|| log_evidence(prior, &noise, &root, n, sum_of_squares)).flatten();
+    Ok(Posterior { mean, root, noise, log_evidence, data, prior: prior.clone() })
 }
 
 /// ln p(y) (Bishop 2006, equation 3.118); `None` if the prior of the noise is improper.
@@ -186,16 +168,9 @@ fn log_evidence(
 }
 
 fn check_prior(prior: &Prior, columns: usize) -> Result<(), Error> {
-    for (what, values) in [
-        ("the means of the prior", &prior.mean),
-        ("the precisions of the prior", &prior.precision),
-    ] {
+    for (what, values) in [("the means of the prior", &prior.mean), ("the precisions of the prior", &prior.precision)] {
         if values.len() != columns {
-            return Err(Error::Length {
-                what,
-                found: values.len(),
-                expected: columns,
-            });
+            return Err(Error::Length { what, found: values.len(), expected: columns });
         }
     }
     let refuse = |what, value, range| Err(Error::Prior { what, value, range });
@@ -210,10 +185,7 @@ fn check_prior(prior: &Prior, columns: usize) -> Result<(), Error> {
         Noise::Known { sigma } => vec![("sigma", sigma)],
         Noise::Reference => vec![],
     };
-    match positive
-        .into_iter()
-        .find(|(_, value)| !value.is_finite() || *value <= 0.0)
-    {
+    match positive.into_iter().find(|(_, value)| !value.is_finite() || *value <= 0.0) {
         Some((what, value)) => refuse(what, value, "it must be finite and more than 0"),
         None => Ok(()),
     }
@@ -228,6 +200,14 @@ impl Posterior {
     /// The posterior of the noise.
     pub fn noise(&self) -> NoisePosterior {
         self.noise
+    }
+
+    /// The distribution of sigma; `None` if it is known.
+    pub fn noise_sigma(&self) -> Option<NoiseSigma> {
+        match self.noise {
+            NoisePosterior::InverseGamma { shape, rate } => Some(NoiseSigma { shape, rate }),
+            NoisePosterior::Known { .. } => None,
+        }
     }
 
     /// The scale of the noise: sqrt(bn / an), or the known sigma.

@@ -22,11 +22,7 @@ impl Chain {
             &values[begin..begin + parameters]
         };
         let moves: Vec<usize> = (0..walkers)
-            .map(|walker| {
-                (1..steps)
-                    .filter(|&step| row(step, walker) != row(step - 1, walker))
-                    .count()
-            })
+            .map(|walker| (1..steps).filter(|&step| row(step, walker) != row(step - 1, walker)).count())
             .collect();
         let of_parameter = |parameter: usize| {
             let walker = |walker| (0..steps).map(|step| row(step, walker)[parameter]).collect();
@@ -40,11 +36,7 @@ impl Chain {
             nan,
             parameters: (0..parameters).into_par_iter().map(of_parameter).collect(),
         };
-        Chain {
-            values,
-            parameters,
-            diagnostics,
-        }
+        Chain { values, parameters, diagnostics }
     }
 
     /// All draws, one row of parameters each: those of the first step by walker, then those of the second, and so on.
@@ -55,9 +47,14 @@ impl Chain {
     /// The draws of every `every`-th step, from the first one on, as [`draws`](Self::draws).
     pub fn thinned(&self, every: usize) -> impl Iterator<Item = &[f64]> + Clone {
         let steps = self.values.chunks_exact(self.parameters * self.diagnostics.walkers);
-        steps
-            .step_by(every.max(1))
-            .flat_map(|step| step.chunks_exact(self.parameters))
+        steps.step_by(every.max(1)).flat_map(|step| step.chunks_exact(self.parameters))
+    }
+
+    /// The same chain of other parameters, which `of` computes from those of a draw. Their diagnostics are computed anew.
+    pub fn map(&self, of: impl Fn(&[f64]) -> Vec<f64>) -> Chain {
+        let values: Vec<f64> = self.draws().flat_map(of).collect();
+        let parameters = values.len() / self.draws().len();
+        Chain::new(values, self.diagnostics.walkers, parameters, self.diagnostics.nan)
     }
 
     /// Parameters per draw.
