@@ -6,6 +6,7 @@
 //! | [`calibration`] | rescales intervals to nominal coverage |
 //! | [`metrics`] | metrics of predictions with known true values |
 //! | `shape` | moments and scores of a calibrated distribution |
+//! | `quantity` | name and unit of what is predicted |
 //! | [`ood`] | out-of-distribution score |
 
 pub mod calibration;
@@ -14,7 +15,9 @@ mod members;
 pub mod metrics;
 pub mod mixture;
 pub mod ood;
+mod quantity;
 mod shape;
 
 pub use error::Error;
 pub use members::MemberPredictions;
+pub use quantity::Quantity;
