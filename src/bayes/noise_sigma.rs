@@ -40,7 +40,10 @@ impl NoiseSigma {
     pub fn quantile(&self, level: f64) -> f64 {
         // In units of the scale of sigma, so that the search starts in the right place.
         let unit = (self.rate / self.shape).sqrt();
-        let scaled = NoiseSigma { rate: self.shape, ..*self };
+        let scaled = NoiseSigma {
+            rate: self.shape,
+            ..*self
+        };
         // 1/sigma^2 ~ gamma.
         let above = |z: f64| match z {
             0.0 => 1.0,
@@ -58,9 +61,16 @@ mod tests {
     #[test]
     fn moments_quantiles_and_density_are_those_of_scipy() {
         for case in read("noise_sigma.json").as_array().unwrap() {
-            let sigma = NoiseSigma { shape: number(&case["shape"]), rate: number(&case["rate"]) };
+            let sigma = NoiseSigma {
+                shape: number(&case["shape"]),
+                rate: number(&case["rate"]),
+            };
             let levels = [0.025, 0.16, 0.5, 0.84, 0.975];
-            assert_close(&levels.map(|level| sigma.quantile(level)), &list(&case["quantiles"]), 1e-8);
+            assert_close(
+                &levels.map(|level| sigma.quantile(level)),
+                &list(&case["quantiles"]),
+                1e-8,
+            );
             let moments = [sigma.mean(), sigma.sigma(), sigma.log_pdf(1.3)];
             assert_close(&moments, &list(&case["moments"]), 1e-8);
         }

@@ -72,8 +72,15 @@ mod tests {
     fn quantiles_are_those_of_scipy_and_invert_the_distribution_function() {
         let recorded = read("student.json");
         let levels = list(&recorded["level"]);
-        for (dof, expected) in list(&recorded["dof"]).into_iter().zip(recorded["quantile"].as_array().unwrap()) {
-            let t = StudentT { location: 0.0, scale: 1.0, dof };
+        for (dof, expected) in list(&recorded["dof"])
+            .into_iter()
+            .zip(recorded["quantile"].as_array().unwrap())
+        {
+            let t = StudentT {
+                location: 0.0,
+                scale: 1.0,
+                dof,
+            };
             let found: Vec<f64> = levels.iter().map(|&level| t.quantile(level)).collect();
             assert_close(&found, &list(expected), 1e-9);
             let back: Vec<f64> = found.iter().map(|&x| t.cdf(x)).collect();
@@ -83,15 +90,27 @@ mod tests {
 
     #[test]
     fn infinite_degrees_of_freedom_are_the_normal_distribution() {
-        let t = StudentT { location: 1.0, scale: 2.0, dof: f64::INFINITY };
-        assert_close(&t.interval(0.95), &[1.0 - 2.0 * 1.959_963_984_540_054, 1.0 + 2.0 * 1.959_963_984_540_054], 1e-10);
+        let t = StudentT {
+            location: 1.0,
+            scale: 2.0,
+            dof: f64::INFINITY,
+        };
+        assert_close(
+            &t.interval(0.95),
+            &[1.0 - 2.0 * 1.959_963_984_540_054, 1.0 + 2.0 * 1.959_963_984_540_054],
+            1e-10,
+        );
         assert_eq!(t.sigma(), 2.0);
         assert_close(&[t.log_pdf(1.0)], &[-0.918_938_533_204_672_7 - 2f64.ln()], 1e-12);
     }
 
     #[test]
     fn the_standard_deviation_exists_above_two_degrees_of_freedom() {
-        let t = |dof| StudentT { location: 0.0, scale: 3.0, dof };
+        let t = |dof| StudentT {
+            location: 0.0,
+            scale: 3.0,
+            dof,
+        };
         assert_close(&[t(4.0).sigma()], &[3.0 * 2f64.sqrt()], 1e-12);
         assert_eq!(t(2.0).sigma(), f64::INFINITY);
     }

@@ -1,7 +1,7 @@
 //! A corner plot: the marginal distributions of several parameters and of every pair of them.
 
 use super::Error;
-use super::svg::{Area, BLUE, GRID, INK, LABEL, SMALL, TITLE, VERMILLION, draw_svg, drawing, text_style};
+use super::svg::{Area, BLUE, GRID, INK, SMALL, TITLE, VERMILLION, draw_svg, drawing, text_style};
 use plotters::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,9 +17,11 @@ const SMOOTHING: f64 = 1.5;
 
 /// Space for tick labels and names to the left and below, for the title above, and between panels, pixels.
 const LEFT: u32 = 96;
-const BELOW: u32 = 76;
+const BELOW: u32 = 64;
 const ABOVE: u32 = 56;
 const GAP: u32 = 8;
+/// Space to the left of names, which plotters would cut.
+const MARGIN: u32 = 10;
 
 /// What a corner plot shows.
 pub struct Corner<'a> {
@@ -61,7 +63,8 @@ pub fn corner(plot: &Corner) -> Result<String, Error> {
     let width = LEFT + count as u32 * (side + GAP) + 16;
     let height = ABOVE + count as u32 * (side + GAP) + BELOW;
     draw_svg((width, height), |area| {
-        area.draw_text(plot.title, &text_style(TITLE, &INK), (LEFT as i32, 8)).map_err(drawing)?;
+        area.draw_text(plot.title, &text_style(TITLE, &INK), (LEFT as i32, 8))
+            .map_err(drawing)?;
         for row in 0..count {
             for column in 0..=row {
                 let panel = Panel::new(area, row, column, count, side);
@@ -90,7 +93,10 @@ impl Parameter {
         let mut sorted = values.clone();
         sorted.sort_by(f64::total_cmp);
         let at = |level: f64| sorted[((sorted.len() - 1) as f64 * level).round() as usize];
-        let true_value = plot.true_values.map(|values| values[j]).filter(|value| value.is_finite());
+        let true_value = plot
+            .true_values
+            .map(|values| values[j])
+            .filter(|value| value.is_finite());
         let low = true_value.unwrap_or(f64::INFINITY).min(at(0.001));
         let high = true_value.unwrap_or(f64::NEG_INFINITY).max(at(0.999));
         // A parameter that does not vary has a panel of some width, too.
@@ -108,7 +114,11 @@ impl Parameter {
         let [low, middle, high] = self.quantiles;
         let error = f64::min(high - middle, middle - low).max(f64::MIN_POSITIVE);
         let decimals = (1 - error.log10().floor() as i32).clamp(0, 6) as usize;
-        format!("{middle:.decimals$} +{:.decimals$} −{:.decimals$}", high - middle, middle - low)
+        format!(
+            "{middle:.decimals$} +{:.decimals$} −{:.decimals$}",
+            high - middle,
+            middle - low
+        )
     }
 
     /// The bin of a value, of `bins` along the axis.
@@ -142,13 +152,19 @@ impl<'a> Panel<'a> {
             area: area.clone().shrink((x, y), (side + left, side + below)),
             left,
             below,
-            ticks: if side >= 150 { 3 } else { 2 },
+            ticks: if side >= 150 { 5 } else { 3 },
         }
     }
 
-    fn chart<'b>(&'b self, x: &Parameter, y: Option<&Parameter>, ys: Range<f64>) -> Result<super::chart::Chart<'b, 'a>, Error> {
+    fn chart<'b>(
+        &'b self,
+        x: &Parameter,
+        y: Option<&Parameter>,
+        ys: Range<f64>,
+    ) -> Result<super::chart::Chart<'b, 'a>, Error> {
         let mut chart = ChartBuilder::on(&self.area)
-            .set_label_area_size(LabelAreaPosition::Left, self.left)
+            .margin_left(if self.left > 0 { MARGIN } else { 0 })
+            .set_label_area_size(LabelAreaPosition::Left, self.left.saturating_sub(MARGIN))
             .set_label_area_size(LabelAreaPosition::Bottom, self.below)
             .build_cartesian_2d(x.range.clone(), ys.clone())
             .map_err(drawing)?;
@@ -181,15 +197,23 @@ impl<'a> Panel<'a> {
         }
         let width = (parameter.range.end - parameter.range.start) / BINS as f64;
         let density = counts.map(|count| count / (parameter.values.len() as f64 * width));
-        let exact = plot.exact.and_then(|exact| exact.densities.get(j)).map_or(&[][..], Vec::as_slice);
+        let exact = plot
+            .exact
+            .and_then(|exact| exact.densities.get(j))
+            .map_or(&[][..], Vec::as_slice);
         let inside = exact.iter().filter(|(x, _)| parameter.range.contains(x));
         let curve: Vec<(f64, f64)> = inside.copied().collect();
-        let top = density.iter().copied().chain(curve.iter().map(|p| p.1)).fold(0.0, f64::max);
+        let top = density
+            .iter()
+            .copied()
+            .chain(curve.iter().map(|p| p.1))
+            .fold(0.0, f64::max);
         // Room for the summary above the histogram.
         let mut chart = self.chart(parameter, None, 0.0..1.3 * top)?;
         let steps = (0..BINS).flat_map(|bin| [bin, bin + 1].map(|edge| (parameter.edge(edge, BINS), density[bin])));
         let outline: Vec<(f64, f64)> = steps.collect();
-        chart.draw_series(AreaSeries::new(outline.iter().copied(), 0.0, BLUE.mix(0.25))).map_err(drawing)?;
+        let filled: Vec<(f64, f64, f64)> = outline.iter().map(|&(x, y)| (x, 0.0, y)).collect();
+        super::chart::band(&mut chart, &filled, BLUE.mix(0.25).filled())?;
         super::chart::line(&mut chart, outline, BLUE.stroke_width(1))?;
         super::chart::line(&mut chart, curve, VERMILLION.stroke_width(2))?;
         for x in parameter.quantiles {
@@ -198,8 +222,10 @@ impl<'a> Panel<'a> {
         if let Some(values) = plot.true_values {
             super::chart::line(&mut chart, [(values[j], 0.0), (values[j], top)], INK.stroke_width(2))?;
         }
-        let size = if self.ticks == 3 { SMALL - 2 } else { SMALL - 5 };
-        self.area.draw_text(&parameter.summary(), &text_style(size, &INK), (self.left as i32 + 5, 3)).map_err(drawing)
+        let size = if self.ticks == 5 { SMALL - 2 } else { SMALL - 5 };
+        self.area
+            .draw_text(&parameter.summary(), &text_style(size, &INK), (self.left as i32 + 5, 3))
+            .map_err(drawing)
     }
 
     fn pair(&self, plot: &Corner, parameters: &[Parameter], i: usize, j: usize) -> Result<(), Error> {
@@ -216,16 +242,31 @@ impl<'a> Panel<'a> {
                     (x.edge(begin, CELLS), y.edge(row, CELLS)),
                     (x.edge(end, CELLS), y.edge(row + 1, CELLS)),
                 ];
-                chart.draw_series([Rectangle::new(corners, BLUE.mix(opacity).filled())]).map_err(drawing)?;
+                chart
+                    .draw_series([Rectangle::new(corners, BLUE.mix(opacity).filled())])
+                    .map_err(drawing)?;
             }
         }
-        for contour in plot.exact.and_then(|exact| exact.contours.get(&(i, j))).into_iter().flatten() {
+        for contour in plot
+            .exact
+            .and_then(|exact| exact.contours.get(&(i, j)))
+            .into_iter()
+            .flatten()
+        {
             super::chart::line(&mut chart, contour.iter().copied(), VERMILLION.stroke_width(2))?;
         }
         if let Some(values) = plot.true_values {
             let (at_x, at_y) = (values[i], values[j]);
-            super::chart::line(&mut chart, [(at_x, y.range.start), (at_x, y.range.end)], INK.stroke_width(1))?;
-            super::chart::line(&mut chart, [(x.range.start, at_y), (x.range.end, at_y)], INK.stroke_width(1))?;
+            super::chart::line(
+                &mut chart,
+                [(at_x, y.range.start), (at_x, y.range.end)],
+                INK.stroke_width(1),
+            )?;
+            super::chart::line(
+                &mut chart,
+                [(x.range.start, at_y), (x.range.end, at_y)],
+                INK.stroke_width(1),
+            )?;
         }
         Ok(())
     }
@@ -269,7 +310,9 @@ fn regions(x: &Parameter, y: &Parameter) -> [Vec<(usize, usize, usize)>; 2] {
 /// Cells smoothed along both axes by a normal kernel.
 fn smoothed(cells: &[f64]) -> Vec<f64> {
     let reach = (3.0 * SMOOTHING).ceil() as isize;
-    let kernel: Vec<f64> = (-reach..=reach).map(|d| (-0.5 * (d as f64 / SMOOTHING).powi(2)).exp()).collect();
+    let kernel: Vec<f64> = (-reach..=reach)
+        .map(|d| (-0.5 * (d as f64 / SMOOTHING).powi(2)).exp())
+        .collect();
     let along = |cells: &[f64], stride: usize, across: usize| {
         let mut out = vec![0.0; cells.len()];
         for line in 0..CELLS {
@@ -320,18 +363,39 @@ mod tests {
         (0..n).map(|i| (0..count).map(|j| value(i, j)).collect()).collect()
     }
 
-    fn plot(names: &[String], draws: &[Vec<f64>], true_values: Option<&[f64]>, exact: Option<&Exact>) -> Result<String, Error> {
+    fn plot(
+        names: &[String],
+        draws: &[Vec<f64>],
+        true_values: Option<&[f64]>,
+        exact: Option<&Exact>,
+    ) -> Result<String, Error> {
         let draws: Vec<&[f64]> = draws.iter().map(Vec::as_slice).collect();
-        corner(&Corner { title: "posterior", names, draws: &draws, true_values, exact })
+        corner(&Corner {
+            title: "posterior",
+            names,
+            draws: &draws,
+            true_values,
+            exact,
+        })
     }
 
     #[test]
     fn every_parameter_is_named_and_summarised() {
         let svg = plot(&names(3), &draws(3, 2000), None, None).unwrap();
-        for text in ["posterior", "parameter 0", "parameter 1", "parameter 2", "draws: 68 and 95 %"] {
+        for text in [
+            "posterior",
+            "parameter 0",
+            "parameter 1",
+            "parameter 2",
+            "draws: 68 and 95 %",
+        ] {
             assert!(svg.contains(text), "no {text}");
         }
-        assert_eq!(svg.matches(" −0.3").count(), 3, "the 68 % interval of a uniform distribution is +-0.34");
+        assert_eq!(
+            svg.matches(" −0.3").count(),
+            3,
+            "the 68 % interval of a uniform distribution is +-0.34"
+        );
         assert!(!svg.contains("true values") && !svg.contains("exact"));
     }
 
@@ -362,7 +426,13 @@ mod tests {
             .collect();
         let rows: Vec<&[f64]> = draws.iter().map(Vec::as_slice).collect();
         let names = names(2);
-        let plot = Corner { title: "", names: &names, draws: &rows, true_values: None, exact: None };
+        let plot = Corner {
+            title: "",
+            names: &names,
+            draws: &rows,
+            true_values: None,
+            exact: None,
+        };
         let parameters = [0, 1].map(|j| Parameter::new(&plot, j));
         let [inner, outer] = regions(&parameters[0], &parameters[1]);
         let cells = |region: &[(usize, usize, usize)]| region.iter().map(|(_, a, b)| b - a).sum::<usize>() as f64;
@@ -380,7 +450,12 @@ mod tests {
         plot(&names(1), &draws(1, 100), None, None).unwrap();
         let constant: Vec<Vec<f64>> = (0..50).map(|i| vec![2.0, f64::from(i)]).collect();
         plot(&names(2), &constant, None, None).unwrap();
-        for (count, bad) in [(0, vec![vec![]]), (1, vec![]), (1, vec![vec![f64::NAN]]), (2, vec![vec![1.0]])] {
+        for (count, bad) in [
+            (0, vec![vec![]]),
+            (1, vec![]),
+            (1, vec![vec![f64::NAN]]),
+            (2, vec![vec![1.0]]),
+        ] {
             assert!(matches!(plot(&names(count), &bad, None, None), Err(Error::NoData)));
         }
     }

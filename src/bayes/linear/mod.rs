@@ -99,7 +99,12 @@ pub enum NoisePosterior {
 /// # Errors
 /// Values that are not finite; constant columns except for one; more columns than rows and singular designs, unless
 /// `undetermined` leaves them to a proper prior; a noise that is not determined; a prior that does not fit the design.
-pub fn fit(design: &DMatrix<f64>, label: &[f64], prior: &Prior, undetermined: Undetermined) -> Result<Posterior, Error> {
+pub fn fit(
+    design: &DMatrix<f64>,
+    label: &[f64],
+    prior: &Prior,
+    undetermined: Undetermined,
+) -> Result<Posterior, Error> {
     check_prior(prior, design.ncols())?;
     let proper = prior.precision.iter().all(|&p| p > 0.0);
     let data = Reduced::new(design, label, proper && undetermined == Undetermined::LeaveToPrior)?;
@@ -120,7 +125,9 @@ pub fn fit(design: &DMatrix<f64>, label: &[f64], prior: &Prior, undetermined: Un
     let root = qr.r();
     let mean = root
         .solve_upper_triangular(&right.rows(0, columns))
-        .ok_or(Error::Singular { columns: (0..columns).collect() })?;
+        .ok_or(Error::Singular {
+            columns: (0..columns).collect(),
+        })?;
     let sum_of_squares = data.rest + right.rows(columns, rows).norm_squared();
 
     let n = data.rows as f64;
@@ -137,11 +144,23 @@ pub fn fit(design: &DMatrix<f64>, label: &[f64], prior: &Prior, undetermined: Un
             if n <= flat || exact {
                 return Err(Error::NoNoise);
             }
-            NoisePosterior::InverseGamma { shape: 0.5 * (n - flat), rate: 0.5 * sum_of_squares }
+            NoisePosterior::InverseGamma {
+                shape: 0.5 * (n - flat),
+                rate: 0.5 * sum_of_squares,
+            }
         }
     };
-    let log_evidence = proper.then(|| log_evidence(prior, &noise, &root, n, sum_of_squares)).flatten();
-    Ok(Posterior { mean, root, noise, log_evidence, data, prior: prior.clone() })
+    let log_evidence = proper
+        .then(|| log_evidence(prior, &noise, &root, n, sum_of_squares))
+        .flatten();
+    Ok(Posterior {
+        mean,
+        root,
+        noise,
+        log_evidence,
+        data,
+        prior: prior.clone(),
+    })
 }
 
 /// ln p(y) (Bishop 2006, equation 3.118); `None` if the prior of the noise is improper.
@@ -168,9 +187,16 @@ fn log_evidence(
 }
 
 fn check_prior(prior: &Prior, columns: usize) -> Result<(), Error> {
-    for (what, values) in [("the means of the prior", &prior.mean), ("the precisions of the prior", &prior.precision)] {
+    for (what, values) in [
+        ("the means of the prior", &prior.mean),
+        ("the precisions of the prior", &prior.precision),
+    ] {
         if values.len() != columns {
-            return Err(Error::Length { what, found: values.len(), expected: columns });
+            return Err(Error::Length {
+                what,
+                found: values.len(),
+                expected: columns,
+            });
         }
     }
     let refuse = |what, value, range| Err(Error::Prior { what, value, range });
@@ -185,7 +211,10 @@ fn check_prior(prior: &Prior, columns: usize) -> Result<(), Error> {
         Noise::Known { sigma } => vec![("sigma", sigma)],
         Noise::Reference => vec![],
     };
-    match positive.into_iter().find(|(_, value)| !value.is_finite() || *value <= 0.0) {
+    match positive
+        .into_iter()
+        .find(|(_, value)| !value.is_finite() || *value <= 0.0)
+    {
         Some((what, value)) => refuse(what, value, "it must be finite and more than 0"),
         None => Ok(()),
     }

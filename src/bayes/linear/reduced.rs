@@ -28,7 +28,12 @@ impl Reduced {
         }
         let mut label = DVector::from_column_slice(label);
         let reduced = if columns > rows {
-            Reduced { design: design.clone(), label, rest: 0.0, rows }
+            Reduced {
+                design: design.clone(),
+                label,
+                rest: 0.0,
+                rows,
+            }
         } else {
             let qr = design.clone().qr();
             qr.q_tr_mul(&mut label);
@@ -60,12 +65,20 @@ fn check_values(design: &DMatrix<f64>, label: &[f64]) -> Result<(), Error> {
         return Err(Error::Empty { rows, columns });
     }
     if label.len() != rows {
-        return Err(Error::Length { what: "the labels", found: label.len(), expected: rows });
+        return Err(Error::Length {
+            what: "the labels",
+            found: label.len(),
+            expected: rows,
+        });
     }
     let mut intercept = false;
     for (column, values) in design.column_iter().enumerate() {
         if let Some(row) = values.iter().position(|x| !x.is_finite()) {
-            return Err(Error::Design { row, column, value: values[row] });
+            return Err(Error::Design {
+                row,
+                column,
+                value: values[row],
+            });
         }
         let value = values[0];
         if values.iter().all(|&x| x == value) {
@@ -93,10 +106,18 @@ fn dependent(design: &DMatrix<f64>) -> Option<Vec<usize>> {
     let columns = scaled.ncols();
     let scaled = scaled.resize_vertically(columns, 0.0);
     let svd = scaled.svd(false, true);
-    let (smallest, &value) = svd.singular_values.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1))?;
+    let (smallest, &value) = svd
+        .singular_values
+        .iter()
+        .enumerate()
+        .min_by(|a, b| a.1.total_cmp(b.1))?;
     let singular = value <= SINGULAR * svd.singular_values.max();
     let combination = singular.then(|| svd.v_t.as_ref().map(|v| v.row(smallest).into_owned()))??;
     let largest = combination.amax();
     // Scaled columns take part with coefficients of similar size.
-    Some((0..columns).filter(|&j| combination[j].abs() > 1e-3 * largest).collect())
+    Some(
+        (0..columns)
+            .filter(|&j| combination[j].abs() > 1e-3 * largest)
+            .collect(),
+    )
 }

@@ -18,7 +18,8 @@ pub fn summed_autocovariances<'a>(series: impl IntoIterator<Item = &'a [f64]>) -
     let size = (2 * n).next_power_of_two();
     let mut planner = FftPlanner::new();
     let (forward, inverse) = (planner.plan_fft_forward(size), planner.plan_fft_inverse(size));
-    let mut scratch = vec![Complex::default(); forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len())];
+    let mut scratch =
+        vec![Complex::default(); forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len())];
     let mut power = vec![Complex::default(); size];
     let mut values = vec![Complex::default(); size];
     // Two series per transform, as real and imaginary part: the real part of the result is the sum over both.

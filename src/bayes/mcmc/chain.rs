@@ -22,7 +22,11 @@ impl Chain {
             &values[begin..begin + parameters]
         };
         let moves: Vec<usize> = (0..walkers)
-            .map(|walker| (1..steps).filter(|&step| row(step, walker) != row(step - 1, walker)).count())
+            .map(|walker| {
+                (1..steps)
+                    .filter(|&step| row(step, walker) != row(step - 1, walker))
+                    .count()
+            })
             .collect();
         let of_parameter = |parameter: usize| {
             let walker = |walker| (0..steps).map(|step| row(step, walker)[parameter]).collect();
@@ -36,7 +40,11 @@ impl Chain {
             nan,
             parameters: (0..parameters).into_par_iter().map(of_parameter).collect(),
         };
-        Chain { values, parameters, diagnostics }
+        Chain {
+            values,
+            parameters,
+            diagnostics,
+        }
     }
 
     /// All draws, one row of parameters each: those of the first step by walker, then those of the second, and so on.
@@ -47,7 +55,9 @@ impl Chain {
     /// The draws of every `every`-th step, from the first one on, as [`draws`](Self::draws).
     pub fn thinned(&self, every: usize) -> impl Iterator<Item = &[f64]> + Clone {
         let steps = self.values.chunks_exact(self.parameters * self.diagnostics.walkers);
-        steps.step_by(every.max(1)).flat_map(|step| step.chunks_exact(self.parameters))
+        steps
+            .step_by(every.max(1))
+            .flat_map(|step| step.chunks_exact(self.parameters))
     }
 
     /// The same chain of other parameters, which `of` computes from those of a draw. Their diagnostics are computed anew.

@@ -80,7 +80,11 @@ impl Diagnostics {
         if let Some((parameter, tau)) = worst(&|p| p.tau) {
             let enough = self.steps as f64 >= MIN_STEPS_PER_TAU * tau;
             if !enough {
-                reasons.push(Reason::Short { parameter, tau, steps: self.steps });
+                reasons.push(Reason::Short {
+                    parameter,
+                    tau,
+                    steps: self.steps,
+                });
             }
         }
         if let Some((parameter, r_hat)) = worst(&|p| p.r_hat) {
@@ -106,7 +110,10 @@ impl Diagnostics {
 }
 
 fn map(chains: &[Vec<f64>], of: impl Fn(f64) -> f64) -> Vec<Vec<f64>> {
-    chains.iter().map(|chain| chain.iter().map(|&x| of(x)).collect()).collect()
+    chains
+        .iter()
+        .map(|chain| chain.iter().map(|&x| of(x)).collect())
+        .collect()
 }
 
 /// Every chain cut in two; of an odd number of steps, the one in the middle is left out.

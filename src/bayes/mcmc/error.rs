@@ -50,7 +50,9 @@ pub enum Error {
         value: f64,
     },
     /// The walkers start in a subspace, which they can never leave.
-    #[error("the walkers of one half start in a subspace that they cannot leave; start them at independent random points")]
+    #[error(
+        "the walkers of one half start in a subspace that they cannot leave; start them at independent random points"
+    )]
     StartsDependent,
     /// The log-probability is NaN wherever it was evaluated.
     #[error("the log-probability is NaN at every starting point")]

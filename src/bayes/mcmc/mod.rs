@@ -62,7 +62,11 @@ where
     let per_ensemble = check_starts(log_prob, starts)?;
     let (walkers, parameters) = (starts.len(), starts[0].len());
 
-    let target = Target { log_prob, nan: AtomicUsize::new(0), infinite: OnceLock::new() };
+    let target = Target {
+        log_prob,
+        nan: AtomicUsize::new(0),
+        infinite: OnceLock::new(),
+    };
     let mut stopped_at = None;
     let schedule = Steps {
         total: options.burn_in + options.steps,
@@ -88,9 +92,14 @@ where
     let nan = target.nan.load(Ordering::Relaxed);
     if nan > 0 {
         let evaluations = walkers * (options.burn_in + options.steps);
-        warn(progress, &format!("the log-probability was NaN in {nan} of {evaluations} proposals; they were rejected"));
+        warn(
+            progress,
+            &format!("the log-probability was NaN in {nan} of {evaluations} proposals; they were rejected"),
+        );
     }
-    let kept = chain[walkers * options.burn_in..].iter().flat_map(|state| state.iter().copied());
+    let kept = chain[walkers * options.burn_in..]
+        .iter()
+        .flat_map(|state| state.iter().copied());
     Ok(Chain::new(kept.collect(), walkers, parameters, nan))
 }
 
@@ -154,7 +163,11 @@ impl<F: Fn(&[f64]) -> f64 + Sync> Schedule<Box<[f64]>> for Steps<'_, '_, F> {
         }
         if done == 0 || done == total || self.reported.elapsed() >= REPORT_EVERY {
             self.reported = Instant::now();
-            let asked = (self.progress)(Event::Advanced { phase: Phase::Sampling, done, total });
+            let asked = (self.progress)(Event::Advanced {
+                phase: Phase::Sampling,
+                done,
+                total,
+            });
             if asked.is_break() && done < total {
                 *self.stopped_at = Some(done);
                 return ControlFlow::Break(());
@@ -178,19 +191,34 @@ fn check_shape(starts: &[Vec<f64>], options: &Options) -> Result<(), Error> {
     }
     for (walker, start) in starts.iter().enumerate() {
         if start.len() != parameters {
-            return Err(Error::Lengths { walker, found: start.len(), expected: parameters });
+            return Err(Error::Lengths {
+                walker,
+                found: start.len(),
+                expected: parameters,
+            });
         }
         if let Some(parameter) = start.iter().position(|x| !x.is_finite()) {
-            return Err(Error::StartNotFinite { walker, parameter, value: start[parameter] });
+            return Err(Error::StartNotFinite {
+                walker,
+                parameter,
+                value: start[parameter],
+            });
         }
     }
     // Each half must span the space: as many directions as parameters, between one walker more.
     let least = 2 * (parameters + 1);
     if starts.len() < least || !starts.len().is_multiple_of(2) {
-        return Err(Error::Walkers { walkers: starts.len(), parameters, least });
+        return Err(Error::Walkers {
+            walkers: starts.len(),
+            parameters,
+            least,
+        });
     }
     if options.steps < MIN_STEPS {
-        return Err(Error::Steps { steps: options.steps, least: MIN_STEPS });
+        return Err(Error::Steps {
+            steps: options.steps,
+            least: MIN_STEPS,
+        });
     }
     let spans = |half: &[Vec<f64>]| {
         let mean = |j: usize| half.iter().map(|start| start[j]).sum::<f64>() / half.len() as f64;
