@@ -158,4 +158,5 @@ pub use posterior::metrics::classification::ClassMetrics;
 pub use posterior::mixture::Prediction;
 pub use progress::{Callback, EpochRecord, Event, MemberEpoch, Phase, ignore_events};
 pub use survey::flags;
-pub use train::{Error as TrainError, LabelledImages, Recipe, Start, TrainOptions, Trained, train_arrays};
+pub use train::{Error as TrainError, LabelledImages, OverFolds, Recipe, Start, TrainOptions, Trained};
+pub use train::{train_arrays, train_folds};

@@ -97,6 +97,9 @@ pub struct EpochRecord {
 /// One member's epoch. A value that is not finite, or for which there was no row, is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberEpoch {
+    /// Number of the fold; 0 unless there are several.
+    #[serde(default)]
+    pub fold: u32,
     /// Number of the member.
     pub member: u32,
     /// Negative log likelihood (label in arcsec): mean over the lenses in the mini-batches of the epoch as they were

@@ -45,6 +45,7 @@ fn trained_on_files(dir: &Path, lenses: &Examples) -> Model {
         data: data_options(dir),
         simulate: None,
         from: None,
+        folds: None,
         training: train_options(),
         network: Network {
             input: vec![],

@@ -1,5 +1,6 @@
 //! Student's t distribution of any location, scale and number of degrees of freedom.
 
+use super::invert::upper_quantile;
 use serde::Serialize;
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 
@@ -54,31 +55,7 @@ impl StudentT {
     /// The z of the standard distribution above which a fraction `tail` < 1/2 of the probability lies.
     fn upper(&self, tail: f64) -> f64 {
         let standard = self.standard();
-        let excess = |z: f64| standard.sf(z) - tail;
-        let (mut low, mut high) = (0.0, 1.0);
-        while excess(high) > 0.0 {
-            (low, high) = (high, 2.0 * high);
-        }
-        // Newton's method, kept within a bracket that shrinks.
-        let mut z = 0.5 * (low + high);
-        for _ in 0..200 {
-            let error = excess(z);
-            match error > 0.0 {
-                true => low = z,
-                false => high = z,
-            }
-            let newton = z + error / standard.pdf(z);
-            let next = if newton > low && newton < high {
-                newton
-            } else {
-                0.5 * (low + high)
-            };
-            if (next - z).abs() <= 4.0 * f64::EPSILON * z {
-                return next;
-            }
-            z = next;
-        }
-        z
+        upper_quantile(|z| standard.sf(z), |z| standard.pdf(z), tail)
     }
 
     fn standard(&self) -> StudentsT {

@@ -6,7 +6,7 @@ use crate::device::Device;
 use crate::infer::Passes;
 use crate::model::shipped::Named;
 use crate::survey::table::provenance::{ModelFile, Provenance, command_line};
-use crate::survey::{FluxUnit, PixelOptions};
+use crate::survey::{FluxUnit, Missing, PixelOptions};
 use crate::train::DataOptions;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,13 @@ pub struct Images {
     /// Bands, in the order of the network's input channels; g=HSC-G if the files call the band g HSC-G
     #[arg(long, value_delimiter = ',', value_name = "BAND,...")]
     bands: Option<Vec<String>>,
+    /// Features of a table, in the order of the network's input; g=gmag if the table calls the feature g gmag
+    /// [default: all columns but the label and the ids; with a model, its features]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,...", conflicts_with_all = ["bands", "simulate"])]
+    features: Option<Vec<String>>,
+    /// What to do with rows of a table that lack the value of a feature [default: refuse them, or as the model does]
+    #[arg(long, value_name = "WHAT", value_parser = super::choices::missing())]
+    missing: Option<Missing>,
     /// Table with one row per object; if labels or a condition are needed, the default is the .csv file in DIR
     #[arg(long, value_name = "CSV")]
     catalogue: Option<PathBuf>,
@@ -73,7 +80,8 @@ impl Images {
             },
             preset: self.preset.clone(),
             images: self.images.clone(),
-            bands: self.bands.clone(),
+            bands: self.bands.clone().or(self.features.clone()),
+            missing: self.missing,
             label,
             catalogue: self.catalogue.as_deref().map(absolute).transpose()?,
             id_column: self.id_column.clone(),

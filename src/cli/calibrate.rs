@@ -9,10 +9,10 @@ use super::usage;
 use crate::evaluate::{cross_fitted, mixtures};
 use crate::model::shipped::Named;
 use crate::model::utc_now;
-use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Method, Record, fit};
 use crate::posterior::metrics::{METRICS, Metrics};
 use crate::posterior::ood::Distances;
+use crate::posterior::{MemberPredictions, Quantity};
 use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 
@@ -77,7 +77,7 @@ pub fn run(args: Calibrate) -> Result<()> {
                 };
                 println!("on {} rows; before: {before_is};", rows.len());
                 println!("after: each half with a fit to the other half");
-                print!("{}", before_and_after(&before, &after));
+                print!("{}", before_and_after(&model.quantity(), &before, &after));
             }
             Err(_) => println!("too few rows to score the calibration on rows that it was not fitted to"),
         }
@@ -95,7 +95,7 @@ pub fn run(args: Calibrate) -> Result<()> {
     Ok(())
 }
 
-fn before_and_after(before: &Metrics, after: &Metrics) -> String {
+fn before_and_after(quantity: &Quantity, before: &Metrics, after: &Metrics) -> String {
     const SHOWN: [&str; 9] = [
         "coverage_683",
         "coverage_954",
@@ -108,7 +108,13 @@ fn before_and_after(before: &Metrics, after: &Metrics) -> String {
         "sharpness",
     ];
     let rows = METRICS.iter().filter(|f| SHOWN.contains(&f.name));
-    let rows = rows.map(|f| [f.title.to_string(), f.text((f.of)(before)), f.text((f.of)(after))]);
+    let rows = rows.map(|f| {
+        [
+            f.title.to_string(),
+            f.text(quantity, (f.of)(before)),
+            f.text(quantity, (f.of)(after)),
+        ]
+    });
     table(
         [Column::Text(""), Column::Number("before"), Column::Number("after")],
         rows,

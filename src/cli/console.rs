@@ -1,6 +1,6 @@
 //! The terminal during a long command: a progress bar, lines above it, and Ctrl-C.
 
-use crate::progress::{EpochRecord, Event, Phase};
+use crate::progress::{EpochRecord, Event, MemberEpoch, Phase};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::ops::ControlFlow;
@@ -94,6 +94,29 @@ impl Console {
     }
 }
 
+/// One line: the mean over all members of all folds.
+fn epoch_of_folds(record: &EpochRecord, epochs: usize, folds: u32) -> String {
+    let mean = |value: fn(&MemberEpoch) -> Option<f64>| {
+        let values: Vec<f64> = record.members.iter().filter_map(value).collect();
+        match values.is_empty() {
+            true => "-".into(),
+            false => format!("{:.3}", values.iter().sum::<f64>() / values.len() as f64),
+        }
+    };
+    let skipped: usize = record.members.iter().map(|m| m.skipped).sum();
+    let skipped = match skipped {
+        0 => String::new(),
+        n => format!("; {n} steps skipped: a gradient was not finite"),
+    };
+    format!(
+        "epoch {}/{epochs}  {:.1} s  {folds} folds, mean of all members: NLL {} train, {} validation{skipped}",
+        record.epoch,
+        record.seconds,
+        mean(|m| m.train_nll),
+        mean(|m| m.val_nll)
+    )
+}
+
 fn unit(phase: Phase) -> &'static str {
     match phase {
         Phase::Preparing => "training images",
@@ -106,6 +129,10 @@ fn unit(phase: Phase) -> &'static str {
 }
 
 fn epoch_lines(record: &EpochRecord, epochs: usize) -> String {
+    let folds = record.members.iter().map(|m| m.fold).max().unwrap_or(0) + 1;
+    if folds > 1 {
+        return epoch_of_folds(record, epochs, folds);
+    }
     let number = |value: Option<f64>| value.map_or("      -".into(), |v| format!("{v:7.3}"));
     let mut text = format!(
         "epoch {}/{epochs}  {:.1} s  learning rate {:.2e}\n  member  NLL: train validation  RMSE [\"]: train validation",

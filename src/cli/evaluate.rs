@@ -8,6 +8,7 @@ use crate::evaluate::Evaluation;
 use crate::files::{self, NewFolder};
 use crate::model::shipped::Named;
 use crate::model::{Model, utc_now};
+use crate::posterior::Quantity;
 use crate::posterior::metrics::Metrics;
 use crate::report::{self, Subject};
 use anyhow::Result;
@@ -65,35 +66,41 @@ pub fn run(args: Evaluate) -> Result<()> {
     let page = report::write(&args.output, &subject, &evaluation, &images.source, log.as_deref())?;
     folder.keep()?;
     if !quiet {
-        print(&evaluation);
+        print(&model.quantity(), &evaluation);
         println!("report: {}", page.display());
     }
     Ok(())
 }
 
-fn print(evaluation: &Evaluation) {
-    print!("{}\n{}", metrics(&evaluation.sets[0].metrics), by_flag(evaluation));
-    println!("\n  {}", evaluation.largest);
+fn print(quantity: &Quantity, evaluation: &Evaluation) {
+    let of_all = metrics(quantity, &evaluation.sets[0].metrics);
+    print!("{of_all}\n{}", by_flag(quantity, evaluation));
     let median = &evaluation.median.metrics;
-    println!(
-        "  with the mixture's median instead of its mean: RMSE {:.3}\", errors above 1\" {:.1} %",
-        median.rmse,
-        100.0 * median.share_above_1_arcsec
-    );
+    let rmse = quantity.with_unit(&format!("{:.3}", median.rmse));
+    print!("\n  with the mixture's median instead of its mean: RMSE {rmse}");
+    match quantity.is_angle() {
+        true => {
+            println!(", errors above 1\" {:.1} %", 100.0 * median.share_above_1_arcsec);
+            println!("  {}", evaluation.largest);
+        }
+        false => println!(),
+    }
     if let Some(classification) = &evaluation.classification {
         print!("\nlens or not:\n{}", class_metrics(&classification.metrics));
     }
-    println!("\n{}", in_one_sentence(&evaluation.sets[0].metrics));
+    println!("\n{}", in_one_sentence(quantity, &evaluation.sets[0].metrics));
 }
 
 /// How good the predictions are.
-fn in_one_sentence(m: &Metrics) -> String {
+fn in_one_sentence(quantity: &Quantity, m: &Metrics) -> String {
+    let number = |value: f64| quantity.with_unit(&format!("{value:.3}"));
+    let values = if quantity.is_angle() { "radii" } else { "values" };
     format!(
-        "For these {} objects, the RMSE is {:.3}\", half of the errors are below {:.3}\", and {:.0} % of the true radii lie in \
+        "For these {} objects, the RMSE is {}, half of the errors are below {}, and {:.0} % of the true {values} lie in \
          the 68 % interval, {:.0} % in the 95 % interval.",
         m.n,
-        m.rmse,
-        m.median_abs_error,
+        number(m.rmse),
+        number(m.median_abs_error),
         100.0 * m.coverage_683,
         100.0 * m.coverage_954
     )
@@ -102,10 +109,14 @@ fn in_one_sentence(m: &Metrics) -> String {
 /// The accuracy of the predictions with each flag.
 ///
 /// A catastrophic outlier is further than max(1", 5 sigma) from the true value.
-fn by_flag(evaluation: &Evaluation) -> String {
+fn by_flag(quantity: &Quantity, evaluation: &Evaluation) -> String {
     let rows = evaluation.by_flag().map(|(name, set)| {
         let m = &set.metrics;
-        let (rmse, outliers) = (format!("{:.3}\"", m.rmse), format!("{:.1} %", 100.0 * m.runaway_share));
+        let rmse = quantity.with_unit(&format!("{:.3}", m.rmse));
+        let outliers = match quantity.is_angle() {
+            true => format!("{:.1} %", 100.0 * m.runaway_share),
+            false => "-".into(),
+        };
         [name.into(), m.n.to_string(), rmse, outliers]
     });
     let columns = [

@@ -15,16 +15,17 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Measure Einstein radii with uncertainties for a folder of images
+/// Measure Einstein radii with uncertainties for a folder of images, or predict the label of the rows of a table
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu infer runs/ground/model.safetensors candidates/ -o einstein_radii.csv
   lensgpu infer model.safetensors cutouts/ --images '{id}_{band}.fits' -o out.fits --catalogue targets.csv
+  lensgpu infer runs/photometry/model.safetensors photometry.fits -o redshifts.csv
   lensgpu infer model.safetensors simulated/ --catalogue truth.csv --truth theta_e --plot check.svg -o out.csv")]
 pub struct Infer {
     /// Model file written by `lensgpu train` (model.safetensors), or a shipped model (see `lensgpu models`)
     model: PathBuf,
-    /// Folder with the images
+    /// Folder with the images; or a table with the features of the model's training table
     dir: PathBuf,
     /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet
     #[arg(short, long, value_name = "FILE")]
@@ -32,7 +33,7 @@ pub struct Infer {
     /// Also write each member's mean and variance
     #[arg(long)]
     member_columns: bool,
-    /// Catalogue column with true Einstein radii in arcsec: score the predictions
+    /// Catalogue column with true values (Einstein radii in arcsec): score the predictions
     #[arg(long, value_name = "COLUMN")]
     truth: Option<String>,
     /// Also write rows for images that have no row in the catalogue, after those that have
@@ -89,12 +90,15 @@ pub fn run(args: Infer) -> Result<()> {
     }
     if let (Some(path), Some(metrics)) = (&args.plot, &report.metrics) {
         let title = format!("{} objects", metrics.n);
-        write_svg(path, &predicted_vs_true(&title, &report.scored, metrics)?)?;
+        write_svg(
+            path,
+            &predicted_vs_true(&title, &model.quantity(), &report.scored, metrics)?,
+        )?;
     }
     if args.json.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&report, &args))?);
     } else if !args.quiet.quiet {
-        print(&report, &args);
+        print(&model, &report, &args);
     }
     if report.rows < report.objects {
         bail!(
@@ -107,15 +111,17 @@ pub fn run(args: Infer) -> Result<()> {
     Ok(())
 }
 
-fn print(report: &InferReport, args: &Infer) {
+fn print(model: &Model, report: &InferReport, args: &Infer) {
+    let quantity = model.quantity();
     if let Some(metrics) = &report.metrics {
         let (truth, predicted): (Vec<f64>, Vec<f64>) =
             report.scored.iter().map(|s| (s.truth, s.prediction.theta_e)).unzip();
         println!(
-            "theta_e [arcsec], true along x, predicted along y:\n{}",
-            terminal_scatter(&truth, &predicted, 56, 24)
+            "{}, true along x, predicted along y:\n{}",
+            quantity.of(&model.prediction_column()),
+            terminal_scatter(&quantity, &truth, &predicted, 56, 24)
         );
-        print!("{}", text::metrics(metrics));
+        print!("{}", text::metrics(&quantity, metrics));
     }
     println!("{} objects in {}", report.rows, args.output.display());
     for (flag, &count) in FLAGS.iter().zip(&report.flagged).filter(|(_, count)| **count > 0) {

@@ -5,8 +5,9 @@ use super::text::{
     Column::{Number, Text},
     count, table,
 };
-use crate::model::Model;
+use crate::model::{About, Model};
 use crate::nn::{Layer, Layout, MeanActivation, Network, Shape};
+use crate::survey::Missing;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -84,72 +85,22 @@ fn as_text(model: &Model) -> Result<String> {
         .definition
         .as_ref()
         .map_or(String::new(), |d| format!(", defined as {d}"));
-    writeln!(text, "  {} in {unit}{definition}", label.name)?;
+    let in_unit = if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" in {unit}")
+    };
+    writeln!(text, "  {}{in_unit}{definition}", label.name)?;
     writeln!(text, "  {} = {} x output + {}", label.name, label.scale, label.shift)?;
     if network.heads().mean_activation == MeanActivation::Abs {
         writeln!(text, "  predictions are never negative: the mean is an absolute value")?;
     }
-    writeln!(
-        text,
-        "  range of the training labels: {} to {} {unit}",
-        label.range.0, label.range.1
-    )?;
+    let range = format!("{} to {} {unit}", label.range.0, label.range.1);
+    writeln!(text, "  range of the training labels: {}", range.trim_end())?;
 
-    writeln!(text, "\nimages")?;
-    let scale = about
-        .pixel_scale
-        .map_or("pixel scale unknown".into(), |s| format!("{s} arcsec per pixel"));
-    let from = about.preset.as_ref().map_or(String::new(), |p| format!(", preset {p}"));
-    writeln!(text, "  {} pixels, {scale}{from}", network.input_shape())?;
-    let number = |value: f64| format!("{value:.4}");
-    let range = |[low, high]: [f64; 2]| format!("{low:.2} to {high:.2}");
-    let rows = about
-        .bands
-        .iter()
-        .zip(&about.sky.bands)
-        .enumerate()
-        .map(|(i, (band, sky))| {
-            let (scale, mean, std) = (about.stretch.scale[i], about.stretch.mean[i], about.stretch.std[i]);
-            let scale = if scale == 0.0 {
-                "dead".into()
-            } else {
-                format!("{scale:.4e}")
-            };
-            [
-                band.clone(),
-                scale,
-                number(mean),
-                number(std),
-                range(sky.sky),
-                range(sky.noise),
-            ]
-        });
-    text += &table(
-        [
-            Text("band"),
-            Number("scale s"),
-            Number("mean"),
-            Number("std"),
-            Number("sky range / s"),
-            Number("noise range / s"),
-        ],
-        rows,
-    );
-    writeln!(text, "  network input = (asinh(flux / s) - mean) / std")?;
-    if let Some(source) = &about.images {
-        let remembered = [
-            ("pattern of the file names", &source.pattern),
-            ("column of the ids", &source.id_column),
-            ("column of the label", &source.label),
-        ];
-        for (what, value) in remembered {
-            if let Some(value) = value {
-                writeln!(text, "  {what}: {value}")?;
-            }
-        }
-        if !source.bands.is_empty() {
-            writeln!(text, "  names of the bands in the files: {}", source.bands.join(", "))?;
-        }
+    match network.takes_images() {
+        true => images(&mut text, about, network)?,
+        false => features(&mut text, about)?,
     }
 
     writeln!(text, "\ntraining")?;
@@ -201,7 +152,7 @@ fn as_text(model: &Model) -> Result<String> {
             record.date
         )?;
     }
-    let score = |value: Option<f64>| value.map_or("-".into(), number);
+    let score = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
     let rows = training.members.iter().map(|m| {
         [
             m.number.to_string(),
@@ -213,7 +164,7 @@ fn as_text(model: &Model) -> Result<String> {
             m.restored.to_string(),
         ]
     });
-    let rmse = format!("validation RMSE [{unit}]");
+    let rmse = model.quantity().of("validation RMSE");
     text += &table(
         [
             Text("member"),
@@ -227,6 +178,89 @@ fn as_text(model: &Model) -> Result<String> {
         rows,
     );
     Ok(text)
+}
+
+/// The images that a model takes.
+fn images(text: &mut String, about: &About, network: &Network) -> Result<()> {
+    writeln!(text, "\nimages")?;
+    let scale = about
+        .pixel_scale
+        .map_or("pixel scale unknown".into(), |s| format!("{s} arcsec per pixel"));
+    let from = about.preset.as_ref().map_or(String::new(), |p| format!(", preset {p}"));
+    writeln!(text, "  {} pixels, {scale}{from}", network.input_shape())?;
+    let number = |value: f64| format!("{value:.4}");
+    let range = |[low, high]: [f64; 2]| format!("{low:.2} to {high:.2}");
+    let rows = about
+        .bands
+        .iter()
+        .zip(&about.sky.bands)
+        .enumerate()
+        .map(|(i, (band, sky))| {
+            let (scale, mean, std) = (about.stretch.scale[i], about.stretch.mean[i], about.stretch.std[i]);
+            let scale = if scale == 0.0 {
+                "dead".into()
+            } else {
+                format!("{scale:.4e}")
+            };
+            [
+                band.clone(),
+                scale,
+                number(mean),
+                number(std),
+                range(sky.sky),
+                range(sky.noise),
+            ]
+        });
+    *text += &table(
+        [
+            Text("band"),
+            Number("scale s"),
+            Number("mean"),
+            Number("std"),
+            Number("sky range / s"),
+            Number("noise range / s"),
+        ],
+        rows,
+    );
+    writeln!(text, "  network input = (asinh(flux / s) - mean) / std")?;
+    if let Some(source) = &about.images {
+        let remembered = [
+            ("pattern of the file names", &source.pattern),
+            ("column of the ids", &source.id_column),
+            ("column of the label", &source.label),
+        ];
+        for (what, value) in remembered {
+            if let Some(value) = value {
+                writeln!(text, "  {what}: {value}")?;
+            }
+        }
+        if !source.bands.is_empty() {
+            writeln!(text, "  names of the bands in the files: {}", source.bands.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of tables that a model takes.
+fn features(text: &mut String, about: &About) -> Result<()> {
+    writeln!(text, "\nfeatures")?;
+    let rows = about.bands.iter().enumerate().map(|(i, name)| {
+        let stretch = &about.stretch;
+        match stretch.scale[i] {
+            0.0 => [name.clone(), "not used".into(), String::new()],
+            _ => [
+                name.clone(),
+                format!("{:.6}", stretch.mean[i]),
+                format!("{:.6}", stretch.std[i]),
+            ],
+        }
+    });
+    *text += &table([Text("feature"), Number("mean"), Number("std")], rows);
+    writeln!(text, "  network input = (value - mean) / std")?;
+    let missing = about.images.as_ref().and_then(|source| source.missing);
+    let missing = missing.map_or("rows with a missing value have no prediction", Missing::summary);
+    writeln!(text, "  {missing}")?;
+    Ok(())
 }
 
 /// A layer as it is shown.

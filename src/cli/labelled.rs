@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub struct LabelledArguments {
     /// Model file written by `lensgpu train` (model.safetensors), or a shipped model (see `lensgpu models`)
     pub model: PathBuf,
-    /// Folder with images that the model was not trained on, and the catalogue with their labels
+    /// Folder with images that the model was not trained on, and the catalogue with their labels; or such a table
     pub dir: PathBuf,
     #[command(flatten)]
     passes: PassArguments,
@@ -26,7 +26,7 @@ pub struct LabelledArguments {
     device: DeviceArgument,
     #[command(flatten)]
     pub quiet: Quiet,
-    /// Catalogue column with the Einstein radius in arcsec [default: the preset's, otherwise theta_e]
+    /// Column of the label [default: the preset's or the training table's, otherwise theta_e]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
     label: Option<String>,
     #[command(flatten)]

@@ -1,7 +1,9 @@
 //! Text that several subcommands print: tables in one style, and counts.
 
+use crate::posterior::Quantity;
 use crate::posterior::metrics::classification::ClassMetrics;
 use crate::posterior::metrics::{METRICS, Metrics};
+use crate::train::OverFolds;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 /// `1 member`, `2 members`.
@@ -41,18 +43,38 @@ pub fn table<const N: usize>(columns: [Column; N], rows: impl IntoIterator<Item 
 }
 
 /// All figures of a set of objects, one per line.
-pub fn metrics(metrics: &Metrics) -> String {
+pub fn metrics(quantity: &Quantity, metrics: &Metrics) -> String {
     let objects = ["objects".into(), metrics.n.to_string(), String::new()];
-    let figures = METRICS.iter().map(|figure| {
+    let figures = METRICS.iter().filter(|figure| figure.is_of(quantity)).map(|figure| {
         let value = (figure.of)(metrics);
         let value = match figure.unit {
             "%" => format!("{:.1}", 100.0 * value),
             _ => format!("{value:.4}"),
         };
-        [figure.title.into(), value, figure.unit.into()]
+        [figure.title.into(), value, figure.unit_of(quantity).into()]
     });
     let columns = [Column::Text(""), Column::Number(""), Column::Text("")];
     table(columns, std::iter::once(objects).chain(figures))
+}
+
+/// All figures over folds, one per line: mean and standard error.
+pub fn over_folds(quantity: &Quantity, metrics: &[Metrics]) -> String {
+    let figures = METRICS.iter().filter(|figure| figure.is_of(quantity)).map(|figure| {
+        let over = OverFolds::of(metrics, figure.of);
+        let number = |value: f64| match figure.unit {
+            "%" => format!("{:.1}", 100.0 * value),
+            _ => format!("{value:.4}"),
+        };
+        let unit = figure.unit_of(quantity).into();
+        [
+            figure.title.into(),
+            number(over.mean),
+            format!("± {}", number(over.error)),
+            unit,
+        ]
+    });
+    let columns = [Column::Text(""), Column::Number(""), Column::Text(""), Column::Text("")];
+    table(columns, figures)
 }
 
 /// Figures of the lens head, one per line.

@@ -1,6 +1,7 @@
 //! `lensgpu train`: from labelled images to a model.
 
 use super::arguments::{DeviceArgument, Images, Quiet, members};
+use super::choices::NetworkChoice;
 use super::console::Console;
 use super::techniques::Techniques;
 use super::text;
@@ -9,22 +10,24 @@ use crate::model::Model;
 use crate::model::shipped::Named;
 use crate::nn::Network;
 use crate::train::run::{RunEnd, begin, resume};
-use crate::train::{Error, Recipe, RunOptions, SimulateOptions, TrainOptions, network_of};
+use crate::train::{Error, Folds, Recipe, RunOptions, SimulateOptions, TrainOptions, network_of};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-/// Train an ensemble on a folder of labelled images
+/// Train an ensemble on a folder of labelled images, or on a table
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu train lens_challenge/ --preset lfc1-ground -o runs/ground
   lensgpu train cutouts/ --images '{id}_{band}.fits' --bands g,r,i --label theta_e -o runs/mine
   lensgpu train stack/ --members 10 --epochs 60 --hold-out 500 -o runs/stack
   lensgpu train stack/ --likelihood student-t --adversarial 0.01 --ema 0.999 --patience 10 -o runs/more
+  lensgpu train photometry.csv --label z_spec --features g,r,i,z --hold-out 500 -o runs/photometry
   lensgpu train --simulate lfc1-ground -o runs/simulated
   lensgpu train real_lenses/ --from runs/simulated/model.safetensors --freeze conv -o runs/tuned
   lensgpu train --resume runs/mine")]
 pub struct Train {
-    /// Folder with the images and the catalogue with their labels
+    /// Folder with the images and the catalogue with their labels; or a table (CSV, FITS, VOTable, Parquet), see
+    /// docs/tables.md
     #[arg(required_unless_present_any = ["resume", "simulate"])]
     dir: Option<PathBuf>,
     /// New folder for the run: model.safetensors, log.csv, run.toml, plots
@@ -34,7 +37,8 @@ pub struct Train {
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_A_NEW_RUN)]
     resume: Option<PathBuf>,
 
-    /// Catalogue column with the Einstein radius in arcsec [default: the preset's, otherwise theta_e]
+    /// Column of the label: of a catalogue, the Einstein radius in arcsec; of a table, any number
+    /// [default: the preset's, otherwise theta_e]
     #[arg(long, value_name = "COLUMN", help_heading = "Images")]
     label: Option<String>,
     /// Use the central N x N pixels [default: the preset's, otherwise all]
@@ -67,6 +71,12 @@ pub struct Train {
     /// Hold out this many images from everything else, and score the ensemble on them at the end
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     hold_out: usize,
+    /// Train K ensembles at once, each holding out another K-th of the rows: cross-validation
+    #[arg(long, value_name = "K", conflicts_with_all = ["splits", "hold_out", "from", "simulate"], help_heading = "Training")]
+    folds: Option<usize>,
+    /// The same with folds that a table names: one row per fold and object it holds out, columns fold (from 0) and id
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hold_out", "from", "simulate"], help_heading = "Training")]
+    splits: Option<PathBuf>,
     /// Random seed of the split, initial weights and mini-batches
     #[arg(long, default_value_t = TrainOptions::default().seed, value_parser = clap::value_parser!(u64).range(..=MAX_SEED), help_heading = "Training")]
     seed: u64,
@@ -76,9 +86,9 @@ pub struct Train {
     /// Network and techniques to begin with; options below change them one by one
     #[arg(long, value_name = "NAME", value_parser = super::choices::recipe(), default_value = Recipe::default().name(), help_heading = "Training")]
     recipe: Recipe,
-    /// Network file, see docs/networks.md [default: that of the recipe]
-    #[arg(long, value_name = "TOML", help_heading = "Training")]
-    network: Option<PathBuf>,
+    /// Network file, see docs/networks.md, or for a table mlp:UNITS,..., its dense layers [default: that of the recipe]
+    #[arg(long, value_name = "TOML", value_parser = super::choices::network, help_heading = "Training")]
+    network: Option<NetworkChoice>,
 
     /// Train on simulated lenses: a preset of `lensgpu simulate`, or the TOML file of a population
     #[arg(long, value_name = "POPULATION", conflicts_with = "dir", help_heading = "Training")]
@@ -111,6 +121,14 @@ pub struct Train {
     techniques: Techniques,
 }
 
+/// The dense layers of `--network mlp:UNITS,...`, for the rows of a table.
+fn dense(input: &[usize], units: &[usize]) -> std::result::Result<Network, Error> {
+    match input {
+        [1, 1, _] => Ok(Network::dense(input, units)?),
+        _ => Err(Error::NeedsTable),
+    }
+}
+
 /// The path of a population becomes absolute, so that a run can be resumed from any folder.
 fn simulate_options(population: &str, pool: usize) -> Result<SimulateOptions> {
     let population = match population.ends_with(".toml") {
@@ -137,7 +155,7 @@ enum Freeze {
 const MAX_SEED: u64 = i64::MAX as u64;
 
 /// Arguments that a resumed run takes from its `run.toml`.
-const OF_A_NEW_RUN: [&str; 22] = [
+const OF_A_NEW_RUN: [&str; 24] = [
     "dir",
     "output",
     "Images",
@@ -150,6 +168,8 @@ const OF_A_NEW_RUN: [&str; 22] = [
     "clip",
     "validation",
     "hold_out",
+    "folds",
+    "splits",
     "calibration",
     "seed",
     "no_augment",
@@ -199,16 +219,33 @@ fn check(options: &RunOptions) -> std::result::Result<(), Error> {
 fn print(end: RunEnd, folder: &str) {
     match end {
         RunEnd::Stopped => println!("stopped and saved; resume with: lensgpu train --resume {folder}"),
+        RunEnd::Folds {
+            scores,
+            quantity,
+            metrics,
+        } => {
+            println!(
+                "the {} ensembles on the rows that each held out, mean ± standard error:",
+                metrics.len()
+            );
+            print!("{}", text::over_folds(&quantity, &metrics));
+            println!("scores of every fold: {}", scores.display());
+            println!("models: {folder}/fold_00/model.safetensors, ...");
+        }
         RunEnd::Complete {
             model,
+            quantity,
             metrics,
             class_metrics,
         } => {
             if let Some((split, metrics)) = metrics {
-                print!("the ensemble on the {split} images:\n{}", text::metrics(&metrics));
+                print!(
+                    "the ensemble on the {split} objects:\n{}",
+                    text::metrics(&quantity, &metrics)
+                );
             }
             if let Some(metrics) = class_metrics {
-                print!("p_lens on the same images:\n{}", text::class_metrics(&metrics));
+                print!("p_lens on the same objects:\n{}", text::class_metrics(&metrics));
             }
             println!("model: {}", model.display());
             println!("plots: {folder}/predicted_vs_true.svg, {folder}/training_curves.svg");
@@ -219,7 +256,10 @@ fn print(end: RunEnd, folder: &str) {
 impl Train {
     /// The options of a new run, which fine-tunes `from` if there is such a model.
     fn options(&self, from: Option<&Model>) -> Result<RunOptions> {
-        let default = self.recipe.options();
+        let default = match self.dir.as_deref().is_some_and(Path::is_file) {
+            true => self.recipe.options_for_tables(),
+            false => self.recipe.options(),
+        };
         let learning_rate = self.learning_rate.unwrap_or(match from {
             Some(_) => default.learning_rate / 10.0,
             None => default.learning_rate,
@@ -236,6 +276,11 @@ impl Train {
                 .map(|population| simulate_options(population, self.pool))
                 .transpose()?,
             from: self.from.as_deref().map(from_any_folder).transpose()?,
+            folds: match (self.folds, &self.splits) {
+                (Some(count), _) => Some(Folds::Count(count)),
+                (None, Some(path)) => Some(Folds::File(std::path::absolute(path)?)),
+                (None, None) => None,
+            },
             training: self.techniques.over(TrainOptions {
                 members: self.members.clone().or(members).unwrap_or(default.members),
                 batch: self.batch,
@@ -269,7 +314,11 @@ impl Train {
                     found: input.to_vec(),
                 });
             }
-            None => network_of(self.network.as_deref(), self.recipe, input)?,
+            None => match &self.network {
+                Some(NetworkChoice::Dense(units)) => dense(input, units)?,
+                Some(NetworkChoice::File(path)) => network_of(Some(path), self.recipe, input)?,
+                None => network_of(None, self.recipe, input)?,
+            },
         };
         let network = match self.techniques.likelihood {
             Some(likelihood) => network.with_likelihood(likelihood),

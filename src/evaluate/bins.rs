@@ -44,6 +44,7 @@ struct Quantity {
 }
 
 pub(super) fn binned(
+    predicted: &posterior::Quantity,
     source: &ImageFolder,
     objects: &[LabelledPrediction],
     scored: &[ScoredPrediction],
@@ -68,12 +69,15 @@ pub(super) fn binned(
             bins,
         })
     };
-    quantities(source, objects).into_iter().map(of_quantity).collect()
+    quantities(predicted, source, objects)
+        .into_iter()
+        .map(of_quantity)
+        .collect()
 }
 
-fn quantities(source: &ImageFolder, objects: &[LabelledPrediction]) -> Vec<Quantity> {
+fn quantities(predicted: &posterior::Quantity, source: &ImageFolder, objects: &[LabelledPrediction]) -> Vec<Quantity> {
     let mut quantities = vec![Quantity {
-        name: "true Einstein radius [arcsec]".into(),
+        name: predicted.axis("true"),
         column: "truth".into(),
         values: objects.iter().map(|object| object.truth).collect(),
     }];

@@ -138,7 +138,7 @@ impl Evaluation {
             largest: LargestRadii::new(model.about.label.range.1, &scored, &unflagged),
             median: set("ensemble, median".into(), &with_median(&scored))?,
             best_member: best_member(model),
-            binned: bins::binned(source, &objects, &scored, seed)?,
+            binned: bins::binned(&model.quantity(), source, &objects, &scored, seed)?,
             by_size: sizes.collect::<Result<_, _>>()?,
             classification: ClassMetrics::new(&classes, seed).map(|metrics| Classification {
                 objects: classes,

@@ -91,7 +91,7 @@ pub fn infer(
         ..options.images.clone()
     };
     let source = Arc::new(open(model, &source, progress)?);
-    let columns = Columns::new(&source, options)?;
+    let columns = Columns::new(model, &source, options)?;
     let table = columns.table(model);
     let provenance = options.provenance.as_ref();
     let sidecar = Sidecar::create(&options.output, provenance)?;
@@ -136,7 +136,7 @@ fn warn_about(report: &InferReport, progress: &Callback) {
     }
     if report.without_truth > 0 {
         let message = format!(
-            "{} of {} rows have no true value: it is not a positive number, or the object is not a lens",
+            "{} of {} rows have no true value: it is not a number (for a radius, a positive one), or the object is not a lens",
             report.without_truth, report.rows
         );
         note(progress, &message);
@@ -170,21 +170,23 @@ struct Columns {
 /// Where the catalogue has true values.
 struct Truth {
     column: usize,
-    is_lens: LensColumn,
+    /// Of a catalogue of images.
+    is_lens: Option<LensColumn>,
 }
 
 impl Truth {
-    /// The true Einstein radius of a row, arcsec. Numbers that are not positive stand for an unknown one, and objects that
-    /// are no lenses have none.
+    /// The true value of a row. Numbers that are not positive stand for an unknown Einstein radius, and objects that are
+    /// no lenses have none.
     fn of_row(&self, catalogue: &Catalogue, row: usize) -> Option<f64> {
         let truth = catalogue.number(row, self.column);
-        let known = truth.is_finite() && truth > 0.0 && self.is_lens.reason(catalogue, row).is_none();
+        let is_radius = |is_lens: LensColumn| truth > 0.0 && is_lens.reason(catalogue, row).is_none();
+        let known = truth.is_finite() && self.is_lens.is_none_or(is_radius);
         known.then_some(truth)
     }
 }
 
 impl Columns {
-    fn new(source: &ImageFolder, options: &InferOptions) -> Result<Columns, Error> {
+    fn new(model: &Model, source: &ImageFolder, options: &InferOptions) -> Result<Columns, Error> {
         let ra_dec = source.may_have_positions();
         let catalogue = source.catalogue.as_ref();
         let truth = match (&options.truth, catalogue) {
@@ -192,7 +194,7 @@ impl Columns {
                 column: catalogue
                     .column(column)
                     .map_err(|error| Error::TruthColumn(error.into()))?,
-                is_lens: LensColumn::find(catalogue),
+                is_lens: model.network.takes_images().then(|| LensColumn::find(catalogue)),
             }),
             (Some(column), None) => return Err(Error::NoCatalogue { column: column.clone() }),
             (None, _) => None,
@@ -213,6 +215,8 @@ impl Columns {
             id: self.id.clone(),
             ra_dec: self.ra_dec,
             members: if self.members { model.members.len() } else { 0 },
+            quantity: model.quantity(),
+            column: model.prediction_column(),
             likelihood: model.network.heads().likelihood,
             p_lens: model.network.heads().lens.is_some(),
             pass_through: self.passed.iter().map(|(_, column)| column.clone()).collect(),

@@ -1,16 +1,27 @@
 //! Errors of inference.
 
 use std::error::Error as StdError;
+use std::path::PathBuf;
 
 /// Why there are no predictions.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The model does not take images.
-    #[error("this model takes tables of {features} features, not images")]
+    #[error("this model takes tables with the features {}, not images", features.join(", "))]
     TakesTables {
         /// Features of a row.
-        features: usize,
+        features: Vec<String>,
+    },
+    /// The model does not take tables.
+    #[error("this model takes images of {} x {} pixels in the bands {}, and {} is a file", size.0, size.1, bands.join(", "), path.display())]
+    TakesImages {
+        /// The table.
+        path: PathBuf,
+        /// Width and height of an image.
+        size: (usize, usize),
+        /// Bands of the model.
+        bands: Vec<String>,
     },
     /// The images have another number of bands than the model.
     #[error(

@@ -45,10 +45,6 @@ impl Default for Passes {
 impl Passes {
     /// The members of a model on a device.
     fn ensemble(self, model: &Model, device: &Device) -> Result<Ensemble, Error> {
-        if model.network.input.len() != 3 {
-            let features = model.network.input_shape().c;
-            return Err(Error::TakesTables { features });
-        }
         let ensemble = Ensemble::of_members(device, &model.network, &model.members, self.batch)?;
         Ok(match self.all_views {
             true => ensemble.in_all_views(),

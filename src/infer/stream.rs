@@ -138,8 +138,17 @@ impl<E: From<Error>> From<model::Error> for Failure<E> {
 /// Those of [`ImageFolder::open`]; images that do not fit the model.
 pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) -> Result<ImageFolder, Error> {
     let input = model.network.input_shape();
-    if model.network.input.len() != 3 {
-        return Err(Error::TakesTables { features: input.c });
+    let is_folder = options.dir.is_dir();
+    if is_folder && !model.network.takes_images() {
+        let features = model.about.bands.clone();
+        return Err(Error::TakesTables { features });
+    }
+    if !is_folder && options.dir.exists() && model.network.takes_images() {
+        return Err(Error::TakesImages {
+            path: options.dir.clone(),
+            size: (input.w, input.h),
+            bands: model.about.bands.clone(),
+        });
     }
     let options = model.image_folder(options).map_err(FolderError::Bands);
     let options = options.map_err(survey::Error::from)?;

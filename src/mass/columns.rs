@@ -1,6 +1,7 @@
 //! The columns of the output: those of the catalogue, then the new ones.
 
 use crate::likelihood::Likelihood;
+use crate::posterior::Quantity;
 use crate::survey::Catalogue;
 use crate::survey::infer_table::InferTable;
 use crate::survey::predictions::QUANTILES;
@@ -12,6 +13,8 @@ pub(super) fn old_columns(catalogue: &Catalogue, members: usize) -> Vec<Column> 
     let from_infer = InferTable {
         id: ColumnType::Str,
         ra_dec: true,
+        quantity: Quantity::einstein_radius(),
+        column: "theta_e".into(),
         members,
         likelihood: Likelihood::default(),
         p_lens: true,

@@ -5,15 +5,18 @@ use crate::survey::{BandsError, FluxUnit, ImageFolderOptions, PixelOptions, mode
 
 impl Model {
     /// How a folder is opened for this model: bands, crop, flux unit, layout and columns that are not given are those of
-    /// its training images.
+    /// its training images, features and the treatment of missing values those of its table.
     ///
     /// # Errors
     /// Bands that are given and are not the model's, or in another order.
     pub fn image_folder(&self, given: &ImageFolderOptions) -> Result<ImageFolderOptions, BandsError> {
         let input = self.network.input_shape();
         Ok(ImageFolderOptions {
+            // Columns may be named by any text, also by one that would be a pair of bands.
             bands: Some(model_bands(&self.about.bands, given.bands.as_deref())?),
-            crop: given.crop.or((input.h == input.w).then_some(input.h)),
+            crop: given
+                .crop
+                .or((input.h == input.w && self.network.takes_images()).then_some(input.h)),
             pixels: PixelOptions {
                 flux_unit: given.pixels.flux_unit.or(self.about.photometry.unit),
                 assumed_unit: self.simulated_unit().filter(|_| given.flux_scale == 1.0),

@@ -23,6 +23,7 @@ pub use ensemble::Ensemble;
 pub use error::Error;
 
 use crate::nn::Network;
+use crate::posterior::Quantity;
 use crate::posterior::ood::{Cloud, ImageDistribution};
 use std::time::SystemTime;
 
@@ -38,6 +39,25 @@ pub struct Model {
     pub statistics: Option<ImageDistribution>,
     /// Metadata.
     pub about: About,
+}
+
+impl Model {
+    /// What it predicts, for tables and plots.
+    pub fn quantity(&self) -> Quantity {
+        let label = &self.about.label;
+        match self.network.takes_images() {
+            true => Quantity::einstein_radius(),
+            false => Quantity::new(&label.name, &label.unit),
+        }
+    }
+
+    /// The column of the predicted mean in a catalogue: `theta_e` for images, the label's name for tables.
+    pub fn prediction_column(&self) -> String {
+        match self.network.takes_images() {
+            true => "theta_e".into(),
+            false => self.about.label.name.clone(),
+        }
+    }
 }
 
 /// The weights of one member.
@@ -124,7 +144,7 @@ pub(crate) mod tests {
                     shift: 0.0,
                     definition: Some("theta_e_crit".into()),
                     range: (0.45, 4.2),
-                    quantiles: Some((0..25).map(|i| 0.5 + f64::from(i) / 9.0).collect()),
+                    quantiles: Some((0..19).map(|i| 0.5 + f64::from(i) / 9.0).collect()),
                 },
                 bands: vec!["R".into(), "I".into()],
                 pixel_scale: Some(0.2),
@@ -135,6 +155,7 @@ pub(crate) mod tests {
                     scale: vec![3.123456789012345e-12, 0.0],
                     mean: vec![1.0 / 3.0, 0.0],
                     std: vec![2.0 / 3.0, 1.0],
+                    curve: Default::default(),
                 },
                 sky: SkyRange {
                     bands: vec![

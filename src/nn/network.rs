@@ -29,17 +29,43 @@ impl Network {
     }
 
     /// The network that predicts best among those compared in docs/accuracy.md, for cutouts of `input`: that of
-    /// `assets/networks/residual55.toml`, or of `residual101.toml` for cutouts of 80 pixels or more.
+    /// `assets/networks/residual55.toml`, or of `residual101.toml` for cutouts of 80 pixels or more. For the rows of a table
+    /// (1, 1, features), two [dense](Network::dense) layers of 50 units.
     ///
     /// # Errors
     /// Those of [`Network::check`].
     pub fn standard(input: &[usize]) -> Result<Network> {
+        if matches!(input, [1, 1, _]) {
+            return Network::dense(input, &[50, 50]);
+        }
         let large = input.iter().take(2).all(|&side| side >= 80);
         let text = match large {
             true => include_str!("../../assets/networks/residual101.toml"),
             false => include_str!("../../assets/networks/residual55.toml"),
         };
         Network::from_toml(text, input)
+    }
+
+    /// Dense layers of so many units with ReLU, and heads with a bounded mean and a Gaussian likelihood: for the rows of a
+    /// table, `input` (1, 1, features).
+    ///
+    /// # Errors
+    /// Those of [`Network::check`].
+    pub fn dense(input: &[usize], units: &[usize]) -> Result<Network> {
+        let mut text = String::from("layers = [{ layer = 'flatten' }");
+        for (i, units) in units.iter().enumerate() {
+            text += &format!(
+                ", {{ layer = 'dense', name = 'dense{}', units = {units}, activation = 'relu' }}",
+                i + 1
+            );
+        }
+        text += ", { layer = 'heads', mean = 'mean', var = 'var', mean_activation = 'bounded' }]";
+        Network::from_toml(&text, input)
+    }
+
+    /// Whether the input is images rather than rows of a table, which have one pixel or no height and width.
+    pub fn takes_images(&self) -> bool {
+        self.input.len() == 3 && self.input[..2] != [1, 1]
     }
 
     /// Reads a network file and gives it the input shape of the data.

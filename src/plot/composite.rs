@@ -84,6 +84,7 @@ mod tests {
             scale: vec![1.0, 1.0, 0.0],
             mean: vec![0.0; 3],
             std: vec![1.0; 3],
+            curve: Default::default(),
         };
         let bands = ["R", "I", "G"].map(String::from);
         let image = composite(&cutout([10, 10, 3], &pixels), &stretch, &bands);

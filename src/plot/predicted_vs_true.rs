@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::svg::{BLUE, GRID, INK, LABEL, SMALL, TITLE, VERMILLION, draw_svg, drawing, text_style, tick};
+use crate::posterior::Quantity;
 use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use plotters::prelude::*;
 
@@ -13,7 +14,12 @@ const MAX_DRAWN: usize = 3000;
 ///
 /// # Errors
 /// [`Error::NoData`] if no object has a finite prediction and true value, and [`Error::Drawing`].
-pub fn predicted_vs_true(title: &str, objects: &[ScoredPrediction], metrics: &Metrics) -> Result<String, Error> {
+pub fn predicted_vs_true(
+    title: &str,
+    quantity: &Quantity,
+    objects: &[ScoredPrediction],
+    metrics: &Metrics,
+) -> Result<String, Error> {
     let every = objects.len().div_ceil(MAX_DRAWN).max(1);
     let finite = |o: &&ScoredPrediction| o.truth.is_finite() && o.prediction.quantiles.iter().all(|q| q.is_finite());
     let drawn: Vec<&ScoredPrediction> = objects.iter().step_by(every).filter(finite).collect();
@@ -21,12 +27,14 @@ pub fn predicted_vs_true(title: &str, objects: &[ScoredPrediction], metrics: &Me
         return Err(Error::NoData);
     }
 
+    let least = if quantity.is_angle() { 0.05 } else { 1e-9 };
     let radius = range(
+        least,
         drawn
             .iter()
             .flat_map(|o| [o.truth, o.prediction.quantiles[1], o.prediction.quantiles[3]]),
     );
-    let half = 1.08 * drawn.iter().map(|o| o.error().abs()).fold(0.05, f64::max);
+    let half = 1.08 * drawn.iter().map(|o| o.error().abs()).fold(least, f64::max);
     let (size, opacity) = if drawn.len() > 300 { (2, 0.3) } else { (3, 0.8) };
 
     draw_svg((720, 930), |area| {
@@ -49,7 +57,7 @@ pub fn predicted_vs_true(title: &str, objects: &[ScoredPrediction], metrics: &Me
             .y_labels(7)
             .x_label_formatter(&|_| String::new())
             .y_label_formatter(&tick(radius.1 - radius.0))
-            .y_desc("predicted Einstein radius [arcsec]")
+            .y_desc(quantity.axis("predicted"))
             .label_style(text_style(SMALL, &INK))
             .axis_desc_style(text_style(LABEL, &INK))
             .draw()
@@ -72,7 +80,7 @@ pub fn predicted_vs_true(title: &str, objects: &[ScoredPrediction], metrics: &Me
             .map_err(drawing)?;
         let plate = Rectangle::new([(82, 52), (392, 146)], WHITE.mix(0.8).filled());
         upper.draw(&plate).map_err(drawing)?;
-        for (i, line) in text(metrics, drawn.len()).iter().enumerate() {
+        for (i, line) in text(quantity, metrics, drawn.len()).iter().enumerate() {
             upper
                 .draw_text(line, &text_style(SMALL, &INK), (90, 58 + 22 * i as i32))
                 .map_err(drawing)?;
@@ -96,8 +104,8 @@ pub fn predicted_vs_true(title: &str, objects: &[ScoredPrediction], metrics: &Me
             .y_labels(5)
             .x_label_formatter(&tick(radius.1 - radius.0))
             .y_label_formatter(&tick(2.0 * half))
-            .x_desc("true Einstein radius [arcsec]")
-            .y_desc("predicted − true [arcsec]")
+            .x_desc(quantity.axis("true"))
+            .y_desc(quantity.of("predicted − true"))
             .label_style(text_style(SMALL, &INK))
             .axis_desc_style(text_style(LABEL, &INK))
             .draw()
@@ -114,24 +122,30 @@ pub fn predicted_vs_true(title: &str, objects: &[ScoredPrediction], metrics: &Me
     })
 }
 
-fn text(m: &Metrics, drawn: usize) -> Vec<String> {
+fn text(quantity: &Quantity, m: &Metrics, drawn: usize) -> Vec<String> {
     let objects = if drawn < m.n {
         format!("{} objects, {drawn} drawn", m.n)
     } else {
         format!("{} objects", m.n)
     };
+    let number = |value: f64| quantity.with_unit(&format!("{value:.3}"));
     vec![
         objects,
-        format!("RMSE {:.3}\", NMAD {:.3}\", bias {:+.3}\"", m.rmse, m.nmad, m.bias),
+        format!(
+            "RMSE {}, NMAD {}, bias {}",
+            number(m.rmse),
+            number(m.nmad),
+            quantity.with_unit(&format!("{:+.3}", m.bias))
+        ),
         format!("true value within 68.3 % interval: {:.1} %", 100.0 * m.coverage_683),
         format!("true value within 95.4 % interval: {:.1} %", 100.0 * m.coverage_954),
     ]
 }
 
-/// Smallest and largest value with a margin of 4 %; at least 0.1 wide.
-fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+/// Smallest and largest value with a margin of 4 %, at least `least`.
+fn range(least: f64, values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-    let margin = (0.04 * (high - low)).max(0.05);
+    let margin = (0.04 * (high - low)).max(least);
     (low - margin, high + margin)
 }
 
@@ -156,7 +170,13 @@ mod tests {
     #[test]
     fn draws_every_object_twice_and_its_error_bar() {
         let objects = objects(40);
-        let svg = predicted_vs_true("held out", &objects, &Metrics::new(&objects).unwrap()).unwrap();
+        let svg = predicted_vs_true(
+            "held out",
+            &Quantity::einstein_radius(),
+            &objects,
+            &Metrics::new(&objects).unwrap(),
+        )
+        .unwrap();
         assert_eq!(svg.matches("<circle").count(), 80);
         for text in ["held out", "true Einstein radius [arcsec]", "40 objects", "bias +0.050"] {
             assert!(svg.contains(text), "no {text}");
@@ -166,7 +186,13 @@ mod tests {
     #[test]
     fn a_large_sample_is_thinned_and_says_so() {
         let objects = objects(7000);
-        let svg = predicted_vs_true("many", &objects, &Metrics::new(&objects).unwrap()).unwrap();
+        let svg = predicted_vs_true(
+            "many",
+            &Quantity::einstein_radius(),
+            &objects,
+            &Metrics::new(&objects).unwrap(),
+        )
+        .unwrap();
         assert!(svg.contains("7000 objects, 2334 drawn"));
     }
 
@@ -174,7 +200,7 @@ mod tests {
     fn one_object_and_nothing() {
         let objects = objects(1);
         let metrics = Metrics::new(&objects).unwrap();
-        predicted_vs_true("", &objects, &metrics).unwrap();
-        assert!(predicted_vs_true("", &[], &metrics).is_err());
+        predicted_vs_true("", &Quantity::einstein_radius(), &objects, &metrics).unwrap();
+        assert!(predicted_vs_true("", &Quantity::einstein_radius(), &[], &metrics).is_err());
     }
 }

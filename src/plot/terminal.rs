@@ -1,9 +1,11 @@
 //! A scatter plot in plain text.
 
-/// Predicted against true values (arcsec) as text: `width` x `height` characters inside the axes, which looks square if
+use crate::posterior::Quantity;
+
+/// Predicted against true values of a quantity as text: `width` x `height` characters inside the axes, which looks square if
 /// twice as wide as high, with braille dots for the objects and `·` along the line of equality. Both axes have the same
 /// range. Pairs that are not finite are left out.
-pub fn terminal_scatter(truth: &[f64], predicted: &[f64], width: usize, height: usize) -> String {
+pub fn terminal_scatter(quantity: &Quantity, truth: &[f64], predicted: &[f64], width: usize, height: usize) -> String {
     let (width, height) = (width.max(16), height.max(4));
     let pairs = truth.iter().copied().zip(predicted.iter().copied());
     let pairs: Vec<_> = pairs.filter(|(t, p)| t.is_finite() && p.is_finite()).collect();
@@ -27,7 +29,7 @@ pub fn terminal_scatter(truth: &[f64], predicted: &[f64], width: usize, height: 
 
     let labels = [high, 0.5 * (low + high), low].map(|v| format!("{v:.2}"));
     let margin = labels.iter().map(String::len).max().unwrap_or(0);
-    let mut text = format!("{:margin$} predicted [arcsec]\n", "");
+    let mut text = format!("{:margin$} {}\n", "", quantity.of("predicted"));
     for (row, cells) in cells.iter().enumerate() {
         let (label, tick) = match row {
             0 => (&*labels[0], '┤'),
@@ -61,7 +63,7 @@ pub fn terminal_scatter(truth: &[f64], predicted: &[f64], width: usize, height: 
     line += &centre;
     line += &gap(margin + 2 + width - right.len(), line.len());
     line += &right;
-    let title = format!("{:margin$}  {:^width$}", "", "true [arcsec]");
+    let title = format!("{:margin$}  {:^width$}", "", quantity.of("true"));
     text + &line + "\n" + title.trim_end() + "\n"
 }
 
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_small_plot_by_hand() {
-        let text = terminal_scatter(&[0.0, 1.0, 0.0], &[0.0, 1.0, 1.0], 16, 4);
+        let text = terminal_scatter(&Quantity::einstein_radius(), &[0.0, 1.0, 0.0], &[0.0, 1.0, 1.0], 16, 4);
         let expected = "     predicted [arcsec]\n\
                         1.00 ┤⠁           ···⠈\n     │        ····\n\
                         0.50 ┤    ····\n\
@@ -102,10 +104,16 @@ mod tests {
 
     #[test]
     fn awkward_input_is_drawn_or_left_out() {
-        assert_eq!(terminal_scatter(&[], &[], 40, 20), "(nothing to plot)\n");
-        assert_eq!(terminal_scatter(&[f64::NAN], &[1.0], 40, 20), "(nothing to plot)\n");
+        assert_eq!(
+            terminal_scatter(&Quantity::einstein_radius(), &[], &[], 40, 20),
+            "(nothing to plot)\n"
+        );
+        assert_eq!(
+            terminal_scatter(&Quantity::einstein_radius(), &[f64::NAN], &[1.0], 40, 20),
+            "(nothing to plot)\n"
+        );
         for value in [0.0, 1.5, -2.0, 1e12, 1e-12] {
-            let text = terminal_scatter(&[value], &[value], 0, 0);
+            let text = terminal_scatter(&Quantity::einstein_radius(), &[value], &[value], 0, 0);
             assert_eq!(
                 text.chars().filter(|c| ('\u{2801}'..='\u{28ff}').contains(c)).count(),
                 1,

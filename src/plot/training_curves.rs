@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::svg::{GRID, INK, LABEL, PALETTE, SMALL, TITLE, draw_svg, drawing, text_style, tick};
+use crate::posterior::Quantity;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -20,7 +21,7 @@ pub struct MemberCurves {
 ///
 /// # Errors
 /// [`Error::NoData`] if a panel has no finite value, and [`Error::Drawing`].
-pub fn training_curves(members: &[MemberCurves]) -> Result<String, Error> {
+pub fn training_curves(quantity: &Quantity, members: &[MemberCurves]) -> Result<String, Error> {
     let finite = |curves: &Vec<f64>| curves.iter().any(|v| v.is_finite());
     let has_nll = members.iter().any(|m| finite(&m.train_nll) || finite(&m.val_nll));
     if !has_nll || !members.iter().any(|m| finite(&m.val_rmse)) {
@@ -38,7 +39,7 @@ pub fn training_curves(members: &[MemberCurves]) -> Result<String, Error> {
             .enumerate()
             .map(|(m, c)| (m, &c.val_rmse, Dash::Solid))
             .collect();
-        panel(&right, "RMSE of the validation split", "RMSE [arcsec]", rmse)?;
+        panel(&right, "RMSE of the validation split", &quantity.of("RMSE"), rmse)?;
         legend(&left, members.len())
     })
 }
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn both_panels_and_every_member() {
-        let svg = training_curves(&[member(0.0), member(0.1), member(0.2)]).unwrap();
+        let svg = training_curves(&Quantity::einstein_radius(), &[member(0.0), member(0.1), member(0.2)]).unwrap();
         for text in [
             "NLL per object",
             "RMSE [arcsec]",
@@ -213,15 +214,15 @@ mod tests {
         let mut gap = member(0.0);
         gap.val_nll[3] = f64::NAN;
         gap.val_nll[0] = f64::INFINITY;
-        training_curves(&vec![gap; 20]).unwrap();
+        training_curves(&Quantity::einstein_radius(), &vec![gap; 20]).unwrap();
         let one = MemberCurves {
             train_nll: vec![1.0],
             val_nll: vec![1.0],
             val_rmse: vec![1.0],
         };
-        training_curves(&[one]).unwrap();
-        assert!(training_curves(&[]).is_err());
-        assert!(training_curves(&[MemberCurves::default()]).is_err());
+        training_curves(&Quantity::einstein_radius(), &[one]).unwrap();
+        assert!(training_curves(&Quantity::einstein_radius(), &[]).is_err());
+        assert!(training_curves(&Quantity::einstein_radius(), &[MemberCurves::default()]).is_err());
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) trait Posterior: Sync {
 /// The largest and smallest number of cells.
 const CELLS: [f64; 2] = [100.0, 4000.0];
 /// Cells per half width of a posterior.
-const PER_WIDTH: f64 = 4.0;
+const PER_WIDTH: f64 = 3.0;
 /// The fraction of the posteriors that may be narrower than is resolved by [`PER_WIDTH`] cells.
 const NARROWER: f64 = 0.05;
 /// Radii below this fraction of the smallest median are not on the grid.
@@ -29,7 +29,7 @@ const SMALLEST: f64 = 0.02;
 /// The grid reaches this many times further from the median than the 95 % interval of a posterior does.
 const REACH: f64 = 4.0;
 /// A cell with less than this fraction of the posterior is left out.
-const NEGLIGIBLE: f64 = 1e-12;
+const NEGLIGIBLE: f64 = 1e-9;
 
 /// Probabilities of all objects on a grid.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::model::Model;
 use crate::posterior::calibration::{Map, PredictiveDistribution};
 use crate::posterior::quantiles::ThroughQuantiles;
 use crate::survey::predictions::{Predictions, QUANTILES};
-use crate::survey::{self, Catalogue, Filter, SelectionError};
+use crate::survey::{self, Catalogue, Filter, SelectionError, is_missing};
 use rayon::prelude::*;
 
 /// The rows that are used.
@@ -179,9 +179,8 @@ impl<'a> CheckedCells<'a> {
         if number.is_infinite() {
             return Err(self.wrong(row, column, "it must be finite"));
         }
-        let text = self.catalogue.text(row, column).trim();
-        let unknown = text.is_empty() || text.parse::<f64>().is_ok() || ["null", "NA", "--"].contains(&text);
-        match unknown {
+        let text = self.catalogue.text(row, column);
+        match is_missing(text) || text.trim().parse::<f64>().is_ok() {
             true => Ok(None),
             false => Err(self.wrong(row, column, "it must be a number, or empty if there is no prediction")),
         }

@@ -5,8 +5,9 @@ use super::figure::distribution;
 use super::report::PopulationReport;
 use super::shape::Moments;
 use crate::files::{NewFolder, write_atomic};
-use crate::plot::png;
+use crate::plot::corner::{Corner, corner};
 use crate::plot::svg::write_svg;
+use crate::plot::{self, png};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ pub fn write(new: NewFolder, report: &PopulationReport) -> Result<(), Error> {
     bytes("chain.safetensors", &as_safetensors(&names, &rows))?;
     bytes("summary.json", format!("{:#}\n", as_json(report)).as_bytes())?;
     let figures = [
-        ("corner", distribution(report)?),
+        ("corner", corner_plot(report)?),
         ("distribution", distribution(report)?),
     ];
     for (name, svg) in figures {
@@ -48,6 +49,24 @@ fn chain(report: &PopulationReport) -> (Vec<String>, Vec<Vec<f64>>) {
         draw.iter().copied().chain(moments.values()).collect()
     };
     (names.collect(), report.chain.thinned(every).map(row).collect())
+}
+
+/// Mean and scatter of a single log-normal distribution, or the parameters of a mixture, against each other.
+fn corner_plot(report: &PopulationReport) -> Result<String, plot::Error> {
+    let names = report.shape.names();
+    let (names, columns) = match report.shape.components() {
+        1 => (vec!["mean [arcsec]".into(), "scatter [arcsec]".into()], 2..4),
+        _ => (names.clone(), 0..names.len()),
+    };
+    let (_, rows) = chain(report);
+    let draws: Vec<&[f64]> = rows.iter().map(|row| &row[columns.clone()]).collect();
+    corner(&Corner {
+        title: &format!("Population of {} lenses", report.theta_e.len()),
+        names: &names,
+        draws: &draws,
+        true_values: None,
+        exact: None,
+    })
 }
 
 fn as_csv(names: &[String], rows: &[Vec<f64>]) -> String {

@@ -31,6 +31,12 @@ pub struct PopulationReport {
     pub chain: Chain,
 }
 
+/// The marginal distribution of one parameter of a chain.
+fn summary(chain: &Chain, parameter: usize) -> Summary {
+    let values = chain.draws().map(|draw| draw[parameter]).collect();
+    Summary::new(values, chain.diagnostics().parameters[parameter].ess_bulk)
+}
+
 /// A number that describes the population.
 #[derive(Clone, Debug, Serialize)]
 pub struct Quantity {
@@ -114,29 +120,17 @@ impl PopulationReport {
         (rows, left_out): (usize, LeftOut),
         cells: &Cells,
     ) -> PopulationReport {
-        let diagnostics = chain.diagnostics();
-        let ess = diagnostics
-            .parameters
-            .iter()
-            .map(|p| p.ess_bulk)
-            .fold(f64::INFINITY, f64::min);
-        let moments: Vec<[f64; 5]> = chain
-            .draws()
-            .map(|draw| shape.population(draw).moments().values())
-            .collect();
+        let moments = chain.map(|draw| shape.population(draw).moments().values().to_vec());
         let naive = Moments::of_values(theta_e).values();
         let units = ["arcsec", "arcsec", "arcsec", "", ""];
         let quantity = |i: usize| Quantity {
             name: Moments::NAMES[i],
             unit: units[i],
-            posterior: Summary::new(moments.iter().map(|m| m[i]).collect(), ess),
+            posterior: summary(&moments, i),
             naive: Some(naive[i]).filter(|value| value.is_finite()),
         };
-        let of_parameter = |(i, name): (usize, String)| {
-            let values = chain.draws().map(|draw| draw[i]).collect();
-            (name, Summary::new(values, diagnostics.parameters[i].ess_bulk))
-        };
-        let every = (diagnostics.longest_tau() as usize).max(1);
+        let of_parameter = |(i, name): (usize, String)| (name, summary(&chain, i));
+        let every = chain.diagnostics().longest_tau() as usize;
         let log_likelihood = |draw: &[f64]| cells.log_likelihood(&shape.population(draw));
         PopulationReport {
             shape,

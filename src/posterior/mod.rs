@@ -7,6 +7,7 @@
 //! | [`metrics`] | metrics of predictions with known true values |
 //! | [`quantiles`] | a smooth distribution through given quantiles |
 //! | `shape` | moments and scores of a calibrated distribution |
+//! | `quantity` | name and unit of what is predicted |
 //! | [`ood`] | out-of-distribution score |
 
 pub mod calibration;
@@ -16,7 +17,9 @@ pub mod metrics;
 pub mod mixture;
 pub mod ood;
 pub mod quantiles;
+mod quantity;
 mod shape;
 
 pub use error::Error;
 pub use members::MemberPredictions;
+pub use quantity::Quantity;

@@ -16,16 +16,11 @@ pub const SCORES: [f64; 5] = [
     1.959_963_984_540_054,
 ];
 
-/// The normal scores of the quantiles that [`label_quantiles`] returns: -3 to 3 in steps of 0.25.
-pub const LABEL_SCORES: [f64; 25] = {
-    let mut scores = [0.0; 25];
-    let mut i = 0;
-    while i < scores.len() {
-        scores[i] = -3.0 + 0.25 * i as f64;
-        i += 1;
-    }
-    scores
-};
+/// The normal scores of the quantiles that [`label_quantiles`] returns. They are further apart in the tails, where labels are
+/// few, so that the density between them is not that of single labels.
+pub const LABEL_SCORES: [f64; 19] = [
+    -3.0, -2.5, -2.0, -1.5, -1.25, -1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0,
+];
 
 /// Fewest labels that have such quantiles.
 const FEWEST_LABELS: usize = 100;
@@ -227,13 +222,13 @@ mod tests {
         let quantiles = label_quantiles(&labels).unwrap();
         for (i, expected) in [
             (0, 0.268_629_708_294_388_54),
-            (9, 2_033.994_724_192_706_6),
-            (12, 9_900.5),
-            (24, 39_494.354_005_807_13),
+            (6, 2_033.994_724_192_706_6),
+            (9, 9_900.5),
+            (18, 39_494.354_005_807_13),
         ] {
             assert_close(quantiles[i], expected, 1e-8);
         }
-        assert_eq!((LABEL_SCORES[12], LABEL_SCORES[24]), (0.0, 3.0));
+        assert_eq!((LABEL_SCORES[6], LABEL_SCORES[9]), (-0.75, 0.0));
         assert!(label_quantiles(&labels[..99]).is_none());
         assert!(label_quantiles(&[f64::NAN; 200]).is_none());
     }

@@ -5,6 +5,7 @@ use crate::numeric::median;
 use crate::plot::Error;
 use crate::plot::chart::{Axes, SIZE, band, legend, line, point};
 use crate::plot::svg::{Area, BLUE, INK, PALETTE, VERMILLION, draw_svg, drawing, tick};
+use crate::posterior::Quantity;
 use crate::posterior::metrics::ScoredPrediction;
 use crate::posterior::metrics::curves::{SigmaBin, central_levels, curve, ence, sigma_bins};
 use plotters::prelude::*;
@@ -47,22 +48,27 @@ fn names(raw: Option<&[ScoredPrediction]>) -> [&'static str; 2] {
     }
 }
 
-/// Predicted minus true against the true radius, with medians and 16 to 84 % ranges in bins of equal numbers of objects.
-pub fn residuals(objects: &[ScoredPrediction]) -> Result<String, Error> {
+/// Smallest extent of an axis: `arcsec` for angles; for other quantities only what keeps it from being nothing.
+fn least(quantity: &Quantity, arcsec: f64) -> f64 {
+    if quantity.is_angle() { arcsec } else { 1e-9 }
+}
+
+/// Predicted minus true against the true value, with medians and 16 to 84 % ranges in bins of equal numbers of objects.
+pub fn residuals(quantity: &Quantity, objects: &[ScoredPrediction]) -> Result<String, Error> {
     let mut magnitudes: Vec<f64> = objects.iter().map(|o| o.error().abs()).collect();
     magnitudes.sort_by(f64::total_cmp);
-    let usual = magnitudes[(magnitudes.len() - 1) * 98 / 100].max(0.05);
+    let usual = magnitudes[(magnitudes.len() - 1) * 98 / 100].max(least(quantity, 0.05));
     let half = 1.1 * magnitudes[magnitudes.len() - 1].min(2.5 * usual);
     let mut sorted: Vec<&ScoredPrediction> = objects.iter().collect();
     sorted.sort_by(|a, b| a.truth.total_cmp(&b.truth));
     let (low, high) = (sorted[0].truth, sorted[sorted.len() - 1].truth);
-    let margin = (0.04 * (high - low)).max(0.05);
+    let margin = (0.04 * (high - low)).max(least(quantity, 0.05));
     let span = high - low + 2.0 * margin;
     draw_svg((SIZE.0, 640), |area| {
         let mut chart = Axes {
-            title: "Error vs Einstein radius",
-            x: "true Einstein radius [arcsec]",
-            y: "predicted − true [arcsec]",
+            title: &format!("Error vs {}", quantity.name()),
+            x: &quantity.axis("true"),
+            y: &quantity.of("predicted − true"),
             xs: (low - margin, high + margin),
             ys: (-half, half),
             x_tick: &tick(span),
@@ -236,7 +242,11 @@ fn diagonal(texts: [&str; 3], own: &[f64], raw: Option<Vec<f64>>, marked: &[f64]
 }
 
 /// RMS error against predicted sigma in bins, on logarithmic axes.
-pub fn sigma_error(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]>) -> Result<String, Error> {
+pub fn sigma_error(
+    quantity: &Quantity,
+    objects: &[ScoredPrediction],
+    raw: Option<&[ScoredPrediction]>,
+) -> Result<String, Error> {
     let (own, before) = (sigma_bins(objects), raw.map(sigma_bins));
     let all = || {
         own.iter()
@@ -248,7 +258,7 @@ pub fn sigma_error(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]
         (l.min(log(v)), h.max(log(v)))
     });
     let (low, high) = (low - 0.15, high + 0.15);
-    let arcsec = |value: &f64| match 10f64.powf(*value) {
+    let number = |value: &f64| match 10f64.powf(*value) {
         v if v >= 10.0 => format!("{v:.0}"),
         v if v >= 1.0 => format!("{v:.1}"),
         v if v >= 0.1 => format!("{v:.2}"),
@@ -257,12 +267,12 @@ pub fn sigma_error(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]
     draw_svg(SIZE, |area| {
         let mut chart = Axes {
             title: "Predicted sigma vs RMS error",
-            x: "RMS predicted sigma per bin [arcsec]",
-            y: "RMS error per bin [arcsec]",
+            x: &quantity.of("RMS predicted sigma per bin"),
+            y: &quantity.of("RMS error per bin"),
             xs: (low, high),
             ys: (low, high),
-            x_tick: &arcsec,
-            y_tick: &arcsec,
+            x_tick: &number,
+            y_tick: &number,
         }
         .draw(area)?;
         line(&mut chart, [(low, low), (high, high)], INK.stroke_width(1))?;
@@ -294,10 +304,11 @@ pub fn sigma_error(objects: &[ScoredPrediction], raw: Option<&[ScoredPrediction]
 }
 
 /// RMSE and NLL of sub-ensembles of 1 to M members.
-pub fn by_size(sizes: &[SubEnsembles]) -> Result<String, Error> {
-    type Curve = (&'static str, &'static str, fn(&SubEnsembles) -> (f64, f64, f64));
+pub fn by_size(quantity: &Quantity, sizes: &[SubEnsembles]) -> Result<String, Error> {
+    type Curve<'a> = (&'static str, &'a str, fn(&SubEnsembles) -> (f64, f64, f64));
+    let rmse = quantity.of("RMSE");
     let panels: [Curve; 2] = [
-        ("Error", "RMSE [arcsec]", |s| (s.rmse, s.rmse_range.0, s.rmse_range.1)),
+        ("Error", &rmse, |s| (s.rmse, s.rmse_range.0, s.rmse_range.1)),
         ("Negative log-likelihood", "NLL of the mixture", |s| {
             (s.nll, s.nll_range.0, s.nll_range.1)
         }),

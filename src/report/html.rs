@@ -3,6 +3,7 @@
 use super::gallery::escape;
 use super::tables::Subject;
 use crate::evaluate::{BinnedMetrics, Evaluation, MetricSet};
+use crate::posterior::Quantity;
 use crate::posterior::metrics::classification::ClassMetrics;
 use crate::posterior::metrics::{METRICS, Metric};
 use std::fmt::Write as _;
@@ -33,8 +34,9 @@ pub fn page(subject: &Subject, evaluation: &Evaluation, plots: &[Plot]) -> Strin
     html += &head(subject, evaluation);
     html += "<h2>Metrics</h2>\n";
     html += &metrics(evaluation, subject);
-    html += &flags(evaluation);
-    html += &mean_and_median(evaluation);
+    let quantity = &subject.model.quantity();
+    html += &flags(quantity, evaluation);
+    html += &mean_and_median(quantity, evaluation);
     if let Some(classification) = &evaluation.classification {
         html += &lens_or_not(&classification.metrics);
     }
@@ -52,7 +54,7 @@ pub fn page(subject: &Subject, evaluation: &Evaluation, plots: &[Plot]) -> Strin
     }
     html += "</div>\n";
     for binned in evaluation.binned.iter().filter(|b| !b.bins.is_empty()) {
-        html += &bins(binned);
+        html += &bins(quantity, binned);
     }
     html + "</body>\n</html>\n"
 }
@@ -88,7 +90,10 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
         ),
         (
             "label",
-            format!("{} [{}]", escape(&about.label.name), escape(&about.label.unit)),
+            match about.label.unit.as_str() {
+                "" => escape(&about.label.name),
+                unit => format!("{} [{}]", escape(&about.label.name), escape(unit)),
+            },
         ),
         ("data", escape(&subject.data)),
         (
@@ -108,11 +113,12 @@ fn head(subject: &Subject, evaluation: &Evaluation) -> String {
     html + "</table>\n"
 }
 
-fn cell(metric: &Metric, set: &MetricSet, error: f64) -> String {
-    let value = metric.text((metric.of)(&set.metrics));
-    let error = metric.text(error);
+fn cell(quantity: &Quantity, metric: &Metric, set: &MetricSet, error: f64) -> String {
+    let value = metric.text(quantity, (metric.of)(&set.metrics));
+    let error = metric.text(quantity, error);
     // The unit is shown once, after the error.
-    let plain = value.trim_end_matches([' ', '%', '"']);
+    let unit = quantity.unit();
+    let plain = value.trim_end_matches(unit).trim_end_matches([' ', '%', '"']);
     if error == "–" {
         return format!("<td>{}</td>", escape(&value));
     }
@@ -129,15 +135,19 @@ fn metrics(evaluation: &Evaluation, subject: &Subject) -> String {
         let _ = write!(html, "<th>{}{star}</th>", escape(&set.name));
     }
     html += "</tr>\n";
-    for (i, metric) in METRICS.iter().enumerate() {
+    let quantity = &subject.model.quantity();
+    for (i, metric) in METRICS.iter().enumerate().filter(|(_, metric)| metric.is_of(quantity)) {
         let _ = write!(html, "<tr><th>{}</th>", escape(metric.title));
         for set in &evaluation.sets {
-            html += &cell(metric, set, set.errors[i]);
+            html += &cell(quantity, metric, set, set.errors[i]);
         }
         html += "</tr>\n";
     }
-    html += "</table></div>\n<p class=\"note\">± are standard errors by bootstrap. NLL is −ln p with p in 1/arcsec. \
-             Members are uncalibrated.";
+    html += "</table></div>\n<p class=\"note\">± are standard errors by bootstrap. ";
+    if !quantity.unit().is_empty() {
+        let _ = write!(html, "NLL is −ln p with p in 1/{}. ", escape(quantity.unit()));
+    }
+    html += "Members are uncalibrated.";
     if evaluation.best_member.is_some() {
         html += " * The member with the lowest validation NLL.";
     }
@@ -145,11 +155,16 @@ fn metrics(evaluation: &Evaluation, subject: &Subject) -> String {
 }
 
 /// A table of the metrics named in `shown`, with one row per set and leading cells of its own under `head`.
-fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<String>, &'a MetricSet)>) -> String {
+fn table<'a>(
+    quantity: &Quantity,
+    head: &[&str],
+    shown: &[&str],
+    rows: impl Iterator<Item = (Vec<String>, &'a MetricSet)>,
+) -> String {
     let shown: Vec<(usize, &Metric)> = METRICS
         .iter()
         .enumerate()
-        .filter(|(_, f)| shown.contains(&f.name))
+        .filter(|(_, f)| shown.contains(&f.name) && f.is_of(quantity))
         .collect();
     let titles = head.iter().copied().chain(shown.iter().map(|(_, metric)| metric.title));
     let mut html = String::from("<div class=\"scroll\"><table class=\"figures\">\n<tr>");
@@ -164,21 +179,29 @@ fn table<'a>(head: &[&str], shown: &[&str], rows: impl Iterator<Item = (Vec<Stri
             let _ = write!(html, "<{tag}>{}</{tag}>", escape(text));
         }
         for (i, metric) in &shown {
-            html += &cell(metric, set, set.errors[*i]);
+            html += &cell(quantity, metric, set, set.errors[*i]);
         }
         html += "</tr>\n";
     }
     html + "</table></div>\n"
 }
 
-fn flags(evaluation: &Evaluation) -> String {
+fn flags(quantity: &Quantity, evaluation: &Evaluation) -> String {
     let objects = evaluation.objects.len() as f64;
     let rows = evaluation.by_flag().map(|(name, set)| {
         let n = set.metrics.n;
         let fraction = format!("{:.1} %", 100.0 * n as f64 / objects);
         (vec![name.into(), n.to_string(), fraction], set)
     });
-    let table = table(&["flag", "objects", "fraction"], &["rmse", "runaway_share"], rows);
+    let table = table(
+        quantity,
+        &["flag", "objects", "fraction"],
+        &["rmse", "runaway_share"],
+        rows,
+    );
+    if !quantity.is_angle() {
+        return format!("<h2>Flags</h2>\n{table}");
+    }
     let largest = escape(&evaluation.largest.to_string());
     format!(
         "<h2>Flags</h2>\n{table}<p class=\"note\">In this data, {largest}. A prediction above twice that label is a \
@@ -186,10 +209,15 @@ fn flags(evaluation: &Evaluation) -> String {
     )
 }
 
-fn mean_and_median(evaluation: &Evaluation) -> String {
+fn mean_and_median(quantity: &Quantity, evaluation: &Evaluation) -> String {
     let rows = [("mean", &evaluation.sets[0]), ("median", &evaluation.median)];
     let rows = rows.map(|(name, set)| (vec![name.into()], set));
-    let table = table(&["prediction"], &["rmse", "share_above_1_arcsec"], rows.into_iter());
+    let table = table(
+        quantity,
+        &["prediction"],
+        &["rmse", "share_above_1_arcsec"],
+        rows.into_iter(),
+    );
     format!(
         "<h2>Mean and median of the mixture</h2>\n{table}<p class=\"note\">The median (q50 in a catalogue) is robust \
          against a single diverging member.</p>\n"
@@ -220,7 +248,7 @@ fn lens_or_not(metrics: &ClassMetrics) -> String {
             the purity depends on the fraction of lenses in this data. All other metrics are those of the lenses.</p>\n"
 }
 
-fn bins(binned: &BinnedMetrics) -> String {
+fn bins(quantity: &Quantity, binned: &BinnedMetrics) -> String {
     const SHOWN: [&str; 8] = [
         "bias",
         "rmse",
@@ -236,6 +264,6 @@ fn bins(binned: &BinnedMetrics) -> String {
         let range = format!("{:.digits$} to {:.digits$}", bin.from, bin.to);
         (vec![range, bin.set.metrics.n.to_string()], &bin.set)
     });
-    let table = table(&["range", "objects"], &SHOWN, rows);
+    let table = table(quantity, &["range", "objects"], &SHOWN, rows);
     format!("<h2>By {}</h2>\n{table}", escape(&binned.quantity))
 }

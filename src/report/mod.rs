@@ -51,7 +51,10 @@ pub fn write(
     }
     let json = format!("{:#}\n", tables::metrics_json(subject, evaluation));
     write_bytes(&folder.join("metrics.json"), json.as_bytes())?;
-    write_bytes(&folder.join("metrics.csv"), tables::metrics_csv(evaluation).as_bytes())?;
+    write_bytes(
+        &folder.join("metrics.csv"),
+        tables::metrics_csv(&subject.model.quantity(), evaluation).as_bytes(),
+    )?;
     let page = folder.join("report.html");
     write_bytes(&page, html::page(subject, evaluation, &plots).as_bytes())?;
     Ok(page)
@@ -76,16 +79,17 @@ fn plots(
         wide: false,
     };
     let title = format!("{} objects", objects.len());
+    let quantity = &subject.model.quantity();
     let mut plots = vec![
         narrow(
             "predicted_vs_true",
             "Mean of the mixture against the true value; error bars from the 16 to the 84 % quantile.",
-            predicted_vs_true(&title, objects, &evaluation.sets[0].metrics)?,
+            predicted_vs_true(&title, quantity, objects, &evaluation.sets[0].metrics)?,
         ),
         narrow(
             "residuals",
             "Error of each object, with the median and the 16 to 84 % range in bins of equal numbers of objects.",
-            figures::residuals(objects)?,
+            figures::residuals(quantity, objects)?,
         ),
         narrow(
             "pit",
@@ -107,7 +111,7 @@ fn plots(
             "sigma_error",
             "RMS error against predicted sigma in bins of equal numbers of objects; perfect calibration lies on the \
              diagonal.",
-            figures::sigma_error(objects, raw)?,
+            figures::sigma_error(quantity, objects, raw)?,
         ),
     ];
     if let Some(Classification { objects, metrics }) = &evaluation.classification {
@@ -131,11 +135,18 @@ fn plots(
     };
     if evaluation.by_size.len() > 1 {
         let caption = "Uncalibrated sub-ensembles of 1 to M members.";
-        wide("members", caption, figures::by_size(&evaluation.by_size)?);
+        wide("members", caption, figures::by_size(quantity, &evaluation.by_size)?);
     }
     if let Some(log) = log {
         let caption = "Training of each member; the model contains the weights with the lowest validation NLL.";
-        wide("training", caption, training_curves(&training_log::curves(log)?)?);
+        wide(
+            "training",
+            caption,
+            training_curves(quantity, &training_log::curves(log)?)?,
+        );
+    }
+    if !subject.model.network.takes_images() {
+        return Ok(plots);
     }
     let tiles = |rows: Vec<usize>| {
         rows.into_iter()

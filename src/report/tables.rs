@@ -2,6 +2,7 @@
 
 use crate::evaluate::{Bin, BinnedMetrics, Classification, Evaluation, MetricSet};
 use crate::model::Model;
+use crate::posterior::Quantity;
 use crate::posterior::metrics::METRICS;
 use crate::posterior::metrics::classification::ClassMetrics;
 use serde_json::{Map, Value, json};
@@ -23,15 +24,16 @@ pub struct Subject<'a> {
 pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
     let about = &subject.model.about;
     let objects = evaluation.objects.len();
+    let quantity = &subject.model.quantity();
     let flag = |flagged: &MetricSet| {
-        let mut value = set(flagged);
+        let mut value = set(quantity, flagged);
         value["share"] = (flagged.metrics.n as f64 / objects as f64).into();
         value
     };
     let largest = evaluation.largest;
     let bins = |b: &BinnedMetrics| -> Value {
         let bin = |bin: &Bin| {
-            let mut value = set(&bin.set);
+            let mut value = set(quantity, &bin.set);
             value["from"] = bin.from.into();
             value["to"] = bin.to.into();
             value
@@ -49,20 +51,21 @@ pub fn metrics_json(subject: &Subject, evaluation: &Evaluation) -> Value {
         "objects": objects,
         "calibration": about.calibration,
         "best_member": evaluation.best_member.map(|m| subject.model.members[m].number),
-        "sets": evaluation.sets.iter().map(set).collect::<Vec<_>>(),
+        "sets": evaluation.sets.iter().map(|one| set(quantity, one)).collect::<Vec<_>>(),
         "flags": evaluation.flags.iter().map(flag).collect::<Vec<_>>(),
         "largest": { "label": largest.label, "answer": largest.prediction, "unflagged": largest.unflagged },
-        "median": set(&evaluation.median),
+        "median": set(quantity, &evaluation.median),
         "bins": evaluation.binned.iter().map(bins).collect::<Vec<_>>(),
         "by_members": sizes.collect::<Vec<_>>(),
         "p_lens": evaluation.classification.as_ref().map(|c| &c.metrics),
     })
 }
 
-fn set(set: &MetricSet) -> Value {
+fn set(quantity: &Quantity, set: &MetricSet) -> Value {
     let figures: Map<String, Value> = METRICS
         .iter()
         .zip(set.errors)
+        .filter(|(f, _)| f.is_of(quantity))
         .map(|(f, error)| (f.name.into(), json!({ "value": (f.of)(&set.metrics), "error": error })))
         .collect();
     json!({ "name": set.name, "objects": set.metrics.n, "figures": figures })
@@ -70,7 +73,7 @@ fn set(set: &MetricSet) -> Value {
 
 /// One row per set and metric: `set,from,to,objects,figure,unit,value,error`, where from and to are empty except for bins.
 /// Fractions are 0 to 1.
-pub fn metrics_csv(evaluation: &Evaluation) -> String {
+pub fn metrics_csv(quantity: &Quantity, evaluation: &Evaluation) -> String {
     let mut text = String::from("set,from,to,objects,figure,unit,value,error\n");
     let number = |value: f64| {
         if value.is_finite() {
@@ -80,8 +83,15 @@ pub fn metrics_csv(evaluation: &Evaluation) -> String {
         }
     };
     let mut add = |name: &str, from: &str, to: &str, set: &MetricSet| {
-        for (metric, error) in METRICS.iter().zip(set.errors) {
-            let unit = if metric.unit == "%" { "" } else { metric.unit };
+        let known = METRICS
+            .iter()
+            .zip(set.errors)
+            .filter(|(metric, _)| metric.is_of(quantity));
+        for (metric, error) in known {
+            let unit = match metric.unit_of(quantity) {
+                "%" => "",
+                unit => unit,
+            };
             let (value, error) = (number((metric.of)(&set.metrics)), number(error));
             let n = set.metrics.n;
             let _ = writeln!(

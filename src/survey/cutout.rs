@@ -1,5 +1,10 @@
 //! One object's image: cropped and masked.
 
+/// Whether images of this height and width are the rows of a table.
+pub fn is_row(size: [usize; 2]) -> bool {
+    size == [1, 1]
+}
+
 /// One object's image, (H, W, C), and its properties.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cutout {
@@ -17,7 +22,7 @@ pub struct Cutout {
     pub mask: Vec<bool>,
     /// Fraction of masked pixels.
     pub masked_fraction: f64,
-    /// The label, arcsec; `None` if labels were not asked for, and for an object that is not a lens.
+    /// The label, arcsec or the unit of a table's column; `None` if labels were not asked for, and for an object that is not a lens.
     pub theta_e: Option<f64>,
     /// Right ascension, degrees: from the catalogue, otherwise from the header.
     pub ra: Option<f64>,
@@ -91,6 +96,19 @@ impl Cutout {
                 self.pixels[at] = if masked { 0.0 } else { flux };
             }
         }
+    }
+
+    /// Sets the bands of a single pixel to the features of a row; NaN is a missing value.
+    pub(super) fn fill_row(&mut self, values: &[f32]) {
+        for (band, &value) in values.iter().enumerate() {
+            self.mask[band] = value.is_nan();
+            self.pixels[band] = if value.is_nan() { 0.0 } else { value };
+        }
+    }
+
+    /// Whether this is a row of a table: a single pixel, which has no sky and no shape.
+    pub fn is_row(&self) -> bool {
+        is_row([self.height, self.width])
     }
 
     /// The object's properties, without its image.

@@ -12,6 +12,7 @@ use super::selection::SelectionError;
 use super::split::SplitError;
 use super::stretch::StretchError;
 use super::table::TableError;
+use super::tabular::TabularError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,15 @@ pub enum Error {
     /// Rows that cannot be split into training, validation and held-out ones.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// A table that cannot be used.
+    #[error(transparent)]
+    Tabular(Box<TabularError>),
+    /// A row of a table that has no prediction.
+    #[error("{reason}")]
+    UnusableRow {
+        /// Why not.
+        reason: String,
+    },
     /// Training images that no stretch can be fitted to.
     #[error(transparent)]
     Stretch(#[from] StretchError),
@@ -147,6 +157,12 @@ impl From<SelectionError> for Error {
 impl From<CatalogueError> for Error {
     fn from(error: CatalogueError) -> Error {
         Error::Catalogue(Box::new(error))
+    }
+}
+
+impl From<TabularError> for Error {
+    fn from(error: TabularError) -> Error {
+        Error::Tabular(Box::new(error))
     }
 }
 

@@ -65,7 +65,7 @@ pub const FLAGS: [Flag; 11] = [
     Flag {
         bit: LABEL_RANGE,
         name: "label_range",
-        meaning: "theta_e is outside the range of the training labels, or q02_5 or q97_5 by more than 10 % of the range",
+        meaning: "the prediction is outside the range of the training labels, or q02_5 or q97_5 by more than 10 % of the range",
     },
     Flag {
         bit: EPISTEMIC,

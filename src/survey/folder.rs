@@ -1,7 +1,7 @@
 //! A folder of images and its catalogue, opened: its objects, bands, size and pixel scale.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::audit::near_edge_warning;
 use super::bands::{BandsError, Photometry, PixelOptions};
@@ -15,18 +15,21 @@ use super::layout::{FolderLayout, first_readable};
 use super::preset::Preset;
 use super::remembered::ImageSource;
 use super::selection::{DropReport, Object, Pixels, Selection, is_table};
+use super::tabular::{self, Missing};
 
 /// The user's description of a folder. What is not given is detected.
 #[derive(Debug, Clone)]
 pub struct ImageFolderOptions {
-    /// The folder.
+    /// The folder; or the file of a table, whose rows have features instead of images.
     pub dir: PathBuf,
     /// A known survey; detected from the file names if neither this nor `images` is given.
     pub preset: Option<&'static Preset>,
     /// Pattern of the file names, for instance `{id}_{band}.fits`; without `{band}` a file holds all bands.
     pub images: Option<String>,
-    /// The bands, in the order of the channels.
+    /// The bands, in the order of the channels; the features of a table.
     pub bands: Option<Vec<String>>,
+    /// What is done with rows of a table that lack a value; refused if `None`.
+    pub missing: Option<Missing>,
     /// The column of the label, arcsec [default: `theta_e`, or the preset's].
     pub label: Option<String>,
     /// The catalogue [default: the `.csv` file in `dir`, if one is needed].
@@ -63,6 +66,7 @@ impl ImageFolderOptions {
             preset: None,
             images: None,
             bands: None,
+            missing: None,
             label: None,
             catalogue: None,
             id_column: None,
@@ -224,6 +228,8 @@ pub struct ImageFolder {
     pub preset: Option<&'static Preset>,
     /// The name of the label; `None` if labels are not required.
     pub label: Option<String>,
+    /// The unit of the label; may be empty for a table.
+    pub unit: String,
     /// The catalogue, if there is one.
     pub catalogue: Option<Catalogue>,
     /// The column of the ids in the catalogue, counted from 0.
@@ -238,19 +244,22 @@ pub struct ImageFolder {
     pub photometry: Photometry,
     /// Warnings that are known before any image is read; [`Audit`](super::Audit) collects those about the images.
     pub warnings: Vec<String>,
-    images: Images,
-    cropped: bool,
-    flux_scale: f64,
+    pub(super) images: Images,
+    pub(super) cropped: bool,
+    pub(super) flux_scale: f64,
 }
 
 impl ImageFolder {
-    /// Finds the images and their objects. No pixels are read.
+    /// Finds the images and their objects. No pixels are read. A table is read whole.
     ///
     /// # Errors
     /// Options that contradict each other or the folder; a folder or catalogue that cannot be read; with
     /// [`require_labels`](ImageFolderOptions::require_labels), rows without a usable label.
     pub fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
         check(options)?;
+        if is_table_file(&options.dir) {
+            return tabular::open(options);
+        }
         let (options, note) = options.as_remembered()?;
         let layout = FolderLayout::detect(&options)?;
         let selection = match options.require_labels {
@@ -286,6 +295,7 @@ impl ImageFolder {
                 .unwrap_or_default(),
             id_column: selection.id_column.and_then(name),
             label: options.label.clone().or(options.remembered().label),
+            missing: None,
         };
         let rows = catalogue.map(|c| format!("{}: {}", c.path.display(), selection.dropped));
         let of_catalogue = |lines: fn(&Catalogue) -> &Vec<String>| catalogue.map(lines).cloned().unwrap_or_default();
@@ -314,6 +324,7 @@ impl ImageFolder {
                 .or(astrometry.pixel_scale),
             preset,
             label: selection.label,
+            unit: "arcsec".into(),
             catalogue: selection.catalogue,
             dropped: selection.dropped,
             photometry,
@@ -380,7 +391,7 @@ impl ImageFolder {
     pub fn may_have_positions(&self) -> bool {
         let in_headers = match self.images {
             Images::PerBand { .. } | Images::PerObject { .. } => true,
-            Images::Pictures { .. } | Images::Stack { .. } => false,
+            Images::Pictures { .. } | Images::Stack { .. } | Images::Table(_) => false,
         };
         in_headers || self.catalogue.as_ref().is_some_and(|c| c.positions().is_some())
     }
@@ -389,6 +400,17 @@ impl ImageFolder {
     pub(crate) fn catalogue_position(&self, object: &Object) -> Option<(f64, f64)> {
         self.catalogue.as_ref()?.position(object.row?)
     }
+}
+
+/// Files with these endings are images, and never tables.
+const IMAGES: [&str; 7] = ["npy", "npz", "png", "jpg", "jpeg", "tif", "tiff"];
+
+/// Whether the path is a file that may be a table; that of an image is refused as no folder.
+fn is_table_file(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    // The name of a table in a file stands in brackets behind it.
+    let named = path.to_str().is_some_and(|text| text.ends_with(']') && !path.exists());
+    named || path.is_file() && !IMAGES.iter().any(|image| ending.eq_ignore_ascii_case(image))
 }
 
 /// The id in the names of an object's files, and its place in a stack, if it has an image.

@@ -9,6 +9,7 @@ use super::fits::Astrometry;
 use super::npy::Stack;
 use super::pattern::Pattern;
 use super::picture::{picture_shape, read_picture};
+use super::tabular::Features;
 
 /// The files that hold the images.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) enum Images {
     },
     /// One file for all objects.
     Stack { stack: Stack, rules: PixelRules },
+    /// No images: each has one pixel, whose bands are the features of a row.
+    Table(Features),
 }
 
 impl Images {
@@ -43,6 +46,7 @@ impl Images {
     pub fn files(&self, id: &str) -> Vec<PathBuf> {
         match self {
             Images::Stack { stack, .. } => vec![stack.path.clone()],
+            Images::Table(features) => vec![features.path().into()],
             Images::PerBand { root, patterns, .. } => patterns.iter().map(|pattern| pattern.file(root, id)).collect(),
             Images::PerObject { root, pattern, .. } | Images::Pictures { root, pattern, .. } => {
                 vec![pattern.file(root, id)]
@@ -57,6 +61,7 @@ impl Images {
                 let [_, height, width, _] = stack.shape;
                 return Ok((width, height, Astrometry::default()));
             }
+            Images::Table(_) => return Ok((1, 1, Astrometry::default())),
             Images::Pictures { root, pattern, .. } => {
                 let (width, height, _) = picture_shape(&pattern.file(root, id))?;
                 return Ok((width, height, Astrometry::default()));
@@ -77,7 +82,7 @@ impl Images {
         Ok((header.width, header.height, header.astrometry))
     }
 
-    /// Fills the cutout's bands; `index` is the object's place in a stack. Unless `crop` is set, images of another size
+    /// Fills the cutout's bands; `index` is the object's place in a stack or a table. Unless `crop` is set, images of another size
     /// than the cutout are refused.
     pub fn fill(&self, cutout: &mut Cutout, index: usize, crop: bool, flux_scale: f64) -> Result<Astrometry> {
         let put = |cutout: &mut Cutout, band: usize, plane: &Plane, file: &Path| {
@@ -100,6 +105,10 @@ impl Images {
             Ok(())
         };
         match self {
+            Images::Table(features) => {
+                cutout.fill_row(features.of(index)?);
+                Ok(Astrometry::default())
+            }
             Images::Stack { stack, rules } => {
                 let [_, height, width, step] = stack.shape;
                 let mut values = stack.read(index)?;

@@ -2,6 +2,7 @@
 
 use super::table::{Cell, Column, ColumnType};
 use crate::likelihood::Likelihood;
+use crate::posterior::Quantity;
 use crate::posterior::mixture::Prediction;
 
 /// Which columns the catalogue has besides those of every prediction.
@@ -11,6 +12,10 @@ pub struct InferTable {
     pub id: ColumnType,
     /// Whether there are columns for the position.
     pub ra_dec: bool,
+    /// What is predicted.
+    pub quantity: Quantity,
+    /// The column of the mean: `theta_e`, or the label of a table. A name that another column has gets `_cat` appended.
+    pub column: String,
     /// Number of members whose own predictions are written; 0 for none.
     pub members: usize,
     /// The members' likelihood. It gets a column if the members have columns and it is not Gaussian.
@@ -47,7 +52,9 @@ impl InferTable {
     /// The columns of the table.
     pub fn columns(&self) -> Vec<Column> {
         let number = |name: &str, unit: &str, description: &str| Column::new(name, ColumnType::F64, unit, description);
-        let arcsec = |name: &str, ucd: &str, description: &str| number(name, "arcsec", description).shown(ucd, "F10.4");
+        let unit = self.quantity.unit();
+        let ucd_of = |ucd: &'static str| if self.quantity.is_angle() { ucd } else { "" };
+        let value = |name: &str, ucd, description: &str| number(name, unit, description).shown(ucd_of(ucd), "F10.4");
         let id = Column::new("id", self.id.clone(), "", "name of the object");
         let mut columns = vec![id.shown("meta.id;meta.main", "")];
         if self.ra_dec {
@@ -59,23 +66,23 @@ impl InferTable {
         }
         let (radius, error) = ("phys.angSize", "stat.error;phys.angSize");
         columns.extend([
-            arcsec(
-                "theta_e",
+            value(
+                &self.column,
                 "phys.angSize;stat.mean",
-                "Einstein radius: mean of the mixture of all members",
+                &format!("{}: mean of the mixture of all members", self.quantity.name()),
             ),
-            arcsec("sigma", "stat.stdev;phys.angSize", "standard deviation of the mixture"),
-            arcsec("sigma_aleatoric", error, "aleatoric part of sigma: noise in the image"),
-            arcsec(
+            value("sigma", "stat.stdev;phys.angSize", "standard deviation of the mixture"),
+            value("sigma_aleatoric", error, "aleatoric part of sigma: noise in the data"),
+            value(
                 "sigma_epistemic",
                 error,
                 "epistemic part of sigma: scatter of the members",
             ),
-            arcsec("q02_5", radius, "2.5 % quantile of the mixture"),
-            arcsec("q16", radius, "16 % quantile of the mixture"),
-            arcsec("q50", "phys.angSize;stat.median", "median of the mixture"),
-            arcsec("q84", radius, "84 % quantile of the mixture"),
-            arcsec("q97_5", radius, "97.5 % quantile of the mixture"),
+            value("q02_5", radius, "2.5 % quantile of the mixture"),
+            value("q16", radius, "16 % quantile of the mixture"),
+            value("q50", "phys.angSize;stat.median", "median of the mixture"),
+            value("q84", radius, "84 % quantile of the mixture"),
+            value("q97_5", radius, "97.5 % quantile of the mixture"),
         ]);
         if self.p_lens {
             let description = "probability that the image shows a lens: mean of all members";
@@ -90,14 +97,28 @@ impl InferTable {
             .shown("stat.value", "F10.4"),
             Column::new("flags", ColumnType::I32, "", "bit mask, 0: no problem detected").shown("meta.code", "I6"),
         ]);
-        let mean = |m| arcsec(&format!("mu_{m}"), radius, "mean of one member, not calibrated");
+        let mean = |m| value(&format!("mu_{m}"), radius, "mean of one member, not calibrated");
         columns.extend((0..self.members).map(mean));
-        let variance = |m| number(&format!("var_{m}"), "arcsec2", "variance of one member, not calibrated");
-        columns.extend((0..self.members).map(|m| variance(m).shown("stat.variance;phys.angSize", "E12.4")));
+        let squared = if unit.is_empty() {
+            String::new()
+        } else {
+            format!("{unit}2")
+        };
+        let variance = |m| number(&format!("var_{m}"), &squared, "variance of one member, not calibrated");
+        let ucd = ucd_of("stat.variance;phys.angSize");
+        columns.extend((0..self.members).map(|m| variance(m).shown(ucd, "E12.4")));
         if self.names_likelihood() {
             let description = "likelihood of the members";
             columns.push(Column::new("likelihood", ColumnType::Str, "", description).shown("meta.note", ""));
         }
+        let mean = 1 + 2 * usize::from(self.ra_dec);
+        let others: Vec<Column> = columns
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != mean)
+            .map(|(_, c)| c.clone())
+            .collect();
+        columns[mean].name = free_name(&self.column, &others);
         for column in &self.pass_through {
             let name = free_name(&column.name, &columns);
             columns.push(Column { name, ..column.clone() });
@@ -154,6 +175,8 @@ mod tests {
         let table = InferTable {
             id: ColumnType::I32,
             ra_dec: true,
+            quantity: Quantity::einstein_radius(),
+            column: "theta_e".into(),
             members: 2,
             likelihood: Likelihood::StudentT,
             p_lens: true,
@@ -217,6 +240,8 @@ mod tests {
         let table = InferTable {
             id: ColumnType::Str,
             ra_dec: false,
+            quantity: Quantity::new("sigma", ""),
+            column: "sigma".into(),
             members: 1,
             likelihood: Likelihood::Gaussian,
             p_lens: false,
@@ -233,7 +258,12 @@ mod tests {
             var: &[],
             pass_through: &[],
         });
-        assert_eq!(row.len(), table.columns().len());
+        let columns = table.columns();
+        assert_eq!(row.len(), columns.len());
+        assert_eq!(
+            (columns[1].name.as_str(), columns[2].name.as_str()),
+            ("sigma_cat", "sigma")
+        );
         assert!(row[1..10].iter().all(|c| matches!(c, Cell::F64(v) if v.is_nan())));
         let unknown = [Cell::Null, Cell::Int(128), Cell::Null, Cell::Null, Cell::Null];
         assert_eq!(row[10..], unknown);

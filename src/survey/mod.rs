@@ -17,6 +17,7 @@
 //! | `guard` | panics of dependencies as errors |
 //! | `psf` | a point spread function |
 //! | `audit`, `few` | warnings about the images; lists in messages |
+//! | `tabular` | a table without images: rows are images of one pixel |
 //! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
 //! | [`statistics`] | statistics of a cutout that need no network, for the out-of-distribution score |
 //! | `split` | training, validation, calibration and held-out rows |
@@ -53,6 +54,7 @@ pub(crate) mod split;
 pub mod statistics;
 pub(crate) mod stretch;
 pub mod table;
+mod tabular;
 
 pub use audit::Audit;
 pub use bands::{BandChoice, BandsError, FluxUnit, MaskBits, Photometry, PixelOptions, model_bands};
@@ -69,7 +71,8 @@ pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
 pub use remembered::ImageSource;
 pub use selection::{ColumnRole, DropReport, FilterError, Object, SelectionError};
-pub(crate) use selection::{Filter, LensColumn};
+pub(crate) use selection::{Filter, LensColumn, is_missing};
 pub use split::SplitError;
-pub use stretch::{Stretch, StretchError};
+pub use stretch::{Curve, Stretch, StretchError};
 pub use table::TableError;
+pub use tabular::{Missing, TabularError};

@@ -4,6 +4,7 @@ use super::error::{Error, Result};
 use super::folder::{FolderError, ImageFolderOptions};
 use super::layout::{FolderLayout, has_files, usual_pattern};
 use super::preset::Preset;
+use super::tabular::Missing;
 use serde::{Deserialize, Serialize};
 
 /// How images were stored and their catalogue read: what a model remembers of its training images.
@@ -25,6 +26,9 @@ pub struct ImageSource {
     /// The column of the label, arcsec, if it is not the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// What is done with rows of a table that lack a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
 }
 
 impl ImageSource {

@@ -25,11 +25,12 @@ pub struct SkyStatistics {
 }
 
 impl SkyStatistics {
-    /// One per band; `None` for a band that the stretch does not use, or if the whole border is masked.
+    /// One per band; `None` for a band that the stretch does not use, if the whole border is masked, and for the rows of a
+    /// table.
     pub fn of(cutout: &Cutout, stretch: &Stretch) -> Vec<Option<SkyStatistics>> {
         let of_band = |(band, &scale): (usize, &f64)| {
             let mut border: Vec<f64> = cutout.border(band).collect();
-            let sky = median(&mut border).filter(|_| scale > 0.0)?;
+            let sky = median(&mut border).filter(|_| scale > 0.0 && !cutout.is_row())?;
             Some(SkyStatistics {
                 level: sky / scale,
                 noise: MAD_TO_SIGMA * mad(border, sky) / scale,

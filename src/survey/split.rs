@@ -67,7 +67,25 @@ impl DataSplit {
             }
         }
         let order = random_order(rows, &mut ChaCha8Rng::seed_from_u64(seed));
+        DataSplit::of_order(&order, validation, calibration, hold_out)
+    }
 
+    /// The split of a fold, which holds out the rows `held_out` of `rows`; the rest as in [`new`](DataSplit::new).
+    ///
+    /// # Errors
+    /// Those of [`new`](DataSplit::new).
+    pub fn of_fold(rows: usize, held_out: &[usize], seed: u64, validation: f64, calibration: f64) -> Result<DataSplit> {
+        let mut is_held_out = vec![false; rows];
+        held_out.iter().for_each(|&row| is_held_out[row] = true);
+        let order = random_order(rows, &mut ChaCha8Rng::seed_from_u64(seed));
+        let rest = order.into_iter().filter(|&row| !is_held_out[row]);
+        let order: Vec<usize> = held_out.iter().copied().chain(rest).collect();
+        DataSplit::of_order(&order, validation, calibration, held_out.len())
+    }
+
+    /// Parts of the rows in this order: those held out, for validation, for calibration, and the rest.
+    fn of_order(order: &[usize], validation: f64, calibration: f64, hold_out: usize) -> Result<DataSplit> {
+        let rows = order.len();
         let rest = rows.saturating_sub(hold_out);
         let least = usize::from(validation > 0.0 && rest >= 3);
         let validation = ((rest as f64 * validation).round() as usize).max(least);
@@ -98,6 +116,17 @@ impl DataSplit {
             train: part(hold_out + validation + calibration, train),
         })
     }
+}
+
+/// `rows` rows in `count` random parts whose sizes differ by at most one, each in ascending order.
+pub fn parts(rows: usize, seed: u64, count: usize) -> Vec<Vec<usize>> {
+    let order = random_order(rows, &mut ChaCha8Rng::seed_from_u64(seed));
+    let part = |k: usize| {
+        let mut part = order[rows * k / count..rows * (k + 1) / count].to_vec();
+        part.sort_unstable();
+        part
+    };
+    (0..count).map(part).collect()
 }
 
 /// `0..n` in random order, sorted by random keys: the result of a library's shuffle may change between versions.

@@ -10,10 +10,12 @@
 //! | `asymmetry`, `dipole` | 1 each | the centre against itself rotated by 180 degrees; centre of light |
 //! | `spike`, `hole`, `stripe` | 1 each | pixels above and below all but one of their neighbours; rows and columns that differ from their neighbours |
 //!
+//! Those of a row of a table are its standardised features.
+//!
 //! Fluxes are in units of the stretch's scale. All statistics are asinh, ln or atanh of what they describe, so a relative
 //! change shifts them by the same amount at any level. None changes if the image is flipped or rotated by 90 degrees.
 
-use super::cutout::BORDER;
+use super::cutout::{BORDER, is_row};
 use super::{Cutout, Stretch};
 use crate::posterior;
 use crate::posterior::ood::{Distances, ImageDistribution};
@@ -39,6 +41,9 @@ const LEAST_NOISE: f32 = 1e-4;
 /// Number of statistics of an image of this shape: height, width, bands.
 pub fn count(shape: [usize; 3]) -> usize {
     let [height, width, bands] = shape;
+    if is_row([height, width]) {
+        return bands;
+    }
     bands * (3 + rings(height, width).len() + 1) + bands * (bands - 1) + 5
 }
 
@@ -48,6 +53,11 @@ pub fn count(shape: [usize; 3]) -> usize {
 /// If the bands are not those of the stretch.
 pub fn statistics(cutout: &Cutout, stretch: &Stretch) -> Vec<f32> {
     assert_eq!(cutout.channels, stretch.scale.len(), "the stretch has other bands");
+    if cutout.is_row() {
+        let mut features = vec![0.0; cutout.channels];
+        stretch.apply(cutout, &mut features);
+        return features;
+    }
     let size = (cutout.height, cutout.width);
     let frame = Frame::new(cutout.height, cutout.width);
     let bands: Vec<Band> = (0..cutout.channels)

@@ -1,4 +1,5 @@
-//! The stretch: raw flux to network input, per band x = (asinh(flux / s) - mean) / std.
+//! The stretch: raw flux to network input, per band x = (asinh(flux / s) - mean) / std; features of a table are
+//! standardised, x = (value - mean) / std.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,15 +12,38 @@ use crate::numeric::median;
 /// Pixels per band that a median is computed from; if there are more, every second, third, ... cutout is used.
 const MAX_PIXELS: usize = 4_000_000;
 
+/// Largest input, standard deviations: its square is finite.
+const MAX_INPUT: f64 = 1e6;
+
 /// One entry per band. A band that is constant in training is not used: it has scale 0, and its input is 0 for any flux.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stretch {
-    /// s, in flux: 1.4826 x the median absolute deviation of the border pixels.
+    /// s, in flux: 1.4826 x the median absolute deviation of the border pixels. 1 for a feature.
     pub scale: Vec<f64>,
-    /// Mean of asinh(flux / s) over the training split.
+    /// Mean of asinh(flux / s) over the training split, or of the feature.
     pub mean: Vec<f64>,
-    /// Standard deviation of asinh(flux / s) over the training split.
+    /// Standard deviation of asinh(flux / s) over the training split, or of the feature.
     pub std: Vec<f64>,
+    /// What is standardised.
+    #[serde(default, skip_serializing_if = "Curve::is_asinh")]
+    pub curve: Curve,
+}
+
+/// What the stretch standardises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Curve {
+    /// asinh(flux / s), of images. A masked pixel counts as flux 0.
+    #[default]
+    Asinh,
+    /// The value itself, of features. A missing value counts as the mean.
+    Linear,
+}
+
+impl Curve {
+    fn is_asinh(&self) -> bool {
+        *self == Curve::Asinh
+    }
 }
 
 /// Training images that no stretch can be fitted to.
@@ -96,12 +120,16 @@ impl Stretch {
         let Some(first) = cutouts.first() else {
             return Err(StretchError::NoImages.into());
         };
+        if first.is_row() {
+            return Stretch::standardise(cutouts, bands);
+        }
         let border = first.border(0).count().max(1);
         let every = (cutouts.len() * border).div_ceil(MAX_PIXELS).max(1);
         let mut stretch = Stretch {
             scale: Vec::new(),
             mean: Vec::new(),
             std: Vec::new(),
+            curve: Curve::Asinh,
         };
         let mut warnings = Vec::new();
         for (band, name) in bands.iter().enumerate() {
@@ -140,7 +168,28 @@ impl Stretch {
         Ok((stretch, warnings))
     }
 
-    /// Writes the network input of a cutout to `out`, (H, W, C). It is always finite; masked pixels count as flux 0.
+    /// The standardisation of the features of rows.
+    fn standardise(rows: &[&Cutout], features: &[String]) -> Result<(Stretch, Vec<String>)> {
+        let moments = |feature| Moments::over(rows, feature, |value| value);
+        let moments: Vec<Moments> = (0..features.len()).map(moments).collect();
+        let varies = |m: &Moments| m.std() > 0.0;
+        let unused = features.iter().zip(&moments).filter(|(_, m)| !varies(m));
+        let warnings = unused.map(|(name, _)| format!("{name} is constant in the training rows and is not used"));
+        if !moments.iter().any(varies) {
+            let images = rows.len();
+            return Err(StretchError::Constant { images }.into());
+        }
+        let stretch = Stretch {
+            scale: moments.iter().map(|m| if varies(m) { 1.0 } else { 0.0 }).collect(),
+            mean: moments.iter().map(|m| if varies(m) { m.mean } else { 0.0 }).collect(),
+            std: moments.iter().map(|m| if varies(m) { m.std() } else { 1.0 }).collect(),
+            curve: Curve::Linear,
+        };
+        Ok((stretch, warnings.collect()))
+    }
+
+    /// Writes the network input of a cutout to `out`, (H, W, C). It is always finite; masked pixels count as flux 0, missing
+    /// features as their mean.
     ///
     /// # Panics
     /// If the bands are not those of the stretch, or `out` does not have the length of the cutout's pixels.
@@ -153,18 +202,30 @@ impl Stretch {
                 out[band] = self.value(band, pixel[band]);
             }
         }
+        if self.curve == Curve::Linear {
+            let missing = out.iter_mut().zip(&cutout.mask).filter(|(_, masked)| **masked);
+            missing.for_each(|(value, _)| *value = 0.0);
+        }
     }
 
     /// The network input of a masked pixel of each band, bit for bit; that of a pixel with flux 0 is the same.
     pub fn masked(&self) -> Vec<f32> {
-        (0..self.scale.len()).map(|band| self.value(band, 0.0)).collect()
+        let value = |band| match self.curve {
+            Curve::Asinh => self.value(band, 0.0),
+            Curve::Linear => 0.0,
+        };
+        (0..self.scale.len()).map(value).collect()
     }
 
     fn value(&self, band: usize, flux: f32) -> f32 {
         if self.scale[band] == 0.0 {
             return 0.0;
         }
-        (((flux as f64 / self.scale[band]).asinh() - self.mean[band]) / self.std[band]) as f32
+        let curved = match self.curve {
+            Curve::Asinh => (f64::from(flux) / self.scale[band]).asinh(),
+            Curve::Linear => f64::from(flux),
+        };
+        ((curved - self.mean[band]) / self.std[band]).clamp(-MAX_INPUT, MAX_INPUT) as f32
     }
 }
 

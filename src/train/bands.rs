@@ -1,5 +1,6 @@
 //! Properties of each channel of the images that adversarial training, shifts and noise need.
 
+use super::dataset::Dataset;
 use super::options::TrainOptions;
 use crate::plan::{Gather, bands};
 use crate::survey::Stretch;
@@ -26,6 +27,20 @@ impl Band {
             range: range(images, channels, c, masked),
         };
         masked.into_iter().enumerate().map(band).collect()
+    }
+}
+
+impl Band {
+    /// Of every channel, that of the fold with the largest range.
+    pub(super) fn widest(folds: &[Dataset]) -> Vec<Band> {
+        let channels = folds.first().map_or(0, |fold| fold.bands.len());
+        let widest = |c: usize| {
+            let bands = folds.iter().map(|fold| fold.bands[c]);
+            bands
+                .max_by(|a, b| a.range.total_cmp(&b.range))
+                .expect("there are folds")
+        };
+        (0..channels).map(widest).collect()
     }
 }
 

@@ -194,10 +194,10 @@ impl Trainer {
     /// # Errors
     /// A checkpoint of other data or another network.
     pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), Error> {
-        if checkpoint.state.data != self.data.fingerprint {
+        if checkpoint.state.data != self.fingerprint() {
             return Err(Error::DataChanged);
         }
-        let members = self.options.members.len();
+        let members = self.slots().len();
         let take = |name: &str, len: usize| -> Result<&Vec<u32>, Error> {
             let words = checkpoint.tensors.get(name).filter(|words| words.len() == len);
             words.ok_or_else(|| Error::CheckpointTensor { tensor: name.into() })

@@ -1,6 +1,7 @@
 //! Errors of training.
 
 use super::recipe::Recipe;
+use crate::survey::Place;
 use std::io;
 use std::path::PathBuf;
 
@@ -25,6 +26,9 @@ pub enum Error {
         /// Name of the option.
         option: &'static str,
     },
+    /// Dense layers alone, for images.
+    #[error("a network of dense layers is for tables; images need a network file")]
+    NeedsTable,
     /// Too few images in the training split.
     #[error("{rows} rows to train on; at least 2 are needed")]
     TooFewRows {
@@ -38,6 +42,40 @@ pub enum Error {
         images: usize,
         /// Images per step.
         batch: usize,
+    },
+    /// The device cannot hold the images of all folds.
+    #[error("the device holds {images} images at a time, and the {folds} folds have {all} together; use fewer folds")]
+    FoldsTooLarge {
+        /// Images that the device can hold.
+        images: usize,
+        /// Number of folds.
+        folds: usize,
+        /// Images of all folds together.
+        all: usize,
+    },
+    /// Too few or too many folds.
+    #[error("{folds} folds of {rows} rows; there must be at least 2, and at most one per row")]
+    FoldCount {
+        /// Number of folds.
+        folds: usize,
+        /// Number of rows.
+        rows: usize,
+    },
+    /// A table of folds with a wrong row.
+    #[error("{place}: {reason}")]
+    FoldFile {
+        /// The row.
+        place: Place,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A fold that no row of the table names.
+    #[error("{}: the fold {fold} holds out no object; folds are counted from 0", path.display())]
+    EmptyFold {
+        /// The table.
+        path: PathBuf,
+        /// The fold.
+        fold: u32,
     },
     /// Arrays in memory whose lengths do not fit each other.
     #[error("{found} {what}, but {expected} are needed")]

@@ -5,9 +5,9 @@ use super::dataset::{Dataset, Examples};
 use super::error::Error;
 use super::options::TrainOptions;
 use super::prepare::Prepared;
-use super::trainer::Trainer;
 use crate::device::Device;
 use crate::model::{About, Ensemble, Member, MemberSummary, Model, Precision, TrainingSummary, utc_now};
+use crate::nn::Network;
 use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution, Record, fit};
 use crate::posterior::metrics::classification::{ClassMetrics, ScoredClass};
@@ -50,19 +50,22 @@ pub struct EvaluatedRow {
     pub truth: Option<f64>,
 }
 
-/// The model of a training that has ended, and the data that it was trained on.
-///
-/// # Errors
-/// A member without usable weights; the device was lost. That the model cannot be calibrated is only a warning.
-pub fn finish(
-    mut trainer: Trainer,
-    prepared: &Prepared,
-    device: &Device,
-    progress: &Callback,
-) -> Result<(Model, Dataset), Error> {
-    let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = trainer.members()?.into_iter().unzip();
+/// The model of a training, or of one of its folds, that has ended: its members, and the data that they were trained on.
+pub struct Finished {
+    pub network: Network,
+    pub options: TrainOptions,
+    pub members: Vec<(Member, MemberSummary)>,
+    pub data: Dataset,
+}
+
+/// Makes, calibrates and describes the model. That it cannot be calibrated is only a warning.
+pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progress: &Callback) -> Model {
+    let Finished {
+        network, options, data, ..
+    } = finished;
+    let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = finished.members.iter().cloned().unzip();
     let mut model = Model {
-        network: trainer.network.clone(),
+        network: network.clone(),
         members,
         statistics: prepared.statistics.clone(),
         about: About {
@@ -74,7 +77,7 @@ pub fn finish(
             preset: prepared.preset.clone(),
             stretch: prepared.stretch.clone(),
             sky: prepared.sky.clone(),
-            training: summary(&trainer.options, prepared, summaries, device),
+            training: summary(options, prepared, summaries, device),
             precision: Precision::default(),
             card: None,
             calibration: None,
@@ -82,7 +85,6 @@ pub fn finish(
             epistemic_limit: None,
         },
     };
-    let data = trainer.into_data()?;
     if let Err(error) = fit_features(&mut model, &data.train, device) {
         let error = chain(&error);
         warn(
@@ -94,7 +96,7 @@ pub fn finish(
         let error = chain(&error);
         warn(progress, &format!("the model is not calibrated: {error}"));
     }
-    Ok((model, data))
+    model
 }
 
 fn summary(t: &TrainOptions, prepared: &Prepared, members: Vec<MemberSummary>, device: &Device) -> TrainingSummary {

@@ -1,5 +1,5 @@
 //! The files of a run: `run.toml`, `log.csv`, `checkpoint.safetensors`, and at the end `model.safetensors` with its plots
-//! and predictions.
+//! and predictions; of several folds, each in a folder of its own, and their scores in `folds.csv`.
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
@@ -13,6 +13,8 @@ use crate::model::Model;
 use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
 use crate::plot::training_curves::{MemberCurves, training_curves};
+use crate::posterior::Quantity;
+use crate::posterior::metrics::{METRICS, Metrics};
 use crate::progress::{EpochRecord, MemberEpoch};
 use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
@@ -27,6 +29,7 @@ const RUN: &str = "run.toml";
 const LOG: &str = "log.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const MODEL: &str = "model.safetensors";
+const FOLDS: &str = "folds.csv";
 
 /// The folder of a run.
 pub struct RunFolder {
@@ -46,6 +49,41 @@ impl RunFolder {
     /// Where the model is, or will be.
     pub fn model(&self) -> PathBuf {
         self.path.join(MODEL)
+    }
+
+    /// The new folder of a fold in it.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn fold(&self, fold: usize) -> Result<RunFolder, Error> {
+        let path = self.path.join(format!("fold_{fold:02}"));
+        std::fs::create_dir_all(&path).map_err(|source| files::Error::CannotCreateFolder {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(RunFolder::new(&path))
+    }
+
+    /// Where the scores of the folds are, or will be.
+    pub fn scores(&self) -> PathBuf {
+        self.path.join(FOLDS)
+    }
+
+    /// Writes the scores of the folds, one row per fold.
+    ///
+    /// # Errors
+    /// Those of [`files::write_atomic`].
+    pub fn write_scores(&self, quantity: &Quantity, metrics: &[Metrics]) -> Result<(), Error> {
+        let shown = || METRICS.iter().filter(|metric| metric.is_of(quantity));
+        let names: Vec<&str> = shown().map(|metric| metric.name).collect();
+        let mut text = format!("fold,objects,{}\n", names.join(","));
+        for (fold, m) in metrics.iter().enumerate() {
+            let values: Vec<String> = shown().map(|metric| (metric.of)(m).to_string()).collect();
+            text += &format!("{fold},{},{}\n", m.n, values.join(","));
+        }
+        Ok(files::write_atomic(&self.scores(), |file| {
+            file.write_all(text.as_bytes())
+        })?)
     }
 
     /// Where the checkpoint is, or will be.
@@ -127,7 +165,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// The plot cannot be drawn or written.
-    pub fn plot_history(&self, history: &[EpochRecord]) -> Result<(), Error> {
+    pub fn plot_history(&self, quantity: &Quantity, history: &[EpochRecord]) -> Result<(), Error> {
         let members = history.first().map_or(0, |epoch| epoch.members.len());
         let curve = |m: usize, value: fn(&MemberEpoch) -> Option<f64>| {
             let values = history.iter().map(|epoch| value(&epoch.members[m]));
@@ -140,7 +178,7 @@ impl RunFolder {
                 val_rmse: curve(m, |e| e.val_rmse),
             })
             .collect();
-        let svg = training_curves(&curves)?;
+        let svg = training_curves(quantity, &curves)?;
         Ok(write_svg(&self.path.join("training_curves.svg"), &svg)?)
     }
 
@@ -148,7 +186,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), Error> {
+    pub fn write_evaluation(&self, model: &Model, evaluation: &Evaluation) -> Result<(), Error> {
         let Evaluation {
             split,
             rows,
@@ -156,23 +194,26 @@ impl RunFolder {
             metrics,
             ..
         } = evaluation;
+        let (quantity, column) = (model.quantity(), model.prediction_column());
         let title = format!("{} objects, {split}", scored.len());
         write_svg(
             &self.path.join("predicted_vs_true.svg"),
-            &predicted_vs_true(&title, scored, metrics)?,
+            &predicted_vs_true(&title, &quantity, scored, metrics)?,
         )?;
         let table = InferTable {
             id: ColumnType::of_ids(rows.iter().map(|row| row.id.as_str())),
             ra_dec: false,
+            pass_through: vec![Column::new(
+                &format!("true_{column}"),
+                ColumnType::F64,
+                quantity.unit(),
+                "label of the object",
+            )],
+            quantity,
+            column,
             members: 0,
             likelihood: Likelihood::default(),
             p_lens: rows.iter().any(|row| row.p_lens.is_some()),
-            pass_through: vec![Column::new(
-                "true_theta_e",
-                ColumnType::F64,
-                "arcsec",
-                "label of the object",
-            )],
         };
         let path = self.path.join(format!("{}.csv", split.replace(' ', "_")));
         let mut writer = TableWriter::create(&path, table.columns())?;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// Writes all epochs, one row per epoch and member. A value that is missing is an empty cell. Without a
-/// lens head there are no columns of cross-entropies.
+/// lens head there are no columns of cross-entropies, and without folds no column for them.
 ///
 /// # Errors
 /// Those of [`files::write_atomic`].
@@ -22,17 +22,24 @@ pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<(), Error> {
         } else {
             ""
         };
+        let has_folds = history.iter().flat_map(|epoch| &epoch.members).any(|m| m.fold > 0);
+        let first = if has_folds { "fold," } else { "" };
         writeln!(
             file,
-            "epoch,member,learning_rate,train_nll,train_rmse,val_nll,val_rmse,gradient_norm,skipped,restored,best,\
+            "epoch,{first}member,learning_rate,train_nll,train_rmse,val_nll,val_rmse,gradient_norm,skipped,restored,best,\
              seconds{more}"
         )?;
         let text = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.6}"));
         for epoch in history {
             for m in &epoch.members {
+                let fold = if has_folds {
+                    format!("{},", m.fold)
+                } else {
+                    String::new()
+                };
                 write!(
                     file,
-                    "{},{},{:e},{},{},{},{},{},{},{},{},{:.3}",
+                    "{},{fold}{},{:e},{},{},{},{},{},{},{},{},{:.3}",
                     epoch.epoch,
                     m.member,
                     epoch.learning_rate,

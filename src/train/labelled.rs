@@ -2,18 +2,19 @@
 
 use super::error::Error;
 use crate::survey::audit::near_edge_warning;
+use crate::survey::cutout::is_row;
 use crate::survey::{Audit, Cutout, ImageFolder, ImageSource, Photometry};
 
 /// Labelled images in memory.
 #[derive(Clone, Debug)]
 pub struct LabelledImages<'a> {
-    /// Raw flux, (N, height, width, channels) with the channel fastest. Masked pixels are NaN, infinite, or exactly 100,
-    /// as in the Lens Finding Challenge.
+    /// Raw flux, (N, height, width, channels) with the channel fastest. Masked pixels are NaN or infinite. The rows of a
+    /// table are images of one pixel, (N, 1, 1, features), and a feature that is NaN counts as its mean.
     pub images: &'a [f32],
     /// Height, width and channels.
     pub shape: [usize; 3],
     /// Einstein radius of each image, arcsec; NaN for an object that is not a lens, which only a network with a lens
-    /// head takes.
+    /// head takes. For the rows of a table, any finite number.
     pub labels: &'a [f64],
     /// Name of each channel.
     pub bands: Vec<String>,
@@ -39,7 +40,7 @@ pub struct LabelledCutouts {
     pub cutouts: Vec<Cutout>,
     /// One per cutout.
     pub ids: Vec<String>,
-    /// Arcsec, one per cutout; NaN for an object that is not a lens.
+    /// In `unit`, one per cutout; NaN for an object that is not a lens.
     pub labels: Vec<f64>,
     /// Name of each channel.
     pub bands: Vec<String>,
@@ -53,6 +54,8 @@ pub struct LabelledCutouts {
     pub stored: Option<ImageSource>,
     /// Name of the label's column.
     pub label: String,
+    /// Its unit; may be empty for a table.
+    pub unit: String,
     /// Definition of the Einstein radius that the labels follow, if it is known.
     pub definition: Option<String>,
     /// Information for the user.
@@ -78,6 +81,7 @@ impl LabelledCutouts {
             photometry: source.photometry.clone(),
             preset: source.preset.map(|preset| preset.name.into()),
             label: source.label.clone().unwrap_or_else(|| "theta_e".into()),
+            unit: source.unit.clone(),
             definition: source
                 .preset
                 .and_then(|preset| Some(preset.challenge.as_ref()?.label.into())),
@@ -103,19 +107,23 @@ impl LabelledCutouts {
             }
         }
         let ids: Vec<String> = (0..data.labels.len()).map(|i| i.to_string()).collect();
+        let [height, width, _] = data.shape;
+        let rows = is_row([height, width]);
         for (object, &label) in ids.iter().zip(data.labels) {
-            if !(label.is_finite() && label > 0.0 || non_lenses && label.is_nan()) {
+            if !(label.is_finite() && (label > 0.0 || rows) || non_lenses && label.is_nan()) {
                 return Err(Error::Label {
                     object: object.clone(),
                     label,
-                    reason: "a positive number is needed",
+                    reason: match rows {
+                        true => "a finite number is needed",
+                        false => "a positive number is needed",
+                    },
                 });
             }
         }
         let cutout = |(id, image): (&String, &[f32])| Cutout::of_image(id.clone(), data.shape, image, None);
         let images = data.images.chunks_exact(image.max(1));
         let cutouts: Vec<Cutout> = ids.iter().zip(images).map(cutout).collect();
-        let [height, width, _] = data.shape;
         let mut warnings = Vec::from_iter(near_edge_warning(data.labels, height.min(width), data.pixel_scale));
         warnings.extend(audit(&cutouts, &data.bands, data.pixel_scale));
         Ok(LabelledCutouts {
@@ -127,7 +135,8 @@ impl LabelledCutouts {
             photometry: Photometry::default(),
             preset: None,
             stored: None,
-            label: "theta_e".into(),
+            label: if rows { "label" } else { "theta_e" }.into(),
+            unit: if rows { "" } else { "arcsec" }.into(),
             definition: None,
             notes: vec![],
             warnings,

@@ -7,6 +7,7 @@
 //! | `labelled` | labelled images from a folder or from memory |
 //! | `prepare` | splits, stretches and scales them |
 //! | `simulated` | simulated lenses instead |
+//! | `folds` | several splits of the same rows, trained at once |
 //! | [`trainer`], `validation` | epoch by epoch on a device: start reading here |
 //! | `fit` | the loop over epochs |
 //! | `finish` | from the trained members to a calibrated model with scores |
@@ -25,6 +26,7 @@ mod error;
 mod finish;
 mod fit;
 mod folder;
+mod folds;
 mod history;
 mod initial;
 mod labelled;
@@ -37,10 +39,11 @@ mod simulated;
 pub mod trainer;
 mod validation;
 
-pub use arrays::{Start, Trained, train_arrays};
+pub use arrays::{Start, Trained, train_arrays, train_folds};
 pub use bands::Band;
 pub use dataset::{Dataset, EpochImages, Examples};
 pub use error::{Cause, Error};
+pub use folds::{Folds, OverFolds};
 pub use labelled::LabelledImages;
 pub use options::{DataOptions, RunOptions, SimulateOptions, TrainOptions};
 pub use prepare::network_of;

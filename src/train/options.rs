@@ -1,11 +1,12 @@
 //! Options of a training, and everything a run resolved from them: the content of `run.toml`.
 
 use super::error::Error;
+use super::folds::Folds;
 use super::recipe::Recipe;
 use crate::lens::Population;
 use crate::nn::Network;
 use crate::survey::preset::Preset;
-use crate::survey::{ImageFolderOptions, PixelOptions};
+use crate::survey::{ImageFolderOptions, Missing, PixelOptions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataOptions {
-    /// Folder with the images; empty for simulated lenses.
+    /// Folder with the images, or a table; empty for simulated lenses.
     pub dir: PathBuf,
     /// Name of a survey preset; detected if `None`.
     pub preset: Option<String>,
@@ -22,6 +23,9 @@ pub struct DataOptions {
     pub images: Option<String>,
     /// Bands, in the order of the network's channels.
     pub bands: Option<Vec<String>>,
+    /// What is done with rows of a table that lack a value.
+    #[serde(default)]
+    pub missing: Option<Missing>,
     /// Column of the label, arcsec.
     pub label: Option<String>,
     /// The catalogue; detected if `None`.
@@ -50,6 +54,7 @@ impl DataOptions {
             preset: None,
             images: None,
             bands: None,
+            missing: None,
             label: None,
             catalogue: None,
             id_column: None,
@@ -71,6 +76,7 @@ impl DataOptions {
             preset: self.preset.as_deref().map(Preset::by_name).transpose()?,
             images: self.images.clone(),
             bands: self.bands.clone(),
+            missing: self.missing,
             label: self.label.clone(),
             catalogue: self.catalogue.clone(),
             id_column: self.id_column.clone(),
@@ -159,6 +165,11 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
+    /// The default for the rows of a table, which cannot be shifted.
+    pub fn for_tables() -> TrainOptions {
+        Recipe::default().options_for_tables()
+    }
+
     /// Checks what does not depend on the data.
     ///
     /// # Errors
@@ -211,7 +222,7 @@ impl TrainOptions {
 
     /// Checks what depends on the size of the images.
     pub(super) fn check_images(&self, network: &Network) -> Result<(), Error> {
-        if network.input.len() != 3 {
+        if !network.takes_images() {
             for (option, on) in [("shift", self.shift > 0), ("noise", self.noise != 0.0)] {
                 if on {
                     return Err(Error::NeedsImages { option });
@@ -316,6 +327,9 @@ pub struct RunOptions {
     /// The model to fine-tune: the members start from its weights, and its stretch and label scale are kept.
     #[serde(default)]
     pub from: Option<PathBuf>,
+    /// Train one ensemble per fold of the rows instead of one for all.
+    #[serde(default)]
+    pub folds: Option<Folds>,
     /// How the ensemble is trained.
     pub training: TrainOptions,
     /// The network.

@@ -86,17 +86,16 @@ impl Counts {
     }
 }
 
-/// Reads and prepares a folder's labelled images. `from` is the model to fine-tune: its stretch and label scale are kept.
+/// Reads a folder's labelled images, or a table, and makes the network for them. `from` is the model to fine-tune.
 ///
 /// # Errors
-/// Those of [`ImageFolder::open`] and [`ImageFolder::read`]; labels that do not fit the network; too few rows; a stop.
-pub fn prepare_folder(
+/// Those of [`ImageFolder::open`] and [`ImageFolder::read`]; a network that does not fit; a stop.
+pub fn read_folder(
     data: &DataOptions,
-    training: &TrainOptions,
     network: impl FnOnce(&[usize]) -> Result<Network, Error>,
     from: Option<&Model>,
     progress: &Callback,
-) -> Result<(Prepared, Dataset, Network), Error> {
+) -> Result<(LabelledCutouts, Network), Error> {
     let given = data.image_folder(true)?;
     let given = match from {
         Some(model) => model
@@ -117,11 +116,9 @@ pub fn prepare_folder(
             source.warnings.push(ONLY_LENSES.into());
         }
     }
-    let split = split_rows(source.len(), training)?;
     let all: Vec<usize> = (0..source.len()).collect();
     let cutouts = read_all(&source, &all, |done| preparing(progress, done, all.len()))?;
-    let labelled = LabelledCutouts::of_source(&source, cutouts);
-    prepare(labelled, &split, network, from)
+    Ok((LabelledCutouts::of_source(&source, cutouts), network))
 }
 
 /// Reports that `done` of `total` images are read or simulated.
@@ -150,19 +147,20 @@ pub fn split_rows(rows: usize, training: &TrainOptions) -> Result<DataSplit, Err
     )?)
 }
 
-/// Stretches and scales labelled images, and sets the range of the network's mean.
+/// Stretches and scales labelled images, and sets the range of the network's mean. The stretch and the label scale of the
+/// model to fine-tune, `from`, are kept.
 ///
 /// # Errors
 /// Labels that do not fit the network, images with nothing to learn from.
 pub fn prepare(
-    labelled: LabelledCutouts,
+    labelled: &LabelledCutouts,
     split: &DataSplit,
     network: Network,
     from: Option<&Model>,
 ) -> Result<(Prepared, Dataset, Network), Error> {
     let LabelledCutouts {
         cutouts, ids, labels, ..
-    } = &labelled;
+    } = labelled;
     let is_lens = |row: usize| !labels[row].is_nan();
     for (id, &label) in ids.iter().zip(labels).filter(|(_, label)| !label.is_nan()) {
         check_label(id, label, network.heads())?;
@@ -182,7 +180,7 @@ pub fn prepare(
     };
     warnings.extend(more);
     if let Some(model) = from {
-        warnings.extend(differences(model, &labelled));
+        warnings.extend(differences(model, labelled));
     }
     if train.len() < FEW {
         warnings.push(format!(
@@ -217,7 +215,7 @@ pub fn prepare(
     };
     let label = Target {
         name: labelled.label.clone(),
-        unit: "arcsec".into(),
+        unit: labelled.unit.clone(),
         scale,
         shift,
         definition: labelled.definition.clone(),
@@ -231,7 +229,7 @@ pub fn prepare(
         validation,
         scale,
         shift,
-        fingerprint: fingerprint(&labelled, split),
+        fingerprint: fingerprint(labelled, split),
     };
     let ids = |rows: &[usize]| rows.iter().map(|&row| ids[row].clone()).collect();
     let prepared = Prepared {
@@ -243,11 +241,11 @@ pub fn prepare(
         },
         validation_ids: ids(&split.validation),
         held_out_ids: ids(&split.hold_out),
-        bands: labelled.bands,
+        bands: labelled.bands.clone(),
         pixel_scale: labelled.pixel_scale,
-        photometry: labelled.photometry,
-        preset: labelled.preset,
-        stored: labelled.stored,
+        photometry: labelled.photometry.clone(),
+        preset: labelled.preset.clone(),
+        stored: labelled.stored.clone(),
         held_out,
         calibration,
         stretch,
@@ -256,7 +254,7 @@ pub fn prepare(
         distances,
         label,
         epoch_images: None,
-        notes: labelled.notes,
+        notes: labelled.notes.clone(),
         warnings,
     };
     Ok((prepared, dataset, network))

@@ -74,12 +74,22 @@ impl Recipe {
         }
     }
 
-    /// The network for cutouts of `input`: height, width, channels.
+    /// The same for the rows of a table, which cannot be shifted.
+    pub fn options_for_tables(self) -> TrainOptions {
+        TrainOptions {
+            shift: 0,
+            ..self.options()
+        }
+    }
+
+    /// The network for cutouts of `input`: height, width, channels. For rows of a table (1, 1, F) it has two dense layers
+    /// of 50 units, in the vanilla recipe one.
     ///
     /// # Errors
     /// Images that are too small for it.
     pub fn network(self, input: &[usize]) -> Result<Network, Error> {
         let network = match self {
+            Recipe::Vanilla if matches!(input, [1, 1, _]) => Network::dense(input, &[50]),
             Recipe::Standard => Network::standard(input),
             Recipe::Vanilla => Network::vanilla(input),
         };
@@ -108,10 +118,25 @@ mod tests {
 
     #[test]
     fn the_standard_recipe_takes_images_of_any_size() {
-        for input in [[101, 101, 1], [55, 55, 3], [64, 40, 4], [1, 1, 1]] {
+        for input in [[101, 101, 1], [55, 55, 3], [64, 40, 4], [1, 2, 1]] {
             let network = Recipe::Standard.network(&input).unwrap();
             assert_eq!(network.heads().likelihood, Likelihood::LogNormal, "{input:?}");
         }
         assert_eq!(TrainOptions::default(), Recipe::Standard.options());
+    }
+
+    #[test]
+    fn rows_of_a_table_get_dense_layers_and_no_shifts() {
+        for (recipe, layers) in [(Recipe::Standard, 2), (Recipe::Vanilla, 1)] {
+            let network = recipe.network(&[1, 1, 7]).unwrap();
+            let dense = network.layers.iter().filter(|layer| layer.label().contains("50 units"));
+            assert_eq!(
+                (dense.count(), network.heads().likelihood),
+                (layers, Likelihood::Gaussian)
+            );
+            assert_eq!(recipe.options_for_tables().shift, 0);
+            assert!(!network.takes_images());
+        }
+        assert!(Recipe::Standard.network(&[55, 55, 3]).unwrap().takes_images());
     }
 }

@@ -2,20 +2,23 @@
 
 use super::dataset::Dataset;
 use super::error::Error;
-use super::finish::{evaluate, finish};
+use super::finish::{Evaluation, Finished, evaluate, finish};
 use super::fit::fit;
 use super::folder::RunFolder;
+use super::folds::prepare_folds;
 use super::options::RunOptions;
-use super::prepare::{Prepared, prepare_folder};
+use super::prepare::{self, Counts, Prepared, read_folder, split_rows};
 use super::simulated;
 use super::trainer::{EpochEnd, Trainer};
 use crate::device::Device;
 use crate::files::NewFolder;
 use crate::model::Model;
 use crate::nn::Network;
+use crate::posterior::Quantity;
 use crate::posterior::metrics::Metrics;
 use crate::posterior::metrics::classification::ClassMetrics;
-use crate::progress::{Callback, chain, note, warn};
+use crate::progress::{Callback, EpochRecord, Event, chain, note, warn};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// How a run ended.
@@ -26,10 +29,21 @@ pub enum RunEnd {
     Complete {
         /// The model file.
         model: PathBuf,
+        /// What it predicts.
+        quantity: Quantity,
         /// The split that the ensemble was scored on, and its scores; `None` if no rows were left for that.
         metrics: Option<(&'static str, Metrics)>,
         /// The scores of the lens head on the same split, if there is one.
         class_metrics: Option<ClassMetrics>,
+    },
+    /// The training of several folds is complete.
+    Folds {
+        /// The table of their scores; the models are in folders beside it.
+        scores: PathBuf,
+        /// What they predict.
+        quantity: Quantity,
+        /// The scores of every fold on the rows that it held out.
+        metrics: Vec<Metrics>,
     },
     /// The progress callback asked to stop. Everything is saved, and the run can be resumed.
     Stopped,
@@ -50,10 +64,11 @@ pub fn begin(
     options.training.check()?;
     let new = NewFolder::create(out)?;
     let from = initial_model(&options)?;
-    let (mut prepared, data, network) = prepare(&options, network, from.as_ref(), device, progress)?;
+    let (mut folds, network) = prepare(&options, network, from.as_ref(), device, progress)?;
     options.network = network;
-    options.training = options.training.resolved(prepared.counts.train);
-    let trainer = new_trainer(&options, &mut prepared, data, from.as_ref(), device)?;
+    let rows = folds.iter().map(|(fold, _)| fold.counts.train).min();
+    options.training = options.training.resolved(rows.expect("at least one fold"));
+    let (prepared, trainer) = new_trainer(&options, &mut folds, from.as_ref(), device)?;
     let folder = RunFolder::new(out);
     folder.write_options(&options)?;
     new.keep()?;
@@ -72,10 +87,14 @@ pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd
     let complete = checkpoint
         .as_ref()
         .is_some_and(|c| c.state.epoch >= options.training.epochs || c.state.all_stopped());
-    if complete && folder.model().exists() {
+    let result = match options.folds {
+        Some(_) => folder.scores(),
+        None => folder.model(),
+    };
+    if complete && result.exists() {
         return Err(Error::RunComplete {
             folder: out.into(),
-            model: folder.model(),
+            model: result,
         });
     }
     let recorded = options.network.clone();
@@ -87,8 +106,8 @@ pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd
         }),
     };
     let from = initial_model(&options)?;
-    let (mut prepared, data, _) = prepare(&options, unchanged, from.as_ref(), device, progress)?;
-    let mut trainer = new_trainer(&options, &mut prepared, data, from.as_ref(), device)?;
+    let (mut folds, _) = prepare(&options, unchanged, from.as_ref(), device, progress)?;
+    let (prepared, mut trainer) = new_trainer(&options, &mut folds, from.as_ref(), device)?;
     if let Some(checkpoint) = checkpoint {
         trainer.restore(checkpoint).map_err(|source| Error::CheckpointRefused {
             path: folder.checkpoint(),
@@ -106,22 +125,25 @@ fn initial_model(options: &RunOptions) -> Result<Option<Model>, Error> {
     Ok(options.from.as_deref().map(Model::open).transpose()?)
 }
 
-/// An ensemble before its first step.
+/// What is prepared for every fold, usually one.
+type Work = Vec<(Prepared, Dataset)>;
+
+/// An ensemble before its first step, and what is left of the preparations. `folds` are taken.
 fn new_trainer(
     options: &RunOptions,
-    prepared: &mut Prepared,
-    data: Dataset,
+    folds: &mut Work,
     from: Option<&Model>,
     device: &Device,
-) -> Result<Trainer, Error> {
-    let mut trainer = Trainer::new(device, &options.network, data, &options.training, None)?;
-    if let Some(images) = prepared.epoch_images.take() {
+) -> Result<(Vec<Prepared>, Trainer), Error> {
+    let (mut prepared, data): (Vec<Prepared>, Vec<Dataset>) = std::mem::take(folds).into_iter().unzip();
+    let mut trainer = Trainer::of_folds(device, &options.network, data, &options.training, None)?;
+    if let Some(images) = prepared[0].epoch_images.take() {
         trainer.renew_images(images);
     }
     if let Some(model) = from {
         trainer.start_from(&model.network, &model.members)?;
     }
-    Ok(trainer)
+    Ok((prepared, trainer))
 }
 
 fn prepare(
@@ -130,13 +152,36 @@ fn prepare(
     from: Option<&Model>,
     device: &Device,
     progress: &Callback,
-) -> Result<(Prepared, Dataset, Network), Error> {
-    let (prepared, data, network) = match &options.simulate {
-        Some(simulate) => simulated::prepare(options, simulate, network, from, device, progress)?,
-        None => prepare_folder(&options.data, &options.training, network, from, progress)?,
+) -> Result<(Work, Network), Error> {
+    let training = &options.training;
+    let (folds, network) = match &options.simulate {
+        Some(simulate) => {
+            let (prepared, data, network) = simulated::prepare(options, simulate, network, from, device, progress)?;
+            (vec![(prepared, data)], network)
+        }
+        None => {
+            let (labelled, network) = read_folder(&options.data, network, from, progress)?;
+            match &options.folds {
+                Some(folds) => {
+                    let held_out = folds.held_out(&labelled.ids, training.seed)?;
+                    prepare_folds(&labelled, &held_out, &network, training)?
+                }
+                None => {
+                    let split = split_rows(labelled.labels.len(), training)?;
+                    let (prepared, data, network) = prepare::prepare(&labelled, &split, network, from)?;
+                    (vec![(prepared, data)], network)
+                }
+            }
+        }
     };
-    report(&prepared, &network, progress);
-    Ok((prepared, data, network))
+    report(&folds[0].0, &network, progress);
+    if folds.len() > 1 {
+        note(
+            progress,
+            &format!("{} folds like this one, each holding out other rows", folds.len()),
+        );
+    }
+    Ok((folds, network))
 }
 
 /// Reports what is going to be trained on.
@@ -144,16 +189,24 @@ pub(super) fn report(prepared: &Prepared, network: &Network, progress: &Callback
     prepared.notes.iter().for_each(|message| note(progress, message));
     let (counts, shape) = (prepared.counts, network.input_shape());
     let pixel_scale = prepared.pixel_scale;
+    let names = prepared.bands.join(", ");
+    let input = match network.takes_images() {
+        true => format!(
+            "{} x {} pixels, bands {names}{}",
+            shape.w,
+            shape.h,
+            pixel_scale.map_or(String::new(), |s| format!(", {s}\" per pixel"))
+        ),
+        false => format!("features {names}"),
+    };
+    let Counts {
+        train,
+        validation,
+        calibration,
+        held_out,
+    } = counts;
     let message = format!(
-        "{} to train, {} for validation, {} for calibration, {} held out; {} x {} pixels, bands {}{}",
-        counts.train,
-        counts.validation,
-        counts.calibration,
-        counts.held_out,
-        shape.w,
-        shape.h,
-        prepared.bands.join(", "),
-        pixel_scale.map_or(String::new(), |s| format!(", {s}\" per pixel")),
+        "{train} to train, {validation} for validation, {calibration} for calibration, {held_out} held out; {input}"
     );
     note(progress, &message);
     prepared.warnings.iter().for_each(|message| warn(progress, message));
@@ -161,7 +214,7 @@ pub(super) fn report(prepared: &Prepared, network: &Network, progress: &Callback
 
 fn train(
     mut folder: RunFolder,
-    prepared: Prepared,
+    prepared: Vec<Prepared>,
     mut trainer: Trainer,
     device: &Device,
     progress: &Callback,
@@ -169,22 +222,79 @@ fn train(
     if fit(&mut trainer, Some(&mut folder), progress)? == EpochEnd::Interrupted {
         return Ok(RunEnd::Stopped);
     }
-    // A plot that cannot be drawn is no reason to lose a run.
-    if let Err(error) = folder.plot_history(&trainer.state().history) {
+    let history = trainer.state().history.clone();
+    let finished = trainer.finish()?;
+    if let ([finished], [prepared]) = (&finished[..], &prepared[..]) {
+        let (model, mut evaluation) = write(&folder, finished, prepared, device, progress)?;
+        plot(&folder, &model, &history, progress);
+        return Ok(RunEnd::Complete {
+            model: folder.model(),
+            quantity: model.quantity(),
+            class_metrics: evaluation
+                .as_mut()
+                .and_then(|evaluation| evaluation.class_metrics.take()),
+            metrics: evaluation.map(|evaluation| (evaluation.split, evaluation.metrics)),
+        });
+    }
+    let (mut metrics, mut quantity) = (Vec::new(), Quantity::einstein_radius());
+    for (fold, (finished, prepared)) in finished.iter().zip(&prepared).enumerate() {
+        let of_fold = folder.fold(fold)?;
+        let (model, evaluation) = write(&of_fold, finished, prepared, device, &quieter(progress))?;
+        plot(&of_fold, &model, &of_one(&history, fold), progress);
+        metrics.extend(evaluation.map(|evaluation| evaluation.metrics));
+        quantity = model.quantity();
+    }
+    folder.write_scores(&quantity, &metrics)?;
+    Ok(RunEnd::Folds {
+        scores: folder.scores(),
+        quantity,
+        metrics,
+    })
+}
+
+/// Makes the model of a fold, scores it, and writes both.
+fn write(
+    folder: &RunFolder,
+    finished: &Finished,
+    prepared: &Prepared,
+    device: &Device,
+    progress: &Callback,
+) -> Result<(Model, Option<Evaluation>), Error> {
+    let model = finish(finished, prepared, device, progress);
+    folder.write_model(&model)?;
+    let evaluation = evaluate(&model, prepared, &finished.data.validation, device, progress)?;
+    if let Some(evaluation) = &evaluation {
+        folder.write_evaluation(&model, evaluation)?;
+    }
+    Ok((model, evaluation))
+}
+
+/// Plots the training curves. That they cannot be drawn is no reason to lose a run.
+fn plot(folder: &RunFolder, model: &Model, history: &[EpochRecord], progress: &Callback) {
+    if let Err(error) = folder.plot_history(&model.quantity(), history) {
         let error = chain(&error);
         warn(progress, &format!("the training curves are not plotted: {error}"));
     }
-    let (model, data) = finish(trainer, &prepared, device, progress)?;
-    folder.write_model(&model)?;
-    let mut evaluation = evaluate(&model, &prepared, &data.validation, device, progress)?;
-    if let Some(evaluation) = &evaluation {
-        folder.write_evaluation(evaluation)?;
+}
+
+/// The history of one fold.
+fn of_one(history: &[EpochRecord], fold: usize) -> Vec<EpochRecord> {
+    let of_epoch = |epoch: &EpochRecord| EpochRecord {
+        members: epoch
+            .members
+            .iter()
+            .filter(|m| m.fold as usize == fold)
+            .cloned()
+            .collect(),
+        ..epoch.clone()
+    };
+    history.iter().map(of_epoch).collect()
+}
+
+/// Without what would be said once per fold.
+fn quieter<'a>(progress: &'a Callback<'a>) -> impl Fn(Event) -> ControlFlow<()> + Sync + 'a {
+    |event| match event {
+        Event::Note(_) => ControlFlow::Continue(()),
+        event => progress(event),
     }
-    Ok(RunEnd::Complete {
-        model: folder.model(),
-        class_metrics: evaluation
-            .as_mut()
-            .and_then(|evaluation| evaluation.class_metrics.take()),
-        metrics: evaluation.map(|evaluation| (evaluation.split, evaluation.metrics)),
-    })
 }

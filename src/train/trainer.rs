@@ -1,20 +1,25 @@
 //! The training of an ensemble, epoch by epoch: start reading here.
 //!
+//! Several folds are trained at once as further members: each has its own rows and label scale, and all take their steps
+//! together. Usually there is one.
+//!
 //! An epoch is a sequence of shards (one if the device holds all images at once). For each shard the host fills the
 //! plan's tables of mini-batches and learning rates, and replays the plan once per step. Nothing waits for the host
 //! within a shard.
 
-use super::bands;
+use super::bands::{self, Band};
 use super::batches::{member_batches, member_key, shards};
 use super::checkpoint::TrainingState;
 use super::dataset::{Dataset, EpochImages, scaled_label};
 use super::error::Error;
+use super::finish::Finished;
 use super::initial::InitialWeight;
 use super::options::TrainOptions;
 use super::schedule::warmed;
 use crate::device::{Device, Engine};
 use crate::model::{Ensemble, Member};
 use crate::nn::{Capacity, Layout, Network, NetworkPlan, TrainIo, Training, initialise};
+use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::plan::{NO_LABEL, TensorId, log, schedule, state};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -25,21 +30,23 @@ const VALIDATION_BATCH: usize = 64;
 /// An ensemble in training.
 pub struct Trainer {
     pub(super) options: TrainOptions,
-    pub(super) data: Dataset,
+    /// Usually one. Each has all members of the options, which follow each other in every tensor.
+    pub(super) folds: Vec<Dataset>,
     pub(super) network: Network,
     pub(super) layout: Layout,
     pub(super) engine: Box<dyn Engine>,
     pub(super) params: TensorId,
     pub(super) stats: TensorId,
     pub(super) io: TrainIo,
-    pub(super) ensemble: Ensemble,
+    /// One per fold.
+    pub(super) ensembles: Vec<Ensemble>,
     batch: usize,
-    /// Shards of an epoch.
+    /// Shards of an epoch; 1 if there are several folds.
     shards: usize,
-    /// The rows whose images and labels are on the device.
-    loaded: Option<Vec<usize>>,
+    /// The rows of each fold whose images and labels are on the device, one fold after another.
+    loaded: Option<Vec<Vec<usize>>>,
     epoch_images: Option<EpochImages>,
-    /// The epoch that the images of `data.train` are for, if every epoch has its own.
+    /// The epoch that the images of the only fold are for, if every epoch has its own.
     images_of: Option<usize>,
     pub(super) state: TrainingState,
     pub(super) best_params: Vec<f32>,
@@ -70,14 +77,37 @@ impl Trainer {
         options: &TrainOptions,
         largest_pool: Option<usize>,
     ) -> Result<Trainer, Error> {
+        Trainer::of_folds(device, network, vec![data], options, largest_pool)
+    }
+
+    /// The same for several folds, which take the same number of steps: as many as the fold with the fewest rows. Fold f
+    /// is trained as it would be alone with the seed `options.seed` + f, but for the ranges of adversarial perturbations,
+    /// which are the largest of all folds.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`]; folds that together are too large for the device.
+    ///
+    /// # Panics
+    /// As [`Trainer::new`]; no folds.
+    pub fn of_folds(
+        device: &Device,
+        network: &Network,
+        folds: Vec<Dataset>,
+        options: &TrainOptions,
+        largest_pool: Option<usize>,
+    ) -> Result<Trainer, Error> {
         options.check()?;
         options.check_images(network)?;
         assert!(
-            !options.needs_bands() || data.bands.len() == network.input_shape().c,
+            !options.needs_bands() || folds.iter().all(|fold| fold.bands.len() == network.input_shape().c),
             "adversarial training, shifts and noise need a band per channel"
         );
         let layout = Layout::new(network)?;
-        let rows = data.train.labels.len();
+        let all_rows = folds.iter().map(|fold| fold.train.labels.len());
+        let (all, rows) = (
+            all_rows.clone().sum::<usize>(),
+            all_rows.min().expect("at least one fold"),
+        );
         if rows < 2 {
             return Err(Error::TooFewRows { rows });
         }
@@ -88,22 +118,34 @@ impl Trainer {
         if pool < batch {
             return Err(Error::BatchTooLarge { images: pool, batch });
         }
-        let shards = rows.div_ceil(pool);
-        let largest = rows.div_ceil(shards);
+        let shards = match folds.len() {
+            1 => rows.div_ceil(pool),
+            _ if all <= pool => 1,
+            folds => {
+                return Err(Error::FoldsTooLarge {
+                    images: pool,
+                    folds,
+                    all,
+                });
+            }
+        };
         let capacity = Capacity {
-            pool: largest,
-            steps: largest / batch,
+            pool: all.div_ceil(shards),
+            steps: rows.div_ceil(shards) / batch,
         };
         let plan = NetworkPlan::training(network, &layout, &training(options, batch, capacity))?;
         let io = plan.io.train.expect("a training plan");
-        let members = options.members.len();
-        let validation = data.validation.labels.len().clamp(1, VALIDATION_BATCH);
+        let members = folds.len() * options.members.len();
+        let ensemble = |fold: &Dataset| {
+            let validation = fold.validation.labels.len().clamp(1, VALIDATION_BATCH);
+            Ensemble::new(device, network, options.members.len(), validation)
+        };
         let mut trainer = Trainer {
             engine: device.engine(&plan, members)?,
-            ensemble: Ensemble::new(device, network, members, validation)?,
+            ensembles: folds.iter().map(ensemble).collect::<Result<_, _>>()?,
             params: plan.io.params,
             stats: plan.io.stats,
-            state: TrainingState::new(members, data.fingerprint),
+            state: TrainingState::new(members, fingerprint(&folds)),
             options: options.clone(),
             network: network.clone(),
             best_params: vec![0.0; members * layout.param_stride],
@@ -114,18 +156,40 @@ impl Trainer {
             loaded: None,
             epoch_images: None,
             images_of: None,
-            data,
+            folds,
             layout,
         };
         trainer.initialise()?;
         Ok(trainer)
     }
 
+    /// Fold and number of every member, in their order in the tensors.
+    pub(super) fn slots(&self) -> Vec<(usize, u32)> {
+        let of_fold = |fold| self.options.members.iter().map(move |&member| (fold, member));
+        (0..self.folds.len()).flat_map(of_fold).collect()
+    }
+
+    /// The random seed of a fold.
+    fn seed(&self, fold: usize) -> u64 {
+        fold_seed(self.options.seed, fold)
+    }
+
+    /// Rows to train on, of the fold with the fewest.
+    fn rows(&self) -> usize {
+        let rows = self.folds.iter().map(|fold| fold.train.labels.len());
+        rows.min().expect("at least one fold")
+    }
+
+    /// Identifies the objects and labels of all folds.
+    pub(super) fn fingerprint(&self) -> u64 {
+        fingerprint(&self.folds)
+    }
+
     /// Writes random weights and initial counters.
     fn initialise(&mut self) -> Result<(), Error> {
         let (mut params, mut stats, mut counters) = (vec![], vec![], vec![]);
-        for &member in &self.options.members {
-            let (p, s) = initialise(&self.network, &self.layout, self.options.seed, member);
+        for (fold, member) in self.slots() {
+            let (p, s) = initialise(&self.network, &self.layout, self.seed(fold), member);
             params.extend(p);
             stats.extend(s);
             let mut words = [0; state::WORDS];
@@ -135,7 +199,7 @@ impl Trainer {
         self.write_weights(&params, &stats)?;
         if let Some(bands) = self.io.bands {
             self.engine
-                .write(bands, &bands::words(&self.data.bands, &self.options))?;
+                .write(bands, &bands::words(&Band::widest(&self.folds), &self.options))?;
         }
         self.engine.write(self.io.state, &counters)?;
         Ok(())
@@ -169,10 +233,10 @@ impl Trainer {
         }
         let given = Layout::new(network)?;
         let (mut params, mut stats) = (Vec::new(), Vec::new());
-        for &number in &self.options.members {
+        for (fold, number) in self.slots() {
             let member = members.iter().find(|member| member.number == number);
             let member = member.ok_or(Error::NoSuchMember { member: number })?;
-            let (mut row, _) = initialise(&self.network, &self.layout, self.options.seed, number);
+            let (mut row, _) = initialise(&self.network, &self.layout, self.seed(fold), number);
             for to in &self.layout.params {
                 if let Some(from) = given.params.iter().find(|from| from.name == to.name) {
                     row[to.offset..][..to.len()].copy_from_slice(&member.params[from.offset..][..from.len()]);
@@ -185,17 +249,20 @@ impl Trainer {
         self.write_weights(&params, &stats)
     }
 
-    /// Takes the training images of each epoch from `images` instead of the dataset.
+    /// Takes the training images of each epoch from `images` instead of the dataset, of which there must be one.
     pub fn renew_images(&mut self, images: EpochImages) {
         self.epoch_images = Some(images);
     }
 
     fn load_epoch(&mut self, epoch: usize) -> Result<(), Error> {
         if let Some(images) = self.epoch_images.as_mut().filter(|_| self.images_of != Some(epoch)) {
-            let rows = self.data.train.labels.len();
-            self.data.train = images(epoch)?;
+            let [data] = &mut self.folds[..] else {
+                unreachable!("images are renewed for one fold only");
+            };
+            let rows = data.train.labels.len();
+            data.train = images(epoch)?;
             assert_eq!(
-                self.data.train.labels.len(),
+                data.train.labels.len(),
                 rows,
                 "every epoch has the same number of images"
             );
@@ -225,7 +292,7 @@ impl Trainer {
     }
 
     fn shard_steps(&self, shard: usize) -> usize {
-        shard_rows(self.data.train.labels.len(), self.shards, shard) / self.batch
+        shard_rows(self.rows(), self.shards, shard) / self.batch
     }
 
     /// Steps of the current epoch that are done.
@@ -267,7 +334,7 @@ impl Trainer {
             stopped |= flow.is_break();
             flow
         })?;
-        let stride = rows.len() / self.options.members.len();
+        let stride = rows.len() / self.state.logged.len();
         for (m, row) in rows.chunks(stride.max(1)).enumerate() {
             let logged = &row[first * log::WIDTH..(first + done) * log::WIDTH];
             self.state.logged[m].extend_from_slice(logged);
@@ -289,59 +356,73 @@ impl Trainer {
     /// every member's mini-batches, and the learning rates.
     fn fill_tables(&mut self, shard: usize, first: usize) -> Result<(), Error> {
         let epoch = self.state.epoch;
-        let all_rows = self.data.train.labels.len();
-        let rows = shards(self.options.seed, epoch as u64, all_rows, self.shards).swap_remove(shard);
+        let own = |fold: &Dataset| {
+            let rows = fold.train.labels.len();
+            shards(self.options.seed, epoch as u64, rows, self.shards).swap_remove(shard)
+        };
+        let rows: Vec<Vec<usize>> = self.folds.iter().map(own).collect();
         if self.loaded.as_ref() != Some(&rows) {
             self.load_images(&rows)?;
         }
-        let capacity = all_rows.div_ceil(self.shards) / self.batch;
+        let capacity = self.rows().div_ceil(self.shards) / self.batch;
         let segment = (epoch * self.shards + shard) as u64;
-        self.fill_batches(segment, rows.len(), capacity)?;
+        self.fill_batches(segment, &rows, capacity)?;
         self.fill_schedule(self.steps_done() - first, capacity)?;
         let mut counters = self.engine.read(self.io.state)?;
-        for (words, &member) in counters.chunks_exact_mut(state::WORDS).zip(&self.options.members) {
+        for (words, (fold, member)) in counters.chunks_exact_mut(state::WORDS).zip(self.slots()) {
             words[state::CURSOR] = first as u32;
-            words[state::KEY] = member_key(self.options.seed, segment, member);
+            words[state::KEY] = member_key(self.seed(fold), segment, member);
         }
         self.engine.write(self.io.state, &counters)?;
         self.loaded = Some(rows);
         Ok(())
     }
 
-    fn load_images(&mut self, rows: &[usize]) -> Result<(), Error> {
+    fn load_images(&mut self, rows: &[Vec<usize>]) -> Result<(), Error> {
         let heads = self.network.heads();
-        let scaled = |&row: &usize| match self.data.train.labels[row] {
-            label if heads.lens.is_some() && label.is_nan() => NO_LABEL,
-            label => scaled_label(label, heads.likelihood, self.data.scale, self.data.shift),
-        };
-        let labels: Vec<f32> = rows.iter().map(scaled).collect();
-        let all = &self.data.train.images;
-        if self.shards == 1 {
-            self.engine.write(self.io.pool, bytemuck::cast_slice(all))?;
-        } else {
-            let image = self.network.input_shape().len();
-            let of = |&row: &usize| &all[row * image..][..image];
-            let images: Vec<f32> = rows.iter().flat_map(of).copied().collect();
-            self.engine.write(self.io.pool, bytemuck::cast_slice(&images))?;
+        let mut labels: Vec<f32> = Vec::new();
+        for (fold, rows) in self.folds.iter().zip(rows) {
+            labels.extend(rows.iter().map(|&row| match fold.train.labels[row] {
+                label if heads.lens.is_some() && label.is_nan() => NO_LABEL,
+                label => scaled_label(label, heads.likelihood, fold.scale, fold.shift),
+            }));
+        }
+        match &self.folds[..] {
+            [fold] if self.shards == 1 => {
+                let all = bytemuck::cast_slice(&fold.train.images);
+                self.engine.write(self.io.pool, all)?;
+            }
+            folds => {
+                let image = self.network.input_shape().len();
+                let mut images: Vec<f32> = Vec::with_capacity(labels.len() * image);
+                for (fold, rows) in folds.iter().zip(rows) {
+                    rows.iter()
+                        .for_each(|row| images.extend_from_slice(&fold.train.images[row * image..][..image]));
+                }
+                self.engine.write(self.io.pool, bytemuck::cast_slice(&images))?;
+            }
         }
         self.engine.write(self.io.pool_labels, bytemuck::cast_slice(&labels))?;
         Ok(())
     }
 
-    /// Every member's mini-batches of `rows` images, padded to `capacity` steps.
-    fn fill_batches(&mut self, segment: u64, rows: usize, capacity: usize) -> Result<(), Error> {
+    /// Every member's mini-batches of the loaded `rows` of its fold, padded or cut to `capacity` steps.
+    fn fill_batches(&mut self, segment: u64, rows: &[Vec<usize>], capacity: usize) -> Result<(), Error> {
         let o = &self.options;
         let image = self.network.input_shape();
-        let orientations = match (o.augment, self.network.input.len(), image.h == image.w) {
-            (true, 3, true) => 8,
-            (true, 3, false) => 4,
+        let orientations = match (o.augment, self.network.takes_images(), image.h == image.w) {
+            (true, true, true) => 8,
+            (true, true, false) => 4,
             _ => 1,
         };
-        let mut batches = Vec::new();
-        for &member in &o.members {
-            let mut own = member_batches(o.seed, segment, member, rows, self.batch, orientations);
-            own.resize(capacity * self.batch, 0);
-            batches.extend(own);
+        let (mut batches, mut start) = (Vec::new(), 0);
+        for (fold, rows) in rows.iter().enumerate() {
+            for &member in &o.members {
+                let mut own = member_batches(self.seed(fold), segment, member, rows.len(), self.batch, orientations);
+                own.resize(capacity * self.batch, 0);
+                batches.extend(own.iter().map(|entry| entry + start));
+            }
+            start += rows.len() as u32;
         }
         self.engine.write(self.io.draws, &batches)?;
         Ok(())
@@ -364,13 +445,34 @@ impl Trainer {
         Ok(())
     }
 
-    /// The dataset, after training; if every epoch has its own images, with those of the last epoch.
+    /// What is left of each fold when the training has ended; if every epoch has its own images, those of the last epoch.
     ///
     /// # Errors
-    /// Those of [`EpochImages`].
-    pub fn into_data(mut self) -> Result<Dataset, Error> {
+    /// A member without usable weights, and those of [`EpochImages`].
+    pub fn finish(mut self) -> Result<Vec<Finished>, Error> {
+        let members = self.members()?;
         self.load_epoch(self.state.epoch.saturating_sub(1))?;
-        Ok(self.data)
+        let of_fold = members.chunks(self.options.members.len());
+        let finished = of_fold.zip(self.folds).map(|(members, data)| Finished {
+            network: self.network.clone(),
+            options: self.options.clone(),
+            members: members.to_vec(),
+            data,
+        });
+        Ok(finished.collect())
+    }
+}
+
+/// The random seed of a fold.
+pub(super) fn fold_seed(seed: u64, fold: usize) -> u64 {
+    seed.wrapping_add(fold as u64)
+}
+
+/// Of one fold, its own; of several, a hash of theirs.
+fn fingerprint(folds: &[Dataset]) -> u64 {
+    match folds {
+        [fold] => fold.fingerprint,
+        folds => fnv1a(FNV_OFFSET, folds.iter().flat_map(|fold| fold.fingerprint.to_le_bytes())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The end of an epoch: validation, each member's best weights, early stopping; and the trained members.
 
 use super::checkpoint::Best;
+use super::dataset::Dataset;
 use super::error::Error;
 use super::initial::remove_initial;
 use super::trainer::Trainer;
@@ -70,22 +71,42 @@ impl Trainer {
         Ok(fixed.map(|p| p.offset..p.offset + p.len()).collect())
     }
 
+    /// Predictions of each fold's members for its validation rows.
+    fn validation_predictions(&mut self, params: &[f32], stats: &[f32]) -> Result<Vec<Vec<MemberPredictions>>, Error> {
+        let members = self.options.members.len();
+        let (p, s) = (members * self.layout.param_stride, members * self.layout.stat_stride);
+        let mut predictions = Vec::with_capacity(self.folds.len());
+        for (f, (fold, ensemble)) in self.folds.iter().zip(&mut self.ensembles).enumerate() {
+            if fold.validation.labels.is_empty() {
+                predictions.push(vec![]);
+                continue;
+            }
+            ensemble.set_weights(&params[f * p..][..p], &stats[f * s..][..s])?;
+            predictions.push(ensemble.predict(&fold.validation.images)?);
+        }
+        Ok(predictions)
+    }
+
     /// Losses of the epoch's steps and of the validation rows; keeps weights that are better than before.
     pub(super) fn validate(&mut self, seconds: f64) -> Result<EpochRecord, Error> {
         let (params, stats) = self.weights()?;
-        self.ensemble.set_weights(&params, &stats)?;
-        let predictions = self.ensemble.predict(&self.data.validation.images)?;
+        let predictions = self.validation_predictions(&params, &stats)?;
         let epoch = self.state.epoch + 1;
         let total = self.options.epochs * self.steps();
         let settled = epoch * self.steps() >= SETTLED.min(total / 2);
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
-        let to_nll = self.loss_to_nll();
-        let lens_fraction = self.fraction_of_lenses(&self.data.train.labels);
+        let of_folds = self.folds.iter();
+        let constants: Vec<(f64, f64)> = of_folds
+            .map(|fold| (self.loss_to_nll(fold), self.fraction_of_lenses(&fold.train.labels)))
+            .collect();
         let mut members = Vec::new();
-        for (m, &member) in self.options.members.iter().enumerate() {
+        for (m, (fold, member)) in self.slots().into_iter().enumerate() {
+            let (data, predictions) = (&self.folds[fold], &predictions[fold]);
+            let (to_nll, lens_fraction) = constants[fold];
+            let of_fold = m % self.options.members.len();
             let logged: Vec<&[f32]> = self.state.logged[m].chunks_exact(log::WIDTH).collect();
-            let (val_nll, val_rmse) = self.score(&predictions, m);
-            let val_cross_entropy = self.cross_entropy(&predictions, m);
+            let (val_nll, val_rmse) = self.score(data, predictions, of_fold);
+            let val_cross_entropy = self.cross_entropy(data, predictions, of_fold);
             let old = self.state.best[m];
             let new = val_nll.zip(val_rmse).map(|(nll, rmse)| Best {
                 epoch,
@@ -94,11 +115,11 @@ impl Trainer {
                 cross_entropy: val_cross_entropy,
             });
             let complete = val_cross_entropy.is_some() || self.network.heads().lens.is_none();
-            let better = |new: &Best| old.is_none_or(|old| self.objective(*new) < self.objective(old));
+            let better = |new: &Best| old.is_none_or(|old| self.objective(data, *new) < self.objective(data, old));
             let new = new.filter(|new| settled && complete && better(new));
             let best = new.is_some();
             // Without validation rows the last weights are used.
-            let last = self.data.validation.labels.is_empty() && epoch == self.options.epochs;
+            let last = data.validation.labels.is_empty() && epoch == self.options.epochs;
             if best || last {
                 self.best_params[m * p..][..p].copy_from_slice(&params[m * p..][..p]);
                 self.best_stats[m * s..][..s].copy_from_slice(&stats[m * s..][..s]);
@@ -106,10 +127,11 @@ impl Trainer {
             self.state.best[m] = new.or(old);
             let verdicts = |v: u32| logged.iter().filter(|row| row[log::VERDICT] as u32 == v).count();
             members.push(MemberEpoch {
+                fold: fold as u32,
                 member,
                 train_nll: mean(&logged, log::LOSS).map(|loss| loss / lens_fraction + to_nll),
                 train_rmse: mean(&logged, log::SQUARED_ERROR)
-                    .map(|square| (square / lens_fraction).sqrt() * self.data.scale),
+                    .map(|square| (square / lens_fraction).sqrt() * data.scale),
                 train_cross_entropy: mean(&logged, log::CROSS_ENTROPY).filter(|_| self.io.cross_entropy[0].is_some()),
                 val_nll,
                 val_rmse,
@@ -131,14 +153,14 @@ impl Trainer {
     }
 
     /// What to add to a loss in scaled labels to get -ln p of the label, averaged over the training rows.
-    fn loss_to_nll(&self) -> f64 {
+    fn loss_to_nll(&self, data: &Dataset) -> f64 {
         let likelihood = self.network.heads().likelihood;
-        let constant = loss_to_nll(likelihood, self.data.scale);
+        let constant = loss_to_nll(likelihood, data.scale);
         match likelihood {
             Likelihood::Gaussian | Likelihood::StudentT => constant,
             Likelihood::LogNormal => {
                 // Of all rows; an epoch leaves a few out.
-                let labels = self.data.train.labels.iter().filter(|label| self.is_lens(**label));
+                let labels = data.train.labels.iter().filter(|label| self.is_lens(**label));
                 let (sum, count) = labels.fold((0.0, 0), |(sum, count), y| (sum + y.ln(), count + 1));
                 constant + sum / f64::from(count)
             }
@@ -167,13 +189,13 @@ impl Trainer {
 
     /// Validation nll and RMSE of a member for the lenses, in the label's unit; `None` unless all predictions are
     /// finite.
-    fn score(&self, predictions: &[MemberPredictions], member: usize) -> (Option<f64>, Option<f64>) {
-        let lenses = predictions.iter().zip(&self.data.validation.labels);
+    fn score(&self, data: &Dataset, predictions: &[MemberPredictions], member: usize) -> (Option<f64>, Option<f64>) {
+        let lenses = predictions.iter().zip(&data.validation.labels);
         let lenses = lenses.filter(|(_, label)| self.is_lens(**label));
         let n = lenses.clone().count() as f64;
         let (mut nll, mut square) = (0.0, 0.0);
         for (scaled, label) in lenses {
-            let prediction = scaled.in_units(self.data.scale, self.data.shift);
+            let prediction = scaled.in_units(data.scale, data.shift);
             let (mean, var) = (prediction.mu[member], prediction.var[member]);
             nll += Component::new(prediction.likelihood, mean, var).map_or(f64::NAN, |c| -c.log_pdf(*label)) / n;
             square += (label - mean).powi(2) / n;
@@ -183,8 +205,8 @@ impl Trainer {
     }
 
     /// Validation cross-entropy of a member; `None` without a lens head, and unless it is finite.
-    fn cross_entropy(&self, predictions: &[MemberPredictions], member: usize) -> Option<f64> {
-        let objects = predictions.iter().zip(&self.data.validation.labels);
+    fn cross_entropy(&self, data: &Dataset, predictions: &[MemberPredictions], member: usize) -> Option<f64> {
+        let objects = predictions.iter().zip(&data.validation.labels);
         let objects =
             objects.map(|(scaled, label)| Some(cross_entropy(self.is_lens(*label), *scaled.lens.get(member)?)));
         let sum: f64 = objects.sum::<Option<f64>>()?;
@@ -194,9 +216,9 @@ impl Trainer {
 
     /// What the best weights minimise: the loss of training on the validation rows, nll times the fraction of lenses
     /// plus the cross-entropy; without a lens head, the nll.
-    fn objective(&self, best: Best) -> f64 {
+    fn objective(&self, data: &Dataset, best: Best) -> f64 {
         match best.cross_entropy {
-            Some(cross_entropy) => self.fraction_of_lenses(&self.data.validation.labels) * best.nll + cross_entropy,
+            Some(cross_entropy) => self.fraction_of_lenses(&data.validation.labels) * best.nll + cross_entropy,
             None => best.nll,
         }
     }
@@ -214,7 +236,7 @@ impl Trainer {
         }
     }
 
-    /// The trained members: each with its best weights, or its last if none were ever best.
+    /// The trained members of all folds: each with its best weights, or its last if none were ever best.
     ///
     /// # Errors
     /// A member that never took a step, or whose weights are not finite.
@@ -223,10 +245,10 @@ impl Trainer {
         let counters = self.engine.read(self.io.state)?;
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
         let mut members = Vec::new();
-        for (m, &number) in self.options.members.iter().enumerate() {
+        for (m, (fold, number)) in self.slots().into_iter().enumerate() {
             let words = &counters[m * state::WORDS..][..state::WORDS];
             let best = self.state.best[m];
-            let kept = best.is_some() || self.data.validation.labels.is_empty() && self.is_done();
+            let kept = best.is_some() || self.folds[fold].validation.labels.is_empty() && self.is_done();
             let (params, stats) = match kept {
                 true => (&self.best_params, &self.best_stats),
                 false => (&params, &stats),

@@ -17,6 +17,7 @@ mod reduced;
 
 pub use error::Error;
 
+use super::noise_sigma::NoiseSigma;
 use super::student::StudentT;
 use libm::lgamma;
 use nalgebra::{DMatrix, DVector};
@@ -228,6 +229,14 @@ impl Posterior {
     /// The posterior of the noise.
     pub fn noise(&self) -> NoisePosterior {
         self.noise
+    }
+
+    /// The distribution of sigma; `None` if it is known.
+    pub fn noise_sigma(&self) -> Option<NoiseSigma> {
+        match self.noise {
+            NoisePosterior::InverseGamma { shape, rate } => Some(NoiseSigma { shape, rate }),
+            NoisePosterior::Known { .. } => None,
+        }
     }
 
     /// The scale of the noise: sqrt(bn / an), or the known sigma.

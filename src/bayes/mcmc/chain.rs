@@ -60,6 +60,13 @@ impl Chain {
             .flat_map(|step| step.chunks_exact(self.parameters))
     }
 
+    /// The same chain of other parameters, which `of` computes from those of a draw. Their diagnostics are computed anew.
+    pub fn map(&self, of: impl Fn(&[f64]) -> Vec<f64>) -> Chain {
+        let values: Vec<f64> = self.draws().flat_map(of).collect();
+        let parameters = values.len() / self.draws().len();
+        Chain::new(values, self.diagnostics.walkers, parameters, self.diagnostics.nan)
+    }
+
     /// Parameters per draw.
     pub fn parameters(&self) -> usize {
         self.parameters

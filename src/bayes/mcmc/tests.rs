@@ -95,6 +95,10 @@ fn a_normal_distribution_is_recovered() {
     assert!((d.nan, d.walkers, d.steps) == (0, 32, 4000) && d.stuck.is_empty());
     assert_eq!(chain.draws().len(), 32 * 4000);
     assert_eq!(chain.thinned(1000).count(), 32 * 4);
+    let sum = chain.map(|p| vec![p[0] + p[1]]);
+    let sum = &sum.summary().unwrap()[0];
+    // Variances 1 and 1.5, covariance 1.
+    assert!((sum.sigma / 4.5f64.sqrt() - 1.0).abs() < 0.03, "{sum:?}");
 }
 
 #[test]

@@ -10,8 +10,9 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::TruthColumn(_) => "Name the column with --truth.",
         Error::Survey(error) => return super::survey::advice(error),
         Error::Model(error) => return super::model::advice(error),
-        Error::TakesTables { .. }
-        | Error::Size { .. }
+        Error::TakesTables { .. } => "Give the file of a table instead of a folder.",
+        Error::TakesImages { .. } => "Give the folder with the images.",
+        Error::Size { .. }
         | Error::ArrayLength { .. }
         | Error::NothingReadable { .. }
         | Error::NoImage

@@ -3,6 +3,7 @@
 use super::{catalogue, files};
 use crate::survey::{
     BandsError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError, TableError,
+    TabularError,
 };
 
 /// What to do about the images or the catalogue.
@@ -21,7 +22,9 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Split(SplitError::TooFewRows { hold_out: 1.., .. }) => "Lower --hold-out.",
         Error::Panicked { .. } => "Download or copy the file again; other programs may be able to read it.",
         Error::Table(error) => return table(error),
+        Error::Tabular(error) => return tabular(error).map(str::to_string),
         Error::Picture { .. }
+        | Error::UnusableRow { .. }
         | Error::Split(_)
         | Error::Stretch(_)
         | Error::ListFolder { .. }
@@ -101,12 +104,31 @@ fn selection(error: &SelectionError) -> Option<String> {
                 "To leave out rows without a label, give --where '{column} > 0'."
             ));
         }
+        SelectionError::BadValue { column, .. } => {
+            return Some(format!(
+                "To leave out rows without a label, give --where '{column} is not null', or --missing drop."
+            ));
+        }
         SelectionError::NoImage { .. }
         | SelectionError::MissingBand { .. }
         | SelectionError::NothingUsable { .. }
         | SelectionError::StackLength { .. } => return None,
     };
     Some(advice.into())
+}
+
+fn tabular(error: &TabularError) -> Option<&'static str> {
+    Some(match error {
+        TabularError::OnlyForImages { .. } => "Leave the option out.",
+        TabularError::NoLabel { .. } => "Name it with --label.",
+        TabularError::LabelIsFeature { .. }
+        | TabularError::NoFeatures { .. }
+        | TabularError::NotANumber { .. }
+        | TabularError::Constant { .. } => "Name the columns to use with --features.",
+        TabularError::NoValue { .. } => "Choose what is done with such rows with --missing mean or --missing drop.",
+        TabularError::FewRows { .. } => "Use fewer columns with --features, or add rows.",
+        TabularError::Infinite { .. } => return None,
+    })
 }
 
 fn table(error: &TableError) -> Option<String> {

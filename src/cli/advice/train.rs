@@ -9,6 +9,10 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Option { option, .. } | Error::NeedsImages { option } => {
             return Some(format!("Change {}.", flag(option)));
         }
+        Error::FoldFile { .. } | Error::EmptyFold { .. } => "Correct the table given with --splits.",
+        Error::FoldCount { .. } => "Change --folds.",
+        Error::FoldsTooLarge { .. } => "Give fewer --folds.",
+        Error::NeedsTable => "Leave out --network, or name a network file.",
         Error::BatchTooLarge { .. } => "Use a smaller --batch.",
         Error::TooFewRows { .. } => "Lower --hold-out, --validation or --calibration, or add images.",
         Error::Label { .. } => "Correct the label, or use another --likelihood or --network.",

@@ -12,6 +12,7 @@ pub mod classification;
 pub mod curves;
 
 use super::Error;
+use super::Quantity;
 use super::calibration::PredictiveDistribution;
 use super::mixture::{Mixture, Prediction};
 use crate::numeric;
@@ -111,7 +112,7 @@ pub struct Metric {
     pub name: &'static str,
     /// The name in tables.
     pub title: &'static str,
-    /// `arcsec`; `%` for fractions, which tables show in percent; or empty.
+    /// `arcsec`, which stands for the unit of the quantity; `%` for fractions, which tables show in percent; or empty.
     pub unit: &'static str,
     /// Its value.
     pub of: fn(&Metrics) -> f64,
@@ -151,13 +152,29 @@ metrics! {
     epistemic_share "epistemic share" "%",
 }
 
+/// Metrics with a limit of 1 or 0.5 arcsec, which means nothing for another quantity.
+const OF_ANGLES: [&str; 3] = ["share_above_1_arcsec", "outlier_share", "runaway_share"];
+
 impl Metric {
+    /// Whether it means something for this quantity.
+    pub fn is_of(&self, quantity: &Quantity) -> bool {
+        quantity.is_angle() || !OF_ANGLES.contains(&self.name)
+    }
+
+    /// The unit for this quantity.
+    pub fn unit_of<'a>(&self, quantity: &'a Quantity) -> &'a str {
+        match self.unit {
+            "arcsec" => quantity.unit(),
+            unit => unit,
+        }
+    }
+
     /// A value as tables show it; fractions are shown in percent.
-    pub fn text(&self, value: f64) -> String {
+    pub fn text(&self, quantity: &Quantity, value: f64) -> String {
         match self.unit {
             _ if !value.is_finite() => "–".into(),
             "%" => format!("{:.1} %", 100.0 * value),
-            "arcsec" => format!("{value:.3}\""),
+            "arcsec" => quantity.with_unit(&format!("{value:.3}")),
             _ => format!("{value:.3}"),
         }
         .replace('-', "−")
@@ -382,7 +399,10 @@ mod tests {
             assert!(text.contains(&expected), "{text}");
         }
         let metric = |name: &str| METRICS.iter().find(|m| m.name == name).unwrap();
-        assert_eq!(metric("coverage_683").text(0.6834), "68.3 %");
-        assert_eq!(metric("r2").text(f64::NAN), "–");
+        assert_eq!(
+            metric("coverage_683").text(&Quantity::einstein_radius(), 0.6834),
+            "68.3 %"
+        );
+        assert_eq!(metric("r2").text(&Quantity::einstein_radius(), f64::NAN), "–");
     }
 }

@@ -18,6 +18,17 @@ pub(super) fn id_column(options: &ImageFolderOptions, catalogue: &Catalogue) -> 
     find_column(catalogue, name.as_deref().unwrap_or(DEFAULT_ID), ColumnRole::Id)
 }
 
+/// The same for a table, which needs no ids: `None` if nobody names the column and there is none of the default name.
+pub(super) fn optional_id_column(
+    options: &ImageFolderOptions,
+    catalogue: &Catalogue,
+) -> Result<Option<usize>, SelectionError> {
+    let named = options.id_column.is_some() || catalogue.find(DEFAULT_ID).is_some();
+    let remembered = options.remembered().id_column;
+    let remembered = remembered.is_some_and(|name| catalogue.find(&name).is_some());
+    (named || remembered).then(|| id_column(options, catalogue)).transpose()
+}
+
 pub(super) fn find_column(catalogue: &Catalogue, name: &str, role: ColumnRole) -> Result<usize, SelectionError> {
     let missing = |source: CatalogueError| SelectionError::Column { role, source };
     catalogue.column(name).map_err(missing)

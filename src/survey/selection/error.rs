@@ -114,6 +114,19 @@ pub enum SelectionError {
         /// The text of the cell.
         text: String,
     },
+    /// A label of a table that is missing or not a finite number.
+    #[error(
+        "{place}: the label, column '{column}', is '{text}', not a finite number; correct the row, remove it, or leave it \
+         out by a condition"
+    )]
+    BadValue {
+        /// The row.
+        place: Place,
+        /// The column of the label.
+        column: String,
+        /// The text of the cell.
+        text: String,
+    },
     /// All rows were dropped.
     #[error("no row of {} can be used: {dropped}", catalogue.display())]
     NothingUsable {

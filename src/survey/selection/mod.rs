@@ -7,6 +7,7 @@
 //! | `filter` | the user's condition on rows |
 //! | `rows`, `ids`, `present` | which rows are selected, which images there are, and which belongs to which |
 //! | `labels` | labels, and rows that have none |
+//! | `table_rows` | the rows of a table without images |
 
 mod columns;
 mod error;
@@ -15,12 +16,16 @@ mod ids;
 mod labels;
 mod present;
 mod rows;
+mod table_rows;
 
 pub use error::{ColumnRole, SelectionError};
 pub(crate) use filter::Filter;
 pub use filter::FilterError;
+pub(super) use filter::truth;
 pub(crate) use labels::LensColumn;
 pub(super) use present::is_table;
+pub(super) use table_rows::RowSelection;
+pub(crate) use table_rows::is_missing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,7 +46,8 @@ use rows::SelectedRows;
 pub struct Object {
     /// Its id in the catalogue or, without a row, in the file names.
     pub id: String,
-    /// The label, arcsec; `None` if labels are not asked for, and for an object that is not a lens.
+    /// The label: arcsec, or the unit of a table's column; `None` if labels are not asked for, and for an object that is
+    /// not a lens.
     pub theta_e: Option<f64>,
     /// Its row in the catalogue, counted from 0, if it has one.
     pub row: Option<usize>,
@@ -52,7 +58,7 @@ pub struct Object {
 /// Where an object's image is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Pixels {
-    /// In a stack, at this place.
+    /// In a stack or a table, at this place among its images or among the objects that are used.
     InStack(usize),
     /// In the files whose names have this id. The catalogue may write it in another way: `7` for `007`.
     InFiles(String),
@@ -189,7 +195,7 @@ impl Selection {
         let path = match (&layout.images, &options.condition) {
             (_, Some(_)) => Some(required_catalogue(options)?),
             (Images::Stack { .. }, None) => find_catalogue(options)?,
-            (Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. }, None) => {
+            (Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } | Images::Table(_), None) => {
                 options.catalogue.clone()
             }
         };
@@ -202,7 +208,7 @@ impl Selection {
     fn of_images(options: &ImageFolderOptions, images: &Images) -> Result<Selection> {
         let objects = match images {
             Images::Stack { stack, .. } => numbered(stack.shape[0]),
-            Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } => {
+            Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } | Images::Table(_) => {
                 let present = PresentImages::find(images, 0, &options.dir)?;
                 let ids = present.ids();
                 if ids.is_empty() {

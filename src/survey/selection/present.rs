@@ -34,7 +34,7 @@ impl<'a> PresentImages<'a> {
                 }
                 .into());
             }
-            Images::Stack { .. } => return Ok(PresentImages::Stack),
+            Images::Stack { .. } | Images::Table(_) => return Ok(PresentImages::Stack),
             Images::PerBand { root, patterns, .. } => (root, patterns.as_slice()),
             Images::PerObject { root, pattern, .. } | Images::Pictures { root, pattern, .. } => {
                 (root, std::slice::from_ref(pattern))

@@ -34,54 +34,64 @@ pub(super) struct Matches {
     images: usize,
 }
 
+/// The rows that fulfil the user's condition, all without one.
+///
+/// # Errors
+/// A condition that is none, or that no row fulfils.
+pub(super) fn selected_rows(options: &ImageFolderOptions, catalogue: &Catalogue) -> Result<Vec<usize>, SelectionError> {
+    let mut rows: Vec<usize> = (0..catalogue.len()).collect();
+    if let Some(text) = &options.condition {
+        let filter = Filter::parse(text, catalogue)?;
+        rows.retain(|row| filter.selects(catalogue, *row));
+        if rows.is_empty() {
+            return Err(SelectionError::NothingSelected {
+                catalogue: catalogue.path.clone(),
+                rows: catalogue.len(),
+                condition: text.clone(),
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// # Errors
+/// An id that is empty or repeated, among the `selected` rows.
+pub(super) fn check_ids(catalogue: &Catalogue, ids: usize, selected: &[usize]) -> Result<(), CatalogueError> {
+    let column = || catalogue.columns[ids].clone();
+    let mut rows = HashMap::with_capacity(selected.len());
+    for &row in selected {
+        let (id, place) = (catalogue.text(row, ids), || catalogue.place(row));
+        if id.is_empty() {
+            return Err(CatalogueError::EmptyId {
+                place: place(),
+                column: column(),
+            });
+        }
+        if let Some(first) = rows.insert(id, row) {
+            return Err(CatalogueError::RepeatedId {
+                place: place(),
+                first: catalogue.place(first).row,
+                id: id.into(),
+                column: column(),
+            });
+        }
+    }
+    Ok(())
+}
+
 impl<'a> SelectedRows<'a> {
     /// # Errors
     /// No column of ids; a condition that is none, or that no row fulfils; an id that is empty or repeated.
     pub fn new(options: &ImageFolderOptions, catalogue: &'a Catalogue) -> Result<Self, SelectionError> {
         let ids = id_column(options, catalogue)?;
-        let mut rows: Vec<usize> = (0..catalogue.len()).collect();
-        if let Some(text) = &options.condition {
-            let filter = Filter::parse(text, catalogue)?;
-            rows.retain(|row| filter.selects(catalogue, *row));
-            if rows.is_empty() {
-                return Err(SelectionError::NothingSelected {
-                    catalogue: catalogue.path.clone(),
-                    rows: catalogue.len(),
-                    condition: text.clone(),
-                });
-            }
-        }
-        let selected = SelectedRows { catalogue, ids, rows };
-        selected.check_ids().map_err(SelectionError::Ids)?;
-        Ok(selected)
+        let rows = selected_rows(options, catalogue)?;
+        check_ids(catalogue, ids, &rows).map_err(SelectionError::Ids)?;
+        Ok(SelectedRows { catalogue, ids, rows })
     }
 
     /// The id of a row.
     pub fn id(&self, row: usize) -> &'a str {
         self.catalogue.text(row, self.ids)
-    }
-
-    fn check_ids(&self) -> Result<(), CatalogueError> {
-        let column = || self.catalogue.columns[self.ids].clone();
-        let mut rows = HashMap::with_capacity(self.rows.len());
-        for &row in &self.rows {
-            let (id, place) = (self.id(row), || self.catalogue.place(row));
-            if id.is_empty() {
-                return Err(CatalogueError::EmptyId {
-                    place: place(),
-                    column: column(),
-                });
-            }
-            if let Some(first) = rows.insert(id, row) {
-                return Err(CatalogueError::RepeatedId {
-                    place: place(),
-                    first: self.catalogue.place(first).row,
-                    id: id.into(),
-                    column: column(),
-                });
-            }
-        }
-        Ok(())
     }
 
     /// Finds the image of every selected row. Images of rows that are not selected count as images with a row.

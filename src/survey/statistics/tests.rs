@@ -1,5 +1,6 @@
 use super::super::cutout::tests::cutout;
 use super::*;
+use crate::survey::Curve;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -14,6 +15,7 @@ fn stretch() -> Stretch {
         scale: STRETCH.to_vec(),
         mean: vec![0.0; 3],
         std: vec![1.0; 3],
+        curve: Curve::Asinh,
     }
 }
 

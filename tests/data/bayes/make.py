@@ -70,6 +70,21 @@ def student():
           quantile=np.array([stats.t(dof).ppf(levels) for dof in dofs]))
 
 
+def noise_sigma():
+    """The square root of an inverse-gamma variable, by scipy: 2 shape / chi^2 in units of rate / shape."""
+    cases = []
+    for shape, rate in [(1.5, 0.8), (246.0, 5000.0), (16.5, 3e-4)]:
+        square = stats.invgamma(shape, scale=rate)
+        mean = np.sqrt(rate) * np.exp(gammaln(shape - 0.5) - gammaln(shape))
+        cases.append({
+            "shape": shape, "rate": rate,
+            "quantiles": np.sqrt(square.ppf([0.025, 0.16, 0.5, 0.84, 0.975])).tolist(),
+            "moments": [mean, np.sqrt(square.mean() - mean**2), square.logpdf(1.3**2) + np.log(2 * 1.3)],
+        })
+    with open("noise_sigma.json", "w") as file:
+        json.dump(cases, file)
+
+
 def short_chain():
     """A short chain of few walkers, as it is, with the figures of emcee and arviz."""
     rng = np.random.default_rng(3)
@@ -113,5 +128,6 @@ def banana_moments():
 
 linear()
 student()
+noise_sigma()
 short_chain()
 banana_moments()

@@ -198,7 +198,7 @@ fn number(text: &str) -> Option<f64> {
 }
 
 /// The truth value that a cell stands for: true, T or 1, and false, F or 0, in any case.
-pub(super) fn truth(text: &str) -> Option<bool> {
+pub(in crate::survey) fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" => Some(true),
         "false" | "f" => Some(false),
