@@ -111,10 +111,8 @@ impl Object {
         let sum: f64 = inside.iter().sum();
         let positive = posterior.between(0.0, f64::INFINITY);
         let outside = match prior.support() {
-            Some([low, high]) => {
-                let beyond = posterior.between(0.0, low) + posterior.between(high, f64::INFINITY);
-                if positive > 0.0 { beyond / positive } else { 1.0 }
-            }
+            _ if positive <= 0.0 => 1.0,
+            Some([low, high]) => (posterior.between(0.0, low) + posterior.between(high, f64::INFINITY)) / positive,
             None => 0.0,
         };
         let kept = |probability: &f64| *probability > NEGLIGIBLE * sum;
@@ -141,12 +139,15 @@ fn reach(quantiles: [f64; 5]) -> [f64; 2] {
 fn edges<P: Posterior>(posteriors: &[P], prior: &TrainingPrior) -> Vec<f64> {
     let all: Vec<[f64; 5]> = posteriors.iter().map(Posterior::quantiles).collect();
     let smallest_of = |values: &dyn Fn(&[f64; 5]) -> f64| all.iter().map(values).fold(f64::INFINITY, f64::min);
-    let floor = SMALLEST * smallest_of(&|q| if q[2] > 0.0 { q[2] } else { f64::INFINITY });
+    let smallest = smallest_of(&|q| if q[2] > 0.0 { q[2] } else { f64::INFINITY });
+    // Without a positive median, no object can be used.
+    let floor = SMALLEST * if smallest.is_finite() { smallest } else { 1.0 };
     let mut low = smallest_of(&|q| reach(*q)[0]).max(floor);
-    let mut high = -smallest_of(&|q| -reach(*q)[1]);
-    if let Some(support) = prior.support() {
-        low = low.clamp(support[0].max(floor), support[1]);
-        high = high.clamp(support[0], support[1]);
+    let mut high = (-smallest_of(&|q| -reach(*q)[1])).max(low);
+    if let Some([least, most]) = prior.support() {
+        // At least the floor, because the support may begin at 0.
+        low = low.max(least).min(most);
+        high = high.max(least).min(most);
     }
     // Even where all posteriors are narrower than can be resolved, or none is in the support, there is a grid.
     let (mut low, mut high) = (low.ln(), high.ln());
@@ -166,4 +167,97 @@ fn edges<P: Posterior>(posteriors: &[P], prior: &TrainingPrior) -> Vec<f64> {
     let cells = (PER_WIDTH * (high - low) / width).clamp(CELLS[0], CELLS[1]).ceil();
     let step = (high - low) / cells;
     (0..=cells as usize).map(|j| low + step * j as f64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::population::Shape;
+    use crate::posterior::quantiles::{SCORES, normal_between};
+
+    /// ln theta_e is normal with this mean and standard deviation.
+    struct LogNormal(f64, f64);
+
+    impl Posterior for LogNormal {
+        fn between(&self, a: f64, b: f64) -> f64 {
+            normal_between((a.ln() - self.0) / self.1, (b.ln() - self.0) / self.1)
+        }
+
+        fn quantiles(&self) -> [f64; 5] {
+            SCORES.map(|z| (self.0 + self.1 * z).exp())
+        }
+    }
+
+    struct Negative;
+
+    impl Posterior for Negative {
+        fn between(&self, _: f64, _: f64) -> f64 {
+            0.0
+        }
+
+        fn quantiles(&self) -> [f64; 5] {
+            [0.0; 5]
+        }
+    }
+
+    const PRIOR: TrainingPrior = TrainingPrior::LogNormal { mu: 0.4, sigma: 0.5 };
+
+    /// Measurements of ln theta_e and their errors, and the posteriors under the prior.
+    fn measured() -> (Vec<[f64; 2]>, Vec<LogNormal>) {
+        let data: Vec<[f64; 2]> = (0..40)
+            .map(|i| {
+                let i = f64::from(i);
+                [0.3 * (7.0 * i).sin(), 0.08 + 0.3 * i / 40.0]
+            })
+            .collect();
+        let posterior = |&[measured, error]: &[f64; 2]| {
+            let variance = 1.0 / (error.powi(-2) + 4.0);
+            LogNormal(variance * (measured / error.powi(2) + 0.4 * 4.0), variance.sqrt())
+        };
+        let posteriors = data.iter().map(posterior).collect();
+        (data, posteriors)
+    }
+
+    #[test]
+    fn the_likelihood_of_normal_measurements_is_the_analytic_one() {
+        let (data, posteriors) = measured();
+        let cells = Cells::new(&posteriors, &PRIOR);
+        let found = |mu: f64, sigma: f64| cells.log_likelihood(&Shape::LOG_NORMAL.population(&[mu, sigma]));
+        let exact = |mu: f64, sigma: f64| -> f64 {
+            let of = |[measured, error]: &[f64; 2]| {
+                let variance = error * error + sigma * sigma;
+                -0.5 * ((measured - mu).powi(2) / variance + variance.ln())
+            };
+            data.iter().map(of).sum()
+        };
+        for (mu, sigma) in [(0.05, 0.2), (-0.1, 0.3), (0.1, 0.05), (0.0, 0.5)] {
+            let difference = found(mu, sigma) - found(0.0, 0.25) - (exact(mu, sigma) - exact(0.0, 0.25));
+            assert!(difference.abs() < 0.1, "mu {mu}, sigma {sigma}: {difference}");
+        }
+        // A population far narrower than a cell, and an impossible one.
+        assert!(found(0.0, 1e-9).is_finite());
+        assert!((found(0.0, 1e-9) - found(0.0, 1e-5)).abs() < 1e-3);
+        assert_eq!(
+            found(0.0, 0.1).total_cmp(&found(30.0, 0.1)),
+            std::cmp::Ordering::Greater
+        );
+        assert_eq!(found(30.0, 0.1), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn what_the_prior_does_not_allow_is_outside() {
+        let prior = TrainingPrior::Uniform { low: 1.0, high: 2.0 };
+        let posteriors = [LogNormal(0.0, 0.1), LogNormal(0.4, 0.05), LogNormal(2.0, 0.1)];
+        let outside: Vec<f64> = Cells::new(&posteriors, &prior).outside().collect();
+        assert!(
+            (outside[0] - 0.5).abs() < 1e-6 && outside[1] < 1e-6 && outside[2] > 0.999,
+            "{outside:?}"
+        );
+        // Further below the objects than the grid reaches.
+        let far = Cells::new(&[LogNormal(6.0, 0.1)], &prior);
+        assert_eq!(far.outside().collect::<Vec<_>>(), [1.0]);
+        for prior in [prior, TrainingPrior::None] {
+            assert_eq!(Cells::new(&[Negative], &prior).outside().collect::<Vec<_>>(), [1.0]);
+        }
+    }
 }

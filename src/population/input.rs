@@ -238,8 +238,8 @@ fn disagreement(calibration: Option<&Map>) -> &'static str {
             "the quantiles of the catalogue are those of another model or calibration: the posteriors are rebuilt from them"
         }
         None => {
-            "the quantiles of the catalogue are calibrated, and the members' predictions are not: the posteriors are rebuilt \
-             from the quantiles; with the calibrated model they need not be"
+            "the quantiles of the catalogue are calibrated, but the members' predictions are not: the posteriors are rebuilt from \
+             the quantiles, unless the calibrated model is given"
         }
     }
 }
