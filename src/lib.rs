@@ -96,6 +96,7 @@
 //! | [`infer`] | `lensgpu infer` |
 //! | [`evaluate`] | `lensgpu evaluate` |
 //! | [`mass`] | `lensgpu mass` |
+//! | [`fit`] | `lensgpu fit` |
 //! | [`report`] | the report of an evaluation |
 //! | [`diagnose`] | the self test and the benchmark |
 //! | [`cli`] | the command line |
@@ -114,6 +115,8 @@ pub mod diagnose;
 pub mod evaluate;
 #[doc(hidden)]
 pub mod files;
+#[doc(hidden)]
+pub mod fit;
 #[doc(hidden)]
 pub mod infer;
 #[doc(hidden)]

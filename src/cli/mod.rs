@@ -8,6 +8,7 @@ mod choices;
 mod console;
 mod devices;
 mod evaluate;
+mod fit;
 mod infer;
 mod info;
 mod labelled;
@@ -46,6 +47,7 @@ enum Command {
     Info(info::Info),
     Models(models::Models),
     Mass(Box<mass::Mass>),
+    Fit(Box<fit::Fit>),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
     Bench(bench::BenchArgs),
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Info(args) => info::run(args),
         Command::Models(args) => models::run(args),
         Command::Mass(args) => mass::run(*args),
+        Command::Fit(args) => fit::run(*args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),
         Command::Bench(args) => bench::run(args),

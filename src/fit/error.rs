@@ -1,7 +1,7 @@
 //! What can go wrong when a table is fitted.
 
 use crate::bayes::{linear, mcmc};
-use crate::survey::catalogue::Place;
+use crate::survey::Place;
 use crate::survey::{self, CatalogueError, TabularError};
 use crate::{files, infer, plot, train};
 use std::io;

@@ -2,8 +2,7 @@
 
 use super::error::Error;
 use super::options::{FitOptions, NoiseModel};
-use crate::survey::catalogue::Catalogue;
-use crate::survey::{TabularError, is_missing};
+use crate::survey::{Catalogue, TabularError, is_missing};
 use std::path::PathBuf;
 
 /// A column's name, and its unit or an empty text.
