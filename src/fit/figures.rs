@@ -166,7 +166,7 @@ fn side_by_side(
 /// [`Error::Drawing`].
 pub fn prediction(of: &Drawn, curves: Option<&Curves>) -> Result<String, Error> {
     let label = of.report.label.axis();
-    let ys = range(of.labels.iter().copied(), 0.35);
+    let ys = with_legend(range(of.labels.iter().copied(), 0.1));
     let panels = panels(of, curves);
     side_by_side(&panels, |area, panel| {
         let along = |row: usize| match curves {
@@ -206,7 +206,7 @@ pub fn residuals(of: &Drawn) -> Result<String, Error> {
     let panels = panels(of, None);
     let residual = |predictions: &[RowPrediction], row: usize| of.labels[row] - predictions[row].mean;
     let all = panels.iter().flat_map(|panel| (0..of.labels.len()).map(|row| residual(panel.predictions, row)));
-    let ys = range(all, 0.2);
+    let ys = with_legend(range(all, 0.1));
     side_by_side(&panels, |area, panel| {
         let xs = range(panel.predictions.iter().map(|p| p.mean), 0.03);
         let (x, y) = (format!("predicted {label}"), format!("{label} − predicted"));
@@ -274,6 +274,11 @@ fn range(values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
         true => (low - margin * (high - low), high + margin * (high - low)),
         false => (low - 1.0, low + 1.0),
     }
+}
+
+/// The range with room for a legend above.
+fn with_legend((low, high): (f64, f64)) -> (f64, f64) {
+    (low, high + 0.3 * (high - low))
 }
 
 /// Tick labels of an axis of any unit.
