@@ -363,6 +363,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
     write_stack(dir.path(), examples, IMAGE);
     let options = RunOptions {
         from: None,
+        folds: None,
         simulate: None,
         lensgpu: "test".into(),
         data: data_options(dir.path()),
@@ -383,7 +384,7 @@ fn run(device: &Device, examples: &Examples, epochs: usize) -> (anyhow::Result<M
     let outcome = begin(&dir.path().join("run"), options, network, device, &listen);
     let model = outcome.map(|outcome| match outcome {
         RunEnd::Complete { model, .. } => Model::read(&model).unwrap(),
-        RunEnd::Stopped => unreachable!("nobody stops it"),
+        RunEnd::Stopped | RunEnd::Folds { .. } => unreachable!("nobody stops it"),
     });
     (model.map_err(Into::into), warnings.into_inner().unwrap())
 }

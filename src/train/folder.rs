@@ -204,7 +204,7 @@ impl RunFolder {
             id: ColumnType::of_ids(rows.iter().map(|row| row.id.as_str())),
             ra_dec: false,
             pass_through: vec![Column::new(
-                &format!("true_{column}"),
+                format!("true_{column}"),
                 ColumnType::F64,
                 quantity.unit(),
                 "label of the object",

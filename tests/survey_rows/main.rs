@@ -46,6 +46,7 @@ static MODEL: LazyLock<(TempDir, Model)> = LazyLock::new(|| {
         data,
         simulate: None,
         from: None,
+        folds: None,
         training: options([0, 1], 2),
         network: Network {
             input: vec![],
