@@ -56,15 +56,26 @@ fn a_known_relation_is_recovered_exactly_and_by_mcmc() {
         let ratio = parameter["mcmc"]["sigma"].as_f64().unwrap() / parameter["exact"]["sigma"].as_f64().unwrap();
         assert!((ratio - 1.0).abs() < 0.05, "{parameter:#}");
     }
-    assert_eq!((json["rows"].as_u64(), json["held_out_rows"].as_u64()), (Some(90), Some(30)));
+    assert_eq!(
+        (json["rows"].as_u64(), json["held_out_rows"].as_u64()),
+        (Some(90), Some(30))
+    );
     let held_out = &json["held_out"];
     let score = |name: &str| held_out[name].as_f64().unwrap();
     assert!((0.5..1.1).contains(&score("rmse")), "{held_out}");
     assert!(score("coverage_95") > 0.8 && score("coverage_68") > 0.4, "{held_out}");
 
     let written = [
-        "chain.csv", "chain.safetensors", "corner.png", "corner.svg", "fit.json", "prediction.png", "prediction.svg",
-        "predictions.csv", "residuals.png", "residuals.svg",
+        "chain.csv",
+        "chain.safetensors",
+        "corner.png",
+        "corner.svg",
+        "fit.json",
+        "prediction.png",
+        "prediction.svg",
+        "predictions.csv",
+        "residuals.png",
+        "residuals.svg",
     ];
     assert_eq!(folder.list("fit"), written);
     let saved: Value = serde_json::from_slice(&fs::read(folder.path("fit/fit.json")).unwrap()).unwrap();
@@ -80,7 +91,26 @@ fn a_known_relation_is_recovered_exactly_and_by_mcmc() {
     let (_, predictions) = table(&folder.path("fit/predictions.csv"));
     assert_eq!(predictions.iter().filter(|row| row["held_out"] == "1").count(), 30);
     let svg = fs::read_to_string(folder.path("fit/corner.svg")).unwrap();
-    assert!(["intercept", "sigma", "exact: 68 and 95 %"].iter().all(|text| svg.contains(text)));
+    assert!(
+        ["intercept", "sigma", "exact: 68 and 95 %"]
+            .iter()
+            .all(|text| svg.contains(text))
+    );
+}
+
+#[test]
+fn rows_are_held_out_by_a_condition() {
+    let folder = folder();
+    let json = fitted(&folder, "--hold-out-where z>0 -o {fit}");
+    let (_, rows) = table(&folder.path("fit/predictions.csv"));
+    let (_, cells) = table(&folder.path("table.csv"));
+    for (row, cell) in rows.iter().zip(&cells) {
+        assert_eq!(row["held_out"] == "1", cell["z"].parse::<f64>().unwrap() > 0.0);
+    }
+    assert_eq!(
+        json["held_out_rows"].as_u64().unwrap(),
+        rows.iter().filter(|row| row["held_out"] == "1").count() as u64
+    );
 }
 
 #[test]
@@ -147,11 +177,18 @@ fn a_polynomial_is_fitted_in_the_units_of_the_table() {
     }
     folder.write("table.csv", text);
     let fit = |degree: u32| -> Value {
-        let line = format!("fit {{table.csv}} --label f --basis poly:{degree} --no-ensemble --quiet --json -o {{fit{degree}}}");
+        let line = format!(
+            "fit {{table.csv}} --label f --basis poly:{degree} --no-ensemble --quiet --json -o {{fit{degree}}}"
+        );
         serde_json::from_str(&done(&folder.line(&line))).unwrap()
     };
     let quadratic = fit(2);
-    for (parameter, true_value) in quadratic["coefficients"].as_array().unwrap().iter().zip([7.0, -3.0, 0.04]) {
+    for (parameter, true_value) in quadratic["coefficients"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip([7.0, -3.0, 0.04])
+    {
         let [_, low, high] = exact(parameter);
         assert!(low < true_value && true_value < high, "{parameter:#}");
     }
@@ -174,14 +211,21 @@ fn an_ensemble_is_scored_on_the_same_rows() {
     folder.write("table.csv", csv(400, |_| 0.8));
     let line = "fit {table.csv} --label y --features x,z --members 2 --device cpu -o {fit}";
     let text = done(&folder.line(line));
-    assert!(text.contains("linear regression") && text.contains("deep ensemble") && text.contains("held-out rows"), "{text}");
+    assert!(
+        text.contains("linear regression") && text.contains("deep ensemble") && text.contains("held-out rows"),
+        "{text}"
+    );
     let json: Value = serde_json::from_slice(&fs::read(folder.path("fit/fit.json")).unwrap()).unwrap();
     let ensemble = &json["ensemble"]["held_out"];
     assert!(ensemble["rmse"].as_f64().unwrap() < 3.0, "{ensemble}");
     assert!(ensemble["coverage_95"].as_f64().unwrap() > 0.7, "{ensemble}");
     let (columns, rows) = table(&folder.path("fit/predictions.csv"));
     assert!(columns.contains(&"ensemble_q97_5".into()) && rows.len() == 400);
-    assert!(fs::read_to_string(folder.path("fit/prediction.svg")).unwrap().contains("Deep ensemble"));
+    assert!(
+        fs::read_to_string(folder.path("fit/prediction.svg"))
+            .unwrap()
+            .contains("Deep ensemble")
+    );
 }
 
 #[test]
@@ -201,35 +245,124 @@ fn tables_that_cannot_be_fitted_are_refused_and_nothing_is_written() {
     let doubled: String = good
         .lines()
         .map(|line| {
-            let twice = line.split(',').next().unwrap().parse::<f64>().map_or("w".into(), |x| (2.0 * x - 7.0).to_string());
+            let twice = line
+                .split(',')
+                .next()
+                .unwrap()
+                .parse::<f64>()
+                .map_or("w".into(), |x| (2.0 * x - 7.0).to_string());
             format!("{line},{twice}\n")
         })
         .collect();
-    let cases: [(&str, String, &str, &[&str]); 12] = [
-        ("text", with_line(5, "1,abc,1,2"), "", &["bad.csv line 5", "column z", "'abc', not a number"]),
-        ("empty", with_line(7, "1,,1,2"), "", &["bad.csv line 7", "column z", "no value"]),
-        ("infinite", with_line(9, "inf,1,1,2"), "", &["bad.csv line 9", "column x", "inf"]),
-        ("label", with_line(3, "1,1,1,-inf"), "", &["bad.csv line 3", "column y", "-inf"]),
-        ("constant", column(&|_| "4.5".into()), "--features x,w", &["column w", "4.5", "leave it out"]),
-        ("singular", doubled, "--features x,z,w", &["singular", "x, w", "--features", "--leave-to-prior"]),
-        ("few rows", few, "--hold-out 0 --basis poly:2", &["3 rows do not determine 5 coefficients", "--features"]),
-        ("noise", with_line(4, "1,1,0,2"), "--noise column:e", &["bad.csv line 4", "column e", "0", "--noise"]),
-        ("absent", good.clone(), "--features x,nothing", &["a feature", "no column 'nothing'", "x, z, e, y", "--features"]),
-        ("twice", good.clone(), "--features x,y", &["column y is named twice: as the label and as a feature"]),
-        ("hold out", few_rows(&good), "--hold-out 0.9", &["0.9 of 5 rows cannot be held out", "--hold-out"]),
-        ("steps", good.clone(), "--largest-steps 50", &["has not converged", "50 steps are fewer", "--largest-steps"]),
+    let cases: [(&str, String, &str, &[&str]); 14] = [
+        (
+            "nothing",
+            good.clone(),
+            "--hold-out-where x>1e9",
+            &["no row fulfils the condition 'x>1e9'", "--hold-out-where"],
+        ),
+        (
+            "condition",
+            good.clone(),
+            "--hold-out-where q>1",
+            &["the rows to hold out", "'q'", "--hold-out-where"],
+        ),
+        (
+            "text",
+            with_line(5, "1,abc,1,2"),
+            "",
+            &["bad.csv line 5", "column z", "'abc', not a number"],
+        ),
+        (
+            "empty",
+            with_line(7, "1,,1,2"),
+            "",
+            &["bad.csv line 7", "column z", "no value"],
+        ),
+        (
+            "infinite",
+            with_line(9, "inf,1,1,2"),
+            "",
+            &["bad.csv line 9", "column x", "inf"],
+        ),
+        (
+            "label",
+            with_line(3, "1,1,1,-inf"),
+            "",
+            &["bad.csv line 3", "column y", "-inf"],
+        ),
+        (
+            "constant",
+            column(&|_| "4.5".into()),
+            "--features x,w",
+            &["column w", "4.5", "leave it out"],
+        ),
+        (
+            "singular",
+            doubled,
+            "--features x,z,w",
+            &["singular", "x, w", "--features", "--leave-to-prior"],
+        ),
+        (
+            "few rows",
+            few,
+            "--hold-out 0 --basis poly:2",
+            &["3 rows do not determine 5 coefficients", "--features"],
+        ),
+        (
+            "noise",
+            with_line(4, "1,1,0,2"),
+            "--noise column:e",
+            &["bad.csv line 4", "column e", "0", "--noise"],
+        ),
+        (
+            "absent",
+            good.clone(),
+            "--features x,nothing",
+            &["a feature", "no column 'nothing'", "x, z, e, y", "--features"],
+        ),
+        (
+            "twice",
+            good.clone(),
+            "--features x,y",
+            &["column y is named twice: as the label and as a feature"],
+        ),
+        (
+            "hold out",
+            few_rows(&good),
+            "--hold-out 0.9",
+            &["4 of 5 rows are to be held out", "--hold-out"],
+        ),
+        (
+            "steps",
+            good.clone(),
+            "--largest-steps 50",
+            &["has not converged", "50 steps are fewer", "--largest-steps"],
+        ),
     ];
     for (name, content, options, parts) in cases {
         folder.write("bad.csv", content);
-        let features = if options.contains("--features") { "" } else { "--features x,z" };
+        let features = if options.contains("--features") {
+            ""
+        } else {
+            "--features x,z"
+        };
         let line = format!("fit {{bad.csv}} --label y {features} {options} --no-ensemble -o {{bad}}");
         println!("{name}");
         fails(1, &folder.line(&line), parts);
         assert!(!folder.path("bad").exists());
     }
     let absent = "fit {table.csv} --label nothing --no-ensemble -o {bad}";
-    fails(1, &folder.line(absent), &["the label", "no column 'nothing'", "--label"]);
-    fails(1, &folder.line("fit {missing.csv} --label y -o {bad} --no-ensemble"), &["missing.csv"]);
+    fails(
+        1,
+        &folder.line(absent),
+        &["the label", "no column 'nothing'", "--label"],
+    );
+    fails(
+        1,
+        &folder.line("fit {missing.csv} --label y -o {bad} --no-ensemble"),
+        &["missing.csv"],
+    );
     assert!(!folder.path("bad").exists());
 }
 
@@ -256,7 +389,10 @@ fn usage_errors() {
         ("--noise known:0", ["--noise", "known:SIGMA"]),
         ("--hold-out 1", ["--hold-out", "below 1"]),
         ("--hold-out nan", ["--hold-out", "NaN"]),
-        ("--prior flat --leave-to-prior", ["--leave-to-prior", "--prior normal:10"]),
+        (
+            "--prior flat --leave-to-prior",
+            ["--leave-to-prior", "--prior normal:10"],
+        ),
     ] {
         fails(2, &folder.line(&format!("{FIT} {options} -o {{bad}}")), &parts);
         assert!(!folder.path("bad").exists());

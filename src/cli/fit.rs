@@ -5,7 +5,7 @@ use super::console::Console;
 use super::text::Column::{Number, Text};
 use super::text::{count, table};
 use crate::fit::report::{FitReport, Parameter, Scores};
-use crate::fit::{Basis, CoefficientPrior, FitOptions, NoiseModel, fit_table};
+use crate::fit::{Basis, CoefficientPrior, FitOptions, HoldOut, NoiseModel, fit_table};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   lensgpu fit photometry.csv --label z_spec --features g,r,i,z --hold-out 0.2 -o fits/photometry
   lensgpu fit relation.fits --label log_mass --features log_sigma --noise column:e_log_mass
+  lensgpu fit photometry.csv --label z_spec --features g,r --hold-out-where 'z_spec > 1' -o fits/beyond
   lensgpu fit decay.csv --label flux --features time --basis poly:3 --prior normal:5 --no-ensemble --json
 
 docs/bayes.md has the equations, the priors and how convergence is judged.")]
@@ -41,6 +42,9 @@ pub struct Fit {
     /// Fraction of the rows that nothing is fitted to, and that the predictions are scored on
     #[arg(long, value_name = "FRACTION", default_value_t = 0.2)]
     hold_out: f64,
+    /// Hold out the rows that fulfil a condition instead, such as 'z > 2': predictions outside of the data
+    #[arg(long, value_name = "CONDITION", conflicts_with = "hold_out")]
+    hold_out_where: Option<String>,
     /// Accept columns that depend on each other, and more coefficients than rows: the prior decides
     #[arg(long)]
     leave_to_prior: bool,
@@ -100,7 +104,10 @@ pub fn run(args: Fit) -> Result<()> {
         basis: args.basis,
         prior: args.prior,
         noise: args.noise,
-        hold_out: args.hold_out,
+        hold_out: match args.hold_out_where {
+            Some(condition) => HoldOut::Where(condition),
+            None => HoldOut::Fraction(args.hold_out),
+        },
         leave_to_prior: args.leave_to_prior,
         largest_steps: args.largest_steps,
         seed: args.seed.seed,
@@ -164,7 +171,13 @@ fn print(report: &FitReport, options: &FitOptions) {
         .collect();
     if !scores.is_empty() {
         println!("on the {}:", count(report.held_out_rows, "held-out row"));
-        let columns = [Text(""), Number("RMSE"), Number("NLL"), Number("within 68 %"), Number("within 95 %")];
+        let columns = [
+            Text(""),
+            Number("RMSE"),
+            Number("NLL"),
+            Number("within 68 %"),
+            Number("within 95 %"),
+        ];
         print!("{}", table(columns, scores));
     }
     if let Some(folder) = &options.output {

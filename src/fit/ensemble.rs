@@ -30,20 +30,30 @@ impl Ensemble {
         progress: &Callback,
     ) -> Result<Ensemble, Error> {
         let shape = [1, 1, table.features.len()];
-        let inputs: Vec<f32> = rows.iter().flat_map(|&row| features(table, row)).map(|x| x as f32).collect();
+        let inputs: Vec<f32> = rows
+            .iter()
+            .flat_map(|&row| features(table, row))
+            .map(|x| x as f32)
+            .collect();
         let labels: Vec<f64> = rows.iter().map(|&row| table.labels[row]).collect();
         let data = LabelledImages {
             bands: table.features.iter().map(|feature| feature.name.clone()).collect(),
             ..LabelledImages::new(&inputs, shape, &labels)
         };
         let network = Network::standard(&shape).map_err(train::Error::from)?;
-        let options = TrainOptions { members: members.to_vec(), seed, ..TrainOptions::for_tables() };
+        let options = TrainOptions {
+            members: members.to_vec(),
+            seed,
+            ..TrainOptions::for_tables()
+        };
         let trained = train_arrays(&data, Start::Network(&network), &options, device, progress);
         let model = match trained {
             Err(train::Error::Stopped { .. }) => return Err(Error::Stopped),
             trained => trained?.model,
         };
-        Ok(Ensemble { predictor: Predictor::new(model, device)? })
+        Ok(Ensemble {
+            predictor: Predictor::new(model, device)?,
+        })
     }
 
     /// Predictions for features, each with the label, or NaN.
@@ -51,7 +61,11 @@ impl Ensemble {
     /// # Errors
     /// A device that fails; predictions that are not finite.
     pub fn predict(&mut self, rows: &[(Vec<f64>, f64)]) -> Result<Vec<RowPrediction>, Error> {
-        let inputs: Vec<f32> = rows.iter().flat_map(|(features, _)| features).map(|&x| x as f32).collect();
+        let inputs: Vec<f32> = rows
+            .iter()
+            .flat_map(|(features, _)| features)
+            .map(|&x| x as f32)
+            .collect();
         let images = self.predictor.predict(&inputs)?;
         let calibration = self.predictor.model().about.calibration.as_ref();
         let of = |(image, (_, label)): (crate::infer::ImagePrediction, &(Vec<f64>, f64))| {

@@ -31,13 +31,20 @@ pub fn explore(
 ) -> Result<Chain, Error> {
     let failed = |source| match source {
         mcmc::Error::Stopped { .. } => Error::Stopped,
-        source => Error::Mcmc { parameters: numbered(names), source },
+        source => Error::Mcmc {
+            parameters: numbered(names),
+            source,
+        },
     };
     let posterior = linear.posterior();
     let starts = starts(posterior, seed);
     let mut steps = FIRST_STEPS.min(largest_steps);
     loop {
-        let options = Options { steps, burn_in: steps / 2, seed };
+        let options = Options {
+            steps,
+            burn_in: steps / 2,
+            seed,
+        };
         let chain = mcmc::sample(&|p: &[f64]| posterior.log_density(p), &starts, &options, progress).map_err(failed)?;
         let chain = chain.map(|draw| linear.in_units(draw));
         match chain.check() {

@@ -56,14 +56,25 @@ pub fn posterior(of: &Drawn) -> Result<String, Error> {
     let shown = shown(of);
     let names: Vec<String> = shown.iter().map(|&j| all[j].name.clone()).collect();
     let every = of.chain.draws().len().div_ceil(MAX_DRAWS).max(1);
-    let draws: Vec<Vec<f64>> = of.chain.draws().step_by(every).map(|draw| shown.iter().map(|&j| draw[j]).collect()).collect();
+    let draws: Vec<Vec<f64>> = of
+        .chain
+        .draws()
+        .step_by(every)
+        .map(|draw| shown.iter().map(|&j| draw[j]).collect())
+        .collect();
     let rows: Vec<&[f64]> = draws.iter().map(Vec::as_slice).collect();
     let title = match shown.len() < all.len() {
         true => format!("Posterior: {} of {} parameters", shown.len(), all.len()),
         false => "Posterior".into(),
     };
     let exact = exact(of, &shown);
-    corner(&Corner { title: &title, names: &names, draws: &rows, true_values: None, exact: Some(&exact) })
+    corner(&Corner {
+        title: &title,
+        names: &names,
+        draws: &rows,
+        true_values: None,
+        exact: Some(&exact),
+    })
 }
 
 /// The parameters of the corner plot, in ascending order.
@@ -97,9 +108,16 @@ fn exact(of: &Drawn, shown: &[usize]) -> Exact {
         let parameter = of.report.coefficients.get(a).or(of.report.noise.as_ref());
         let [low, .., high] = parameter.map_or([0.0; 5], |p| p.exact.quantiles);
         let at = |k: i32| low + (high - low) * (f64::from(k) / f64::from(CURVE) * 2.4 - 0.7);
-        exact.densities.push((0..=CURVE).map(|k| (at(k), density(at(k)))).collect());
+        exact
+            .densities
+            .push((0..=CURVE).map(|k| (at(k), density(at(k)))).collect());
         let Some(covariance) = &covariance else { continue };
-        for (j, &b) in shown.iter().enumerate().skip(i + 1).filter(|(_, b)| **b < marginals.len()) {
+        for (j, &b) in shown
+            .iter()
+            .enumerate()
+            .skip(i + 1)
+            .filter(|(_, b)| **b < marginals.len())
+        {
             let (ta, tb) = (&marginals[a], &marginals[b]);
             let correlation = covariance[(a, b)] / (covariance[(a, a)] * covariance[(b, b)]).sqrt();
             let ellipse = |level: f64| -> Vec<(f64, f64)> {
@@ -111,7 +129,10 @@ fn exact(of: &Drawn, shown: &[usize]) -> Exact {
                 let point = |k: i32| {
                     let (sin, cos) = (TAU * f64::from(k) / f64::from(CURVE)).sin_cos();
                     let y = correlation * cos + (1.0 - correlation * correlation).max(0.0).sqrt() * sin;
-                    (ta.location + radius * ta.scale * cos, tb.location + radius * tb.scale * y)
+                    (
+                        ta.location + radius * ta.scale * cos,
+                        tb.location + radius * tb.scale * y,
+                    )
                 };
                 (0..=CURVE).map(point).collect()
             };
@@ -150,10 +171,7 @@ fn panels<'a>(of: &Drawn<'a>, curves: Option<&'a Curves>) -> Vec<Panel<'a>> {
     [Some(linear), ensemble].into_iter().flatten().collect()
 }
 
-fn side_by_side(
-    panels: &[Panel],
-    draw: impl Fn(&Area, &Panel) -> Result<(), Error>,
-) -> Result<String, Error> {
+fn side_by_side(panels: &[Panel], draw: impl Fn(&Area, &Panel) -> Result<(), Error>) -> Result<String, Error> {
     draw_svg((SIZE.0 * panels.len() as u32, SIZE.1), |area| {
         let areas = area.split_evenly((1, panels.len()));
         areas.iter().zip(panels).try_for_each(|(area, panel)| draw(area, panel))
@@ -189,7 +207,15 @@ pub fn prediction(of: &Drawn, curves: Option<&Curves>) -> Result<String, Error> 
             Some(_) => of.report.features[0].axis(),
             None => format!("predicted {label}"),
         };
-        let axes = Axes { title: panel.title, x: &x, y: &label, xs, ys, x_tick: &digits(xs), y_tick: &digits(ys) };
+        let axes = Axes {
+            title: panel.title,
+            x: &x,
+            y: &label,
+            xs,
+            ys,
+            x_tick: &digits(xs),
+            y_tick: &digits(ys),
+        };
         let mut chart = axes.draw(area)?;
         draw_bands(&mut chart, &bands, ys, panel.colour, |p| p.mean, |p| p.quantiles)?;
         points(&mut chart, of, |row| (along(row), of.labels[row]))?;
@@ -205,18 +231,30 @@ pub fn residuals(of: &Drawn) -> Result<String, Error> {
     let label = of.report.label.axis();
     let panels = panels(of, None);
     let residual = |predictions: &[RowPrediction], row: usize| of.labels[row] - predictions[row].mean;
-    let all = panels.iter().flat_map(|panel| (0..of.labels.len()).map(|row| residual(panel.predictions, row)));
+    let all = panels
+        .iter()
+        .flat_map(|panel| (0..of.labels.len()).map(|row| residual(panel.predictions, row)));
     let ys = with_legend(range(all, 0.1));
     side_by_side(&panels, |area, panel| {
         let xs = range(panel.predictions.iter().map(|p| p.mean), 0.03);
         let (x, y) = (format!("predicted {label}"), format!("{label} − predicted"));
-        let axes = Axes { title: panel.title, x: &x, y: &y, xs, ys, x_tick: &digits(xs), y_tick: &digits(ys) };
+        let axes = Axes {
+            title: panel.title,
+            x: &x,
+            y: &y,
+            xs,
+            ys,
+            x_tick: &digits(xs),
+            y_tick: &digits(ys),
+        };
         let mut chart = axes.draw(area)?;
         let mut rows: Vec<(f64, &RowPrediction)> = panel.predictions.iter().map(|p| (p.mean, p)).collect();
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
         let minus_mean = |p: &RowPrediction| p.quantiles.map(|q| q - p.mean);
         draw_bands(&mut chart, &rows, ys, panel.colour, |_| 0.0, minus_mean)?;
-        points(&mut chart, of, |row| (panel.predictions[row].mean, residual(panel.predictions, row)))?;
+        points(&mut chart, of, |row| {
+            (panel.predictions[row].mean, residual(panel.predictions, row))
+        })?;
         legend(area, UPPER_LEFT, &rows_of_legend(panel))
     })
 }
@@ -237,9 +275,16 @@ fn draw_bands(
             let q = quantiles(p).map(|q| q.clamp(ys.0, ys.1));
             (x, q[low], q[high])
         };
-        band(chart, &rows.iter().map(limits).collect::<Vec<_>>(), colour.mix(0.2).filled())?;
+        band(
+            chart,
+            &rows.iter().map(limits).collect::<Vec<_>>(),
+            colour.mix(0.2).filled(),
+        )?;
     }
-    let inside = rows.iter().map(|&(x, p)| (x, mean(p))).filter(|(_, y)| (ys.0..=ys.1).contains(y));
+    let inside = rows
+        .iter()
+        .map(|&(x, p)| (x, mean(p)))
+        .filter(|(_, y)| (ys.0..=ys.1).contains(y));
     line(chart, inside, colour.stroke_width(2))
 }
 
@@ -250,17 +295,26 @@ fn points(chart: &mut Chart, of: &Drawn, at: impl Fn(usize) -> (f64, f64)) -> Re
     let (held_out, fitted): (Vec<usize>, Vec<usize>) = (0..of.labels.len()).step_by(every).partition(is_held_out);
     let size = if of.labels.len() > 300 { 2 } else { 3 };
     for (rows, colour) in [(fitted, GREY), (held_out, VERMILLION)] {
-        let circles = rows.into_iter().map(|row| Circle::new(at(row), size, colour.mix(0.7).filled()));
+        let circles = rows
+            .into_iter()
+            .map(|row| Circle::new(at(row), size, colour.mix(0.7).filled()));
         chart.draw_series(circles).map_err(drawing)?;
     }
     Ok(())
 }
 
 fn rows_of_legend(panel: &Panel) -> Vec<(Option<RGBColor>, String)> {
-    let mut rows = vec![(Some(panel.colour), "68 and 95 % bands".into()), (Some(GREY), "rows that were fitted".into())];
+    let mut rows = vec![
+        (Some(panel.colour), "68 and 95 % bands".into()),
+        (Some(GREY), "rows that were fitted".into()),
+    ];
     if let Some(scores) = panel.scores {
         let percent = |fraction: f64| format!("{:.0}", 100.0 * fraction);
-        let within = format!("held out: {} and {} % within", percent(scores.coverage_68), percent(scores.coverage_95));
+        let within = format!(
+            "held out: {} and {} % within",
+            percent(scores.coverage_68),
+            percent(scores.coverage_95)
+        );
         rows.push((Some(VERMILLION), within));
     }
     rows

@@ -23,7 +23,7 @@ pub mod report;
 mod table;
 
 pub use error::Error;
-pub use options::{Basis, CoefficientPrior, FitOptions, NoiseModel};
+pub use options::{Basis, CoefficientPrior, FitOptions, HoldOut, NoiseModel};
 pub use report::FitReport;
 pub use table::Name;
 
@@ -56,7 +56,7 @@ pub fn fit_table(options: &FitOptions, device: Option<&Device>, progress: &Callb
     let table = Table::read(options)?;
     table.notes.iter().for_each(|text| note(progress, text));
     table.warnings.iter().for_each(|text| warn(progress, text));
-    let (fitted, held_out) = split(table.labels.len(), options)?;
+    let (fitted, held_out) = split(&table, options)?;
     let linear = LinearModel::new(&table, &fitted, options)?;
     let folder = options.output.as_deref().map(NewFolder::staged).transpose()?;
 
@@ -66,23 +66,32 @@ pub fn fit_table(options: &FitOptions, device: Option<&Device>, progress: &Callb
     let every = ((chain.diagnostics().longest_tau() / 2.0) as usize).max(1);
 
     let mut ensemble = match (device, options.members.is_empty()) {
-        (Some(device), false) => {
-            Some(Ensemble::train(&table, &fitted, &options.members, options.seed, device, progress)?)
-        }
+        (Some(device), false) => Some(Ensemble::train(
+            &table,
+            &fitted,
+            &options.members,
+            options.seed,
+            device,
+            progress,
+        )?),
         _ => None,
     };
-    let rows: Vec<(Vec<f64>, f64)> = (0..table.labels.len()).map(|row| (features(&table, row), table.labels[row])).collect();
+    let rows: Vec<(Vec<f64>, f64)> = (0..table.labels.len())
+        .map(|row| (features(&table, row), table.labels[row]))
+        .collect();
     let by_ensemble = ensemble.as_mut().map(|ensemble| ensemble.predict(&rows)).transpose()?;
     let by_linear: Vec<RowPrediction> = rows
         .iter()
         .enumerate()
         .map(|(row, (features, label))| {
-            row_prediction(&linear.predict(features, table.noise.as_ref().map(|noise| noise[row])), *label)
+            row_prediction(
+                &linear.predict(features, table.noise.as_ref().map(|noise| noise[row])),
+                *label,
+            )
         })
         .collect();
-    let scores = |predictions: &[RowPrediction]| {
-        Scores::new(held_out.iter().map(|&row| (table.labels[row], &predictions[row])))
-    };
+    let scores =
+        |predictions: &[RowPrediction]| Scores::new(held_out.iter().map(|&row| (table.labels[row], &predictions[row])));
 
     let diagnostics = chain.diagnostics();
     let (parameters, noise) = parameters(&linear, &coefficients, &chain)?;
@@ -126,25 +135,43 @@ pub fn fit_table(options: &FitOptions, device: Option<&Device>, progress: &Callb
             (1, None) => Some(curves(&table, &linear, ensemble.as_mut())?),
             _ => None,
         };
-        files::write(folder.path(), &Written { report: &report, chain: &chain, every, drawn: &drawn, curves: curves.as_ref() })?;
+        files::write(
+            folder.path(),
+            &Written {
+                report: &report,
+                chain: &chain,
+                every,
+                drawn: &drawn,
+                curves: curves.as_ref(),
+            },
+        )?;
         folder.keep()?;
     }
     Ok(report)
 }
 
 /// Rows that are fitted and rows that are held out, each in the order of the table.
-fn split(rows: usize, options: &FitOptions) -> Result<(Vec<usize>, Vec<usize>), Error> {
-    let fraction = options.hold_out;
-    let held_out = (fraction * rows as f64).round() as usize;
-    let valid = (0.0..1.0).contains(&fraction) && rows.saturating_sub(held_out) >= LEAST_ROWS;
-    if !valid {
-        return Err(Error::HoldOut { fraction, rows });
+fn split(table: &Table, options: &FitOptions) -> Result<(Vec<usize>, Vec<usize>), Error> {
+    let rows = table.labels.len();
+    let held_out = match (&table.held_out, &options.hold_out) {
+        (Some(held_out), _) => held_out.clone(),
+        (None, &HoldOut::Fraction(fraction)) if (0.0..1.0).contains(&fraction) => {
+            let mut order = random_order(rows, &mut ChaCha8Rng::seed_from_u64(options.seed));
+            order.truncate((fraction * rows as f64).round() as usize);
+            order.sort_unstable();
+            order
+        }
+        (None, &HoldOut::Fraction(fraction)) => return Err(Error::HoldOutFraction { fraction }),
+        (None, HoldOut::Where(_)) => Vec::new(),
+    };
+    let fitted: Vec<usize> = (0..rows).filter(|row| held_out.binary_search(row).is_err()).collect();
+    match fitted.len() < LEAST_ROWS {
+        true => Err(Error::HoldOut {
+            held_out: held_out.len(),
+            rows,
+        }),
+        false => Ok((fitted, held_out)),
     }
-    let mut order = random_order(rows, &mut ChaCha8Rng::seed_from_u64(options.seed));
-    let mut fitted = order.split_off(held_out);
-    order.sort_unstable();
-    fitted.sort_unstable();
-    Ok((fitted, order))
 }
 
 /// The coefficients, and the noise unless it is known.
@@ -153,7 +180,10 @@ fn parameters(
     names: &[String],
     chain: &Chain,
 ) -> Result<(Vec<Parameter>, Option<Parameter>), Error> {
-    let summaries = chain.summary().map_err(|source| Error::Mcmc { parameters: names.join(", "), source })?;
+    let summaries = chain.summary().map_err(|source| Error::Mcmc {
+        parameters: names.join(", "),
+        source,
+    })?;
     let parameter = |j: usize, name: &str, exact: Marginal| {
         let difference = (summaries[j].mean - exact.mean) / summaries[j].standard_error;
         Parameter {
@@ -165,10 +195,22 @@ fn parameters(
         }
     };
     let exact = linear.coefficients();
-    let coefficients = names.iter().zip(&exact).enumerate().map(|(j, (name, t))| parameter(j, name, marginal(t)));
+    let coefficients = names
+        .iter()
+        .zip(&exact)
+        .enumerate()
+        .map(|(j, (name, t))| parameter(j, name, marginal(t)));
     let noise = linear.noise().map(|noise| {
         let quantiles = LEVELS.map(|level| noise.quantile(level));
-        parameter(names.len(), SIGMA, Marginal { mean: noise.mean(), sigma: noise.sigma(), quantiles })
+        parameter(
+            names.len(),
+            SIGMA,
+            Marginal {
+                mean: noise.mean(),
+                sigma: noise.sigma(),
+                quantiles,
+            },
+        )
     });
     Ok((coefficients.collect(), noise))
 }
@@ -206,13 +248,18 @@ const BEYOND: f64 = 0.25;
 
 fn curves(table: &Table, linear: &LinearModel, ensemble: Option<&mut Ensemble>) -> Result<Curves, Error> {
     let values = &table.values[0];
-    let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+    let (low, high) = values
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
     let range = high - low;
     let at = |i: usize| low - BEYOND * range + (1.0 + 2.0 * BEYOND) * range * i as f64 / (POINTS - 1) as f64;
     let rows: Vec<(Vec<f64>, f64)> = (0..POINTS).map(|i| (vec![at(i)], f64::NAN)).collect();
     Ok(Curves {
         x: (0..POINTS).map(at).collect(),
-        linear: rows.iter().map(|(x, label)| row_prediction(&linear.predict(x, None), *label)).collect(),
+        linear: rows
+            .iter()
+            .map(|(x, label)| row_prediction(&linear.predict(x, None), *label))
+            .collect(),
         ensemble: ensemble.map(|ensemble| ensemble.predict(&rows)).transpose()?,
     })
 }

@@ -30,9 +30,10 @@ impl LinearModel {
         let design = Design::new(&table.values, &table.labels, rows, options.basis);
         let (_, unit) = design.label();
         // Rows of known noise are divided by it, in units of its root mean square: their noise is the same then.
-        let row_noise = table.noise.as_ref().map(|noise| {
-            (rows.iter().map(|&row| noise[row].powi(2)).sum::<f64>() / rows.len() as f64).sqrt()
-        });
+        let row_noise = table
+            .noise
+            .as_ref()
+            .map(|noise| (rows.iter().map(|&row| noise[row].powi(2)).sum::<f64>() / rows.len() as f64).sqrt());
         let relative = |row: usize| match (&table.noise, row_noise) {
             (Some(noise), Some(rms)) => noise[row] / rms,
             _ => 1.0,
@@ -51,19 +52,27 @@ impl LinearModel {
             CoefficientPrior::Normal { width } => 1.0 / (width * width),
         };
         let noise = match &options.noise {
-            NoiseModel::InverseGamma { shape, rate } => Noise::InverseGamma { shape: *shape, rate: *rate },
+            NoiseModel::InverseGamma { shape, rate } => Noise::InverseGamma {
+                shape: *shape,
+                rate: *rate,
+            },
             NoiseModel::Reference => Noise::Reference,
             NoiseModel::Known { sigma } => Noise::Known { sigma: sigma / unit },
-            NoiseModel::Column(_) => Noise::Known { sigma: row_noise.unwrap_or(unit) / unit },
+            NoiseModel::Column(_) => Noise::Known {
+                sigma: row_noise.unwrap_or(unit) / unit,
+            },
         };
-        let prior = Prior { mean: vec![0.0; columns], precision: vec![precision; columns], noise };
+        let prior = Prior {
+            mean: vec![0.0; columns],
+            precision: vec![precision; columns],
+            noise,
+        };
         let undetermined = match options.leave_to_prior {
             true => Undetermined::LeaveToPrior,
             false => Undetermined::Refuse,
         };
         let names = design.names(&table.features);
-        let posterior =
-            fit(&matrix, &labels, &prior, undetermined).map_err(|error| explained(error, table, &names))?;
+        let posterior = fit(&matrix, &labels, &prior, undetermined).map_err(|error| explained(error, table, &names))?;
         // Densities of labels in their unit, and of rows that are not divided by their noise.
         let scaling: f64 = rows.iter().map(|&row| (unit * relative(row)).ln()).sum();
         Ok(LinearModel {
@@ -96,7 +105,10 @@ impl LinearModel {
         let row = |j: usize| -> Vec<f64> { matrix.row(j).iter().copied().collect() };
         let of = |j: usize| {
             let t = self.posterior.combination(&row(j));
-            StudentT { location: t.location + shift[j], ..t }
+            StudentT {
+                location: t.location + shift[j],
+                ..t
+            }
         };
         (0..shift.len()).map(of).collect()
     }
@@ -111,7 +123,10 @@ impl LinearModel {
     pub fn noise(&self) -> Option<NoiseSigma> {
         let unit = self.design.label().1;
         let sigma = self.posterior.noise_sigma()?;
-        Some(NoiseSigma { rate: sigma.rate * unit * unit, ..sigma })
+        Some(NoiseSigma {
+            rate: sigma.rate * unit * unit,
+            ..sigma
+        })
     }
 
     /// The parameters of a draw of the posterior in the units of the table: the coefficients, and sigma behind them unless
@@ -120,7 +135,9 @@ impl LinearModel {
         let (matrix, shift) = &self.to_units;
         let beta = DVector::from_column_slice(&draw[..shift.len()]);
         let coefficients = matrix * beta + shift;
-        let sigma = draw[shift.len()..].iter().map(|log_variance| (0.5 * log_variance).exp() * self.design.label().1);
+        let sigma = draw[shift.len()..]
+            .iter()
+            .map(|log_variance| (0.5 * log_variance).exp() * self.design.label().1);
         coefficients.iter().copied().chain(sigma).collect()
     }
 
@@ -133,7 +150,11 @@ impl LinearModel {
         };
         let (mean, unit) = self.design.label();
         let t = self.posterior.predictive(&self.design.row(features), relative);
-        StudentT { location: mean + unit * t.location, scale: unit * t.scale, ..t }
+        StudentT {
+            location: mean + unit * t.location,
+            scale: unit * t.scale,
+            ..t
+        }
     }
 }
 
@@ -146,9 +167,11 @@ pub fn features(table: &Table, row: usize) -> Vec<f64> {
 fn explained(error: linear::Error, table: &Table, names: &[String]) -> Error {
     let path = table.path.clone();
     match error {
-        linear::Error::MoreColumnsThanRows { rows, columns } => {
-            Error::MoreColumnsThanRows { path, rows, coefficients: columns }
-        }
+        linear::Error::MoreColumnsThanRows { rows, columns } => Error::MoreColumnsThanRows {
+            path,
+            rows,
+            coefficients: columns,
+        },
         linear::Error::Singular { columns } => Error::Singular {
             path,
             columns: columns.into_iter().map(|column| names[column].clone()).collect(),

@@ -122,7 +122,8 @@ impl Scores {
     /// Scores of predictions, each with the label; `None` without any.
     pub fn new<'a>(predictions: impl Iterator<Item = (f64, &'a RowPrediction)> + Clone) -> Option<Scores> {
         let n = predictions.clone().count() as f64;
-        let mean = |of: &dyn Fn(f64, &RowPrediction) -> f64| predictions.clone().map(|(y, p)| of(y, p)).sum::<f64>() / n;
+        let mean =
+            |of: &dyn Fn(f64, &RowPrediction) -> f64| predictions.clone().map(|(y, p)| of(y, p)).sum::<f64>() / n;
         let within = |low: usize, high: usize| {
             mean(&|y, p| f64::from(u8::from((p.quantiles[low]..=p.quantiles[high]).contains(&y))))
         };
@@ -141,7 +142,12 @@ mod tests {
 
     #[test]
     fn scores_count_labels_within_the_intervals() {
-        let p = RowPrediction { mean: 0.0, sigma: 1.0, quantiles: [-2.0, -1.0, 0.0, 1.0, 2.0], nll: 1.5 };
+        let p = RowPrediction {
+            mean: 0.0,
+            sigma: 1.0,
+            quantiles: [-2.0, -1.0, 0.0, 1.0, 2.0],
+            nll: 1.5,
+        };
         let labels = [0.0, 1.5, -0.5, 3.0];
         let scores = Scores::new(labels.iter().map(|&y| (y, &p))).unwrap();
         assert_eq!((scores.coverage_68, scores.coverage_95, scores.nll), (0.5, 0.75, 1.5));

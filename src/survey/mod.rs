@@ -68,7 +68,7 @@ pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
 pub use remembered::ImageSource;
 pub use selection::{ColumnRole, DropReport, FilterError, Object, SelectionError};
-pub(crate) use selection::{LensColumn, is_missing};
+pub(crate) use selection::{Filter, LensColumn, is_missing};
 pub use split::SplitError;
 pub use stretch::{Curve, Stretch, StretchError};
 pub use table::TableError;

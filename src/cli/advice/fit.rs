@@ -13,7 +13,12 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::MissingColumn { .. } => "Name columns of the table with --label and --features.",
         Error::NamedTwice { .. } => "Name each column once.",
         Error::RowNoise { .. } => "Correct the row or remove it, or give another --noise.",
-        Error::HoldOut { .. } => "Give a smaller fraction with --hold-out, or 0.",
+        Error::Condition { .. } | Error::NothingHeldOut { .. } => {
+            "Correct the condition given with --hold-out-where, for instance --hold-out-where 'x > 10 and z < 1'."
+        }
+        Error::HoldOut { .. } | Error::HoldOutFraction { .. } => {
+            "Hold out fewer rows with --hold-out or --hold-out-where."
+        }
         Error::MoreColumnsThanRows { .. } => {
             "Name fewer --features or a lower degree with --basis; or give --leave-to-prior, and the prior decides about \
              what the rows do not determine."
@@ -21,9 +26,15 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Singular { .. } => {
             "Leave one of them out with --features or --basis; or give --leave-to-prior, and the prior decides how they share."
         }
-        Error::Linear { source: linear::Error::NoNoise, .. } => "Give the prior of the noise with --noise.",
+        Error::Linear {
+            source: linear::Error::NoNoise,
+            ..
+        } => "Give the prior of the noise with --noise.",
         Error::Linear { .. } => return None,
-        Error::Mcmc { source: mcmc::Error::NotConverged { .. }, .. } => "Allow more steps with --largest-steps.",
+        Error::Mcmc {
+            source: mcmc::Error::NotConverged { .. },
+            ..
+        } => "Allow more steps with --largest-steps.",
         Error::Mcmc { .. } | Error::Stopped | Error::Plot(_) | Error::Files(_) | Error::Encode { .. } => return None,
     };
     Some(advice.into())

@@ -19,6 +19,7 @@ mod rows;
 mod table_rows;
 
 pub use error::{ColumnRole, SelectionError};
+pub(crate) use filter::Filter;
 pub use filter::FilterError;
 pub(super) use filter::truth;
 pub(crate) use labels::LensColumn;
