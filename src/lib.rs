@@ -97,6 +97,7 @@
 //! | [`evaluate`] | `lensgpu evaluate` |
 //! | [`mass`] | `lensgpu mass` |
 //! | [`population`] | `lensgpu population` |
+//! | [`fit`] | `lensgpu fit` |
 //! | [`report`] | the report of an evaluation |
 //! | [`diagnose`] | the self test and the benchmark |
 //! | [`cli`] | the command line |
@@ -115,6 +116,8 @@ pub mod diagnose;
 pub mod evaluate;
 #[doc(hidden)]
 pub mod files;
+#[doc(hidden)]
+pub mod fit;
 #[doc(hidden)]
 pub mod infer;
 #[doc(hidden)]

@@ -8,6 +8,7 @@ mod choices;
 mod console;
 mod devices;
 mod evaluate;
+mod fit;
 mod infer;
 mod info;
 mod labelled;
@@ -48,6 +49,7 @@ enum Command {
     Models(models::Models),
     Mass(Box<mass::Mass>),
     Population(Box<population::PopulationArguments>),
+    Fit(Box<fit::Fit>),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
     Bench(bench::BenchArgs),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => models::run(args),
         Command::Mass(args) => mass::run(*args),
         Command::Population(args) => population::run(*args),
+        Command::Fit(args) => fit::run(*args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),
         Command::Bench(args) => bench::run(args),

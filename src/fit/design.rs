@@ -26,7 +26,10 @@ impl Moments {
         let n = values.clone().count() as f64;
         let mean = values.clone().sum::<f64>() / n;
         let sigma = (values.map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
-        Moments { mean, sigma: if sigma > 0.0 { sigma } else { 1.0 } }
+        Moments {
+            mean,
+            sigma: if sigma > 0.0 { sigma } else { 1.0 },
+        }
     }
 
     fn standardised(&self, value: f64) -> f64 {
@@ -37,7 +40,10 @@ impl Moments {
 impl Design {
     /// Standardises on `rows` of `values`, which are given by feature, and of the labels.
     pub fn new(values: &[Vec<f64>], labels: &[f64], rows: &[usize], basis: Basis) -> Design {
-        let features: Vec<Moments> = values.iter().map(|v| Moments::of(rows.iter().map(|&row| v[row]))).collect();
+        let features: Vec<Moments> = values
+            .iter()
+            .map(|v| Moments::of(rows.iter().map(|&row| v[row])))
+            .collect();
         let powers = values.iter().zip(&features).map(|(values, feature)| {
             let power = |k| Moments::of(rows.iter().map(move |&row| feature.standardised(values[row]).powi(k)));
             (1..=basis.degree as i32).map(power).collect()
@@ -61,7 +67,9 @@ impl Design {
             let name = name.name.clone();
             (1..=self.degree).map(move |k| if k == 1 { name.clone() } else { format!("{name}^{k}") })
         };
-        std::iter::once("intercept".into()).chain(features.iter().flat_map(of)).collect()
+        std::iter::once("intercept".into())
+            .chain(features.iter().flat_map(of))
+            .collect()
     }
 
     /// The row of the design for the values of the features.
@@ -70,7 +78,12 @@ impl Design {
         row.push(1.0);
         for ((value, feature), powers) in features.iter().zip(&self.features).zip(&self.powers) {
             let z = feature.standardised(*value);
-            row.extend(powers.iter().zip(1..).map(|(moments, k)| moments.standardised(z.powi(k))));
+            row.extend(
+                powers
+                    .iter()
+                    .zip(1..)
+                    .map(|(moments, k)| moments.standardised(z.powi(k))),
+            );
         }
         row
     }
@@ -135,8 +148,14 @@ mod tests {
             let direct = DVector::from_vec(basis).dot(&units);
             assert!((direct - (mean + sigma * standardised)).abs() < 1e-7, "{direct}");
         }
-        let names = ["x", "z"].map(|name| Name { name: name.into(), unit: String::new() });
-        assert_eq!(design.names(&names), ["intercept", "x", "x^2", "x^3", "z", "z^2", "z^3"]);
+        let names = ["x", "z"].map(|name| Name {
+            name: name.into(),
+            unit: String::new(),
+        });
+        assert_eq!(
+            design.names(&names),
+            ["intercept", "x", "x^2", "x^3", "z", "z^2", "z^3"]
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What can go wrong when a table is fitted.
 
 use crate::bayes::{linear, mcmc};
-use crate::survey::catalogue::Place;
+use crate::survey::Place;
 use crate::survey::{self, CatalogueError, TabularError};
 use crate::{files, infer, plot, train};
 use std::io;
@@ -42,11 +42,29 @@ pub enum Error {
         /// The value.
         value: f64,
     },
-    /// A fraction out of its range, or so large that too few rows are left.
-    #[error("{fraction} of {rows} rows cannot be held out; at least 3 rows must be left, and the fraction must be from 0 to 1")]
-    HoldOut {
+    /// A fraction of rows to hold out that is out of its range.
+    #[error("a fraction of {fraction} of the rows cannot be held out; it must be at least 0 and below 1")]
+    HoldOutFraction {
         /// The fraction.
         fraction: f64,
+    },
+    /// The condition on the rows to hold out is not valid.
+    #[error("the condition on the rows to hold out")]
+    Condition {
+        /// What is wrong with it.
+        source: survey::FilterError,
+    },
+    /// No row is to be held out, although the caller said which.
+    #[error("no row fulfils the condition '{condition}'")]
+    NothingHeldOut {
+        /// The condition.
+        condition: String,
+    },
+    /// Too few rows are left to fit.
+    #[error("{held_out} of {rows} rows are to be held out; at least 3 must be left to fit")]
+    HoldOut {
+        /// Rows to hold out.
+        held_out: usize,
         /// Rows of the table.
         rows: usize,
     },

@@ -20,8 +20,8 @@ pub struct FitOptions {
     pub prior: CoefficientPrior,
     /// Noise of the label.
     pub noise: NoiseModel,
-    /// Fraction of the rows that nothing is fitted to, at least 0 and below 1.
-    pub hold_out: f64,
+    /// Rows that nothing is fitted to.
+    pub hold_out: HoldOut,
     /// Accept columns that depend on each other and more columns than rows, if the prior of the coefficients is proper.
     pub leave_to_prior: bool,
     /// Largest number of MCMC steps per walker.
@@ -32,6 +32,15 @@ pub struct FitOptions {
     pub members: Vec<u32>,
     /// New folder for the chain, predictions and figures.
     pub output: Option<PathBuf>,
+}
+
+/// The rows that nothing is fitted to, and that predictions are scored on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HoldOut {
+    /// A random fraction of all rows, at least 0 and below 1.
+    Fraction(f64),
+    /// The rows that fulfil a condition, such as `x > 10`: for predictions outside of the data.
+    Where(String),
 }
 
 /// The columns of the design: an intercept, and powers of each feature.
@@ -170,7 +179,10 @@ impl FromStr for NoiseModel {
 }
 
 fn positive(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0)
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite() && *value > 0.0)
 }
 
 /// Serialises as the text that is parsed.
@@ -211,7 +223,15 @@ mod tests {
         for text in ["flat:1", "normal", "normal:0", "normal:-1", "normal:nan", "normal:inf"] {
             assert!(text.parse::<CoefficientPrior>().is_err(), "{text}");
         }
-        for text in ["known:0", "known:x", "column:", "inverse-gamma:1", "inverse-gamma:0,1", "reference:1", ""] {
+        for text in [
+            "known:0",
+            "known:x",
+            "column:",
+            "inverse-gamma:1",
+            "inverse-gamma:0,1",
+            "reference:1",
+            "",
+        ] {
             assert!(text.parse::<NoiseModel>().is_err(), "{text}");
         }
     }

@@ -3,47 +3,29 @@
 use super::diagnostics::{Diagnostics, ParameterDiagnostics};
 use super::error::Error;
 use rayon::prelude::*;
+use std::sync::OnceLock;
 
 /// Draws of all walkers, in the order of the steps.
 #[derive(Clone, Debug)]
 pub struct Chain {
     /// (steps, walkers, parameters), the parameter fastest.
     values: Vec<f64>,
+    walkers: usize,
     parameters: usize,
-    diagnostics: Diagnostics,
+    nan: usize,
+    /// Computed when they are first asked for.
+    diagnostics: OnceLock<Diagnostics>,
 }
 
 impl Chain {
     /// A chain from values (steps, walkers, parameters), the parameter fastest; `nan` evaluations gave NaN.
     pub(super) fn new(values: Vec<f64>, walkers: usize, parameters: usize, nan: usize) -> Chain {
-        let steps = values.len() / (walkers * parameters);
-        let row = |step: usize, walker: usize| {
-            let begin = (step * walkers + walker) * parameters;
-            &values[begin..begin + parameters]
-        };
-        let moves: Vec<usize> = (0..walkers)
-            .map(|walker| {
-                (1..steps)
-                    .filter(|&step| row(step, walker) != row(step - 1, walker))
-                    .count()
-            })
-            .collect();
-        let of_parameter = |parameter: usize| {
-            let walker = |walker| (0..steps).map(|step| row(step, walker)[parameter]).collect();
-            ParameterDiagnostics::new(&(0..walkers).map(walker).collect::<Vec<_>>())
-        };
-        let diagnostics = Diagnostics {
-            walkers,
-            steps,
-            acceptance: moves.iter().sum::<usize>() as f64 / (walkers * (steps - 1)) as f64,
-            stuck: (0..walkers).filter(|&walker| moves[walker] == 0).collect(),
-            nan,
-            parameters: (0..parameters).into_par_iter().map(of_parameter).collect(),
-        };
         Chain {
             values,
+            walkers,
             parameters,
-            diagnostics,
+            nan,
+            diagnostics: OnceLock::new(),
         }
     }
 
@@ -54,7 +36,7 @@ impl Chain {
 
     /// The draws of every `every`-th step, from the first one on, as [`draws`](Self::draws).
     pub fn thinned(&self, every: usize) -> impl Iterator<Item = &[f64]> + Clone {
-        let steps = self.values.chunks_exact(self.parameters * self.diagnostics.walkers);
+        let steps = self.values.chunks_exact(self.parameters * self.walkers);
         steps
             .step_by(every.max(1))
             .flat_map(|step| step.chunks_exact(self.parameters))
@@ -64,7 +46,7 @@ impl Chain {
     pub fn map(&self, of: impl Fn(&[f64]) -> Vec<f64>) -> Chain {
         let values: Vec<f64> = self.draws().flat_map(of).collect();
         let parameters = values.len() / self.draws().len();
-        Chain::new(values, self.diagnostics.walkers, parameters, self.diagnostics.nan)
+        Chain::new(values, self.walkers, parameters, self.nan)
     }
 
     /// Parameters per draw.
@@ -74,7 +56,34 @@ impl Chain {
 
     /// Autocorrelation time, R-hat, effective sample sizes, acceptance.
     pub fn diagnostics(&self) -> &Diagnostics {
-        &self.diagnostics
+        self.diagnostics.get_or_init(|| self.diagnose())
+    }
+
+    fn diagnose(&self) -> Diagnostics {
+        let (walkers, parameters) = (self.walkers, self.parameters);
+        let steps = self.values.len() / (walkers * parameters);
+        let row = |step: usize, walker: usize| {
+            let begin = (step * walkers + walker) * parameters;
+            &self.values[begin..begin + parameters]
+        };
+        let moves: Vec<usize> = (0..walkers)
+            .map(|walker| {
+                let moved = |&step: &usize| row(step, walker) != row(step - 1, walker);
+                (1..steps).filter(moved).count()
+            })
+            .collect();
+        let of_parameter = |parameter: usize| {
+            let walker = |walker| (0..steps).map(|step| row(step, walker)[parameter]).collect();
+            ParameterDiagnostics::new(&(0..walkers).map(walker).collect::<Vec<_>>())
+        };
+        Diagnostics {
+            walkers,
+            steps,
+            acceptance: moves.iter().sum::<usize>() as f64 / (walkers * (steps - 1)) as f64,
+            stuck: (0..walkers).filter(|&walker| moves[walker] == 0).collect(),
+            nan: self.nan,
+            parameters: (0..parameters).into_par_iter().map(of_parameter).collect(),
+        }
     }
 
     /// Refuses a chain that has not converged. Walkers that all start in one of several modes and never leave it cannot be
@@ -83,7 +92,7 @@ impl Chain {
     /// # Errors
     /// [`Error::NotConverged`], with all reasons.
     pub fn check(&self) -> Result<(), Error> {
-        match self.diagnostics.reasons() {
+        match self.diagnostics().reasons() {
             reasons if reasons.is_empty() => Ok(()),
             reasons => Err(Error::NotConverged { reasons }),
         }
@@ -97,7 +106,7 @@ impl Chain {
         self.check()?;
         let of = |parameter: usize| {
             let values = self.draws().map(|draw| draw[parameter]).collect();
-            Summary::new(values, self.diagnostics.parameters[parameter].ess_bulk)
+            Summary::new(values, self.diagnostics().parameters[parameter].ess_bulk)
         };
         Ok((0..self.parameters).into_par_iter().map(of).collect())
     }

@@ -7,6 +7,7 @@ mod device;
 mod diagnose;
 mod evaluate;
 mod files;
+mod fit;
 mod infer;
 mod lens;
 mod mass;
@@ -28,6 +29,7 @@ fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(diagnose::advice))
         .or_else(|| error.downcast_ref().and_then(evaluate::advice))
         .or_else(|| error.downcast_ref().and_then(files::advice))
+        .or_else(|| error.downcast_ref().and_then(fit::advice))
         .or_else(|| error.downcast_ref().and_then(infer::advice))
         .or_else(|| error.downcast_ref().and_then(lens::advice))
         .or_else(|| error.downcast_ref().and_then(mass::advice))
