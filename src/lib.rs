@@ -83,6 +83,7 @@
 //! | [`files`] | writes a file completely or not at all |
 //! | [`progress`] | what a long computation reports, and how it is stopped |
 //! | [`likelihood`] | the distributions whose mean and variance the heads give |
+//! | [`bayes`] | exact linear regression, MCMC |
 //! | [`plan`] | a step or an inference pass as a list of operations on tensors |
 //! | [`device`] | runs a plan: on a GPU through wgpu, or natively on the CPU |
 //! | [`nn`] | the network as data, and the plan of its training step and inference pass |
@@ -95,12 +96,16 @@
 //! | [`infer`] | `lensgpu infer` |
 //! | [`evaluate`] | `lensgpu evaluate` |
 //! | [`mass`] | `lensgpu mass` |
+//! | [`population`] | `lensgpu population` |
+//! | [`fit`] | `lensgpu fit` |
 //! | [`report`] | the report of an evaluation |
 //! | [`diagnose`] | the self test and the benchmark |
 //! | [`cli`] | the command line |
 
 #![warn(missing_docs)]
 
+#[doc(hidden)]
+pub mod bayes;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
@@ -111,6 +116,8 @@ pub mod diagnose;
 pub mod evaluate;
 #[doc(hidden)]
 pub mod files;
+#[doc(hidden)]
+pub mod fit;
 #[doc(hidden)]
 pub mod infer;
 #[doc(hidden)]
@@ -129,6 +136,8 @@ pub mod numeric;
 pub mod plan;
 #[doc(hidden)]
 pub mod plot;
+#[doc(hidden)]
+pub mod population;
 #[doc(hidden)]
 pub mod posterior;
 #[doc(hidden)]

@@ -77,6 +77,8 @@ pub enum Phase {
     Simulating,
     /// Computes masses; counts catalogue rows.
     Masses,
+    /// Explores a posterior by MCMC; counts steps of the walkers.
+    Sampling,
 }
 
 /// One epoch of all members.

@@ -162,6 +162,7 @@ fn unit(phase: Phase) -> &'static str {
         Phase::Predicting => "images",
         Phase::Simulating => "objects",
         Phase::Masses => "rows",
+        Phase::Sampling => "steps",
     }
 }
 

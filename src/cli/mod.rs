@@ -8,12 +8,14 @@ mod choices;
 mod console;
 mod devices;
 mod evaluate;
+mod fit;
 mod infer;
 mod info;
 mod labelled;
 mod mass;
 mod models;
 mod output;
+mod population;
 mod selftest;
 mod simulate;
 mod techniques;
@@ -48,6 +50,8 @@ enum Command {
     Info(info::Info),
     Models(models::Models),
     Mass(Box<mass::Mass>),
+    Population(Box<population::PopulationArguments>),
+    Fit(Box<fit::Fit>),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
     Bench(bench::BenchArgs),
@@ -64,6 +68,8 @@ pub fn main() -> ExitCode {
         Command::Info(args) => info::run(args),
         Command::Models(args) => models::run(args),
         Command::Mass(args) => mass::run(*args),
+        Command::Population(args) => population::run(*args),
+        Command::Fit(args) => fit::run(*args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),
         Command::Bench(args) => bench::run(args),

@@ -4,10 +4,8 @@ use crate::likelihood::Likelihood;
 use crate::posterior::Quantity;
 use crate::survey::Catalogue;
 use crate::survey::infer_table::InferTable;
+use crate::survey::predictions::QUANTILES;
 use crate::survey::table::{Column, ColumnType};
-
-/// Suffixes of the quantiles' columns, and the columns of the quantiles of theta_e.
-pub(super) const QUANTILES: [&str; 5] = ["q02_5", "q16", "q50", "q84", "q97_5"];
 
 /// The columns of the catalogue, of which `members` pairs are predictions of members. Those that `infer` writes get what
 /// the file of the catalogue cannot say about them.

@@ -1,7 +1,6 @@
 //! What can go wrong when masses are added to a catalogue.
 
-use crate::likelihood;
-use crate::survey::{self, CatalogueError};
+use crate::survey::{self, CatalogueError, PredictionsError};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -20,12 +19,9 @@ pub enum Error {
         /// The catalogue and its columns.
         source: Box<CatalogueError>,
     },
-    /// The columns that `infer` writes are missing.
-    #[error("the catalogue has no distribution of theta_e")]
-    NotPredictions {
-        /// The catalogue and its columns.
-        source: Box<CatalogueError>,
-    },
+    /// The catalogue has no usable predictions.
+    #[error(transparent)]
+    Predictions(#[from] PredictionsError),
     /// The catalogue already has one of the columns that would be added.
     #[error("{} already has a column '{name}'", path.display())]
     ColumnExists {
@@ -33,16 +29,6 @@ pub enum Error {
         path: PathBuf,
         /// The column.
         name: String,
-    },
-    /// A row names no likelihood.
-    #[error("{}, row {row}", path.display())]
-    Likelihood {
-        /// The catalogue.
-        path: PathBuf,
-        /// The row, counted from 1.
-        row: usize,
-        /// The name that was found.
-        source: likelihood::Error,
     },
     /// Too few random draws for quantiles.
     #[error("{samples} random draws per row are too few for quantiles; at least {least} are needed")]

@@ -1,40 +1,29 @@
 //! The catalogue and its columns.
 
-use super::columns::QUANTILES;
 use super::radius::Radius;
 use super::{ColumnRole, Error, MassOptions};
 use crate::likelihood::Likelihood;
-use crate::posterior::mixture::{LEVELS, Mixture};
+use crate::posterior::calibration::PredictiveDistribution;
 use crate::survey::Catalogue;
+use crate::survey::predictions::Predictions;
 use rayon::prelude::*;
 
 /// Smallest number of random draws that has 2.5 % quantiles.
 const MIN_SAMPLES: usize = 100;
 
-/// Difference, in sigma, of quantiles that are rounded.
-const QUANTILE_TOLERANCE: f64 = 0.01;
-
 /// A catalogue, the columns that are used, and the options.
 pub(super) struct Input<'a> {
     catalogue: &'a Catalogue,
     pub(super) options: &'a MassOptions,
-    theta_e: usize,
-    /// Columns of the mean and variance of each member, which are those of the uncalibrated mixture.
-    members: Vec<[usize; 2]>,
-    distribution: DistributionColumns,
+    predictions: Predictions<'a>,
+    /// The likelihood of each row if the distribution of theta_e is the mixture of the members, otherwise `None`: then it
+    /// is rebuilt from its quantiles.
+    likelihoods: Option<Vec<Likelihood>>,
     /// Columns of the redshifts of lens and source.
     redshifts: [usize; 2],
     /// Columns of their standard deviations.
     errors: [Option<usize>; 2],
     id: Option<usize>,
-}
-
-/// What the distribution of theta_e is taken from.
-enum DistributionColumns {
-    /// The predictions of the members, by the likelihood of each row.
-    Members(Vec<Likelihood>),
-    /// Columns of the quantiles.
-    Quantiles([usize; 5]),
 }
 
 impl<'a> Input<'a> {
@@ -54,63 +43,29 @@ impl<'a> Input<'a> {
             })
         };
         let optional = |name: &Option<String>, role| name.as_ref().map(|name| named(name, role)).transpose();
-        let from_infer = |name: &str| {
-            let column = catalogue.column(name);
-            column.map_err(|error| Error::NotPredictions { source: error.into() })
-        };
         let redshifts = [
             named(&options.z_lens, ColumnRole::LensRedshift)?,
             named(&options.z_source, ColumnRole::SourceRedshift)?,
         ];
-        let members = members(catalogue);
-        let [a, b, c, d, e] = QUANTILES.map(from_infer);
-        let quantiles = DistributionColumns::Quantiles([a?, b?, c?, d?, e?]);
-        let mut input = Input {
+        let predictions = Predictions::find(catalogue)?;
+        let errors = [
+            optional(&options.z_lens_error, ColumnRole::LensRedshiftError)?,
+            optional(&options.z_source_error, ColumnRole::SourceRedshiftError)?,
+        ];
+        let id = optional(&options.id, ColumnRole::Id)?.or(catalogue.find("id"));
+        let from_members = predictions.members() > 0 && !options.from_quantiles;
+        let likelihoods = from_members.then(|| predictions.likelihoods()).transpose()?;
+        // A calibrated distribution is known by its quantiles only.
+        let likelihoods = likelihoods.filter(|likelihoods| are_uncalibrated(&predictions, likelihoods));
+        Ok(Input {
             catalogue,
             options,
-            theta_e: from_infer("theta_e")?,
-            members,
-            distribution: quantiles,
+            predictions,
+            likelihoods,
             redshifts,
-            errors: [
-                optional(&options.z_lens_error, ColumnRole::LensRedshiftError)?,
-                optional(&options.z_source_error, ColumnRole::SourceRedshiftError)?,
-            ],
-            id: optional(&options.id, ColumnRole::Id)?.or(catalogue.find("id")),
-        };
-        if !input.members.is_empty() && !options.from_quantiles {
-            input.use_members_if_uncalibrated(likelihoods(catalogue)?);
-        }
-        Ok(input)
-    }
-
-    /// Takes the members' mixture as the distribution if every row's quantiles are its own. Those of a calibrated model
-    /// are not: its distribution is known by the quantiles only.
-    fn use_members_if_uncalibrated(&mut self, likelihoods: Vec<Likelihood>) {
-        let DistributionColumns::Quantiles(columns) = self.distribution else {
-            return;
-        };
-        let uncalibrated = |row: usize| {
-            let Some(mixture) = self.mixture(row, &likelihoods) else {
-                return true;
-            };
-            let tolerance = QUANTILE_TOLERANCE * mixture.sigma();
-            let agrees = |(column, p): (usize, f64)| {
-                let [found, expected] = [self.number(row, column), mixture.quantile(p)];
-                (found - expected).abs() <= tolerance || (found - expected.max(0.0)).abs() <= tolerance
-            };
-            columns.into_iter().zip(LEVELS).all(agrees)
-        };
-        if (0..self.catalogue.len()).into_par_iter().all(uncalibrated) {
-            self.distribution = DistributionColumns::Members(likelihoods);
-        }
-    }
-
-    /// The mixture of the members of a row, if they have a prediction.
-    fn mixture(&self, row: usize, likelihoods: &[Likelihood]) -> Option<Mixture> {
-        let moments = self.members.iter().map(|columns| columns.map(|c| self.number(row, c)));
-        let (mu, var): (Vec<f64>, Vec<f64>) = moments.map(|[mu, var]| (mu, var)).unzip();
-        Mixture::new(likelihoods[row], &mu, &var).ok()
+            errors,
+            id,
+        })
     }
 
     /// Whether redshifts have errors.
@@ -120,29 +75,27 @@ impl<'a> Input<'a> {
 
     /// Members whose predictions are in the catalogue.
     pub(super) fn members(&self) -> usize {
-        self.members.len()
+        self.predictions.members()
     }
 
     /// Members whose mixture is used; 0 if the distribution is reconstructed from quantiles.
     pub(super) fn mixture_members(&self) -> usize {
-        match &self.distribution {
-            DistributionColumns::Members(_) => self.members.len(),
-            DistributionColumns::Quantiles(_) => 0,
+        match self.likelihoods {
+            Some(_) => self.members(),
+            None => 0,
         }
     }
 
     /// The mean of theta_e, arcsec; NaN if it is unknown.
     pub(super) fn theta_e(&self, row: usize) -> f64 {
-        self.number(row, self.theta_e)
+        self.predictions.theta_e(row)
     }
 
     /// The distribution of theta_e, if it is known and extends above 0.
     pub(super) fn radius(&self, row: usize) -> Option<Radius> {
-        match &self.distribution {
-            DistributionColumns::Members(likelihoods) => Radius::from_mixture(self.mixture(row, likelihoods)?),
-            DistributionColumns::Quantiles(columns) => {
-                Radius::from_quantiles(columns.map(|column| self.number(row, column)))
-            }
+        match &self.likelihoods {
+            Some(likelihoods) => Radius::from_mixture(self.predictions.mixture(row, likelihoods)?),
+            None => Radius::from_quantiles(self.predictions.quantiles(row)),
         }
     }
 
@@ -168,27 +121,11 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The columns mu_0, var_0, mu_1, ... up to the first that is missing.
-fn members(catalogue: &Catalogue) -> Vec<[usize; 2]> {
-    let column = |name: &str, member: usize| catalogue.find(&format!("{name}_{member}"));
-    (0..)
-        .map_while(|member| Some([column("mu", member)?, column("var", member)?]))
-        .collect()
-}
-
-/// The likelihood of each row. `infer` writes that column only if it is not Gaussian.
-fn likelihoods(catalogue: &Catalogue) -> Result<Vec<Likelihood>, Error> {
-    let Some(column) = catalogue.find("likelihood") else {
-        return Ok(vec![Likelihood::Gaussian; catalogue.len()]);
+/// Whether every row's quantiles are those of its members' mixture.
+fn are_uncalibrated(predictions: &Predictions, likelihoods: &[Likelihood]) -> bool {
+    let uncalibrated = |row: usize| {
+        let mixture = predictions.mixture(row, likelihoods);
+        mixture.is_none_or(|mixture| predictions.agree(row, &PredictiveDistribution::of(&mixture, None)))
     };
-    let of_row = |row: usize| match catalogue.text(row, column).trim() {
-        // A row without a prediction.
-        "" => Ok(Likelihood::Gaussian),
-        name => name.parse().map_err(|source| Error::Likelihood {
-            path: catalogue.path.clone(),
-            row: row + 1,
-            source,
-        }),
-    };
-    (0..catalogue.len()).map(of_row).collect()
+    (0..likelihoods.len()).into_par_iter().all(uncalibrated)
 }

@@ -81,7 +81,7 @@ pub struct MassReport {
 ///
 /// # Errors
 /// [`Error::Survey`] for a catalogue that cannot be read or an output that cannot be written; [`Error::MissingColumn`],
-/// [`Error::NotPredictions`], [`Error::ColumnExists`] and [`Error::Likelihood`] for a catalogue that cannot be used;
+/// [`Error::Predictions`] and [`Error::ColumnExists`] for a catalogue that cannot be used;
 /// [`Error::TooFewSamples`]; [`Error::Stopped`] if `progress` breaks. Nothing is written then.
 pub fn add_masses(options: &MassOptions, progress: &Callback) -> Result<MassReport, Error> {
     let catalogue = Catalogue::read(&options.catalogue)?;

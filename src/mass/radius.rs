@@ -2,6 +2,7 @@
 
 use crate::likelihood::Likelihood;
 use crate::posterior::mixture::{LEVELS, Mixture};
+use crate::posterior::quantiles::{SCORES, below_zero};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Open01, StandardNormal};
 
@@ -20,15 +21,6 @@ enum Untruncated {
     /// normal score z, which reconstructs a Gaussian exactly.
     Quantiles([f64; 5]),
 }
-
-/// Standard normal quantiles at [`LEVELS`].
-const SCORES: [f64; 5] = [
-    -1.959_963_984_540_054,
-    -0.994_457_883_209_753,
-    0.0,
-    0.994_457_883_209_753,
-    1.959_963_984_540_054,
-];
 
 /// Without at least this probability of being positive, a radius is unknown.
 const MIN_POSITIVE: f64 = 1e-12;
@@ -89,18 +81,6 @@ impl Radius {
                 return theta_e;
             }
         }
-    }
-}
-
-/// Replaces quantiles that a catalogue gives as 0 because they are negative: the line through the two smallest positive
-/// ones is extended to them, which reconstructs a Gaussian exactly.
-fn below_zero(q: &mut [f64; 5]) {
-    let first = q.iter().position(|q| *q != 0.0).unwrap_or(q.len());
-    if first > 0 && q.len() - first >= 2 {
-        let slope = (q[first + 1] - q[first]) / (SCORES[first + 1] - SCORES[first]);
-        let line = |i: usize| q[first] - slope * (SCORES[first] - SCORES[i]);
-        let extended: Vec<f64> = (0..first).map(|i| line(i).min(0.0)).collect();
-        q[..first].copy_from_slice(&extended);
     }
 }
 

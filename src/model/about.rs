@@ -107,6 +107,11 @@ pub struct Target {
     pub definition: Option<String>,
     /// Smallest and largest training label, in `unit`.
     pub range: (f64, f64),
+    /// Quantiles of the training labels, in `unit`, at the normal scores
+    /// [`LABEL_SCORES`](crate::posterior::quantiles::LABEL_SCORES): the prior that the predictions contain. `None` for fewer
+    /// than 100 labels and models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantiles: Option<Vec<f64>>,
 }
 
 /// How a model was trained.
@@ -205,6 +210,7 @@ impl About {
             .chain(sky)
             .chain(scores)
             .chain(self.pixel_scale)
+            .chain(self.label.quantiles.iter().flatten().copied())
             .chain(self.card.iter().flat_map(|card| [card.rmse, card.nmad]).flatten())
             .chain(self.epistemic_limit)
             .chain(self.ood.iter().map(|threshold| threshold.score))

@@ -147,6 +147,7 @@ pub(crate) mod tests {
                     shift: 0.0,
                     definition: Some("theta_e_crit".into()),
                     range: (0.45, 4.2),
+                    quantiles: Some((0..19).map(|i| 0.5 + f64::from(i) / 9.0).collect()),
                 },
                 bands: vec!["R".into(), "I".into()],
                 pixel_scale: Some(0.2),

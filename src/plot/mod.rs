@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`svg`], [`chart`] | palette, type sizes, axes, legends: what all plots share |
 //! | [`predicted_vs_true`], [`training_curves`] | the plots of a training run |
+//! | [`corner`] | marginal distributions of several parameters |
 //! | [`terminal`] | a scatter plot in plain text |
 //! | [`composite`] | a cutout in colour |
 //! | [`png`] | SVG and pixels to PNG |
 
 pub mod chart;
 pub mod composite;
+pub mod corner;
 mod error;
 pub mod png;
 pub mod predicted_vs_true;

@@ -5,6 +5,7 @@
 //! | [`mixture`] | the ensemble's distribution: mean, uncertainties, quantiles |
 //! | [`calibration`] | rescales intervals to nominal coverage |
 //! | [`metrics`] | metrics of predictions with known true values |
+//! | [`quantiles`] | a smooth distribution through given quantiles |
 //! | `shape` | moments and scores of a calibrated distribution |
 //! | `quantity` | name and unit of what is predicted |
 //! | [`ood`] | out-of-distribution score |
@@ -15,6 +16,7 @@ mod members;
 pub mod metrics;
 pub mod mixture;
 pub mod ood;
+pub mod quantiles;
 mod quantity;
 mod shape;
 

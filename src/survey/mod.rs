@@ -22,6 +22,7 @@
 //! | [`statistics`] | statistics of a cutout that need no network, for the out-of-distribution score |
 //! | `split` | training, validation, calibration and held-out rows |
 //! | [`table`], `infer_table`, [`flags`] | the output catalogue |
+//! | `predictions` | the output catalogue, read |
 
 mod angle;
 pub(crate) mod audit;
@@ -42,6 +43,7 @@ mod pattern;
 // Connected to the layouts of folders next.
 #[allow(dead_code)]
 mod picture;
+pub(crate) mod predictions;
 pub(crate) mod preset;
 pub(crate) mod psf;
 pub mod reader;
@@ -64,11 +66,12 @@ pub use fits::FitsError;
 pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
 pub use npy::NpyError;
 pub use picture::PictureError;
+pub use predictions::PredictionsError;
 pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
 pub use remembered::ImageSource;
-pub(crate) use selection::LensColumn;
 pub use selection::{ColumnRole, DropReport, FilterError, Object, SelectionError};
+pub(crate) use selection::{Filter, LensColumn, is_missing};
 pub use split::SplitError;
 pub use stretch::{Curve, Stretch, StretchError};
 pub use table::TableError;

@@ -11,6 +11,7 @@ use crate::model::{ImageFacts, Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::posterior::ood::{Distances, ImageDistribution};
+use crate::posterior::quantiles::label_quantiles;
 use crate::progress::{Callback, Event, Phase};
 use crate::survey::audit::scale_differs;
 use crate::survey::reader::read_all;
@@ -228,6 +229,7 @@ pub fn prepare(
         shift,
         definition: labelled.definition.clone(),
         range: range(&train.lens_labels()),
+        quantiles: label_quantiles(&train.lens_labels()),
     };
     let network = bounded(network, &label, from);
     let dataset = Dataset {

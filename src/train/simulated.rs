@@ -18,6 +18,7 @@ use crate::lens::{Population, Simulator};
 use crate::model::{Model, Target};
 use crate::nn::Network;
 use crate::numeric::{FNV_OFFSET, fnv1a};
+use crate::posterior::quantiles::label_quantiles;
 use crate::progress::Callback;
 use crate::survey::sky::SkyRange;
 use crate::survey::{Challenge, Cutout, Photometry, Preset, Stretch};
@@ -118,6 +119,7 @@ pub fn prepare(
         shift,
         definition: Some(population.label.name().into()),
         range: range(&sample.labels),
+        quantiles: label_quantiles(&sample.labels),
     };
     let network = bounded(network, &label, from);
     let dataset = Dataset {

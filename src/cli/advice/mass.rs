@@ -2,15 +2,16 @@
 
 use super::survey;
 use crate::mass::{ColumnRole, Error};
+use crate::survey::PredictionsError;
 
 /// What to do where masses cannot be added.
 pub fn advice(error: &Error) -> Option<String> {
     let advice = match error {
         Error::Survey(error) => return survey::advice(error),
         Error::MissingColumn { role, .. } => return Some(format!("Name the column with {}.", flag(*role))),
-        Error::NotPredictions { .. } => "Give a catalogue that `lensgpu infer` wrote.",
+        Error::Predictions(PredictionsError::Columns { .. }) => "Give a catalogue that `lensgpu infer` wrote.",
         Error::ColumnExists { .. } => "Give the catalogue as it was before `lensgpu mass`, or rename the column.",
-        Error::Likelihood { .. } => "Give --from-quantiles, which does not use the likelihood.",
+        Error::Predictions(_) => "Give --from-quantiles, which does not use the likelihood.",
         Error::TooFewSamples { .. } => "Give a larger number with --samples.",
         Error::Stopped { .. } => return None,
     };

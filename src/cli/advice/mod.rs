@@ -7,11 +7,13 @@ mod device;
 mod diagnose;
 mod evaluate;
 mod files;
+mod fit;
 mod infer;
 mod lens;
 mod mass;
 mod model;
 mod plot;
+mod population;
 mod posterior;
 mod report;
 mod survey;
@@ -27,11 +29,13 @@ fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(diagnose::advice))
         .or_else(|| error.downcast_ref().and_then(evaluate::advice))
         .or_else(|| error.downcast_ref().and_then(files::advice))
+        .or_else(|| error.downcast_ref().and_then(fit::advice))
         .or_else(|| error.downcast_ref().and_then(infer::advice))
         .or_else(|| error.downcast_ref().and_then(lens::advice))
         .or_else(|| error.downcast_ref().and_then(mass::advice))
         .or_else(|| error.downcast_ref().and_then(model::advice))
         .or_else(|| error.downcast_ref().and_then(plot::advice))
+        .or_else(|| error.downcast_ref().and_then(population::advice))
         .or_else(|| error.downcast_ref().and_then(posterior::advice))
         .or_else(|| error.downcast_ref().and_then(report::advice))
         .or_else(|| error.downcast_ref().and_then(survey::advice))

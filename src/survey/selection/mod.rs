@@ -19,11 +19,13 @@ mod rows;
 mod table_rows;
 
 pub use error::{ColumnRole, SelectionError};
+pub(crate) use filter::Filter;
 pub use filter::FilterError;
 pub(super) use filter::truth;
 pub(crate) use labels::LensColumn;
 pub(super) use present::is_table;
-pub(super) use table_rows::{RowSelection, is_missing};
+pub(super) use table_rows::RowSelection;
+pub(crate) use table_rows::is_missing;
 
 use std::collections::BTreeMap;
 use std::fmt;

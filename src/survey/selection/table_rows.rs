@@ -13,7 +13,7 @@ use crate::survey::tabular::{Missing, TabularError};
 const UNKNOWN: [&str; 8] = ["", "nan", "na", "n/a", "null", "none", "-", "--"];
 
 /// Whether the text of a cell says that its value is not known.
-pub(in crate::survey) fn is_missing(text: &str) -> bool {
+pub(crate) fn is_missing(text: &str) -> bool {
     UNKNOWN.contains(&text.trim().to_ascii_lowercase().as_str())
 }
 

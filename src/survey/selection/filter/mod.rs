@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 
 /// A condition, for the columns of one catalogue.
 #[derive(Debug)]
-pub(super) struct Filter(Node);
+pub(crate) struct Filter(Node);
 
 /// What is wrong with a condition.
 #[derive(Debug, thiserror::Error, PartialEq)]
