@@ -331,7 +331,7 @@ fn tables_that_cannot_be_fitted_are_refused_and_nothing_is_written() {
             "hold out",
             few_rows(&good),
             "--hold-out 0.9",
-            &["4 of 5 rows are to be held out", "--hold-out"],
+            &["5 of 5 rows are to be held out", "--hold-out"],
         ),
         (
             "steps",

@@ -162,7 +162,7 @@ mod tests {
     fn columns_are_standardised_on_the_rows_that_are_fitted() {
         let x: Vec<f64> = (0..30).map(|i| f64::from(i).exp2()).collect();
         let rows: Vec<usize> = (0..10).collect();
-        let design = Design::new(&[x.clone()], &x, &rows, Basis { degree: 2 });
+        let design = Design::new(std::slice::from_ref(&x), &x, &rows, Basis { degree: 2 });
         let columns: Vec<Vec<f64>> = rows.iter().map(|&row| design.row(&[x[row]])).collect();
         for j in [1, 2] {
             let moments = Moments::of(columns.iter().map(|row| row[j]));

@@ -8,8 +8,9 @@ use crate::device::Device;
 use crate::infer::Predictor;
 use crate::nn::Network;
 use crate::posterior::calibration::PredictiveDistribution;
-use crate::progress::Callback;
+use crate::progress::{Callback, Event};
 use crate::train::{self, LabelledImages, Start, TrainOptions, train_arrays};
+use std::ops::ControlFlow;
 
 /// An ensemble that was trained on the rows that the linear model was fitted to.
 pub struct Ensemble {
@@ -46,7 +47,12 @@ impl Ensemble {
             seed,
             ..TrainOptions::for_tables()
         };
-        let trained = train_arrays(&data, Start::Network(&network), &options, device, progress);
+        // Hundreds of short epochs are of no interest here.
+        let without_epochs = |event: Event| match event {
+            Event::Epoch { .. } => ControlFlow::Continue(()),
+            event => progress(event),
+        };
+        let trained = train_arrays(&data, Start::Network(&network), &options, device, &without_epochs);
         let model = match trained {
             Err(train::Error::Stopped { .. }) => return Err(Error::Stopped),
             trained => trained?.model,

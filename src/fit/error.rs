@@ -1,9 +1,12 @@
 //! What can go wrong when a table is fitted.
 
 use crate::bayes::{linear, mcmc};
+use crate::files;
+use crate::infer;
+use crate::plot;
 use crate::survey::Place;
 use crate::survey::{self, CatalogueError, TabularError};
-use crate::{files, infer, plot, train};
+use crate::train;
 use std::io;
 use std::path::PathBuf;
 

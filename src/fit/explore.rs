@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::model::LinearModel;
 use crate::bayes::linear::Posterior;
-use crate::bayes::mcmc::{self, Chain, Options};
+use crate::bayes::mcmc::{self, Chain, MIN_STEPS_PER_TAU, Options};
 use crate::progress::Callback;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,11 +14,13 @@ const FIRST_STEPS: usize = 2000;
 /// Fewest walkers, and walkers per parameter.
 const WALKERS: usize = 32;
 const WALKERS_PER_PARAMETER: usize = 4;
+/// Autocorrelation times, as estimated before, of the next attempt; a little more than a chain must have.
+const TAUS: f64 = 1.3 * MIN_STEPS_PER_TAU;
 /// How far from the posterior mean the walkers start, in its standard deviations.
 const START_WIDTH: f64 = 2.0;
 
-/// Draws of the coefficients in the units of the table and, unless the noise is known, sigma behind them. The number of steps is doubled until
-/// the chain has converged, or would exceed `largest_steps`.
+/// Draws of the coefficients in the units of the table and, unless the noise is known, sigma behind them. The number of steps is at
+/// least doubled until the chain has converged, up to `largest_steps`.
 ///
 /// # Errors
 /// Those of [`mcmc::sample`], and a chain that has not converged by then.
@@ -49,8 +51,13 @@ pub fn explore(
         let chain = chain.map(|draw| linear.in_units(draw));
         match chain.check() {
             Ok(()) => return Ok(chain),
-            Err(error) if 2 * steps > largest_steps => return Err(failed(error)),
-            Err(_) => steps *= 2,
+            Err(error) if steps >= largest_steps => return Err(failed(error)),
+            // A chain that is too short underestimates its autocorrelation time.
+            Err(_) => {
+                steps = (2 * steps)
+                    .max((TAUS * chain.diagnostics().longest_tau()) as usize)
+                    .min(largest_steps)
+            }
         }
     }
 }

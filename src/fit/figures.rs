@@ -17,6 +17,8 @@ const MAX_PARAMETERS: usize = 8;
 const MAX_DRAWS: usize = 200_000;
 /// Points of a figure, at most; of more, an evenly spaced selection is drawn.
 const MAX_POINTS: usize = 3000;
+/// Points of a band, at most.
+const MAX_BAND: usize = 1000;
 /// Points of a curve.
 const CURVE: i32 = 100;
 /// Colour of the ensemble's band, and of rows that were fitted.
@@ -270,6 +272,8 @@ fn draw_bands(
     mean: impl Fn(&RowPrediction) -> f64,
     quantiles: impl Fn(&RowPrediction) -> [f64; 5],
 ) -> Result<(), Error> {
+    let every = rows.len().div_ceil(MAX_BAND).max(1);
+    let rows: Vec<(f64, &RowPrediction)> = rows.iter().step_by(every).copied().collect();
     for (low, high) in [(0, 4), (1, 3)] {
         let limits = |&(x, p): &(f64, &RowPrediction)| {
             let q = quantiles(p).map(|q| q.clamp(ys.0, ys.1));

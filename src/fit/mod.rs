@@ -80,16 +80,9 @@ pub fn fit_table(options: &FitOptions, device: Option<&Device>, progress: &Callb
         .map(|row| (features(&table, row), table.labels[row]))
         .collect();
     let by_ensemble = ensemble.as_mut().map(|ensemble| ensemble.predict(&rows)).transpose()?;
-    let by_linear: Vec<RowPrediction> = rows
-        .iter()
-        .enumerate()
-        .map(|(row, (features, label))| {
-            row_prediction(
-                &linear.predict(features, table.noise.as_ref().map(|noise| noise[row])),
-                *label,
-            )
-        })
-        .collect();
+    let noise_of = |row: usize| table.noise.as_ref().map(|noise| noise[row]);
+    let with_noise = rows.iter().enumerate().map(|(row, values)| (values, noise_of(row)));
+    let by_linear = predict(&linear, with_noise);
     let scores =
         |predictions: &[RowPrediction]| Scores::new(held_out.iter().map(|&row| (table.labels[row], &predictions[row])));
 
@@ -223,13 +216,29 @@ fn marginal(t: &StudentT) -> Marginal {
     }
 }
 
-fn row_prediction(t: &StudentT, label: f64) -> RowPrediction {
-    RowPrediction {
-        mean: t.location,
-        sigma: t.sigma(),
-        quantiles: LEVELS.map(|level| t.quantile(level)),
-        nll: -t.log_pdf(label),
-    }
+/// Predictions for rows of features, each with the label, or NaN, and with the standard deviation of its noise if each row
+/// has its own.
+fn predict<'a>(
+    linear: &LinearModel,
+    rows: impl IntoIterator<Item = (&'a (Vec<f64>, f64), Option<f64>)>,
+) -> Vec<RowPrediction> {
+    // All rows have the same number of degrees of freedom.
+    let standard = StudentT {
+        location: 0.0,
+        scale: 1.0,
+        dof: linear.posterior().dof(),
+    };
+    let z = LEVELS.map(|level| standard.quantile(level));
+    let of = |((features, label), noise): (&(Vec<f64>, f64), Option<f64>)| {
+        let t = linear.predict(features, noise);
+        RowPrediction {
+            mean: t.location,
+            sigma: t.sigma(),
+            quantiles: z.map(|z| t.location + t.scale * z),
+            nll: -t.log_pdf(*label),
+        }
+    };
+    rows.into_iter().map(of).collect()
 }
 
 /// Predictions along the only feature, also beyond the data.
@@ -256,10 +265,7 @@ fn curves(table: &Table, linear: &LinearModel, ensemble: Option<&mut Ensemble>) 
     let rows: Vec<(Vec<f64>, f64)> = (0..POINTS).map(|i| (vec![at(i)], f64::NAN)).collect();
     Ok(Curves {
         x: (0..POINTS).map(at).collect(),
-        linear: rows
-            .iter()
-            .map(|(x, label)| row_prediction(&linear.predict(x, None), *label))
-            .collect(),
+        linear: predict(linear, rows.iter().map(|values| (values, None))),
         ensemble: ensemble.map(|ensemble| ensemble.predict(&rows)).transpose()?,
     })
 }

@@ -91,14 +91,14 @@ impl Table {
             unit: catalogue.described(column).unit,
         };
         let sigmas = noise.map(numbers).transpose()?;
-        if let (Some(sigmas), Some(column)) = (&sigmas, noise) {
-            if let Some(row) = sigmas.iter().position(|&sigma| sigma <= 0.0) {
-                return Err(Error::RowNoise {
-                    place: catalogue.place(row),
-                    column: catalogue.columns[column].clone(),
-                    value: sigmas[row],
-                });
-            }
+        if let (Some(sigmas), Some(column)) = (&sigmas, noise)
+            && let Some(row) = sigmas.iter().position(|&sigma| sigma <= 0.0)
+        {
+            return Err(Error::RowNoise {
+                place: catalogue.place(row),
+                column: catalogue.columns[column].clone(),
+                value: sigmas[row],
+            });
         }
         let held_out = match &options.hold_out {
             HoldOut::Where(condition) => Some(held_out(&catalogue, condition)?),

@@ -37,13 +37,16 @@ pub struct Corner<'a> {
     pub exact: Option<&'a Exact>,
 }
 
+/// Points (x, y) of a closed line.
+pub type Contour = Vec<(f64, f64)>;
+
 /// Distributions that are known exactly, as lines.
 #[derive(Clone, Debug, Default)]
 pub struct Exact {
     /// The density of each parameter, as (value, density); empty where it is not known.
     pub densities: Vec<Vec<(f64, f64)>>,
     /// Closed contours of pairs of parameters, by the numbers of the parameters on the x and the y axis.
-    pub contours: BTreeMap<(usize, usize), Vec<Vec<(f64, f64)>>>,
+    pub contours: BTreeMap<(usize, usize), Vec<Contour>>,
 }
 
 /// A corner plot as SVG: histograms on the diagonal, with median and 68 % interval above each; below it the regions of

@@ -111,7 +111,8 @@ fn the_banana_has_the_moments_that_emcee_finds() {
     )
     .unwrap();
     chain.check().unwrap();
-    let moments: [(&str, fn(&[f64]) -> f64, f64); 5] = [
+    type Moment = fn(&[f64]) -> f64;
+    let moments: [(&str, Moment, f64); 5] = [
         ("x", |p| p[0], 0.0),
         ("y", |p| p[1], 1.0),
         ("x2", |p| p[0] * p[0], 1.0),

@@ -9,7 +9,7 @@ pub fn advice(error: &Error) -> Option<String> {
     let advice = match error {
         Error::Survey(error) => return survey::advice(error),
         Error::Train(error) => return train::advice(error),
-        Error::Infer(error) => return infer::advice(error).map(Into::into),
+        Error::Infer(error) => return infer::advice(error),
         Error::MissingColumn { .. } => "Name columns of the table with --label and --features.",
         Error::NamedTwice { .. } => "Name each column once.",
         Error::RowNoise { .. } => "Correct the row or remove it, or give another --noise.",
