@@ -85,3 +85,24 @@ fn the_command_line_alone_uses_clap() {
         );
     }
 }
+
+/// `println!` panics where standard output is closed; `outln!` and its kin do not.
+#[test]
+fn nothing_is_printed_by_macros_that_panic() {
+    for file in rust_files(&root().join("src")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let printing = |line: &str| {
+            let line = line.trim_start();
+            let macros = ["println!(", "print!(", "eprintln!(", "eprint!("];
+            !line.starts_with("//")
+                && macros
+                    .iter()
+                    .any(|name| line.starts_with(name) || line.contains(&format!(" {name}")))
+        };
+        let is_test = file.components().any(|part| part.as_os_str() == "tests") || file.ends_with("tests.rs");
+        if let Some((number, line)) = code.lines().enumerate().find(|(_, line)| !is_test && printing(line)) {
+            panic!("{}:{}: {line}", file.display(), number + 1);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::arguments::{DeviceArgument, Json, Quiet, Seed, members};
 use super::console::Console;
+use super::output::{out, outln};
 use super::text::Column::{Number, Text};
 use super::text::{count, table};
 use crate::fit::report::{FitReport, Parameter, Scores};
@@ -118,7 +119,7 @@ pub fn run(args: Fit) -> Result<()> {
     console.finish();
     let report = report?;
     if args.json.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        outln!("{}", serde_json::to_string_pretty(&report)?);
     } else if !args.quiet.quiet {
         print(&report, &options);
     }
@@ -126,7 +127,7 @@ pub fn run(args: Fit) -> Result<()> {
 }
 
 fn print(report: &FitReport, options: &FitOptions) {
-    println!(
+    outln!(
         "{}: {} fitted, {} held out, basis {}, prior {}, noise {}",
         report.label.axis(),
         count(report.rows, "row"),
@@ -146,15 +147,15 @@ fn print(report: &FitReport, options: &FitOptions) {
         Number("difference"),
     ];
     let parameters = report.coefficients.iter().chain(&report.noise);
-    print!("{}", table(columns, parameters.map(row)));
-    println!("difference: MCMC mean minus exact mean, in Monte Carlo standard errors");
+    out!("{}", table(columns, parameters.map(row)));
+    outln!("difference: MCMC mean minus exact mean, in Monte Carlo standard errors");
     match report.log_evidence {
-        Some(evidence) => println!("ln evidence: {evidence:.3}"),
-        None => println!("ln evidence: not defined, because the prior is improper"),
+        Some(evidence) => outln!("ln evidence: {evidence:.3}"),
+        None => outln!("ln evidence: not defined, because the prior is improper"),
     }
     let all = || report.coefficients.iter().chain(&report.noise).map(|p| p.diagnostics);
     let largest = |of: fn(&crate::bayes::mcmc::ParameterDiagnostics) -> f64| all().map(|d| of(&d)).fold(0.0, f64::max);
-    println!(
+    outln!(
         "MCMC: {} of {} steps, acceptance {:.2}, autocorrelation time at most {:.0} steps, R-hat at most {:.3}, at least {:.0} \
          effective draws",
         count(report.mcmc.walkers, "walker"),
@@ -170,7 +171,7 @@ fn print(report: &FitReport, options: &FitOptions) {
         .filter_map(|(name, scores)| scores.map(|scores| score_row(name, &scores)))
         .collect();
     if !scores.is_empty() {
-        println!("on the {}:", count(report.held_out_rows, "held-out row"));
+        outln!("on the {}:", count(report.held_out_rows, "held-out row"));
         let columns = [
             Text(""),
             Number("RMSE"),
@@ -178,12 +179,12 @@ fn print(report: &FitReport, options: &FitOptions) {
             Number("within 68 %"),
             Number("within 95 %"),
         ];
-        print!("{}", table(columns, scores));
+        out!("{}", table(columns, scores));
     }
     if let Some(folder) = &options.output {
         let folder = folder.display();
-        println!("written to {folder}: fit.json, chain.safetensors, chain.csv, predictions.csv");
-        println!("figures: {folder}/corner.svg, {folder}/prediction.svg, {folder}/residuals.svg, and as .png");
+        outln!("written to {folder}: fit.json, chain.safetensors, chain.csv, predictions.csv");
+        outln!("figures: {folder}/corner.svg, {folder}/prediction.svg, {folder}/residuals.svg, and as .png");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::arguments::{Json, Quiet, Seed};
 use super::console::Console;
+use super::output::{out, outln};
 use super::text::{Column, count, table};
 use super::usage;
 use crate::bayes::mcmc;
@@ -110,7 +111,7 @@ pub fn run(args: PopulationArguments) -> Result<()> {
         write(folder, &report)?;
     }
     if args.json.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&report))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&report))?);
     } else if !args.quiet.quiet {
         print(&report, args.output.as_deref());
     }
@@ -134,10 +135,10 @@ fn is_usage(error: &Error) -> bool {
 }
 
 fn print(report: &PopulationReport, output: Option<&Path>) {
-    println!("posteriors: {}", report.source);
-    println!("training prior: {}", report.prior);
-    println!("population: {}", report.shape);
-    println!(
+    outln!("posteriors: {}", report.source);
+    outln!("training prior: {}", report.prior);
+    outln!("population: {}", report.shape);
+    outln!(
         "{} of {} used: {}\n",
         report.theta_e.len(),
         count(report.rows, "row"),
@@ -169,10 +170,10 @@ fn print(report: &PopulationReport, output: Option<&Path>) {
         Column::Number("95 % interval"),
         Column::Number("catalogue"),
     ];
-    print!("{}", table(columns, quantities.chain(parameters)));
+    out!("{}", table(columns, quantities.chain(parameters)));
     let diagnostics = report.diagnostics();
     let r_hat = diagnostics.parameters.iter().map(|p| p.r_hat).fold(1.0, f64::max);
-    println!(
+    outln!(
         "\nBIC {:.1}; {} walkers, {} steps, autocorrelation time {:.0} steps, R-hat {r_hat:.3}, acceptance {:.2}",
         report.bic(),
         diagnostics.walkers,
@@ -181,7 +182,7 @@ fn print(report: &PopulationReport, output: Option<&Path>) {
         diagnostics.acceptance
     );
     if let Some(output) = output {
-        println!("chain, summary and figures: {}", output.display());
+        outln!("chain, summary and figures: {}", output.display());
     }
 }
 
