@@ -399,3 +399,30 @@ fn folds_of_the_program_are_resumed_bit_for_bit() {
     assert_eq!(first.len(), 10);
     assert!(first.iter().all(|row| row["id"].parse::<usize>().unwrap() % 2 == 0));
 }
+
+#[test]
+fn the_shipped_table_is_trained_on_its_standard_splits() {
+    let folder = Folder::new();
+    let tables = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/tables/");
+    let splits = fs::read_to_string(format!("{tables}energy_splits.csv")).unwrap();
+    // Two of the twenty splits.
+    let two: Vec<&str> = splits
+        .lines()
+        .filter(|line| line.starts_with(['f', '0'].as_slice()) || line.starts_with("1,"))
+        .collect();
+    folder.write("two.csv", two.join("\n"));
+    let line = format!(
+        "train {tables}energy.csv --label heating_load --splits {{two.csv}} --members 2 --epochs 40 --device cpu -q"
+    );
+    done(&folder.line(&format!("{line} -o {{run}}")));
+    let (_, scores) = table(&folder.path("run/folds.csv"));
+    assert_eq!(
+        scores.iter().map(|row| row["objects"].as_str()).collect::<Vec<_>>(),
+        ["77", "77"]
+    );
+    let rmse: Vec<f64> = scores.iter().map(|row| row["rmse"].parse().unwrap()).collect();
+    assert!(
+        rmse.iter().all(|&rmse| rmse < 3.0),
+        "the label's standard deviation is 10: {rmse:?}"
+    );
+}

@@ -256,7 +256,7 @@ fn what_is_missing_beside_a_model_is_completed() {
     assert!(columns.contains(&"ood_score".to_string()));
     assert!(
         rows.iter()
-            .all(|row| !row["ood_score"].is_empty() || row["flags"] != "")
+            .all(|row| !row["ood_score"].is_empty() || !row["flags"].is_empty())
     );
 }
 
