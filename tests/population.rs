@@ -389,6 +389,12 @@ fn a_folder_with_chain_summary_and_figures() {
     let bytes = std::fs::read(folder.path("out/population/chain.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(tensors.tensor("draws").unwrap().shape(), [rows.len(), 7]);
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata = metadata.metadata().clone().unwrap();
+    assert_eq!(
+        (metadata["names"].clone(), &metadata["walkers"][..]),
+        (columns.join(","), "12")
+    );
     let first = f64::from_le_bytes(tensors.tensor("draws").unwrap().data()[..8].try_into().unwrap());
     assert_eq!(first, rows[0]["mu"].parse::<f64>().unwrap());
     let json = std::fs::read_to_string(folder.path("out/population/summary.json")).unwrap();

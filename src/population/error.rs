@@ -2,8 +2,9 @@
 
 use super::{LeftOut, Shape};
 use crate::bayes::mcmc;
+use crate::files;
+use crate::plot;
 use crate::survey::{self, Place, PredictionsError};
-use crate::{files, plot};
 use std::path::PathBuf;
 
 /// A population that cannot be inferred.

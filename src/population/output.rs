@@ -27,7 +27,10 @@ pub fn write(new: NewFolder, report: &PopulationReport) -> Result<(), Error> {
     let bytes = |name: &str, bytes: &[u8]| write_atomic(&new.path().join(name), |file| file.write_all(bytes));
     let (names, rows) = chain(report);
     bytes("chain.csv", as_csv(&names, &rows).as_bytes())?;
-    bytes("chain.safetensors", &as_safetensors(&names, &rows))?;
+    bytes(
+        "chain.safetensors",
+        &as_safetensors(&names, &rows, report.diagnostics().walkers),
+    )?;
     bytes("summary.json", format!("{:#}\n", as_json(report)).as_bytes())?;
     let figures = [
         ("corner", corner_plot(report)?),
@@ -79,12 +82,16 @@ fn as_csv(names: &[String], rows: &[Vec<f64>]) -> String {
     text
 }
 
-/// The tensor `draws` (draws, columns), f64, and in the metadata `columns`, a JSON list of names.
-fn as_safetensors(names: &[String], rows: &[Vec<f64>]) -> Vec<u8> {
+/// The tensor `draws` (draws, columns), f64. The metadata have the names of the columns, separated by commas, and the number
+/// of walkers: the draws of one step of all walkers follow each other.
+fn as_safetensors(names: &[String], rows: &[Vec<f64>], walkers: usize) -> Vec<u8> {
     let bytes: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
     let shape = vec![rows.len(), names.len()];
     let view = TensorView::new(Dtype::F64, shape, &bytes).expect("as many values as the shape says");
-    let metadata = HashMap::from([("columns".to_string(), json!(names).to_string())]);
+    let metadata = HashMap::from([
+        ("names".to_string(), names.join(",")),
+        ("walkers".to_string(), walkers.to_string()),
+    ]);
     safetensors::serialize([("draws", view)], Some(metadata)).expect("a valid tensor")
 }
 

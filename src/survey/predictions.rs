@@ -56,8 +56,8 @@ impl<'a> Predictions<'a> {
         let [a, b, c, d, e] = QUANTILES.map(column);
         Ok(Predictions {
             catalogue,
-            theta_e: column("theta_e")?,
             quantiles: [a?, b?, c?, d?, e?],
+            theta_e: column("theta_e")?,
             members: members(catalogue),
         })
     }
