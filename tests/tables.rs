@@ -76,6 +76,11 @@ fn a_table_is_trained_predicted_scored_and_calibrated() {
         out.iter().any(|row| row["y"].parse::<f64>().unwrap() < -0.5),
         "labels may be negative"
     );
+    let below = |row: &std::collections::HashMap<String, String>| row["q02_5"].parse::<f64>().unwrap();
+    assert!(
+        out.iter().all(|row| below(row) < row["y"].parse::<f64>().unwrap()),
+        "quantiles may be, too"
+    );
     let parquet = done(&folder.line(&format!("{infer} -o {{out.parquet}}")));
     assert!(parquet.contains("rmse"));
 

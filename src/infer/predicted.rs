@@ -46,8 +46,7 @@ impl PredictedImage {
     /// the members say about an empty sky is no measurement.
     pub fn predicted(&mut self, scaled: &MemberPredictions, model: &Model) {
         if !self.is_masked_throughout() {
-            let label = &model.about.label;
-            self.members = scaled.in_units(label.scale, label.shift);
+            self.members = model.in_units(scaled);
             self.facts.distances.features = scaled.feature_distance;
         }
     }

@@ -26,8 +26,8 @@ pub use error::Error;
 pub use flags::ImageFacts;
 
 use crate::nn::Network;
-use crate::posterior::Quantity;
 use crate::posterior::ood::{Cloud, ImageDistribution};
+use crate::posterior::{MemberPredictions, Quantity};
 use std::time::SystemTime;
 
 /// A trained ensemble, with everything needed to use it. [`Model::read`] and [`Model::write`] keep it in a file.
@@ -51,6 +51,19 @@ impl Model {
         match self.network.takes_images() {
             true => Quantity::einstein_radius(),
             false => Quantity::new(&label.name, &label.unit),
+        }
+    }
+
+    /// The members' predictions in the label's unit, from those in scaled labels.
+    pub fn in_units(&self, scaled: &MemberPredictions) -> MemberPredictions {
+        let label = &self.about.label;
+        MemberPredictions {
+            lowest: if self.network.takes_images() {
+                0.0
+            } else {
+                f64::NEG_INFINITY
+            },
+            ..scaled.in_units(label.scale, label.shift)
         }
     }
 

@@ -18,6 +18,8 @@ pub struct MemberPredictions {
     /// Distance of the features from those of the training images, see [`ood`](super::ood); `None` if the model has no
     /// features to compare with.
     pub feature_distance: Option<f64>,
+    /// Smallest possible label, below which no quantile is reported: 0 for a radius, minus infinity for the label of a table.
+    pub lowest: f64,
 }
 
 impl MemberPredictions {
@@ -43,6 +45,7 @@ impl MemberPredictions {
             var,
             lens: self.lens.clone(),
             feature_distance: self.feature_distance,
+            lowest: self.lowest,
         }
     }
 
@@ -58,7 +61,10 @@ impl MemberPredictions {
     /// # Errors
     /// Those of [`Mixture::new`].
     pub fn mixture(&self) -> Result<Mixture, Error> {
-        Mixture::new(self.likelihood, &self.mu, &self.var)
+        Ok(Mixture {
+            lowest: self.lowest,
+            ..Mixture::new(self.likelihood, &self.mu, &self.var)?
+        })
     }
 
     /// The predictions of the members with these indices.
@@ -74,6 +80,7 @@ impl MemberPredictions {
             var: pick(&self.var),
             lens,
             feature_distance: self.feature_distance,
+            lowest: self.lowest,
         }
     }
 

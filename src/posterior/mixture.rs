@@ -22,6 +22,8 @@ const LARGEST_LOGIT: f64 = 1e9;
 pub struct Mixture {
     likelihood: Likelihood,
     components: Vec<Component>,
+    /// Smallest possible value, see [`MemberPredictions::lowest`](super::MemberPredictions::lowest).
+    pub(super) lowest: f64,
 }
 
 /// The predicted Einstein radius of one object, in arcsec.
@@ -75,6 +77,7 @@ impl Mixture {
         Ok(Mixture {
             likelihood,
             components: members.map(component).collect::<Result<_, _>>()?,
+            lowest: 0.0,
         })
     }
 
@@ -176,6 +179,7 @@ impl Mixture {
         let standard = Mixture {
             likelihood: self.likelihood,
             components: vec![Component::standard(self.likelihood)],
+            lowest: f64::NEG_INFINITY,
         };
         let z = |&logit: &f64| standard.components[0].z(standard.at_logit(logit)).clamp(-8.0, 8.0);
         let z: Vec<f64> = logits.iter().map(z).collect();
@@ -221,6 +225,7 @@ impl Mixture {
         Mixture {
             likelihood: self.likelihood,
             components,
+            lowest: self.lowest,
         }
     }
 
@@ -229,6 +234,7 @@ impl Mixture {
         Mixture {
             likelihood: Likelihood::Gaussian,
             components: vec![Component::gaussian(mean, sigma)],
+            lowest: 0.0,
         }
     }
 

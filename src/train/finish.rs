@@ -212,12 +212,8 @@ pub fn evaluate(
 fn predict(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<MemberPredictions>, Error> {
     let batch = examples.labels.len().min(BATCH);
     let mut ensemble = Ensemble::of_members(device, &model.network, &model.members, batch)?;
-    let label = &model.about.label;
     let predictions = ensemble.predict(&examples.images)?;
-    Ok(predictions
-        .iter()
-        .map(|p| p.in_units(label.scale, label.shift))
-        .collect())
+    Ok(predictions.iter().map(|p| model.in_units(p)).collect())
 }
 
 /// Fits the distribution of the training images among each member's features.

@@ -61,8 +61,8 @@ impl<'a> PredictiveDistribution<'a> {
         }
     }
 
-    /// Mean, uncertainties and quantiles together. A quantile that would be negative is 0: a radius is positive, so that
-    /// the true value lies in an interval as often as without this limit.
+    /// Mean, uncertainties and quantiles together. A quantile below the smallest possible label is that label: a radius is
+    /// positive, so that the true value lies in an interval as often as without this limit.
     pub fn prediction(&self) -> Prediction {
         let sigma = self.sigma();
         let ratio = sigma / self.mixture.sigma();
@@ -81,7 +81,7 @@ impl<'a> PredictiveDistribution<'a> {
     }
 
     fn reported_quantile(&self, p: f64) -> f64 {
-        self.quantile(p).max(0.0)
+        self.quantile(p).max(self.mixture.lowest)
     }
 
     /// Mean, arcsec.
