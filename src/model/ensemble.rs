@@ -177,6 +177,7 @@ impl Ensemble {
                 var: head(row, 1),
                 lens: probabilities(row),
                 feature_distance: distance(row),
+                lowest: f64::NEG_INFINITY,
             });
             match views_added {
                 0 => sums = predictions.collect(),
