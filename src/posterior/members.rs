@@ -61,10 +61,9 @@ impl MemberPredictions {
     /// # Errors
     /// Those of [`Mixture::new`].
     pub fn mixture(&self) -> Result<Mixture, Error> {
-        Ok(Mixture {
-            lowest: self.lowest,
-            ..Mixture::new(self.likelihood, &self.mu, &self.var)?
-        })
+        let mut mixture = Mixture::new(self.likelihood, &self.mu, &self.var)?;
+        mixture.lowest = self.lowest;
+        Ok(mixture)
     }
 
     /// The predictions of the members with these indices.
