@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`linear`] | linear regression, exact |
 //! | [`mcmc`] | draws from any posterior, and whether they can be used |
+//! | [`draws`] | draws as files |
 //! | [`noise_sigma`] | the distribution of the noise |
 //! | [`student`] | Student's t distribution, of coefficients and predictions |
 
 mod invert;
+pub mod draws;
 pub mod linear;
 pub mod mcmc;
 pub mod noise_sigma;

@@ -4,13 +4,11 @@ use super::Curves;
 use super::error::Error;
 use super::figures::{self, Drawn};
 use super::report::{FitReport, RowPrediction};
+use crate::bayes::draws::write_draws;
 use crate::bayes::mcmc::Chain;
 use crate::files::write_atomic;
 use crate::plot::png::of_svg;
 use crate::plot::svg::write_svg;
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
-use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -29,12 +27,12 @@ pub struct Written<'a> {
 /// # Errors
 /// A file that cannot be written; a figure that cannot be drawn.
 pub fn write(folder: &Path, written: &Written) -> Result<(), Error> {
-    let names: Vec<&str> = written
+    let names: Vec<String> = written
         .report
         .coefficients
         .iter()
         .chain(&written.report.noise)
-        .map(|p| p.name.as_str())
+        .map(|p| p.name.clone())
         .collect();
     let json = serde_json::to_vec_pretty(written.report);
     let json = json.map_err(|source| Error::Encode {
@@ -42,23 +40,8 @@ pub fn write(folder: &Path, written: &Written) -> Result<(), Error> {
         source: source.into(),
     })?;
     write_atomic(&folder.join("fit.json"), |file| file.write_all(&json))?;
-    write_safetensors(&folder.join("chain.safetensors"), &names, written)?;
-    write_atomic(&folder.join("chain.csv"), |file| {
-        let mut file = BufWriter::new(file);
-        writeln!(
-            file,
-            "{}",
-            names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(",")
-        )?;
-        for draw in written.chain.thinned(written.every) {
-            writeln!(
-                file,
-                "{}",
-                draw.iter().map(f64::to_string).collect::<Vec<_>>().join(",")
-            )?;
-        }
-        file.flush()
-    })?;
+    let draws: Vec<f64> = written.chain.thinned(written.every).flatten().copied().collect();
+    write_draws(folder, &names, &draws, written.report.mcmc.walkers)?;
     write_atomic(&folder.join("predictions.csv"), |file| {
         write_predictions(BufWriter::new(file), written.drawn)
     })?;
@@ -72,29 +55,6 @@ pub fn write(folder: &Path, written: &Written) -> Result<(), Error> {
         write_atomic(&folder.join(name).with_extension("png"), |file| file.write_all(&png))?;
     }
     Ok(())
-}
-
-/// `draws`, (draws, parameters) in 64 bits; the metadata have the names of the parameters, separated by commas, and the number
-/// of walkers: the draws of one step of all walkers follow each other.
-fn write_safetensors(path: &Path, names: &[&str], written: &Written) -> Result<(), Error> {
-    let bytes: Vec<u8> = written
-        .chain
-        .thinned(written.every)
-        .flatten()
-        .flat_map(|x| x.to_le_bytes())
-        .collect();
-    let shape = vec![bytes.len() / 8 / names.len(), names.len()];
-    let encode = |error: safetensors::SafeTensorError| Error::Encode {
-        name: "chain.safetensors",
-        source: io::Error::other(error),
-    };
-    let draws = TensorView::new(Dtype::F64, shape, &bytes).map_err(encode)?;
-    let metadata = HashMap::from([
-        ("names".to_string(), names.join(",")),
-        ("walkers".to_string(), written.report.mcmc.walkers.to_string()),
-    ]);
-    let encoded = safetensors::serialize([("draws", draws)], Some(metadata)).map_err(encode)?;
-    Ok(write_atomic(path, |file| file.write_all(&encoded))?)
 }
 
 /// Labels and predictions of every row, which is counted from 1.
@@ -127,12 +87,4 @@ fn write_predictions(mut file: impl Write, drawn: &Drawn) -> io::Result<()> {
         )?;
     }
     file.flush()
-}
-
-/// A name as a cell of a CSV file.
-fn quoted(name: &str) -> String {
-    match name.contains(['"', ',', '\n']) {
-        true => format!("\"{}\"", name.replace('"', "\"\"")),
-        false => name.into(),
-    }
 }

@@ -4,15 +4,12 @@ use super::Error;
 use super::figure::distribution;
 use super::report::PopulationReport;
 use super::shape::Moments;
+use crate::bayes::draws::write_draws;
 use crate::files::{NewFolder, write_atomic};
 use crate::plot::corner::{Corner, corner};
 use crate::plot::svg::write_svg;
 use crate::plot::{self, png};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 /// Writes `chain.csv`, `chain.safetensors`, `summary.json`, and as SVG and PNG `corner` and `distribution`, into a new
@@ -26,11 +23,7 @@ use std::io::Write as _;
 pub fn write(new: NewFolder, report: &PopulationReport) -> Result<(), Error> {
     let bytes = |name: &str, bytes: &[u8]| write_atomic(&new.path().join(name), |file| file.write_all(bytes));
     let (names, rows) = chain(report);
-    bytes("chain.csv", as_csv(&names, &rows).as_bytes())?;
-    bytes(
-        "chain.safetensors",
-        &as_safetensors(&names, &rows, report.diagnostics().walkers),
-    )?;
+    write_draws(new.path(), &names, &rows.concat(), report.diagnostics().walkers)?;
     bytes("summary.json", format!("{:#}\n", as_json(report)).as_bytes())?;
     let figures = [
         ("corner", corner_plot(report)?),
@@ -70,29 +63,6 @@ fn corner_plot(report: &PopulationReport) -> Result<String, plot::Error> {
         true_values: None,
         exact: None,
     })
-}
-
-fn as_csv(names: &[String], rows: &[Vec<f64>]) -> String {
-    let mut text = names.join(",") + "\n";
-    for row in rows {
-        let cells: Vec<String> = row.iter().map(f64::to_string).collect();
-        // Writing to a text cannot fail.
-        let _ = writeln!(text, "{}", cells.join(","));
-    }
-    text
-}
-
-/// The tensor `draws` (draws, columns), f64. The metadata have the names of the columns, separated by commas, and the number
-/// of walkers: the draws of one step of all walkers follow each other.
-fn as_safetensors(names: &[String], rows: &[Vec<f64>], walkers: usize) -> Vec<u8> {
-    let bytes: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-    let shape = vec![rows.len(), names.len()];
-    let view = TensorView::new(Dtype::F64, shape, &bytes).expect("as many values as the shape says");
-    let metadata = HashMap::from([
-        ("names".to_string(), names.join(",")),
-        ("walkers".to_string(), walkers.to_string()),
-    ]);
-    safetensors::serialize([("draws", view)], Some(metadata)).expect("a valid tensor")
 }
 
 /// The result as JSON, for `summary.json` and scripts.
