@@ -8,8 +8,8 @@
 //! | [`noise_sigma`] | the distribution of the noise |
 //! | [`student`] | Student's t distribution, of coefficients and predictions |
 
-mod invert;
 pub mod draws;
+mod invert;
 pub mod linear;
 pub mod mcmc;
 pub mod noise_sigma;
