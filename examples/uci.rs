@@ -117,7 +117,7 @@ fn read(folder: &Path) -> Result<Data> {
     }
     ensure!(!held_out.is_empty(), "there is no index_test_0.txt");
     Ok(Data {
-        name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        name: name(folder),
         features: rows
             .iter()
             .flat_map(|row| features.iter().map(|&f| row[f] as f32))
@@ -126,6 +126,12 @@ fn read(folder: &Path) -> Result<Data> {
         labels: rows.iter().map(|row| row[target]).collect(),
         held_out,
     })
+}
+
+/// The name of the data set: the folder's, or in that repository, where the files are in `NAME/data`, its parent's.
+fn name(folder: &Path) -> String {
+    let names = folder.iter().rev().map(|name| name.to_string_lossy().into_owned());
+    names.into_iter().find(|name| name != "data").unwrap_or_default()
 }
 
 /// The numbers of each line that is not empty.
