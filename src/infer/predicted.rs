@@ -17,7 +17,7 @@ pub struct ImagePrediction {
     pub p_lens: Option<f64>,
     /// How unlike the training images it is, see [`ood`](crate::posterior::ood); `None` if the model does not know.
     pub ood_score: Option<f64>,
-    /// Why the prediction may be wrong, a sum of the constants in [`flags`]; 0 if no problem was detected.
+    /// Why the prediction may be wrong, a sum of the constants in [`flags`](crate::survey::flags); 0 if no problem was detected.
     pub flags: i32,
     /// Mean and variance of each member, in arcsec and arcsec^2, not calibrated; empty if all pixels are masked.
     pub members: MemberPredictions,
@@ -76,7 +76,7 @@ impl PredictedImage {
         })
     }
 
-    /// Why the prediction may be wrong, see [`flags`]. `interval` is the 95 % interval that is reported, which only
+    /// Why the prediction may be wrong, see [`flags`](crate::survey::flags). `interval` is the 95 % interval that is reported, which only
     /// `label_range` depends on; it does not matter if there is no prediction.
     pub fn flags(&self, model: &Model, interval: [f64; 2]) -> i32 {
         model.flags(&self.facts, &self.members, interval)
