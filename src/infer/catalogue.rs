@@ -141,7 +141,7 @@ pub fn infer(
     if !report.scored.is_empty() {
         report.metrics = Some(Metrics::new(&report.scored)?);
     }
-    warn_about(&report, progress);
+    warn_about(model, &report, progress);
     Ok(report)
 }
 
@@ -151,14 +151,18 @@ fn provenance_model(options: &InferOptions) -> Option<&Path> {
     Some(Path::new(&model.path))
 }
 
-fn warn_about(report: &InferReport, progress: &Callback) {
+fn warn_about(model: &Model, report: &InferReport, progress: &Callback) {
     if !report.tables.is_empty() {
         let message = format!("tables among the images are left out: {}", few(&report.tables));
         note(progress, &message);
     }
     if report.without_truth > 0 {
+        let reason = match model.network.takes_images() {
+            true => "it is not a positive number, or the object is not a lens",
+            false => "it is not a number",
+        };
         let message = format!(
-            "{} of {} rows have no true value: it is not a number (for a radius, a positive one), or the object is not a lens",
+            "{} of {} rows have no true value: {reason}",
             report.without_truth, report.rows
         );
         note(progress, &message);

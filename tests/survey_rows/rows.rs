@@ -139,7 +139,16 @@ fn stopping_leaves_the_first_rows_and_counts_all_objects() {
     .unwrap();
     assert!((3..20).contains(&report.rows), "{}", report.rows);
     assert_eq!(report.objects, 20);
-    let ids: Vec<String> = program::table(&out).1.iter().map(|row| row["id"].clone()).collect();
+    assert!(
+        !out.exists(),
+        "only a complete catalogue has the name that was asked for"
+    );
+    assert_eq!(report.output, images.path("out.partial.csv"));
+    let ids: Vec<String> = program::table(&report.output)
+        .1
+        .iter()
+        .map(|row| row["id"].clone())
+        .collect();
     let expected: Vec<String> = (0..report.rows).map(|i| i.to_string()).collect();
     assert_eq!(ids, expected);
 }
