@@ -122,7 +122,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 }
 
 /// Flags of cargo and other programs that the documents mention.
-const FOREIGN: [&str; 5] = ["release", "example", "locked", "path", "variant"];
+const FOREIGN: [&str; 6] = ["release", "example", "locked", "path", "variant", "seeds"];
 
 #[test]
 fn every_flag_in_the_documents_exists() {
