@@ -40,8 +40,6 @@ pub(crate) mod infer_table;
 mod layout;
 mod npy;
 mod pattern;
-// Connected to the layouts of folders next.
-#[allow(dead_code)]
 mod picture;
 pub(crate) mod predictions;
 pub(crate) mod preset;
