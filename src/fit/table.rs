@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::options::{FitOptions, HoldOut, NoiseModel};
+use crate::posterior::Quantity;
 use crate::survey::{Catalogue, Filter, TabularError, is_missing};
 use std::path::PathBuf;
 
@@ -17,10 +18,7 @@ pub struct Name {
 impl Name {
     /// Name and unit, for axes.
     pub fn axis(&self) -> String {
-        match self.unit.is_empty() {
-            true => self.name.clone(),
-            false => format!("{} [{}]", self.name, self.unit),
-        }
+        Quantity::new(&self.name, &self.unit).of(&self.name)
     }
 }
 

@@ -179,7 +179,8 @@ pub(super) fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
     refuse_options_of_images(options)?;
     let like = options.like.clone().unwrap_or_default();
     let missing = options.missing.or(like.missing);
-    let chosen = options.bands.as_deref().map(choices).transpose()?;
+    let chosen = options.bands.as_deref().map(BandChoice::all).transpose();
+    let chosen = chosen.map_err(FolderError::Bands)?;
     let catalogue = {
         let named = chosen.iter().flatten().map(|choice| choice.file.as_str());
         let others = [&options.label, &options.id_column].into_iter().flatten();
@@ -204,7 +205,8 @@ pub(super) fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
         values: Vec::with_capacity(rows.len() * columns.len()),
         unusable: BTreeMap::new(),
     };
-    let mut incomplete: Vec<usize> = Vec::new();
+    // Each with the first feature that it lacks.
+    let mut incomplete: Vec<(usize, usize)> = Vec::new();
     for (place, row) in rows.rows().enumerate() {
         let mut lacks = None;
         for column in 0..columns.len() {
@@ -222,14 +224,13 @@ pub(super) fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
             table.values.push(value);
         }
         if let Some(column) = lacks.filter(|_| missing != Some(Missing::Mean)) {
-            incomplete.push(row);
+            incomplete.push((row, column));
             let reason = cells.no_value(row, column, 0).to_string();
             table.unusable.entry(place).or_insert(reason);
         }
     }
-    if let Some(&row) = incomplete.first().filter(|_| options.require_labels) {
-        let column = (0..columns.len()).find(|&column| cells.value(row, column).is_ok_and(f32::is_nan));
-        return Err(cells.no_value(row, column.unwrap_or(0), incomplete.len() - 1).into());
+    if let Some(&(row, column)) = incomplete.first().filter(|_| options.require_labels) {
+        return Err(cells.no_value(row, column, incomplete.len() - 1).into());
     }
     let mut warnings = catalogue.warnings.clone();
     if training {
@@ -264,12 +265,6 @@ pub(super) fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
         cropped: false,
         flux_scale: 1.0,
     })
-}
-
-/// Names of the features, and the names of their columns if they differ: `g` or `g=gmag`.
-fn choices(texts: &[String]) -> Result<Vec<BandChoice>> {
-    let choices = BandChoice::all(texts).map_err(FolderError::Bands)?;
-    Ok(choices)
 }
 
 /// Names of the features, and their columns.
@@ -361,7 +356,8 @@ fn check_training(table: &Features, names: &[String], warnings: &mut Vec<String>
     for (feature, name) in names.iter().enumerate() {
         let known = || table.values.iter().skip(feature).step_by(count).filter(|v| !v.is_nan());
         let (low, high) = known().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
-        if low >= high || low > high {
+        // Without a value, low is infinite and high is minus infinity.
+        if low >= high {
             return Err(TabularError::Constant {
                 path: path.clone(),
                 column: name.clone(),

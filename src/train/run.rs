@@ -63,19 +63,17 @@ pub fn begin(
 ) -> Result<RunEnd, Error> {
     options.training.check()?;
     let new = NewFolder::create(out)?;
-    let lock = FolderLock::take(out)?;
+    let _lock = FolderLock::take(out)?;
     let from = initial_model(&options)?;
-    let (mut folds, network) = prepare(&options, network, from.as_ref(), device, progress)?;
+    let (folds, network) = prepare(&options, network, from.as_ref(), device, progress)?;
     options.network = network;
     let rows = folds.iter().map(|(fold, _)| fold.counts.train).min();
     options.training = options.training.resolved(rows.expect("at least one fold"));
-    let (prepared, trainer) = new_trainer(&options, &mut folds, from.as_ref(), device)?;
+    let (prepared, trainer) = new_trainer(&options, folds, from.as_ref(), device)?;
     let folder = RunFolder::new(out);
     folder.write_options(&options)?;
     new.keep()?;
-    let end = train(folder, prepared, trainer, device, progress);
-    drop(lock);
-    end
+    train(folder, prepared, trainer, device, progress)
 }
 
 /// Resumes a run that was stopped or killed.
@@ -111,7 +109,7 @@ pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd
         }),
     };
     let from = initial_model(&options)?;
-    let (mut folds, _) = prepare(&options, unchanged, from.as_ref(), device, progress)?;
+    let (folds, _) = prepare(&options, unchanged, from.as_ref(), device, progress)?;
     if let (true, Some(checkpoint), [(prepared, data)]) = (written, &checkpoint, &folds[..]) {
         note(progress, "the model is complete; writing what is missing beside it");
         let model = Model::read(folder.model())?;
@@ -119,7 +117,7 @@ pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd
         plot(&folder, &model, &checkpoint.state.history, progress);
         return Ok(end(&folder, &model, evaluation));
     }
-    let (prepared, mut trainer) = new_trainer(&options, &mut folds, from.as_ref(), device)?;
+    let (prepared, mut trainer) = new_trainer(&options, folds, from.as_ref(), device)?;
     if let Some(checkpoint) = checkpoint {
         trainer.restore(checkpoint).map_err(|source| Error::CheckpointRefused {
             path: folder.checkpoint(),
@@ -140,14 +138,14 @@ fn initial_model(options: &RunOptions) -> Result<Option<Model>, Error> {
 /// What is prepared for every fold, usually one.
 type Work = Vec<(Prepared, Dataset)>;
 
-/// An ensemble before its first step, and what is left of the preparations. `folds` are taken.
+/// An ensemble before its first step, and what is left of the preparations.
 fn new_trainer(
     options: &RunOptions,
-    folds: &mut Work,
+    folds: Work,
     from: Option<&Model>,
     device: &Device,
 ) -> Result<(Vec<Prepared>, Trainer), Error> {
-    let (mut prepared, data): (Vec<Prepared>, Vec<Dataset>) = std::mem::take(folds).into_iter().unzip();
+    let (mut prepared, data): (Vec<Prepared>, Vec<Dataset>) = folds.into_iter().unzip();
     let mut trainer = Trainer::of_folds(device, &options.network, data, &options.training, None)?;
     if let Some(images) = prepared[0].epoch_images.take() {
         trainer.renew_images(images);
