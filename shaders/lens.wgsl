@@ -207,7 +207,7 @@ fn lens_noise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         let sky = word(at);
         let own = objects[at + 7u];
         let mean = light[place] + light[place + ${BANDS * H * W}u] + sky;
-        let random = pcg4d(vec4<u32>(objects[object], objects[object + 1u], own, row << 16u | column));
+        let random = pcg4d(vec4<u32>(objects[object], objects[object + 1u], own, (row << 16u) | column));
         var counts = 0.0;
         if (mean < EXACT_BELOW) {
             counts = poisson(mean, random.x);
@@ -222,7 +222,7 @@ fn lens_noise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
             let rows = objects[rectangle + 1u];
             let inside = column >= (columns & 0xffffu) && column <= columns >> 16u
                 && row >= (rows & 0xffffu) && row <= rows >> 16u;
-            if (inside && (objects[rectangle + 2u] >> own & 1u) == 1u) {
+            if (inside && ((objects[rectangle + 2u] >> own) & 1u) == 1u) {
                 value = MASKED;
             }
         }

@@ -418,6 +418,11 @@ fn what_cannot_be_resumed_is_named() {
         ],
     );
     f.write("stack/catalogue.csv", &catalogue);
+    let images = saved("stack/images.npy");
+    let pixel = images.len() / 2 & !3;
+    f.write("stack/images.npy", [&images[..pixel], &7.5_f32.to_le_bytes(), &images[pixel + 4..]].concat());
+    fails(1, &resume, &["the images, their labels or the split are not those"]);
+    f.write("stack/images.npy", &images);
     fs::rename(f.path("stack"), f.path("moved")).unwrap();
     fails(1, &resume, &[&f.shown("stack")]);
     assert_eq!(f.list("run"), ["checkpoint.safetensors", "log.csv", "run.toml"]);

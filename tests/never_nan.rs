@@ -407,6 +407,7 @@ fn inferred(device: &Device, model: &Model, examples: &Examples) -> Vec<f64> {
             batch: 16,
             all_views: false,
         },
+        resume: false,
     };
     infer(model, device, &options, &ignore_events).unwrap();
     let mut table = csv::Reader::from_path(output).unwrap();

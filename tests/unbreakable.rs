@@ -207,6 +207,28 @@ fn a_stopped_infer_keeps_the_old_catalogue() {
     let partial = table(&folder.path("out.partial.csv")).1.len();
     assert!(partial < rows, "{partial}");
     assert!(folder.list("").iter().all(|name| !name.ends_with(".tmp")));
+
+    // Killed while it continues, and continued again.
+    let mut running = Running::new(&folder.line(&format!("{line} --resume")));
+    std::thread::sleep(Duration::from_millis(700));
+    running.0.kill().unwrap();
+    let (_, _, stderr) = running.end();
+    assert!(stderr.contains(&format!("{partial} of {rows} objects were predicted before")), "{stderr}");
+    assert!(folder.path("out.csv.unfinished").exists());
+    fails(
+        1,
+        &folder.line(&format!("{line} --resume --tta")),
+        &["out.csv.unfinished is of a run with another value of --tta"],
+    );
+    done(&folder.line("infer {run/model.safetensors} {many} --device cpu --quiet -o {out.csv} --resume"));
+    let found = table(&folder.path("out.csv")).1;
+    let ids = found.iter().map(|row| row["id"].clone());
+    assert!(ids.eq((0..rows).map(|row| row.to_string())), "every row once, in order");
+    let left = folder.list("");
+    assert!(
+        !left.iter().any(|name| name.contains("unfinished") || name.contains("partial")),
+        "{left:?}"
+    );
 }
 
 #[test]

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   lensgpu infer runs/ground/model.safetensors candidates/ -o einstein_radii.csv
   lensgpu infer model.safetensors cutouts/ --images '{id}_{band}.fits' -o out.fits --catalogue targets.csv
+  lensgpu infer lfc1-ground candidates/ -o einstein_radii.csv --resume
   lensgpu infer runs/photometry/model.safetensors photometry.fits -o redshifts.csv
   lensgpu infer model.safetensors simulated/ --catalogue truth.csv --truth theta_e --plot check.svg -o out.csv")]
 pub struct Infer {
@@ -32,6 +33,9 @@ pub struct Infer {
     /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Continue the same command after it was stopped or killed: what OUTPUT.unfinished has is not predicted again
+    #[arg(long)]
+    resume: bool,
     /// Also write each member's mean and variance
     #[arg(long)]
     member_columns: bool,
@@ -86,6 +90,7 @@ pub fn run(args: Infer) -> Result<()> {
         member_columns: args.member_columns,
         truth: args.truth.clone(),
         passes: args.passes.passes(),
+        resume: args.resume,
     };
     let report = infer(&model, &device, &options, &|event| console.report(event));
     console.finish();
@@ -107,7 +112,7 @@ pub fn run(args: Infer) -> Result<()> {
     }
     if report.rows < report.objects {
         bail!(
-            "stopped: {} has {} of {} objects; {} is as it was",
+            "stopped: {} has {} of {} objects; {} is as it was; --resume continues",
             report.output.display(),
             report.rows,
             report.objects,

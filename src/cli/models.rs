@@ -15,6 +15,7 @@ use crate::numeric::median;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::io::Write;
+use std::iter;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,7 +183,7 @@ impl Pack {
         let silent = &|_: crate::progress::Event| ControlFlow::Continue(());
         let source = Arc::new(open(model, &options, silent)?);
         let mut all = Vec::with_capacity(source.len());
-        stream(model, &device, &source, self.passes.passes(), silent, &mut |object| {
+        stream(model, &device, &source, self.passes.passes(), iter::empty(), silent, &mut |object| {
             if let Ok(forecast) = object.forecast(None) {
                 let score = object.image.ok().and_then(|image| image.ood_score(model));
                 let prediction = forecast.prediction();

@@ -14,6 +14,7 @@ use crate::posterior::mixture::Mixture;
 use crate::posterior::ood::Distances;
 use crate::progress::{Callback, warn};
 use crate::survey::{ImageFolder, few};
+use std::iter;
 use std::sync::Arc;
 
 /// The members' predictions for one object and its true value.
@@ -67,7 +68,7 @@ pub fn predict_labelled(
     let (total, mut done) = (source.len(), 0);
     let mut predictions = LabelledPredictions::default();
     let mut masked = Vec::new();
-    stream(model, device, source, passes, progress, &mut |object| {
+    stream(model, device, source, passes, iter::empty(), progress, &mut |object| {
         done += 1;
         let interval = match object.forecast(model.about.calibration.as_ref()) {
             Ok(forecast) => forecast.interval(),

@@ -1,6 +1,7 @@
 //! The images of a folder to a catalogue of Einstein radii.
 
 use super::details::details;
+use super::journal::{Journal, Origin};
 use super::stream::{NotPredicted, StreamedObject, open, stream};
 use super::{Error, Passes};
 use crate::device::Device;
@@ -14,8 +15,9 @@ use crate::progress::{Callback, chain, note, warn};
 use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::table::provenance::Provenance;
 use crate::survey::table::sidecar::Sidecar;
-use crate::survey::table::{Cell, Column, ColumnType, TableWriter};
+use crate::survey::table::{Cell, Column, ColumnType, TableWriter, partial};
 use crate::survey::{self, Catalogue, ImageFolder, ImageFolderOptions, LensColumn, few, flags};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub struct InferOptions {
     pub truth: Option<String>,
     /// How images pass through the network.
     pub passes: Passes,
+    /// Take over what a run with the same inputs had predicted when it was stopped or killed, if there was one.
+    pub resume: bool,
 }
 
 /// What was predicted.
@@ -78,11 +82,13 @@ impl InferReport {
 const FEW: usize = 5;
 
 /// Predicts the Einstein radius of every image in a folder, and writes a catalogue. When `progress` asks to stop, the
-/// rows so far are written to `OUTPUT.partial.EXTENSION`, and a catalogue from before stays as it was.
+/// rows so far are written to `OUTPUT.partial.EXTENSION`, and a catalogue from before stays as it was. Until the
+/// catalogue is complete, `OUTPUT.EXTENSION.unfinished` has the predictions so far, which
+/// [`resume`](InferOptions::resume) takes over.
 ///
 /// # Errors
-/// A folder whose images do not fit the model; an output that cannot be written, or is an input; a device that fails. An image that
-/// cannot be read becomes a row with a flag, unless none can.
+/// A folder whose images do not fit the model; an output that cannot be written, or is an input; a device that fails; a
+/// run to resume that had other inputs. An image that cannot be read becomes a row with a flag, unless none can.
 pub fn infer(
     model: &Model,
     device: &Device,
@@ -118,11 +124,20 @@ pub fn infer(
         scored: Vec::new(),
         metrics: None,
     };
-    stream(model, device, &source, options.passes, progress, &mut |object| {
+    let origin = Origin::new(model, &source, &options.images, options.passes)?;
+    let mut journal = Journal::open(&options.output, &origin, options.resume)?;
+    if options.resume {
+        let message = format!("{} of {} objects were predicted before", journal.len(), source.len());
+        note(progress, &message);
+    }
+    let known = journal.objects()?;
+    stream(model, device, &source, options.passes, known, progress, &mut |object| {
+        journal.add(&object, progress);
         columns.write(&mut writer, &table, &source, model, &object, &mut report)
     })?;
     let images = report.rows - report.without_image();
     if report.with_flag(flags::READ_ERROR) == images && images > 0 {
+        journal.remove();
         return Err(Error::NothingReadable {
             images,
             first: report.unread.swap_remove(0),
@@ -137,6 +152,13 @@ pub fn infer(
     written.warnings.iter().for_each(|message| warn(progress, message));
     if let Some(sidecar) = sidecar.filter(|_| !stopped) {
         sidecar.write(&written, details(model, &source, options, &report))?;
+    }
+    if !stopped {
+        journal.remove();
+        if options.resume {
+            // That of the run that was continued, if it was stopped; it says no more than this one.
+            let _ = fs::remove_file(partial(&options.output));
+        }
     }
     if !report.scored.is_empty() {
         report.metrics = Some(Metrics::new(&report.scored)?);
@@ -177,6 +199,14 @@ fn warn_about(model: &Model, report: &InferReport, progress: &Callback) {
             "the sky level or noise of {} of {} images lies outside the training range: \
              are the fluxes in another unit or zero point?",
             report.with_flag(flags::SKY),
+            report.rows
+        );
+        warn(progress, &message);
+    } else if 2 * report.with_flag(flags::OUT_OF_DISTRIBUTION) > report.rows {
+        let message = format!(
+            "{} of {} images are unlike the training images: the flag says little about single ones, but ood_score still \
+             ranks them; `lensgpu calibrate` with labelled images of this kind sets the flag and the error bars for them",
+            report.with_flag(flags::OUT_OF_DISTRIBUTION),
             report.rows
         );
         warn(progress, &message);

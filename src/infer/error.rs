@@ -88,6 +88,22 @@ pub enum Error {
         /// What is wrong with them.
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// The journal of a run with other inputs.
+    #[error("{} is of a run with another {name}", path.display())]
+    OtherRun {
+        /// The journal.
+        path: PathBuf,
+        /// What differs.
+        name: String,
+    },
+    /// A journal that cannot be read or written.
+    #[error("{}", path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// A row of the output cannot be written.
     #[error("object {object}")]
     Row {

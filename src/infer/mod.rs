@@ -6,11 +6,13 @@
 //! | `predicted` | the prediction for one image, and its flags |
 //! | [`stream`](mod@stream) | the images of a folder to predictions, with constant memory for pixels |
 //! | `catalogue` | the same to a catalogue |
+//! | `journal` | what a run has predicted so far, from which another run continues |
 //! | `details` | what the file beside the catalogue says |
 
 mod catalogue;
 mod details;
 mod error;
+mod journal;
 mod predicted;
 mod predictor;
 pub mod stream;

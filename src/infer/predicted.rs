@@ -6,6 +6,7 @@ use crate::posterior::MemberPredictions;
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::posterior::mixture::Prediction;
 use crate::survey::Cutout;
+use serde::{Deserialize, Serialize};
 
 /// What a model says about one image.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,7 @@ pub struct ImagePrediction {
 }
 
 /// An image that went through the network.
+#[derive(Serialize, Deserialize)]
 pub struct PredictedImage {
     /// What is known of it without the network; with the distance of its features once it is predicted.
     pub facts: ImageFacts,

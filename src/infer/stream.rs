@@ -8,11 +8,13 @@ use crate::model::{self, Model};
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::progress::{Callback, Event, Phase, chain, note, warn};
 use crate::survey::{self, Audit, FolderError, ImageFolder, ImageFolderOptions, flags, reader};
+use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// One object and its predictions.
+#[derive(Serialize, Deserialize)]
 pub struct StreamedObject {
     /// Index in [`ImageFolder::objects`].
     pub index: usize,
@@ -21,7 +23,7 @@ pub struct StreamedObject {
 }
 
 /// Why an object did not go through the network.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum NotPredicted {
     /// It has a row in the catalogue and no image.
     NoImage,
@@ -52,8 +54,9 @@ impl StreamedObject {
     }
 }
 
-/// Hands predictions for every object of `source` to `sink`, in order, and then warns about the images. When `progress`
-/// asks to stop, the batches in flight are finished.
+/// Hands predictions for every object of `source` to `sink`, in order, and then warns about the images. The objects of
+/// `known`, which are the first ones, have theirs already. When `progress` asks to stop, the batches in flight are
+/// finished.
 ///
 /// # Errors
 /// A device that fails, and those of `sink`. An image that cannot be read is not an error.
@@ -62,6 +65,7 @@ pub fn stream<E: From<Error>>(
     device: &Device,
     source: &Arc<ImageFolder>,
     passes: Passes,
+    known: impl Iterator<Item = StreamedObject>,
     progress: &Callback,
     sink: &mut dyn FnMut(StreamedObject) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -69,7 +73,15 @@ pub fn stream<E: From<Error>>(
     let batch = passes.batch.min(total);
     let mut ensemble = Passes { batch, ..passes }.ensemble(model, device)?;
     let image = model.network.input_shape().len();
-    let mut cutouts = reader::stream(source.clone(), (0..total).collect(), 4 * batch);
+    let (mut done, mut audit) = (0, Audit::new(&source.bands, source.pixel_scale));
+    for object in known {
+        if let Ok(image) = &object.image {
+            audit.observe(&image.facts.cutout);
+        }
+        sink(object)?;
+        done += 1;
+    }
+    let mut cutouts = reader::stream(source.clone(), (done..total).collect(), 4 * batch);
     // Objects whose predictions are in flight; those that cannot be read are among them, which keeps the order.
     let in_flight: RefCell<VecDeque<Vec<StreamedObject>>> = RefCell::default();
     let stop = Cell::new(false);
@@ -99,7 +111,6 @@ pub fn stream<E: From<Error>>(
         in_flight.borrow_mut().push_back(objects);
         Ok(Some(input))
     };
-    let (mut done, mut audit) = (0, Audit::new(&source.bands, source.pixel_scale));
     let result = ensemble.stream(&mut next, &mut |predictions| {
         let objects = in_flight.borrow_mut().pop_front().expect("objects of every batch");
         let mut predictions = predictions.into_iter();

@@ -145,7 +145,11 @@ impl Model {
         Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
     }
 
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// The content of the model file.
+    ///
+    /// # Errors
+    /// Those of [`Model::write`], except for the file's.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let layout = Layout::new(&self.network)?;
         self.check(&layout)?;
         let params = layout

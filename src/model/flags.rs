@@ -5,9 +5,10 @@ use crate::posterior::MemberPredictions;
 use crate::posterior::ood::{Distances, ImageDistribution};
 use crate::survey::sky::SkyStatistics;
 use crate::survey::{Cutout, Stretch, flags, statistics};
+use serde::{Deserialize, Serialize};
 
 /// What is known of an image without the network.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ImageFacts {
     /// The cutout, without its pixels.
     pub cutout: Cutout,

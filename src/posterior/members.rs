@@ -3,9 +3,10 @@
 use super::Error;
 use super::mixture::Mixture;
 use crate::likelihood::Likelihood;
+use serde::{Deserialize, Serialize};
 
 /// Each member's prediction for one object, in scaled labels or in the label's unit.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MemberPredictions {
     /// Of every member.
     pub likelihood: Likelihood,

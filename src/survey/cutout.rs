@@ -1,12 +1,14 @@
 //! One object's image: cropped and masked.
 
+use serde::{Deserialize, Serialize};
+
 /// Whether images of this height and width are the rows of a table.
 pub fn is_row(size: [usize; 2]) -> bool {
     size == [1, 1]
 }
 
 /// One object's image, (H, W, C), and its properties.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cutout {
     /// The object's id.
     pub id: String,

@@ -383,8 +383,12 @@ impl ImageFolder {
 
     /// Whether the object's files are tables without an image: a catalogue among the images. Reads headers.
     pub fn is_table(&self, object: &Object) -> bool {
-        let files = image_of(object).map_or(vec![], |(id, _)| self.images.files(id));
-        object.row.is_none() && files.iter().any(|file| is_table(file))
+        object.row.is_none() && self.files(object).iter().any(|file| is_table(file))
+    }
+
+    /// The files that hold an object's image; none if it has no image.
+    pub fn files(&self, object: &Object) -> Vec<PathBuf> {
+        image_of(object).map_or(vec![], |(id, _)| self.images.files(id))
     }
 
     /// Whether objects may have positions: those of a stack or of pictures have none unless the catalogue has.

@@ -16,7 +16,7 @@ pub(super) fn mad(mut values: Vec<f64>, centre: f64) -> f64 {
 }
 
 /// Sky level and noise of one band, in units of the stretch's scale.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SkyStatistics {
     /// Median of the border pixels.
     pub level: f64,

@@ -54,7 +54,7 @@ pub struct TrainingState {
     pub initial: Vec<InitialWeight>,
     /// Time spent in the current epoch so far.
     pub seconds: f64,
-    /// Hash of the objects' ids and labels: a run is resumed with the data that it began with.
+    /// Hash of the objects' ids, labels and pixels: a run is resumed with the data that it began with.
     pub data: u64,
 }
 

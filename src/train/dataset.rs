@@ -42,7 +42,7 @@ pub struct Dataset {
     pub scale: f64,
     /// See `scale`.
     pub shift: f64,
-    /// A hash that identifies the objects and labels.
+    /// A hash that identifies the objects, labels and images.
     pub fingerprint: u64,
 }
 

@@ -227,7 +227,7 @@ pub enum Error {
     },
     /// The labelled objects or the split are not those that the run began with.
     #[error(
-        "the rows, their labels or the split are not those that the run began with: restore the data, or start anew"
+        "the images, their labels or the split are not those that the run began with: restore the data, or start anew"
     )]
     DataChanged,
     /// The checkpoint cannot be opened.

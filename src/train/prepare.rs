@@ -233,12 +233,12 @@ pub fn prepare(
     };
     let network = bounded(network, &label, from);
     let dataset = Dataset {
+        fingerprint: fingerprint(labelled, split),
         bands: Band::all(&stretch, &train.images),
         train,
         validation,
         scale,
         shift,
-        fingerprint: fingerprint(labelled, split),
     };
     let ids = |rows: &[usize]| rows.iter().map(|&row| ids[row].clone()).collect();
     let prepared = Prepared {
@@ -373,13 +373,16 @@ pub fn label_scale(labels: &[f64], heads: &Heads) -> (f64, f64) {
     (scale, if abs { 0.0 } else { mean })
 }
 
-/// FNV-1a hash of the ids and labels of the training and validation rows.
+/// FNV-1a hash of the ids, labels and pixels of the training and validation rows. The pixels are those of the files: the
+/// last bit of stretched ones depends on the machine, and a run may continue on another one.
 fn fingerprint(labelled: &LabelledCutouts, split: &DataSplit) -> u64 {
     let mut hash = FNV_OFFSET;
     for part in [&split.train, &split.validation] {
         for &row in part {
             let label = labelled.labels[row].to_le_bytes();
-            hash = fnv1a(hash, labelled.ids[row].bytes().chain(label));
+            let pixels: &[u8] = bytemuck::cast_slice(&labelled.cutouts[row].pixels);
+            let bytes = labelled.ids[row].bytes().chain(label).chain(pixels.iter().copied());
+            hash = fnv1a(hash, bytes);
         }
         hash = hash.wrapping_mul(31);
     }

@@ -63,7 +63,8 @@ impl Recipe {
         match self {
             Recipe::Vanilla => vanilla,
             Recipe::Standard => TrainOptions {
-                least_steps: 4000,
+                batch: 16,
+                least_steps: 8000,
                 learning_rate: 3e-3,
                 final_rate: 3e-5,
                 shift: 2,
@@ -74,9 +75,11 @@ impl Recipe {
         }
     }
 
-    /// The same for the rows of a table, which cannot be shifted.
+    /// The same for the rows of a table, which cannot be shifted, and whose batches are larger.
     pub fn options_for_tables(self) -> TrainOptions {
         TrainOptions {
+            batch: 32,
+            least_steps: 4000,
             shift: 0,
             ..self.options()
         }

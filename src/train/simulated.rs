@@ -13,6 +13,7 @@ use super::options::{RunOptions, SimulateOptions};
 use super::prepare::{Counts, Prepared, bounded, distances, facts, fit_statistics, label_scale, preparing, range};
 use crate::device::Device;
 use crate::lens::simulate::plan::Window;
+use crate::lens::simulate::population::Psf;
 use crate::lens::simulate::simulator::Lenses;
 use crate::lens::{Population, Simulator};
 use crate::model::{Model, Target};
@@ -23,6 +24,7 @@ use crate::progress::Callback;
 use crate::survey::sky::SkyRange;
 use crate::survey::{Challenge, Cutout, Photometry, Preset, Stretch};
 use std::collections::VecDeque;
+use std::fs;
 
 /// Epochs that train on the same lens.
 const EPOCHS_PER_LENS: usize = 4;
@@ -275,15 +277,28 @@ fn stretched(lenses: &Lenses, shape: [usize; 3], stretch: &Stretch) -> Examples 
     }
 }
 
-/// FNV-1a hash of what determines the lenses of a run, besides its seed.
+/// FNV-1a hash of what determines the lenses of a run, besides its seed: the population as a file has it, the images of
+/// its PSFs, and these numbers.
 fn fingerprint(population: &Population, pool: usize, least_arc_pixels: u32) -> u64 {
-    let text = format!("{population:?} {pool} {least_arc_pixels}");
-    fnv1a(FNV_OFFSET, text.bytes())
+    let population = Population {
+        description: String::new(),
+        ..population.clone()
+    };
+    let text = serde_json::to_string(&population).expect("a population is text and numbers");
+    let psfs = population.bands.iter().filter_map(|band| match &band.psf {
+        // It was read before; if it is gone now, so is the run that needs it.
+        Psf::Image { file } => Some(fs::read(file).unwrap_or_default()),
+        _ => None,
+    });
+    let numbers = format!("{pool} {least_arc_pixels}");
+    let bytes = text.into_bytes().into_iter().chain(psfs.flatten()).chain(numbers.into_bytes());
+    fnv1a(FNV_OFFSET, bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn lenses_of_a_survey_have_the_arc_pixels_that_its_preset_requires() {
@@ -302,5 +317,33 @@ mod tests {
             population.min_arc_pixels = 30;
             assert_eq!(least_arc_pixels(&simulate, &population), 30, "{name}");
         }
+    }
+
+    /// Where this value changes, runs that simulate and were begun before cannot be resumed.
+    #[test]
+    fn the_fingerprints_of_the_presets_are_unchanged() {
+        let hash = Population::presets().fold(FNV_OFFSET, |hash, name| {
+            let of_preset = fingerprint(&Population::preset(name).unwrap(), 8, 20);
+            fnv1a(hash, of_preset.to_le_bytes())
+        });
+        assert_eq!(hash, 0);
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_what_determines_the_lenses() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("psf.fits");
+        let mut population = Population::preset("lfc1-ground").unwrap();
+        population.bands[0].psf = Psf::Image { file: file.clone() };
+        let mut fingerprints = HashSet::new();
+        let mut of = |population: &Population, pool| fingerprints.insert(fingerprint(population, pool, 20));
+        assert!(of(&population, 8));
+        assert!(of(&population, 9), "the pool");
+        fs::write(&file, "another image").unwrap();
+        assert!(of(&population, 8), "the PSF");
+        population.description = "in other words".into();
+        assert!(!of(&population, 8), "not the description");
+        population.pixel_scale *= 1.01;
+        assert!(of(&population, 8), "any number");
     }
 }

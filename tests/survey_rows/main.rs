@@ -198,6 +198,7 @@ fn try_infer(options: ImageFolderOptions, extension: &str, truth: Option<&str>) 
             batch: 4,
             all_views: false,
         },
+        resume: false,
     };
     let said = Mutex::new(String::new());
     let report = infer(&MODEL.1, &Device::Cpu, &options, &|event| {

@@ -1,6 +1,7 @@
 //! Which rows the output has, and in which order.
 
 use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn the_rows_are_those_of_the_catalogue_in_its_order() {
@@ -118,27 +119,37 @@ fn json_counts_rows_and_objects() {
 }
 
 #[test]
-fn stopping_leaves_the_first_rows_and_counts_all_objects() {
+fn stopping_leaves_the_first_rows_and_another_run_continues() {
     let images = Images::of((0..20).map(|i| i.to_string()));
+    // Among them what has no prediction.
+    images.write("1.fits", "");
+    images.write("17.fits", "");
+    let catalogue = (0..20).rev().map(|i| format!("{i},{}\n", 0.1 * f64::from(i)));
+    let source = images.with(&format!("id,theta_e\nnone,1\n{}", catalogue.collect::<String>()));
     let out = images.path("out.csv");
-    let options = InferOptions {
-        images: images.options(),
+    let options = |resume| InferOptions {
+        images: source.clone(),
         output: out.clone(),
         provenance: None,
-        member_columns: false,
-        truth: None,
+        member_columns: true,
+        truth: Some("theta_e".into()),
         passes: Passes {
             batch: 2,
             all_views: false,
         },
+        resume,
     };
+    let whole = infer(&MODEL.1, &Device::Cpu, &options(false), &ignore_events).unwrap();
+    let expected = fs::read_to_string(&out).unwrap();
+    fs::remove_file(&out).unwrap();
+    let options = options(true);
     let report = infer(&MODEL.1, &Device::Cpu, &options, &|event| match event {
         Event::Advanced { done: 3.., .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     })
     .unwrap();
     assert!((3..20).contains(&report.rows), "{}", report.rows);
-    assert_eq!(report.objects, 20);
+    assert_eq!(report.objects, 21);
     assert!(
         !out.exists(),
         "only a complete catalogue has the name that was asked for"
@@ -149,8 +160,21 @@ fn stopping_leaves_the_first_rows_and_counts_all_objects() {
         .iter()
         .map(|row| row["id"].clone())
         .collect();
-    let expected: Vec<String> = (0..report.rows).map(|i| i.to_string()).collect();
-    assert_eq!(ids, expected);
+    let in_order = ["none".to_string()].into_iter().chain((0..20).rev().map(|i| i.to_string()));
+    assert!(ids.iter().cloned().eq(in_order.take(report.rows)), "{ids:?}");
+
+    let computed = AtomicUsize::new(0);
+    let report = infer(&MODEL.1, &Device::Cpu, &options, &|event| {
+        if let Event::Advanced { .. } = event {
+            computed.fetch_add(1, Ordering::Relaxed);
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(computed.into_inner(), 21 - ids.len());
+    assert_eq!(fs::read_to_string(&out).unwrap(), expected);
+    assert_eq!((report.rows, report.flagged, report.metrics), (21, whole.flagged, whole.metrics));
+    assert!(!images.path("out.partial.csv").exists() && !images.path("out.csv.unfinished").exists());
 }
 
 #[test]

@@ -12,6 +12,12 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Model(error) => return super::model::advice(error),
         Error::TakesTables { .. } => "Give the file of a table instead of a folder.",
         Error::TakesImages { .. } => "Give the folder with the images.",
+        Error::OtherRun { path, .. } => {
+            return Some(format!(
+                "Give the command that was stopped, or remove {} to begin anew.",
+                path.display()
+            ));
+        }
         Error::Size { .. }
         | Error::ArrayLength { .. }
         | Error::NothingReadable { .. }
@@ -19,6 +25,7 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::Unreadable(_)
         | Error::AllMasked { .. }
         | Error::NoPrediction { .. }
+        | Error::Journal { .. }
         | Error::Row { .. } => return None,
         Error::Posterior(error) => return super::posterior::advice(error),
     };

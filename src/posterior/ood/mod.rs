@@ -30,7 +30,7 @@ const LEAST_STD: f64 = 0.05;
 const LEAST_DISTANCE: f64 = 1e-6;
 
 /// How far one image is from the training images; `None` if the model has nothing to compare with.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distances {
     /// Mahalanobis distance / sqrt(F) of the features, averaged over members: about 1 in distribution.
     pub features: Option<f64>,

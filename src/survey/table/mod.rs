@@ -64,6 +64,13 @@ pub struct Written {
     pub warnings: Vec<String>,
 }
 
+/// The name of a table that is not complete: `out.partial.csv` for `out.csv`.
+pub fn partial(path: &Path) -> PathBuf {
+    let name = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, extension) = (name(path.file_stem()), name(path.extension()));
+    path.with_file_name(format!("{stem}.partial.{extension}"))
+}
+
 /// A file format, which is given only columns that it can hold.
 trait Format {
     /// Appends a row that fits the columns.
@@ -229,14 +236,12 @@ impl TableWriter {
         }
     }
 
-    /// Completes the table under another name, `out.partial.csv` for `out.csv`: a file `out.csv` keeps its content.
+    /// Completes the table under the name that [`partial`] gives: a file of its own name keeps its content.
     ///
     /// # Errors
     /// A write that fails.
     pub fn finish_partial(self) -> Result<Written> {
-        let name = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-        let (stem, extension) = (name(self.path.file_stem()), name(self.path.extension()));
-        let path = self.path.with_file_name(format!("{stem}.partial.{extension}"));
+        let path = partial(&self.path);
         let mut complete = self.format.complete(self.rows).map_err(files::Error::write(&path))?;
         complete.file.flush().map_err(files::Error::write(&path))?;
         // The temporary file goes away without having replaced anything.
