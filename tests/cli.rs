@@ -420,7 +420,10 @@ fn what_cannot_be_resumed_is_named() {
     f.write("stack/catalogue.csv", &catalogue);
     let images = saved("stack/images.npy");
     let pixel = images.len() / 2 & !3;
-    f.write("stack/images.npy", [&images[..pixel], &7.5_f32.to_le_bytes(), &images[pixel + 4..]].concat());
+    f.write(
+        "stack/images.npy",
+        [&images[..pixel], &7.5_f32.to_le_bytes(), &images[pixel + 4..]].concat(),
+    );
     fails(1, &resume, &["the images, their labels or the split are not those"]);
     f.write("stack/images.npy", &images);
     fs::rename(f.path("stack"), f.path("moved")).unwrap();
@@ -774,9 +777,15 @@ fn a_full_disk_is_reported_and_leaves_no_incomplete_file() {
     };
     let infer = f.line("infer {run/model.safetensors} {stack} --member-columns --device cpu -o");
     f.write("disk/old.csv", "precious");
+    // What has been predicted stays for --resume, and takes part of the disk.
+    let inferred = |name: &str| {
+        let ran = lensgpu(&format!("{infer} {}", f.shown(&format!("disk/{name}"))));
+        fs::remove_file(f.path(&format!("disk/{name}.unfinished"))).unwrap();
+        ran
+    };
     let filled = [
-        lensgpu(&format!("{infer} {}", f.shown("disk/old.csv"))),
-        lensgpu(&format!("{infer} {}", f.shown("disk/new.fits"))),
+        inferred("old.csv"),
+        inferred("new.fits"),
         lensgpu(&f.line(&format!("{TRAIN} --epochs 3 -o {{disk/run}}"))),
     ];
     let (left, old) = (f.list("disk"), fs::read_to_string(f.path("disk/old.csv")));

@@ -118,6 +118,7 @@ fn a_predictor_gives_the_predictions_and_flags_of_infer() {
             member_columns: false,
             truth: None,
             passes,
+            resume: false,
         };
         infer(&model, &Device::Cpu, &options, &ignore_events).unwrap();
         let mut predictor = Predictor::with_passes(model.clone(), &Device::Cpu, passes).unwrap();

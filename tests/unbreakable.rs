@@ -213,7 +213,10 @@ fn a_stopped_infer_keeps_the_old_catalogue() {
     std::thread::sleep(Duration::from_millis(700));
     running.0.kill().unwrap();
     let (_, _, stderr) = running.end();
-    assert!(stderr.contains(&format!("{partial} of {rows} objects were predicted before")), "{stderr}");
+    assert!(
+        stderr.contains(&format!("{partial} of {rows} objects were predicted before")),
+        "{stderr}"
+    );
     assert!(folder.path("out.csv.unfinished").exists());
     fails(
         1,
@@ -226,7 +229,9 @@ fn a_stopped_infer_keeps_the_old_catalogue() {
     assert!(ids.eq((0..rows).map(|row| row.to_string())), "every row once, in order");
     let left = folder.list("");
     assert!(
-        !left.iter().any(|name| name.contains("unfinished") || name.contains("partial")),
+        !left
+            .iter()
+            .any(|name| name.contains("unfinished") || name.contains("partial")),
         "{left:?}"
     );
 }

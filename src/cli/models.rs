@@ -183,14 +183,22 @@ impl Pack {
         let silent = &|_: crate::progress::Event| ControlFlow::Continue(());
         let source = Arc::new(open(model, &options, silent)?);
         let mut all = Vec::with_capacity(source.len());
-        stream(model, &device, &source, self.passes.passes(), iter::empty(), silent, &mut |object| {
-            if let Ok(forecast) = object.forecast(None) {
-                let score = object.image.ok().and_then(|image| image.ood_score(model));
-                let prediction = forecast.prediction();
-                all.push([prediction.theta_e, prediction.sigma, score.unwrap_or(0.0)]);
-            }
-            Ok::<(), crate::infer::Error>(())
-        })?;
+        stream(
+            model,
+            &device,
+            &source,
+            self.passes.passes(),
+            iter::empty(),
+            silent,
+            &mut |object| {
+                if let Ok(forecast) = object.forecast(None) {
+                    let score = object.image.ok().and_then(|image| image.ood_score(model));
+                    let prediction = forecast.prediction();
+                    all.push([prediction.theta_e, prediction.sigma, score.unwrap_or(0.0)]);
+                }
+                Ok::<(), crate::infer::Error>(())
+            },
+        )?;
         Ok(all)
     }
 }

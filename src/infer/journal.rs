@@ -41,17 +41,14 @@ impl Origin {
         let mut weights = model.clone();
         // Members' predictions are kept, which do not depend on it.
         weights.about.calibration = None;
-        let model = Sha256::digest(weights.to_bytes()?);
         let entries = [
             ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
-            ("model", hexadecimal(&model)),
+            ("model", weights.checksum()?),
             ("value of --tta", passes.all_views.to_string()),
             ("description of the images", format!("{images:?}")),
             ("set of images", images_of(source)),
         ];
-        Ok(Origin(
-            entries.map(|(name, value)| (name.to_string(), value)).into(),
-        ))
+        Ok(Origin(entries.map(|(name, value)| (name.to_string(), value)).into()))
     }
 
     /// The name of the first value that differs.
@@ -75,7 +72,9 @@ fn images_of(source: &ImageFolder) -> String {
                 continue;
             }
             let metadata = fs::metadata(&file).ok();
-            let time = metadata.as_ref().and_then(|m| m.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+            let time = metadata
+                .as_ref()
+                .and_then(|m| m.modified().ok()?.duration_since(UNIX_EPOCH).ok());
             let length = metadata.map(|m| m.len());
             hash.update(format!("{} {length:?} {time:?}\0", file.display()));
             last = Some(file);
@@ -124,7 +123,10 @@ impl Journal {
                     });
                 }
                 end = records.end;
-                while records.next::<StreamedObject>().is_some_and(|object| object.index == objects) {
+                while records
+                    .next::<StreamedObject>()
+                    .is_some_and(|object| object.index == objects)
+                {
                     (objects, end) = (objects + 1, records.end);
                 }
             }
@@ -179,7 +181,10 @@ impl Journal {
         if let Err(error) = written {
             self.file = None;
             let path = self.path.display();
-            warn(progress, &format!("{path} cannot be written, so this run cannot be resumed: {error}"));
+            warn(
+                progress,
+                &format!("{path} cannot be written, so this run cannot be resumed: {error}"),
+            );
         }
     }
 
@@ -306,7 +311,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let output = journal(folder.path());
         let error = Journal::open(&output, &origin("b"), true).map(drop).unwrap_err();
-        assert!(matches!(&error, Error::OtherRun { name, .. } if name == "model"), "{error}");
+        assert!(
+            matches!(&error, Error::OtherRun { name, .. } if name == "model"),
+            "{error}"
+        );
         assert!(error.to_string().contains("another model"), "{error}");
         let journal = Journal::open(&output, &origin("b"), false).unwrap();
         assert!(indices(&journal).is_empty());

@@ -145,11 +145,18 @@ impl Model {
         Ok(files::write_atomic(path, |file| file.write_all(&bytes))?)
     }
 
-    /// The content of the model file.
+    /// The checksum in the model's file: the same for equal models.
     ///
     /// # Errors
-    /// Those of [`Model::write`], except for the file's.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// A model that [`Model::read`] would refuse.
+    pub fn checksum(&self) -> Result<String> {
+        let bytes = self.to_bytes()?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
+        let metadata = header.metadata().as_ref();
+        Ok(metadata.map(|texts| texts[checksum::KEY].clone()).unwrap_or_default())
+    }
+
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let layout = Layout::new(&self.network)?;
         self.check(&layout)?;
         let params = layout

@@ -291,7 +291,11 @@ fn fingerprint(population: &Population, pool: usize, least_arc_pixels: u32) -> u
         _ => None,
     });
     let numbers = format!("{pool} {least_arc_pixels}");
-    let bytes = text.into_bytes().into_iter().chain(psfs.flatten()).chain(numbers.into_bytes());
+    let bytes = text
+        .into_bytes()
+        .into_iter()
+        .chain(psfs.flatten())
+        .chain(numbers.into_bytes());
     fnv1a(FNV_OFFSET, bytes)
 }
 
@@ -326,7 +330,7 @@ mod tests {
             let of_preset = fingerprint(&Population::preset(name).unwrap(), 8, 20);
             fnv1a(hash, of_preset.to_le_bytes())
         });
-        assert_eq!(hash, 0);
+        assert_eq!(hash, 2_761_223_662_486_347_092);
     }
 
     #[test]

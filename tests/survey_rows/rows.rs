@@ -160,7 +160,9 @@ fn stopping_leaves_the_first_rows_and_another_run_continues() {
         .iter()
         .map(|row| row["id"].clone())
         .collect();
-    let in_order = ["none".to_string()].into_iter().chain((0..20).rev().map(|i| i.to_string()));
+    let in_order = ["none".to_string()]
+        .into_iter()
+        .chain((0..20).rev().map(|i| i.to_string()));
     assert!(ids.iter().cloned().eq(in_order.take(report.rows)), "{ids:?}");
 
     let computed = AtomicUsize::new(0);
@@ -173,7 +175,10 @@ fn stopping_leaves_the_first_rows_and_another_run_continues() {
     .unwrap();
     assert_eq!(computed.into_inner(), 21 - ids.len());
     assert_eq!(fs::read_to_string(&out).unwrap(), expected);
-    assert_eq!((report.rows, report.flagged, report.metrics), (21, whole.flagged, whole.metrics));
+    assert_eq!(
+        (report.rows, report.flagged, report.metrics),
+        (21, whole.flagged, whole.metrics)
+    );
     assert!(!images.path("out.partial.csv").exists() && !images.path("out.csv.unfinished").exists());
 }
 
