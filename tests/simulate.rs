@@ -132,6 +132,16 @@ fn a_stack() {
     assert!(floats.chunks_exact(4).all(finite));
     assert_eq!(names(&out).len(), 2);
     assert!(fail(&out, "--count 4 --preset lenstronomy-check").contains("is not empty"));
+
+    // Masked pixels, 100 in the files of the challenge, are NaN.
+    let out = dir.path().join("masked");
+    succeed(&out, "--count 60 --preset lfc1-ground --stack");
+    let bytes = fs::read(out.join("images.npy")).unwrap();
+    let pixels = &bytes[bytes.len() - 4 * 60 * 101 * 101 * 4..];
+    let values = || pixels.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+    let masked = values().filter(|value| value.is_nan()).count();
+    assert!((100..values().count() / 20).contains(&masked), "{masked}");
+    assert!(!values().any(|value| value == 100.0));
 }
 
 #[test]

@@ -150,6 +150,49 @@ fn the_file_of_a_band_that_says_it_is_another_is_a_warning() {
 }
 
 #[test]
+fn usual_names_of_files_with_one_band_need_no_pattern() {
+    for (text, ending) in [
+        ("{id}_{band}", ".fits"),
+        ("{id}-{band}", ".fits.fz"),
+        ("{band}_{id}", ".fits.gz"),
+        ("{band}-{id}", ".fit"),
+        ("{band}/{id}", ".fits"),
+        ("{band}/{id}_{band}", ".fits"),
+        ("{band}/{band}_{id}", ".fits"),
+        ("{band}/{band}-{id}", ".fits"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let pattern = format!("{text}{ending}");
+        let write = |id: &str, band: &str, value: f32| {
+            let file = dir.path().join(pattern.replace("{id}", id).replace("{band}", band));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            write_fits(&file, &[], &[image(&[], 1, value)]);
+        };
+        // The name of an object may look like that of a band.
+        for id in ["a", "b_2-r"] {
+            write(id, "g", 1.0);
+            write(id, "r", 2.0);
+        }
+        let options = unlabelled(ImageFolderOptions::new(dir.path()));
+        let (folder, cutout) = open(&options, "r,g").unwrap();
+        let ids: Vec<&str> = folder.objects.iter().map(|object| object.id.as_str()).collect();
+        assert_eq!((ids, &cutout.pixels[..2]), (vec!["a", "b_2-r"], &[2.0, 1.0][..]), "{pattern}");
+        says(&folder.notes.join("\n"), &[&pattern]);
+        // Without bands, and with names that can be read in two ways, the user has to say it.
+        says(&message(ImageFolder::open(&options).unwrap_err()), &["no images in a layout"]);
+        let other = match text {
+            "{id}_{band}" => dir.path().join("a-g.fits"),
+            _ => dir.path().join("a_g.fits"),
+        };
+        let second = other.to_str().unwrap().replace("g.fits", "r.fits");
+        fs::copy(dir.path().join(pattern.replace("{id}", "a").replace("{band}", "g")), &other).unwrap();
+        assert!(open(&options, "r,g").is_ok(), "{pattern}: no object has all bands by that name");
+        fs::copy(&other, second).unwrap();
+        says(&message(open(&options, "r,g").unwrap_err()), &["no images in a layout"]);
+    }
+}
+
+#[test]
 fn auxiliary_images_are_no_bands_and_mask_pixels() {
     let nan = f32::NAN;
     // Name, usual value, other values and their places, places that are masked.

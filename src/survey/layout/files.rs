@@ -44,6 +44,35 @@ pub(in crate::survey) fn usual_pattern(dir: &Path) -> Result<Option<String>> {
     Ok(most.map(|ending| format!("{{id}}{}", FITS_ENDINGS[ending])))
 }
 
+/// Usual names of files that hold one band each, without their ending.
+const BAND_NAMES: [&str; 8] = [
+    "{id}_{band}",
+    "{id}-{band}",
+    "{band}_{id}",
+    "{band}-{id}",
+    "{band}/{id}",
+    "{band}/{id}_{band}",
+    "{band}/{band}_{id}",
+    "{band}/{band}-{id}",
+];
+
+/// The one pattern among the usual ones by which an object has a file in each of the bands; `None` if there are several.
+pub(super) fn usual_band_pattern(dir: &Path, bands: &[BandChoice]) -> Result<Option<String>> {
+    let in_files: Vec<String> = bands.iter().map(|band| band.file.clone()).collect();
+    let mut found = Vec::new();
+    for name in BAND_NAMES {
+        for ending in FITS_ENDINGS {
+            let text = format!("{name}{ending}");
+            let patterns = Pattern::parse(&text, Some(&in_files))?;
+            let has_all = |id: &String| patterns.iter().all(|pattern| pattern.file(dir, id).is_file());
+            if patterns[0].ids(dir)?.iter().any(has_all) {
+                found.push(text);
+            }
+        }
+    }
+    Ok(found.pop().filter(|_| found.is_empty()))
+}
+
 /// Whether files of this pattern are those of a known survey, with all bands of an object in one file.
 pub(super) fn holds_all_bands(dir: &Path, pattern: &str, bands: Option<&[BandChoice]>) -> bool {
     let sample = || -> Result<FileSummary> {

@@ -104,6 +104,13 @@ impl FolderLayout {
         {
             return files::by_pattern(options, &pattern, bands);
         }
+        if let Some(bands) = bands
+            && let Some(pattern) = files::usual_band_pattern(dir, &bands)?
+        {
+            let mut layout = files::by_pattern(options, &pattern, Some(bands))?;
+            layout.notes.push(format!("the names of the files are '{pattern}'"));
+            return Ok(layout);
+        }
         let path = dir.clone();
         let mut entries = std::fs::read_dir(dir).map_err(Error::list_folder(dir))?;
         let is_empty = entries.all(|entry| entry.is_ok_and(|entry| is_hidden(&entry.file_name())));

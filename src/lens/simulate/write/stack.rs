@@ -6,6 +6,7 @@ use crate::files;
 use crate::lens::Error;
 use crate::lens::simulate::population::Population;
 use crate::lens::simulate::simulator::SimulatedObject;
+use crate::plan::MASKED;
 use npyz::{NpyWriter, WriterBuilder};
 use std::fs::File;
 use std::io::BufWriter;
@@ -15,6 +16,8 @@ pub(super) struct Stack {
     images: NpyWriter<f32, BufWriter<File>>,
     path: PathBuf,
     truth: Truth,
+    /// Whether images have masked pixels.
+    masks: bool,
 }
 
 impl Stack {
@@ -34,13 +37,23 @@ impl Stack {
             .begin_nd()
             .map_err(files::Error::write(&path))?;
         let truth = Truth::new(&folder.join("catalogue.csv"), "id", population)?;
-        Ok(Stack { images, path, truth })
+        Ok(Stack {
+            images,
+            path,
+            truth,
+            masks: population.masks.is_some(),
+        })
     }
 }
 
 impl Output for Stack {
     fn push(&mut self, number: usize, simulated: &SimulatedObject) -> Result<(), Error> {
-        let written = simulated.image.iter().try_for_each(|value| self.images.push(value));
+        // A stack has no header that says what a masked pixel is; everyone knows NaN.
+        let mut values = simulated.image.iter().map(|&value| match value == MASKED && self.masks {
+            true => f32::NAN,
+            false => value,
+        });
+        let written = values.try_for_each(|value| self.images.push(&value));
         written.map_err(files::Error::write(&self.path))?;
         self.truth.push(number as i32, simulated)
     }
