@@ -811,3 +811,51 @@ fn a_full_disk_is_reported_and_leaves_no_incomplete_file() {
         "{in_run:?}"
     );
 }
+
+#[test]
+fn a_benchmark_is_compared_with_an_earlier_one() {
+    let f = Folder::new();
+    let bench = "bench --device cpu --members 2 --batch 4 --steps 1 --input 12,12,2 --network {tiny.toml}";
+    let json = done(&f.line(&format!("{bench} --json --sweep")));
+    let old: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    assert!(number(&old["peak"]["flops_per_second"]) > 1e8 && number(&old["peak"]["bytes_per_second"]) > 1e8);
+    let operations = old["operations"].as_array().unwrap();
+    let conv = operations.iter().find(|o| o["operation"] == "conv_forward").unwrap();
+    let fraction = number(&conv["gflops_per_second"]) * 1e9 / number(&old["peak"]["flops_per_second"]);
+    assert!((fraction / number(&conv["peak_fraction"]) - 1.0).abs() < 1e-9 && fraction > 0.0);
+    let sweep = old["sweep"].as_array().unwrap();
+    let settings: Vec<(u64, u64)> = sweep
+        .iter()
+        .map(|step| (step["members"].as_u64().unwrap(), step["batch"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        (settings.len(), settings[0], settings[5], settings[11]),
+        (12, (1, 4), (50, 4), (2, 256))
+    );
+    assert!(sweep.iter().all(|step| number(&step["seconds"]["median"]) > 0.0));
+
+    f.write("old.json", json);
+    let text = done(&f.line(&format!("{bench} --compare {{old.json}}")));
+    says(
+        &text,
+        &[
+            "of the peak",
+            "all together",
+            "new / old",
+            "training step",
+            "conv_forward conv1",
+        ],
+    );
+    let other = bench.replace("--batch 4", "--batch 5");
+    fails(
+        1,
+        &f.line(&format!("{other} --compare {{old.json}}")),
+        &["old.json is of 2 members, batch 4, input 12x12x2"],
+    );
+    fails(
+        1,
+        &f.line(&format!("{bench} --compare {{tiny.toml}}")),
+        &["tiny.toml is no result of lensgpu bench --json"],
+    );
+}

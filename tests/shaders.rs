@@ -4,7 +4,7 @@
 mod kernel_cases;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use kernel_cases::{EVERY_LAYER, variants};
+use kernel_cases::{EVERY_LAYER, spirv, variants};
 use lensgpu::device::gpu::preprocess::preprocess;
 use lensgpu::device::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
 use lensgpu::lens::Population;
@@ -16,6 +16,8 @@ use lensgpu::nn::{Layout, Network};
 use lensgpu::plan::{Op, Plan, Tensor};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 use std::collections::HashSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 const CLASSES: [AdapterClass; 2] = [AdapterClass::Gpu, AdapterClass::Software];
 
@@ -114,6 +116,32 @@ const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
             {layer='global_average_pool', name='g'}, {layer='global_average_pool', input='c2'},
             {layer='concat', with='g'}, {layer='heads', mean='mean', var='var'}]",
     ),
+];
+
+/// Namespaces and macros of the compilers of HLSL, MSL and GLSL, with which a variable of this name collides. naga renames
+/// the keywords of these languages, and not these.
+const RESERVED: &[&str] = &[
+    "dx",
+    "vk",
+    "metal",
+    "simd",
+    "air",
+    "std",
+    "NULL",
+    "NAN",
+    "INFINITY",
+    "FLT_MAX",
+    "FLT_MIN",
+    "FLT_EPSILON",
+    "INT_MAX",
+    "INT_MIN",
+    "UINT_MAX",
+    "UINT32_MAX",
+    "assert",
+    "likely",
+    "unlikely",
+    "gl_in",
+    "gl_out",
 ];
 
 /// Inference, training, and training with an adversary but without a clip, of every network; the simulator.
@@ -223,9 +251,34 @@ impl Kernel {
             .context("to HLSL")?;
         let text: String = text;
         ensure!(text.contains("RWByteAddressBuffer"), "HLSL without an output");
-        // Microsoft's compiler DXC has a namespace of this name, with which variables collide.
-        ensure!(!words(&text).any(|word| word == "dx"), "a variable is called dx");
+        for name in self.names() {
+            ensure!(!RESERVED.contains(&name), "a variable is called {name}");
+        }
         Ok(())
+    }
+
+    /// Names of variables, values, functions and arguments.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let points = self.module.entry_points.iter().map(|point| &point.function);
+        let functions = self.module.functions.iter().map(|(_, function)| function).chain(points);
+        let in_functions = functions.flat_map(|function| {
+            let locals = function.local_variables.iter().filter_map(|(_, v)| v.name.as_deref());
+            let arguments = function.arguments.iter().filter_map(|a| a.name.as_deref());
+            let values = function.named_expressions.values().map(String::as_str);
+            function
+                .name
+                .as_deref()
+                .into_iter()
+                .chain(locals)
+                .chain(arguments)
+                .chain(values)
+        });
+        let globals = self
+            .module
+            .global_variables
+            .iter()
+            .filter_map(|(_, v)| v.name.as_deref());
+        in_functions.chain(globals)
     }
 
     /// Name, binding and access of every buffer, in the order of the bindings.
@@ -296,6 +349,65 @@ fn kernels_are_valid_and_translate() {
         ensure!(entry.name == pass.entry, "the entry point is {}", entry.name);
         let threads: u32 = entry.workgroup_size.iter().product();
         ensure!(threads <= 256, "{threads} threads");
+        Ok(())
+    });
+}
+
+/// naga's own validator looks at the WGSL only.
+#[test]
+fn the_validator_of_khronos_takes_every_kernel() {
+    let validator = || {
+        let mut command = Command::new("spirv-val");
+        command.args(["--target-env", "vulkan1.1", "-"]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn()
+    };
+    if validator().is_err() {
+        eprintln!("skipped: spirv-val is not installed (Debian: spirv-tools)");
+        return;
+    }
+    for_each_kernel(|pass, wgsl| {
+        let mut child = validator()?;
+        let words = spirv(wgsl, pass.entry);
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        child.stdin.take().context("no input")?.write_all(&bytes)?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    });
+}
+
+/// Shifts mixed with other operations on bits need parentheses in WGSL, which naga does not ask for and browsers do.
+#[test]
+fn kernels_use_nothing_that_only_naga_takes() {
+    let shift = |word: &str| ["<<", ">>"].contains(&word);
+    let bits = |word: &str| ["&", "|", "^"].contains(&word);
+    for_each_kernel(|_, wgsl| {
+        for line in wgsl.lines() {
+            let code = line.split("//").next().unwrap_or_default();
+            // Operators between two brackets, commas or comparisons stand side by side.
+            for part in code.split(['(', ')', '[', ']', ',', ';', '=']) {
+                let words: Vec<&str> = part.split_whitespace().collect();
+                let mixed = words.iter().any(|word| shift(word)) && words.iter().any(|word| bits(word));
+                ensure!(!mixed, "{line}");
+            }
+        }
+        Ok(())
+    });
+}
+
+/// For other compilers: `KERNELS=FOLDER cargo test --release --test shaders -- write_every_kernel --ignored`.
+#[test]
+#[ignore = "writes files"]
+fn write_every_kernel() {
+    let folder = std::path::PathBuf::from(std::env::var_os("KERNELS").expect("KERNELS is a folder"));
+    let mut number = 0;
+    for_each_kernel(|pass, wgsl| {
+        std::fs::write(folder.join(format!("{number:03}_{}.wgsl", pass.entry)), wgsl)?;
+        number += 1;
         Ok(())
     });
 }

@@ -138,7 +138,11 @@ fn a_stack() {
     succeed(&out, "--count 60 --preset lfc1-ground --stack");
     let bytes = fs::read(out.join("images.npy")).unwrap();
     let pixels = &bytes[bytes.len() - 4 * 60 * 101 * 101 * 4..];
-    let values = || pixels.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+    let values = || {
+        pixels
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+    };
     let masked = values().filter(|value| value.is_nan()).count();
     assert!((100..values().count() / 20).contains(&masked), "{masked}");
     assert!(!values().any(|value| value == 100.0));

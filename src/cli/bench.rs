@@ -5,18 +5,22 @@ use super::text::{
     Column::{Number, Text},
     count, table,
 };
-use crate::diagnose::bench::{Bench, BenchOptions, bench};
+use crate::device::Peak;
+use crate::diagnose::bench::{Bench, BenchOptions, OperationTime, SweepStep, bench, sweep};
 use crate::train::{Recipe, network_of};
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measure the speed of training and inference on a device, in total and per operation
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lensgpu bench
   lensgpu bench --members 20 --batch 64 --device software
-  lensgpu bench --json | jq .step_seconds.median")]
+  lensgpu bench --sweep
+  lensgpu bench --json > before.json; lensgpu bench --compare before.json")]
 pub struct BenchArgs {
     /// Members of the ensemble
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_1)]
@@ -33,6 +37,12 @@ pub struct BenchArgs {
     /// Network file, see docs/networks.md [default: the vanilla network]
     #[arg(long, value_name = "TOML")]
     network: Option<PathBuf>,
+    /// Also time steps of 1 to 50 members, and of batches of 8 to 256
+    #[arg(long)]
+    sweep: bool,
+    /// Compare with an earlier result of --json
+    #[arg(long, value_name = "OLD.json")]
+    compare: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
     #[command(flatten)]
@@ -49,20 +59,116 @@ pub fn run(args: BenchArgs) -> Result<()> {
         batch: args.batch,
         steps: args.steps,
     };
+    let old = args.compare.as_deref().map(read).transpose()?;
     let result = bench(&device, &network, &options)?;
+    let sweep = match args.sweep {
+        true => Some(sweep(&device, &network, &options)?),
+        false => None,
+    };
     let text = if args.json.json {
-        serde_json::to_string_pretty(&result)? + "\n"
+        let mut json = serde_json::to_value(&result)?;
+        if let Some(sweep) = &sweep {
+            json["sweep"] = json!(sweep);
+        }
+        serde_json::to_string_pretty(&json)? + "\n"
     } else {
-        format!("{}\n{}", device_line(&device), as_text(&result))
+        let mut text = format!("{}\n{}", device_line(&device), as_text(&result));
+        if let Some(sweep) = &sweep {
+            text += &format!("\n{}", sweep_table(sweep));
+        }
+        text
+    };
+    let text = match (&old, args.compare) {
+        (Some(old), Some(path)) if !args.json.json => {
+            ensure!(
+                (old.members, old.batch, &old.input) == (result.members, result.batch, &result.input),
+                "{} is of {}; compare results of the same",
+                path.display(),
+                setting(old)
+            );
+            format!("{text}\n{}", comparison(old, &result))
+        }
+        _ => text,
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-fn as_text(b: &Bench) -> String {
+fn read(path: &Path) -> Result<Bench> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no result of lensgpu bench --json", path.display()))
+}
+
+fn setting(b: &Bench) -> String {
     let input: Vec<String> = b.input.iter().map(usize::to_string).collect();
     let members = count(b.members, "member");
-    let setting = format!("{members}, batch {}, input {}", b.batch, input.join("x"));
-    [setting + "\n", times(b), figures(b), operations(b)].join("\n")
+    format!("{members}, batch {}, input {}", b.batch, input.join("x"))
+}
+
+fn as_text(b: &Bench) -> String {
+    [setting(b) + "\n", times(b), figures(b), operations(b)].join("\n")
+}
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.3}", 1e3 * seconds)
+}
+
+fn sweep_table(steps: &[SweepStep]) -> String {
+    let rows = steps.iter().map(|step| {
+        let each = |seconds: f64| milliseconds(seconds / (step.members * step.batch) as f64);
+        let median = step.seconds.map(|seconds| seconds.median);
+        [
+            step.members.to_string(),
+            step.batch.to_string(),
+            median.map_or("too large".into(), milliseconds),
+            median.map_or(String::new(), each),
+        ]
+    });
+    table(
+        [
+            Number("members"),
+            Number("batch"),
+            Number("step [ms]"),
+            Number("per member and image [ms]"),
+        ],
+        rows,
+    )
+}
+
+/// Times of two results, as ratios: new to old.
+fn comparison(old: &Bench, new: &Bench) -> String {
+    let steps = [
+        ("training step", old.step_seconds, new.step_seconds),
+        (
+            "with adversarial pass",
+            old.adversarial_step_seconds,
+            new.adversarial_step_seconds,
+        ),
+        ("inference pass", old.inference_seconds, new.inference_seconds),
+    ];
+    let steps = steps.map(|(name, old, new)| (name.to_string(), old.median, new.median));
+    let operations = new.operations.iter().filter_map(|new| {
+        let same = |old: &&_| same_operation(old, new);
+        let old = old.operations.iter().find(same)?;
+        let name = format!("{} {}", new.operation, new.layer);
+        Some((name, old.seconds, new.seconds))
+    });
+    let rows = steps
+        .into_iter()
+        .chain(operations)
+        .map(|(name, old, new)| [name, milliseconds(old), milliseconds(new), format!("{:.2}", new / old)]);
+    table(
+        [
+            Text("time"),
+            Number("old [ms]"),
+            Number("new [ms]"),
+            Number("new / old"),
+        ],
+        rows,
+    )
+}
+
+fn same_operation(a: &OperationTime, b: &OperationTime) -> bool {
+    (&a.operation, &a.layer) == (&b.operation, &b.layer)
 }
 
 fn times(b: &Bench) -> String {
@@ -71,8 +177,14 @@ fn times(b: &Bench) -> String {
         ("training step with adversarial pass", b.adversarial_step_seconds),
         ("inference pass", b.inference_seconds),
     ];
-    let ms = |seconds: f64| format!("{:.3}", 1e3 * seconds);
-    let rows = rows.map(|(name, s)| [name.into(), ms(s.median), ms(s.min), ms(s.max)]);
+    let rows = rows.map(|(name, s)| {
+        [
+            name.into(),
+            milliseconds(s.median),
+            milliseconds(s.min),
+            milliseconds(s.max),
+        ]
+    });
     table(
         [
             Text("time per pass"),
@@ -85,6 +197,12 @@ fn times(b: &Bench) -> String {
 }
 
 fn figures(b: &Bench) -> String {
+    let Peak {
+        flops_per_second,
+        bytes_per_second,
+        dependent_dispatch_seconds,
+        independent_dispatch_seconds,
+    } = b.peak;
     let mut rows = vec![
         ("training", format!("{:.1}", b.training_images_per_second), "images/s"),
         ("inference", format!("{:.1}", b.inference_images_per_second), "images/s"),
@@ -94,6 +212,8 @@ fn figures(b: &Bench) -> String {
             "objects/s",
         ),
         ("arithmetic", format!("{:.1}", b.gflops_per_second), "GFLOP/s"),
+        ("peak", format!("{:.1}", 1e-9 * flops_per_second), "GFLOP/s"),
+        ("peak of a copy", format!("{:.1}", 1e-9 * bytes_per_second), "GB/s"),
         ("set-up time", format!("{:.2}", b.setup_seconds), "s"),
         (
             "device memory",
@@ -104,6 +224,13 @@ fn figures(b: &Bench) -> String {
     // On the CPU, there are no dispatches.
     if b.dispatches > 0 {
         rows.push(("dispatches", b.dispatches.to_string(), "per step"));
+        let microseconds = |seconds: f64| format!("{:.1}", 1e6 * seconds);
+        rows.push(("dispatch that waits", microseconds(dependent_dispatch_seconds), "µs"));
+        rows.push((
+            "dispatch that need not",
+            microseconds(independent_dispatch_seconds),
+            "µs",
+        ));
     }
     let rows = rows
         .into_iter()
@@ -114,18 +241,20 @@ fn figures(b: &Bench) -> String {
 fn operations(b: &Bench) -> String {
     let total: f64 = b.operations.iter().map(|o| o.seconds).sum();
     let rows = b.operations.iter().map(|o| {
-        let rate = match o.gflops_per_second {
-            0.0 => String::new(),
-            rate => format!("{rate:.1}"),
+        let [rate, fraction] = match o.gflops_per_second {
+            0.0 => [String::new(), String::new()],
+            rate => [format!("{rate:.1}"), format!("{:.0} %", 100.0 * o.peak_fraction)],
         };
         [
-            o.operation.into(),
+            o.operation.clone(),
             o.layer.clone(),
             format!("{:.3}", 1e3 * o.seconds),
             format!("{:.1} %", 100.0 * o.seconds / total),
             rate,
+            fraction,
         ]
     });
+    let sum = ["all together", "", &milliseconds(total), "", "", ""].map(String::from);
     table(
         [
             Text("operation"),
@@ -133,7 +262,8 @@ fn operations(b: &Bench) -> String {
             Number("time [ms]"),
             Number("fraction"),
             Number("GFLOP/s"),
+            Number("of the peak"),
         ],
-        rows,
+        rows.chain([sum]),
     )
 }

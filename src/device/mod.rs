@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `engine` | the [`Engine`] trait, which both devices implement |
 //! | `choose` | the devices of this machine, and the choice of one |
+//! | `peak` | what a device can do at most |
 //! | `error`, `info` | what can go wrong on a device, and what is known of one |
 //! | [`gpu`] | a plan on a GPU or a software adapter, through wgpu |
 //! | [`cpu`] | a plan on the CPU, natively |
@@ -15,8 +16,10 @@ mod engine;
 mod error;
 pub mod gpu;
 mod info;
+mod peak;
 
 pub use choose::{Device, devices};
 pub use engine::{Engine, Next, Sink, Watch};
 pub use error::{Error, Result};
 pub use info::DeviceInfo;
+pub use peak::Peak;

@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use crate::device::gpu::AdapterClass;
-use crate::device::{Device, Engine};
+use crate::device::{self, Device, Engine, Peak};
 use crate::lens::simulate::plan::Window;
 use crate::lens::{Population, Simulator};
 use crate::nn::NetworkPlan;
@@ -12,7 +12,7 @@ use crate::numeric::median;
 use crate::plan::{Op, state};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ pub struct BenchOptions {
 }
 
 /// Results for one device, network, number of members and batch size.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bench {
     /// Name of the device.
     pub device: String,
@@ -57,12 +57,14 @@ pub struct Bench {
     pub dispatches: usize,
     /// Floating point operations of a training step divided by its time; a multiply-add counts as two.
     pub gflops_per_second: f64,
+    /// What the device can do at most.
+    pub peak: Peak,
     /// Each operation of a training step, in order.
     pub operations: Vec<OperationTime>,
 }
 
 /// Median and range of repeated measurements, seconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Spread {
     /// The median.
     pub median: f64,
@@ -73,16 +75,63 @@ pub struct Spread {
 }
 
 /// Time of one operation of a training step, all members together.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OperationTime {
     /// Name of the operation.
-    pub operation: &'static str,
+    pub operation: String,
     /// Layer that it belongs to; empty if none.
     pub layer: String,
     /// Median time, seconds.
     pub seconds: f64,
     /// Floating point operations divided by the time; 0 for an operation that is limited by memory bandwidth.
     pub gflops_per_second: f64,
+    /// The same divided by the device's peak.
+    pub peak_fraction: f64,
+}
+
+/// Time of a training step for other numbers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct SweepStep {
+    /// Number of members.
+    pub members: usize,
+    /// Images per member and step.
+    pub batch: usize,
+    /// Time of a training step of all members, seconds; `None` if the device has no memory for them.
+    pub seconds: Option<Spread>,
+}
+
+/// Numbers of members and batch sizes of a [`sweep`].
+const SWEEP: ([usize; 6], [usize; 6]) = ([1, 2, 5, 10, 20, 50], [8, 16, 32, 64, 128, 256]);
+
+/// Times training steps of 1 to 50 members, and of batches of 8 to 256.
+///
+/// # Errors
+/// As [`bench`].
+pub fn sweep(device: &Device, network: &Network, options: &BenchOptions) -> Result<Vec<SweepStep>> {
+    let members = SWEEP.0.map(|members| (members, options.batch));
+    let batches = SWEEP.1.map(|batch| (options.members, batch));
+    let step = |(members, batch)| {
+        let options = BenchOptions {
+            members,
+            batch,
+            steps: options.steps,
+        };
+        let seconds = match training(device, network, &options, false) {
+            Ok((mut engine, _)) => Some(time_steps(engine.as_mut(), options.steps)?),
+            Err(Error::Device(
+                device::Error::OutOfMemory { .. }
+                | device::Error::TooMuchMemory { .. }
+                | device::Error::TensorTooLarge { .. },
+            )) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(SweepStep {
+            members,
+            batch,
+            seconds,
+        })
+    };
+    members.into_iter().chain(batches).map(step).collect()
 }
 
 /// Times a network on random images and weights.
@@ -108,12 +157,14 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
     drop(adversarial);
     let inference_seconds = time_inference(device, network, options)?;
 
+    let peak = device.peak()?;
     let gflop = |op: &Op| op.flops() * members as f64 * 1e-9;
     let operations = ops.iter().zip(profile).map(|(op, seconds)| OperationTime {
-        operation: op.name(),
+        operation: op.name().to_string(),
         layer: op.layer().to_string(),
         seconds,
         gflops_per_second: gflop(op) / seconds,
+        peak_fraction: 1e9 * gflop(op) / seconds / peak.flops_per_second,
     });
     Ok(Bench {
         device: device.name(),
@@ -131,6 +182,7 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
         bytes,
         dispatches,
         operations: operations.collect(),
+        peak,
     })
 }
 

@@ -176,17 +176,31 @@ fn usual_names_of_files_with_one_band_need_no_pattern() {
         let options = unlabelled(ImageFolderOptions::new(dir.path()));
         let (folder, cutout) = open(&options, "r,g").unwrap();
         let ids: Vec<&str> = folder.objects.iter().map(|object| object.id.as_str()).collect();
-        assert_eq!((ids, &cutout.pixels[..2]), (vec!["a", "b_2-r"], &[2.0, 1.0][..]), "{pattern}");
+        assert_eq!(
+            (ids, &cutout.pixels[..2]),
+            (vec!["a", "b_2-r"], &[2.0, 1.0][..]),
+            "{pattern}"
+        );
         says(&folder.notes.join("\n"), &[&pattern]);
         // Without bands, and with names that can be read in two ways, the user has to say it.
-        says(&message(ImageFolder::open(&options).unwrap_err()), &["no images in a layout"]);
+        says(
+            &message(ImageFolder::open(&options).unwrap_err()),
+            &["no images in a layout"],
+        );
         let other = match text {
             "{id}_{band}" => dir.path().join("a-g.fits"),
             _ => dir.path().join("a_g.fits"),
         };
         let second = other.to_str().unwrap().replace("g.fits", "r.fits");
-        fs::copy(dir.path().join(pattern.replace("{id}", "a").replace("{band}", "g")), &other).unwrap();
-        assert!(open(&options, "r,g").is_ok(), "{pattern}: no object has all bands by that name");
+        fs::copy(
+            dir.path().join(pattern.replace("{id}", "a").replace("{band}", "g")),
+            &other,
+        )
+        .unwrap();
+        assert!(
+            open(&options, "r,g").is_ok(),
+            "{pattern}: no object has all bands by that name"
+        );
         fs::copy(&other, second).unwrap();
         says(&message(open(&options, "r,g").unwrap_err()), &["no images in a layout"]);
     }

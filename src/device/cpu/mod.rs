@@ -21,6 +21,7 @@ mod lens;
 mod lens_head;
 mod memory;
 mod norm;
+mod peak;
 mod pool;
 mod product;
 mod simd;
@@ -32,6 +33,7 @@ use memory::{Memory, Scratch, ScratchSize};
 use std::time::Instant;
 
 pub use host::{features, name};
+pub(super) use peak::peak;
 
 /// A plan on the CPU. It runs on the threads of the rayon pool in which it is created.
 pub struct CpuEngine {

@@ -49,10 +49,13 @@ impl Stack {
 impl Output for Stack {
     fn push(&mut self, number: usize, simulated: &SimulatedObject) -> Result<(), Error> {
         // A stack has no header that says what a masked pixel is; everyone knows NaN.
-        let mut values = simulated.image.iter().map(|&value| match value == MASKED && self.masks {
-            true => f32::NAN,
-            false => value,
-        });
+        let mut values = simulated
+            .image
+            .iter()
+            .map(|&value| match value == MASKED && self.masks {
+                true => f32::NAN,
+                false => value,
+            });
         let written = values.try_for_each(|value| self.images.push(&value));
         written.map_err(files::Error::write(&self.path))?;
         self.truth.push(number as i32, simulated)

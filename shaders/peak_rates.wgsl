@@ -1,0 +1,57 @@
+// What a device can do at most: multiply-adds, a copy, and kernels that do nothing.
+
+@group(0) @binding(0) var<storage, read_write> values: array<vec4<f32>>;
+
+// Eight independent chains per thread hide the latency of the multiply-adds: ROUNDS x 8 x 4 of them.
+@compute @workgroup_size(256)
+fn multiply_add(@builtin(local_invocation_index) index: u32) {
+    // The values are not known to the compiler.
+    let x = values[index];
+    let factor = x + 0.999;
+    var a = x;
+    var b = x + 1.0;
+    var c = x + 2.0;
+    var d = x + 3.0;
+    var e = x + 4.0;
+    var f = x + 5.0;
+    var g = x + 6.0;
+    var h = x + 7.0;
+    for (var round = 0u; round < 256u; round++) {
+        a = fma(a, factor, x);
+        b = fma(b, factor, x);
+        c = fma(c, factor, x);
+        d = fma(d, factor, x);
+        e = fma(e, factor, x);
+        f = fma(f, factor, x);
+        g = fma(g, factor, x);
+        h = fma(h, factor, x);
+    }
+    let sum = a + b + c + d + e + f + g + h;
+    // Never, which the compiler does not know either.
+    if (all(sum == vec4<f32>(-1.0))) {
+        values[index] = sum;
+    }
+}
+
+@group(0) @binding(1) var<storage, read> copied: array<vec4<f32>>;
+
+@compute @workgroup_size(256)
+fn copy(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x < arrayLength(&copied)) {
+        values[id.x] = copied[id.x];
+    }
+}
+
+// Each of these waits for the one before, because it may have written.
+@compute @workgroup_size(64)
+fn wait_in_turn(@builtin(local_invocation_index) index: u32) {
+    if (values[index].x < -1.0) {
+        values[index] = vec4<f32>();
+    }
+}
+
+// These need not wait: they only read.
+@compute @workgroup_size(64)
+fn wait_for_none(@builtin(local_invocation_index) index: u32) {
+    _ = copied[index];
+}

@@ -1,0 +1,51 @@
+//! What a device can do at most.
+
+use super::{Device, Result, cpu, gpu};
+use serde::{Deserialize, Serialize};
+
+/// What a device can do at most, measured by kernels that do nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    /// Floating point operations per second; a multiply-add counts as two.
+    pub flops_per_second: f64,
+    /// Bytes per second of a copy, those that are read and those that are written.
+    pub bytes_per_second: f64,
+    /// Seconds from one dispatch without work to the next, which waits for it; 0 on the CPU, which has no dispatches.
+    pub dependent_dispatch_seconds: f64,
+    /// The same for dispatches that do not wait for each other.
+    pub independent_dispatch_seconds: f64,
+}
+
+impl Device {
+    /// Measures it, in less than two seconds.
+    ///
+    /// # Errors
+    /// The device fails, or has no memory for the copy.
+    pub fn peak(&self) -> Result<Peak> {
+        match self {
+            Device::Cpu => Ok(cpu::peak()),
+            Device::Gpu(gpu) => gpu::peak(gpu),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peaks_are_plausible() {
+        let cpu = Device::Cpu.peak().unwrap();
+        // Between a slow core of plain code and the largest servers.
+        assert!((1e8..1e14).contains(&cpu.flops_per_second), "{cpu:?}");
+        assert!((1e8..1e13).contains(&cpu.bytes_per_second), "{cpu:?}");
+        assert_eq!(cpu.dependent_dispatch_seconds, 0.0);
+        let Ok(device) = Device::choose("software") else {
+            return;
+        };
+        let software = device.peak().unwrap();
+        assert!((1e7..1e14).contains(&software.flops_per_second), "{software:?}");
+        assert!((1e7..1e13).contains(&software.bytes_per_second), "{software:?}");
+        assert!(software.dependent_dispatch_seconds > 0.0 && software.independent_dispatch_seconds > 0.0);
+    }
+}
