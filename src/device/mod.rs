@@ -6,6 +6,7 @@
 //! | `engine` | the [`Engine`] trait, which both devices implement |
 //! | `choose` | the devices of this machine, and the choice of one |
 //! | `error`, `info` | what can go wrong on a device, and what is known of one |
+//! | [`faults`] | failures on demand, for tests |
 //! | [`gpu`] | a plan on a GPU or a software adapter, through wgpu |
 //! | [`cpu`] | a plan on the CPU, natively |
 
@@ -13,6 +14,7 @@ mod choose;
 pub mod cpu;
 mod engine;
 mod error;
+pub mod faults;
 pub mod gpu;
 mod info;
 

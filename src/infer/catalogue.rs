@@ -77,8 +77,8 @@ impl InferReport {
 /// Unreadable objects that are named in a warning.
 const FEW: usize = 5;
 
-/// Predicts the Einstein radius of every image in a folder, and writes a catalogue. When `progress` asks to stop, the
-/// rows so far are written to `OUTPUT.partial.EXTENSION`, and a catalogue from before stays as it was.
+/// Predicts the Einstein radius of every image in a folder, and writes a catalogue. When `progress` asks to stop, or the
+/// device fails, the rows so far are written to `OUTPUT.partial.EXTENSION`, and a catalogue from before stays as it was.
 ///
 /// # Errors
 /// A folder whose images do not fit the model; an output that cannot be written, or is an input; a device that fails. An image that
@@ -118,9 +118,21 @@ pub fn infer(
         scored: Vec::new(),
         metrics: None,
     };
-    stream(model, device, &source, options.passes, progress, &mut |object| {
+    let streamed = stream(model, device, &source, options.passes, progress, &mut |object| {
         columns.write(&mut writer, &table, &source, model, &object, &mut report)
-    })?;
+    });
+    match streamed {
+        Err(Error::Model(source)) if source.is_device_failure() && report.rows > 0 => {
+            return Err(Error::Partial {
+                partial: writer.finish_partial()?.path,
+                output: report.output,
+                rows: report.rows,
+                objects: report.objects,
+                source,
+            });
+        }
+        streamed => streamed?,
+    }
     let images = report.rows - report.without_image();
     if report.with_flag(flags::READ_ERROR) == images && images > 0 {
         return Err(Error::NothingReadable {
