@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     quiet_drivers();
-    lensgpu::cli::main()
+    lensgpu::cli::main(std::env::args_os()).into()
 }
 
 /// Sets `XDG_RUNTIME_DIR` if it is not set, as on servers and in containers. Otherwise Mesa's drivers print an error,

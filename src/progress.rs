@@ -86,7 +86,8 @@ pub enum Phase {
 pub struct EpochRecord {
     /// Number of the epoch, counted from 1.
     pub epoch: usize,
-    /// Learning rate of its last step.
+    /// Learning rate of its last step as scheduled. A member that returned to its last good weights has a smaller one:
+    /// [`MemberEpoch::learning_rate`].
     pub learning_rate: f64,
     /// Duration, seconds.
     pub seconds: f64,
@@ -102,6 +103,10 @@ pub struct MemberEpoch {
     pub fold: u32,
     /// Number of the member.
     pub member: u32,
+    /// Its learning rate in the last step: that of the schedule, divided by ten for each return to its last good weights
+    /// before. `None` in epochs of early versions.
+    #[serde(default)]
+    pub learning_rate: Option<f64>,
     /// Negative log likelihood (label in arcsec): mean over the lenses in the mini-batches of the epoch as they were
     /// trained on.
     pub train_nll: Option<f64>,

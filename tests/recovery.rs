@@ -1,5 +1,5 @@
-//! Running statistics of a member that returned to its last good weights: they are those that were kept with the weights,
-//! and the correction for their initial values stays right afterwards.
+//! Running statistics and moving average of a member that returned to its last good weights: they are those that were
+//! kept with the weights, and the correction for their initial values stays right afterwards.
 
 mod common;
 
@@ -94,21 +94,20 @@ fn assert_close(found: &[f32], expected: &[f32], what: &str) {
 }
 
 #[test]
-fn a_member_that_recovers_gets_the_statistics_that_were_kept_with_its_weights() {
+fn a_member_that_recovers_gets_the_statistics_and_the_average_that_were_kept_with_its_weights() {
     for device in devices() {
-        let mut trainer = trainer(&device, 100, 0.0, &[[30, 35]]);
+        let mut trainer = trainer(&device, 100, 0.9, &[[30, 35]]);
         train_epochs(&mut trainer, KEEP_EVERY);
         let kept = trainer.checkpoint().unwrap();
         train_epochs(&mut trainer, 30 - KEEP_EVERY);
-        assert_ne!(
-            bits(&raw(&trainer.checkpoint().unwrap())),
-            bits(&raw(&kept)),
-            "they move on"
-        );
+        let later = trainer.checkpoint().unwrap();
+        for name in ["stats", "average"] {
+            assert_ne!(later.tensors[name], kept.tensors[name], "{name} moves on");
+        }
         train_epochs(&mut trainer, PATIENCE);
         let recovered = trainer.checkpoint().unwrap();
         assert_eq!(restored(&recovered), [1, 1], "{}", device.name());
-        for name in ["params", "stats"] {
+        for name in ["params", "stats", "average"] {
             assert_eq!(recovered.tensors[name], kept.tensors[name], "{}: {name}", device.name());
         }
     }
@@ -138,10 +137,17 @@ fn after_a_recovery_the_initial_values_are_still_removed_from_the_statistics() {
 #[test]
 fn a_member_that_recovers_to_where_it_began_has_the_initial_statistics() {
     for device in devices() {
-        let mut trainer = trainer(&device, 9, 0.0, &[[4, 9]]);
-        let initial = raw(&trainer.checkpoint().unwrap());
-        finish(&mut trainer);
-        assert_eq!(bits(&corrected(&mut trainer)), bits(&initial), "{}", device.name());
+        for ema in [0.0, 0.9] {
+            let mut trainer = trainer(&device, 9, ema, &[[4, 9]]);
+            let initial = raw(&trainer.checkpoint().unwrap());
+            finish(&mut trainer);
+            assert_eq!(
+                bits(&corrected(&mut trainer)),
+                bits(&initial),
+                "{}, ema {ema}",
+                device.name()
+            );
+        }
     }
 }
 
@@ -166,5 +172,22 @@ fn a_run_that_is_resumed_after_a_recovery_ends_with_the_same_bits() {
             "{}",
             device.name()
         );
+    }
+}
+
+#[test]
+fn the_log_has_the_learning_rate_of_each_member() {
+    for device in devices() {
+        let mut trainer = trainer(&device, 12, 0.0, &[[4, 9]]);
+        // Only the second member sees the bad labels: the first has ended before.
+        let mut checkpoint = trainer.checkpoint().unwrap();
+        checkpoint.tensors.get_mut("state").unwrap()[state::FROZEN] = 1;
+        trainer.restore(checkpoint).unwrap();
+        finish(&mut trainer);
+        let last = trainer.state().history.last().unwrap();
+        let rates: Vec<f64> = last.members.iter().map(|m| m.learning_rate.unwrap()).collect();
+        assert_eq!(rates[0], last.learning_rate, "{}: as scheduled", device.name());
+        let tenth = f64::from(last.learning_rate as f32 * 0.1);
+        assert_eq!(rates[1], tenth, "{}: a tenth after a recovery", device.name());
     }
 }

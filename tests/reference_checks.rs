@@ -599,7 +599,8 @@ fn kernels_decay_before_the_step_and_biases_do_not() {
         [1.0 - 0.5 * f64::from(0.1_f32); 2]
     );
     assert_eq!([params[at("mean.bias")], params[at("var.bias")]], [1.0; 2]);
-    let averages = memory.row(train.average.unwrap(), 0);
+    let [now, kept] = train.average.unwrap();
+    let averages = memory.row(now, 0);
     assert_eq!(averages[at("mean.bias")], 0.25);
     assert_eq!(averages[layout.param_stride], 0.5);
     // A step that is skipped leaves both as they are.
@@ -607,7 +608,18 @@ fn kernels_decay_before_the_step_and_biases_do_not() {
     memory.row_mut(train.loss[0], 0)[0] = f64::NAN;
     run(&adam, &mut memory);
     run(&average, &mut memory);
-    for tensor in [plan.io.params, train.average.unwrap()] {
+    for tensor in [plan.io.params, now] {
         assert_eq!(memory.all(tensor), before.all(tensor));
     }
+    // It is kept with good weights, and comes back with them.
+    memory.row_mut(train.state, 0)[state::VERDICT] = f64::from(state::TAKE + state::KEEP);
+    run(&average, &mut memory);
+    let good = memory.all(now).to_vec();
+    assert_eq!(memory.all(kept), good);
+    memory.row_mut(train.state, 0)[state::VERDICT] = f64::from(state::TAKE);
+    run(&average, &mut memory);
+    assert_ne!(memory.all(now), good);
+    memory.row_mut(train.state, 0)[state::VERDICT] = f64::from(state::RESTORE);
+    run(&average, &mut memory);
+    assert_eq!(memory.all(now), good);
 }

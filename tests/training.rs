@@ -4,13 +4,13 @@
 mod common;
 
 use common::{bits, dataset, devices, finish, options, predictions, rings, tiny, trained};
-use lensgpu::device::Device;
+use lensgpu::device::{Device, Error as DeviceError};
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::{Capacity, Layer, MeanActivation, NetworkPlan, Training};
 use lensgpu::nn::{Layout, Network};
 use lensgpu::progress::EpochRecord;
 use lensgpu::train::checkpoint::Checkpoint;
-use lensgpu::train::{Band, Dataset, EpochEnd, Examples, TrainOptions, Trainer};
+use lensgpu::train::{Band, Dataset, EpochEnd, Error as TrainError, Examples, TrainOptions, Trainer};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -88,6 +88,28 @@ fn members_do_not_depend_on_the_number_of_waves() {
     assert_eq!(dispatches(&three), 3 * dispatches(&one), "waves of 2, 2 and 1");
     let train = |device: &Device| rows(&mut trained(device, dataset(43, 10), &options(0..5, 2)));
     assert_eq!(train(&one), train(&three));
+}
+
+#[test]
+fn a_device_that_is_short_of_memory_gets_smaller_waves() {
+    let with = |memory: u64| {
+        let Ok(Device::Gpu(mut gpu)) = Device::choose("software") else {
+            panic!("there is no software adapter: see the other tests");
+        };
+        Arc::get_mut(&mut gpu).unwrap().memory = memory;
+        Trainer::new(&Device::Gpu(gpu), &tiny(), dataset(43, 10), &options(0..5, 2), None)
+    };
+    let mut whole = with(u64::MAX).unwrap();
+    // What one wave of all members takes, and one byte less.
+    let mut halves = with(whole.bytes() - 1).unwrap();
+    assert!(halves.bytes() < whole.bytes());
+    [&mut whole, &mut halves].map(finish);
+    assert_eq!(rows(&mut whole), rows(&mut halves));
+
+    let Err(TrainError::Device(error)) = with(1000) else {
+        panic!("nothing fits in 1000 bytes");
+    };
+    assert!(matches!(error, DeviceError::OutOfMemory { .. }), "{error}");
 }
 
 /// The result of a training: its state, bit for bit, and its history without durations.

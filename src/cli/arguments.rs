@@ -3,6 +3,7 @@
 use super::console::Console;
 use super::usage;
 use crate::device::Device;
+use crate::diagnose::adapter::check_adapter;
 use crate::infer::Passes;
 use crate::model::shipped::Named;
 use crate::survey::table::provenance::{ModelFile, Provenance, command_line};
@@ -122,18 +123,24 @@ impl DeviceArgument {
     /// Opens the device.
     ///
     /// # Errors
-    /// Those of [`Device::choose`], as usage errors.
+    /// Those of [`Device::choose`], as usage errors unless the device failed.
     pub fn open(&self) -> Result<Device> {
-        Device::choose(&self.device).map_err(usage)
+        Device::choose(&self.device).map_err(|error| match error.is_failure() {
+            true => error.into(),
+            false => usage(error),
+        })
     }
 
-    /// Opens the device and shows its name on the console.
+    /// Opens the device, shows its name on the console, and tests it if it is an adapter not seen before.
     ///
     /// # Errors
-    /// Those of [`DeviceArgument::open`].
+    /// Those of [`DeviceArgument::open`] and [`check_adapter`].
     pub fn open_and_show(&self, console: &Console) -> Result<Device> {
         let device = self.open()?;
         console.note(&device_line(&device));
+        if check_adapter(&device)? {
+            console.note("this adapter is new here, and passed a short self test");
+        }
         Ok(device)
     }
 }

@@ -8,12 +8,14 @@ mod choices;
 mod console;
 mod devices;
 mod evaluate;
+mod failed_device;
 mod fit;
 mod infer;
 mod info;
 mod labelled;
 mod mass;
 mod models;
+mod on_device_lost;
 mod output;
 mod population;
 mod selftest;
@@ -24,7 +26,7 @@ mod train;
 
 use clap::{Parser, Subcommand};
 use output::errln;
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 /// Measure Einstein radii of strong lenses, with calibrated error bars, by deep ensembles on any GPU
 #[derive(Parser)]
@@ -38,7 +40,13 @@ const EXIT_CODES: &str = "Exit codes:
   0    success
   1    failure; standard error says why
   2    usage error: an argument that is unknown, missing or not possible
+  3    the device failed: lost, hung, out of memory, or it computes wrongly; a training run keeps its last checkpoint
   130  stopped by Ctrl-C, or by a signal: 128 and its number (143 for SIGTERM); a training run is saved";
+
+const SUCCESS: u8 = 0;
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+const FAILED_DEVICE: u8 = 3;
 
 #[derive(Subcommand)]
 enum Command {
@@ -57,9 +65,9 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-/// Runs the program and returns its exit code; `lensgpu --help` lists the codes.
-pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+/// Runs the program and returns its exit code; `lensgpu --help` lists the codes. The first of the arguments is its name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let result = match Cli::parse_from(arguments).command {
         Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(*args),
         Command::Infer(args) => infer::run(*args),
@@ -76,27 +84,28 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(()) => match output::finish() {
-            None => ExitCode::SUCCESS,
+            None => SUCCESS,
             Some(error) => {
                 errln!("error: standard output is not complete: {error}");
-                ExitCode::FAILURE
+                FAILURE
             }
         },
-        Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
+        Err(error) if reader_is_gone(&error) => SUCCESS,
         Err(error) => failure(error),
     }
 }
 
 /// Says what is wrong, and returns the exit code.
-fn failure(error: anyhow::Error) -> ExitCode {
+fn failure(error: anyhow::Error) -> u8 {
     // What a signal stopped is no failure of its own, even if it has a message.
-    let code = console::stopped_by().map(|signal| ExitCode::from(128 + signal));
+    let code = console::stopped_by().map_or(FAILURE, |signal| 128 + signal);
     if error.is::<Interrupted>() {
-        return code.unwrap_or(ExitCode::FAILURE);
+        return code;
     }
     let (error, code) = match error.downcast::<Usage>() {
-        Ok(Usage(error)) => (error, ExitCode::from(2)),
-        Err(error) => (error, code.unwrap_or(ExitCode::FAILURE)),
+        Ok(Usage(error)) => (error, USAGE),
+        Err(error) if failed_device::is_of_device(&error) => (error, FAILED_DEVICE),
+        Err(error) => (error, code),
     };
     errln!("error: {error:#}");
     if let Some(advice) = advice::advice(&error) {

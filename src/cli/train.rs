@@ -3,14 +3,16 @@
 use super::arguments::{DeviceArgument, Images, Quiet, members};
 use super::choices::NetworkChoice;
 use super::console::Console;
+use super::on_device_lost::{OnDeviceLost, PAUSES, retry};
 use super::output::{out, outln};
 use super::techniques::Techniques;
 use super::text;
 use super::{Interrupted, usage};
+use crate::device::Device;
 use crate::model::Model;
 use crate::model::shipped::Named;
 use crate::nn::Network;
-use crate::train::run::{RunEnd, begin, resume};
+use crate::train::run::{RunEnd, begin, has_begun, resume};
 use crate::train::{Error, Folds, Recipe, RunOptions, SimulateOptions, TrainOptions, network_of};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -113,6 +115,9 @@ pub struct Train {
 
     #[command(flatten)]
     device: DeviceArgument,
+    /// What to do when the device fails in the middle of a run
+    #[arg(long, value_enum, default_value_t = OnDeviceLost::Stop, value_name = "WHAT")]
+    on_device_lost: OnDeviceLost,
     #[command(flatten)]
     quiet: Quiet,
 
@@ -189,18 +194,26 @@ const OF_A_NEW_RUN: [&str; 24] = [
 /// Those of [`begin`] and [`resume`].
 pub fn run(args: Train) -> Result<()> {
     let console = Console::new(args.quiet.quiet)?;
-    let device = args.device.open_and_show(&console)?;
+    let mut device = args.device.open_and_show(&console)?;
+    let resumed = |folder: &Path, device: &Device| Ok(resume(folder, device, &|event| console.report(event))?);
     let (folder, end) = match (&args.resume, &args.output) {
-        (Some(folder), _) => (folder, resume(folder, &device, &|event| console.report(event))),
+        (Some(folder), _) => (folder, resumed(folder, &device)),
         (None, Some(output)) => {
             let from = args.from.as_deref().map(Model::open).transpose()?;
             let options = args.options(from.as_ref())?;
             check(&options).map_err(usage)?;
             let network = |input: &[usize]| args.network(from, input);
             let end = begin(output, options, network, &device, &|event| console.report(event));
-            (output, end)
+            (output, end.map_err(Into::into))
         }
         (None, None) => unreachable!("clap requires one of them"),
+    };
+    let end = match args.on_device_lost {
+        OnDeviceLost::Retry if has_begun(folder) => retry(end, &PAUSES, &console, || {
+            device = device.reopened()?;
+            resumed(folder, &device)
+        }),
+        _ => end,
     };
     console.finish();
     let (end, folder) = (end?, folder.display().to_string());

@@ -1,6 +1,7 @@
 //! The devices of this machine, and the choice of one of them.
 
 use super::cpu::{self, CpuEngine};
+use super::faults::with_faults;
 use super::gpu::{Adapter, AdapterClass, Gpu, GpuEngine, adapters};
 use super::{DeviceInfo, Engine, Error, Result};
 use crate::plan::Plan;
@@ -79,6 +80,26 @@ impl Device {
         Ok(Device::Gpu(Arc::new(adapter.open()?)))
     }
 
+    /// Opens the same device again, after it failed.
+    ///
+    /// # Errors
+    /// [`Error::CannotOpen`]; [`Error::Lost`] if it is no longer there.
+    pub fn reopened(&self) -> Result<Device> {
+        let Device::Gpu(gpu) = self else {
+            return Ok(Device::Cpu);
+        };
+        let adapters = adapters();
+        let same = |a: &&Adapter| {
+            (a.name(), a.backend(), a.driver()) == (gpu.name.as_str(), gpu.backend.clone(), gpu.driver.clone())
+        };
+        let adapter = adapters.iter().find(same).ok_or_else(|| Error::Lost {
+            device: gpu.name.clone(),
+            during: "the attempt to open it again".into(),
+            message: "the driver no longer lists it".into(),
+        })?;
+        Ok(Device::Gpu(Arc::new(adapter.open()?)))
+    }
+
     /// Name of the device for display.
     pub fn name(&self) -> String {
         match self {
@@ -103,9 +124,10 @@ impl Device {
     /// # Errors
     /// [`Error::NoMembers`]; on a GPU also [`Error::TensorTooLarge`], [`Error::OutOfMemory`] and [`Error::Kernel`].
     pub fn engine(&self, plan: &Plan, members: usize) -> Result<Box<dyn Engine>> {
-        Ok(match self {
+        let engine: Box<dyn Engine> = match self {
             Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu.clone(), plan, members)?),
             Device::Cpu => Box::new(CpuEngine::new(plan, members)?),
-        })
+        };
+        Ok(with_faults(engine, &self.name()))
     }
 }

@@ -92,13 +92,56 @@ pub enum Error {
         source: wgpu::Error,
     },
     /// The device stopped working while it was in use.
-    #[error("the device {device} failed: {message}")]
+    #[error("the device {device} failed during {during}: {message}")]
     Lost {
         /// Name of the device.
         device: String,
+        /// What it was doing, as far as is known.
+        during: String,
         /// What the driver said.
         message: String,
     },
+    /// A device whose results are not those that they must be.
+    #[error("{device} (driver {driver}) computes wrongly: {what}")]
+    ComputesWrongly {
+        /// Name of the device.
+        device: String,
+        /// Its driver and version.
+        driver: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The device does not finish what it was given.
+    #[error("the device {device} hangs: {during} did not end within {seconds:.0} s")]
+    Hangs {
+        /// Name of the device.
+        device: String,
+        /// What it was doing.
+        during: String,
+        /// How long it was waited for.
+        seconds: f64,
+    },
+}
+
+impl Error {
+    /// Whether the device or its driver failed, or has too little memory: the same request may succeed later, or on
+    /// another device. Every other error is one of the request.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Error::CannotOpen { .. }
+            | Error::OutOfMemory { .. }
+            | Error::Kernel { .. }
+            | Error::Rejected { .. }
+            | Error::Lost { .. }
+            | Error::ComputesWrongly { .. }
+            | Error::Hangs { .. } => true,
+            Error::UnknownDevice { .. }
+            | Error::NoSoftwareAdapter
+            | Error::NoMembers
+            | Error::TensorTooLarge { .. }
+            | Error::TooMuchMemory { .. } => false,
+        }
+    }
 }
 
 fn list(devices: &[DeviceInfo]) -> String {

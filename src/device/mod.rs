@@ -7,6 +7,7 @@
 //! | `choose` | the devices of this machine, and the choice of one |
 //! | `peak` | what a device can do at most |
 //! | `error`, `info` | what can go wrong on a device, and what is known of one |
+//! | [`faults`] | failures on demand, for tests |
 //! | [`gpu`] | a plan on a GPU or a software adapter, through wgpu |
 //! | [`cpu`] | a plan on the CPU, natively |
 
@@ -14,6 +15,7 @@ mod choose;
 pub mod cpu;
 mod engine;
 mod error;
+pub mod faults;
 pub mod gpu;
 mod info;
 mod peak;

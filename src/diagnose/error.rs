@@ -101,4 +101,4 @@ pub enum Error {
     Device(#[from] crate::device::Error),
 }
 
-pub(super) type Result<T> = std::result::Result<T, Error>;
+pub(super) type Result<T, E = Error> = std::result::Result<T, E>;

@@ -92,6 +92,24 @@ pub fn selftest(device: &Device, recording: &Recording) -> Result<Vec<Comparison
     Ok(comparisons)
 }
 
+/// The part of [`selftest`] that takes three training steps, which compiles the kernels of one plan only.
+///
+/// # Errors
+/// The device fails.
+pub fn take_steps(device: &Device, recording: &Recording) -> Result<Vec<Comparison>> {
+    let mut computed = Values::new();
+    take_adam_steps(device, recording, &mut computed)?;
+    let entries = recording
+        .entries
+        .iter()
+        .filter(|entry| computed.contains_key(&entry.name));
+    let compared = |entry: &Entry| {
+        let recorded = recording.values.get(&entry.name)?;
+        Some(compare(recording, &computed, entry, recorded))
+    };
+    Ok(entries.filter_map(compared).collect())
+}
+
 /// Compares all weights after some Adam steps together, including those that float32 does not define. `None` if the
 /// file has no weights after so many steps.
 fn all_weights(recording: &Recording, computed: &Values<f32>, steps: usize) -> Option<Comparison> {

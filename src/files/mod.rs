@@ -2,12 +2,14 @@
 //!
 //! A file is written under a temporary name in the same folder, synced to disk and renamed.
 
+mod cache;
 pub mod checksum;
 mod error;
 mod folder;
 mod lock;
 mod stale;
 
+pub use cache::cache_folder;
 pub use error::Error;
 pub use folder::NewFolder;
 pub use lock::FolderLock;

@@ -81,9 +81,9 @@ impl InferReport {
 /// Unreadable objects that are named in a warning.
 const FEW: usize = 5;
 
-/// Predicts the Einstein radius of every image in a folder, and writes a catalogue. When `progress` asks to stop, the
-/// rows so far are written to `OUTPUT.partial.EXTENSION`, and a catalogue from before stays as it was. Until the
-/// catalogue is complete, `OUTPUT.EXTENSION.unfinished` has the predictions so far, which
+/// Predicts the Einstein radius of every image in a folder, and writes a catalogue. When `progress` asks to stop, or the
+/// device fails, the rows so far are written to `OUTPUT.partial.EXTENSION`, and a catalogue from before stays as it was.
+/// Until the catalogue is complete, `OUTPUT.EXTENSION.unfinished` has the predictions so far, which
 /// [`resume`](InferOptions::resume) takes over.
 ///
 /// # Errors
@@ -131,10 +131,22 @@ pub fn infer(
         note(progress, &message);
     }
     let known = journal.objects()?;
-    stream(model, device, &source, options.passes, known, progress, &mut |object| {
+    let streamed = stream(model, device, &source, options.passes, known, progress, &mut |object| {
         journal.add(&object, progress);
         columns.write(&mut writer, &table, &source, model, &object, &mut report)
-    })?;
+    });
+    match streamed {
+        Err(Error::Model(source)) if source.is_device_failure() && report.rows > 0 => {
+            return Err(Error::Partial {
+                partial: writer.finish_partial()?.path,
+                output: report.output,
+                rows: report.rows,
+                objects: report.objects,
+                source,
+            });
+        }
+        streamed => streamed?,
+    }
     let images = report.rows - report.without_image();
     if report.with_flag(flags::READ_ERROR) == images && images > 0 {
         journal.remove();

@@ -115,6 +115,20 @@ pub enum Error {
     /// The catalogue lacks the column with true values.
     #[error("true values")]
     TruthColumn(#[source] Box<crate::survey::CatalogueError>),
+    /// The device failed in the middle.
+    #[error("{rows} of {objects} objects are in {}, and {} is as it was", partial.display(), output.display())]
+    Partial {
+        /// The catalogue of those that were predicted.
+        partial: PathBuf,
+        /// The catalogue that was to be written.
+        output: PathBuf,
+        /// Rows of the first.
+        rows: usize,
+        /// Objects in the folder.
+        objects: usize,
+        /// The failure.
+        source: crate::model::Error,
+    },
     /// Images or a catalogue that cannot be read or written.
     #[error(transparent)]
     Survey(Box<crate::survey::Error>),

@@ -176,3 +176,10 @@ pub enum Error {
     #[error(transparent)]
     Posterior(#[from] crate::posterior::Error),
 }
+
+impl Error {
+    /// Whether a device failed, see [`crate::device::Error::is_failure`].
+    pub fn is_device_failure(&self) -> bool {
+        matches!(self, Error::Device(error) if error.is_failure())
+    }
+}

@@ -112,6 +112,14 @@ impl<'a> Builder<'a> {
         self.find_or_add(name, len, false)
     }
 
+    /// The same for an activation or its gradient, which is transient in training. The host reads some of those of an
+    /// inference pass.
+    fn activation(&mut self, name: &str, len: usize) -> TensorId {
+        let id = self.tensor(name, len);
+        self.tensors[id.0].transient = matches!(self.pass, Pass::Train(_));
+        id
+    }
+
     /// The same for a tensor that all members share.
     pub fn shared(&mut self, name: &str, len: usize) -> TensorId {
         self.find_or_add(name, len, true)
@@ -126,6 +134,7 @@ impl<'a> Builder<'a> {
             name: name.into(),
             len,
             shared,
+            transient: false,
         });
         TensorId(self.tensors.len() - 1)
     }
@@ -236,7 +245,7 @@ impl<'a> Builder<'a> {
 
     /// The node's output `NAME.out`; `relu`: the operation that writes it ends with a ReLU.
     pub fn output(&mut self, node: &Node, relu: bool) -> TensorId {
-        let out = self.tensor(&format!("{}.out", node.name), self.batch * node.shape.len());
+        let out = self.activation(&format!("{}.out", node.name), self.batch * node.shape.len());
         self.set(node.output, out, relu);
         out
     }
@@ -250,7 +259,7 @@ impl<'a> Builder<'a> {
         let before = self.gradients[input.value.0];
         let dx = before.unwrap_or_else(|| {
             let Tensor { name, len, .. } = self.tensors[tensor.0].clone();
-            self.tensor(&format!("{name}.grad"), len)
+            self.activation(&format!("{name}.grad"), len)
         });
         self.gradients[input.value.0] = Some(dx);
         Some(GradientTarget {
@@ -293,7 +302,7 @@ impl<'a> Builder<'a> {
     }
 
     fn linear(&mut self, node: &Node) -> TensorId {
-        self.tensor(&format!("{}.linear", node.name), self.batch * node.shape.len())
+        self.activation(&format!("{}.linear", node.name), self.batch * node.shape.len())
     }
 
     /// Applies an activation that is not fused to `linear`.
@@ -321,7 +330,7 @@ impl<'a> Builder<'a> {
             Activation::LeakyRelu | Activation::Silu => {
                 let len = self.batch * node.shape.len();
                 let x = self.linear(node);
-                let dx = self.tensor(&format!("{}.linear.grad", node.name), len);
+                let dx = self.activation(&format!("{}.linear.grad", node.name), len);
                 self.push(ActivationGradInput {
                     layer: node.name.clone(),
                     len,

@@ -70,8 +70,8 @@ pub struct TrainIo {
     pub adam_v: TensorId,
     /// Last good weights, statistics and moments, to which a member returns after several skipped steps.
     pub good: TensorId,
-    /// Moving average of weights and statistics, if it is kept.
-    pub average: Option<TensorId>,
+    /// Moving average of weights and statistics, if there is one: as of now, and as of the last good weights.
+    pub average: Option<[TensorId; 2]>,
     /// [`state`]: counters of a member.
     pub state: TensorId,
     /// (steps, [`log::WIDTH`]) what happened in each step of the epoch.
@@ -232,7 +232,7 @@ fn train_io(b: &mut Builder, layout: &Layout, training: &Training, network: &Net
         adam_m: b.tensor("adam_m", p),
         adam_v: b.tensor("adam_v", p),
         good: b.tensor("good", p + s),
-        average: (training.average > 0.0).then(|| b.tensor("average", p + s)),
+        average: (training.average > 0.0).then(|| ["average", "good_average"].map(|name| b.tensor(name, p + s))),
         state: b.tensor("state", state::WORDS),
         log: b.tensor("log", capacity.steps * log::WIDTH),
     }
@@ -302,7 +302,7 @@ fn optimise(b: &mut Builder, layout: &Layout, training: &Training, io: &TrainIo)
         state: io.state,
         log: io.log,
     });
-    if let Some(average) = io.average {
+    if let Some([average, good_average]) = io.average {
         b.push(Average {
             param_stride: layout.param_stride,
             stat_stride: layout.stat_stride,
@@ -311,6 +311,7 @@ fn optimise(b: &mut Builder, layout: &Layout, training: &Training, io: &TrainIo)
             stats: b.stats,
             state: io.state,
             average,
+            good_average,
         });
     }
 }

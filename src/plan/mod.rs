@@ -29,6 +29,9 @@ pub struct Tensor {
     pub len: usize,
     /// Whether all members share it.
     pub shared: bool,
+    /// Whether it has a meaning within a step only: every step writes it before it reads it, and the host does neither.
+    /// A device may use its memory for other members meanwhile.
+    pub transient: bool,
 }
 
 /// A list of operations and the tensors that they work on.

@@ -212,12 +212,19 @@ impl Trainer {
             words.ok_or_else(|| Error::CheckpointTensor { tensor: name.into() })
         };
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
+        // As in early versions.
+        let without_good_average = !checkpoint.tensors.contains_key("good_average");
         for (name, tensor) in self.saved() {
             let len = match name {
                 "stats" => s,
-                "good" | "average" => p + s,
+                "good" | "average" | "good_average" => p + s,
                 "state" => state::WORDS,
                 _ => p,
+            };
+            let name = if without_good_average && name == "good_average" {
+                "average"
+            } else {
+                name
             };
             self.engine.write(tensor, take(name, members * len)?)?;
         }
@@ -230,6 +237,10 @@ impl Trainer {
         self.state.logged.iter_mut().for_each(|logged| widen(logged, steps));
         if self.state.initial.is_empty() {
             self.state.initial = self.initial_weights(&initial, &counters);
+        }
+        if without_good_average {
+            let members = self.state.initial.iter_mut().zip(counters.chunks_exact(state::WORDS));
+            members.for_each(|(weight, words)| weight.keep_average(words[state::TAKEN]));
         }
         Ok(())
     }
@@ -247,7 +258,10 @@ impl Trainer {
     }
 
     fn saved(&self) -> Vec<(&'static str, TensorId)> {
-        let average = self.io.average.map(|average| ("average", average));
+        let averages = self
+            .io
+            .average
+            .map(|[now, good]| [("average", now), ("good_average", good)]);
         let all = [
             ("params", self.params),
             ("stats", self.stats),
@@ -256,7 +270,7 @@ impl Trainer {
             ("good", self.io.good),
             ("state", self.io.state),
         ];
-        all.into_iter().chain(average).collect()
+        all.into_iter().chain(averages.into_iter().flatten()).collect()
     }
 }
 

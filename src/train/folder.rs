@@ -114,6 +114,11 @@ impl RunFolder {
         Ok(files::write_atomic(&path, |file| file.write_all(text.as_bytes()))?)
     }
 
+    /// Whether there is a `run.toml`.
+    pub fn has_options(&self) -> bool {
+        self.path.join(RUN).exists()
+    }
+
     /// Reads `run.toml`.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub fn write_log(path: &Path, history: &[EpochRecord]) -> Result<(), Error> {
                     "{},{fold}{},{:e},{},{},{},{},{},{},{},{},{:.3}",
                     epoch.epoch,
                     m.member,
-                    epoch.learning_rate,
+                    m.learning_rate.unwrap_or(epoch.learning_rate),
                     text(m.train_nll),
                     text(m.train_rmse),
                     text(m.val_nll),

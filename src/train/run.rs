@@ -76,6 +76,11 @@ pub fn begin(
     train(folder, prepared, trainer, device, progress)
 }
 
+/// Whether a run has begun in this folder, so that it can be resumed.
+pub fn has_begun(out: &Path) -> bool {
+    RunFolder::new(out).has_options()
+}
+
 /// Resumes a run that was stopped or killed.
 ///
 /// # Errors

@@ -427,15 +427,20 @@ impl Trainer {
         Ok(())
     }
 
+    /// The learning rate of a step, counted from the first of the training, of a member that has always had good weights.
+    pub(super) fn scheduled_rate(&self, step: usize) -> f32 {
+        let o = &self.options;
+        warmed(step, o.epochs * self.steps(), o.warm_up, o.learning_rate, o.final_rate)
+    }
+
     /// The schedule of `capacity` steps, the first of which is step `step` of the epoch.
     fn fill_schedule(&mut self, step: usize, capacity: usize) -> Result<(), Error> {
-        let (o, epoch) = (&self.options, self.state.epoch);
+        let epoch = self.state.epoch;
         let first = epoch * self.steps() + step;
-        let total = o.epochs * self.steps();
-        let fit_mean = f32::from(u8::from(epoch < o.warm_up_mean));
+        let fit_mean = f32::from(u8::from(epoch < self.options.warm_up_mean));
         let row = |k: usize| {
             let mut row = [0.0; schedule::WIDTH];
-            row[schedule::RATE] = warmed(first + k, total, o.warm_up, o.learning_rate, o.final_rate);
+            row[schedule::RATE] = self.scheduled_rate(first + k);
             row[schedule::FIT_MEAN] = fit_mean;
             row
         };

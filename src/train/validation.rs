@@ -25,25 +25,24 @@ impl Trainer {
         let mut stats: Vec<f32> = bytemuck::cast_vec(self.engine.read(self.stats)?);
         let counters = self.engine.read(self.io.state)?;
         let averages: Option<Vec<f32>> = match self.io.average {
-            Some(average) => Some(bytemuck::cast_vec(self.engine.read(average)?)),
+            Some([average, _]) => Some(bytemuck::cast_vec(self.engine.read(average)?)),
             None => None,
         };
         let fixed = self.fixed_params()?;
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
         let rows = params.chunks_exact_mut(p).zip(stats.chunks_exact_mut(s));
         for (m, (params, stats)) in rows.enumerate() {
-            let taken = counters[m * state::WORDS + state::TAKEN];
-            if taken == 0 {
+            if counters[m * state::WORDS + state::TAKEN] == 0 {
                 continue;
             }
-            let mut initial = self.state.initial[m].in_statistics();
-            if let Some(averages) = &averages {
-                let decay = f64::from(self.options.ema);
-                initial = self.state.initial[m].in_average(taken, decay);
-                // The average started at 0, which still has this weight.
-                let zero = decay.powi(taken as i32);
+            let weight = &self.state.initial[m];
+            let mut initial = weight.in_statistics();
+            let decay = f64::from(self.options.ema);
+            let of_average = weight.of_average(decay);
+            if let Some(averages) = averages.as_ref().filter(|_| of_average > 0.0) {
+                initial = weight.in_average(decay);
                 let row = averages[m * (p + s)..][..p + s].iter();
-                let mut values: Vec<f32> = row.map(|a| (f64::from(*a) / (1.0 - zero)) as f32).collect();
+                let mut values: Vec<f32> = row.map(|a| (f64::from(*a) / of_average) as f32).collect();
                 for range in &fixed {
                     // The average of a constant differs from it by rounding.
                     values[range.clone()].copy_from_slice(&params[range.clone()]);
@@ -129,6 +128,7 @@ impl Trainer {
             members.push(MemberEpoch {
                 fold: fold as u32,
                 member,
+                learning_rate: logged.last().map(|row| f64::from(row[log::RATE])),
                 train_nll: mean(&logged, log::LOSS).map(|loss| loss / lens_fraction + to_nll),
                 train_rmse: mean(&logged, log::SQUARED_ERROR)
                     .map(|square| (square / lens_fraction).sqrt() * data.scale),
@@ -143,10 +143,9 @@ impl Trainer {
             });
         }
         self.stop_early(epoch)?;
-        let last_step = self.state.logged[0].chunks_exact(log::WIDTH).last();
         Ok(EpochRecord {
             epoch,
-            learning_rate: last_step.map_or(0.0, |row| f64::from(row[log::RATE])),
+            learning_rate: f64::from(self.scheduled_rate(epoch * self.steps() - 1)),
             seconds,
             members,
         })

@@ -593,7 +593,9 @@ fn a_member_alone_has_the_same_bits_as_in_company() {
         }
         for ((device, company), (_, alone)) in train(&plan, &company).into_iter().zip(train(&plan, &alone)) {
             for tensor in tensors(&plan) {
-                let lensgpu::plan::Tensor { ref name, len, shared } = *plan.tensor(tensor);
+                let lensgpu::plan::Tensor {
+                    ref name, len, shared, ..
+                } = *plan.tensor(tensor);
                 let from = if shared { 0 } else { len };
                 assert!(
                     company[tensor.0][from..from + len] == alone[tensor.0],

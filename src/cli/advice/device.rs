@@ -24,10 +24,13 @@ pub fn advice(error: &Error) -> Option<String> {
             "please report this, with the version of the driver (lensgpu devices shows it); use --device cpu until then"
                 .into()
         }
-        Error::Lost { .. } => {
+        Error::Lost { .. } | Error::Hangs { .. } => {
             "the driver may have reset it. Saved files are intact: resume a training with `lensgpu train --resume`, with \
-             a smaller --batch or another --device if it happens again"
+             a smaller --batch or another --device if it happens again; --on-device-lost retry does it by itself"
                 .into()
+        }
+        Error::ComputesWrongly { .. } => {
+            "use --device cpu, or update the driver of this device; `lensgpu selftest` compares every tensor".into()
         }
         Error::NoMembers => return None,
     })

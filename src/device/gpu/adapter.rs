@@ -1,6 +1,6 @@
 //! The adapters of this machine, and opening one.
 
-use super::AdapterClass;
+use super::{AdapterClass, Patience};
 use crate::device::{Error, Result};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -98,9 +98,13 @@ impl Adapter {
         Ok(Gpu {
             name: self.name().into(),
             class: self.class(),
+            backend: self.backend(),
+            driver: self.driver(),
             device,
             queue,
             limits,
+            memory: u64::MAX,
+            patience: Patience::of(self.class()),
             timestamps,
             fault,
         })
@@ -123,10 +127,18 @@ pub struct Gpu {
     pub name: String,
     /// What kernels are tuned for.
     pub class: AdapterClass,
+    /// `vulkan`, `metal` or `dx12`.
+    pub backend: String,
+    /// Driver and its version.
+    pub driver: String,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     /// What the adapter allows; smaller limits split the members into more waves.
     pub limits: wgpu::Limits,
+    /// Bytes that the tensors of an engine may take. Unlimited but in tests: a driver says itself what it cannot allocate.
+    pub memory: u64,
+    /// How long a submission may take.
+    pub patience: Patience,
     /// Whether the GPU itself can time passes. The timestamps of software adapters are not meaningful.
     pub(super) timestamps: bool,
     fault: Fault,
@@ -138,22 +150,41 @@ impl Gpu {
         largest_binding(&self.limits)
     }
 
-    /// Whether the device still works.
+    /// Whether the device still works. `during` says what it was asked for last.
     ///
     /// # Errors
     /// [`Error::Lost`] if the driver has reported a fault since the device was opened.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self, during: &str) -> Result<()> {
         match self.fault.get() {
             None => Ok(()),
-            Some(fault) => Err(self.lost(fault)),
+            Some(fault) => Err(self.lost(during, fault)),
         }
     }
 
     /// The error of a device that no longer works.
-    pub(super) fn lost(&self, message: impl ToString) -> Error {
+    pub(super) fn lost(&self, during: &str, message: impl ToString) -> Error {
         Error::Lost {
             device: self.name.clone(),
+            during: during.into(),
             message: message.to_string(),
+        }
+    }
+
+    /// The error of a device that has not finished after `seconds`. It is never closed: wgpu would wait for it then.
+    pub(super) fn hangs(&self, during: &str, seconds: f64) -> Error {
+        std::mem::forget((self.device.clone(), self.queue.clone()));
+        Error::Hangs {
+            device: self.name.clone(),
+            during: during.into(),
+            seconds,
+        }
+    }
+
+    /// The error of an allocation that failed.
+    pub(super) fn out_of_memory(&self, what: &str) -> Error {
+        Error::OutOfMemory {
+            device: self.name.clone(),
+            what: what.into(),
         }
     }
 
@@ -168,10 +199,7 @@ impl Gpu {
         let errors = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
         match errors.into_iter().flatten().next() {
             None => Ok(made),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory {
-                device: self.name.clone(),
-                what: what.into(),
-            }),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(self.out_of_memory(what)),
             Some(source @ (wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. })) => Err(Error::Rejected {
                 device: self.name.clone(),
                 what: what.into(),

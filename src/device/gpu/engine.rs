@@ -4,13 +4,13 @@
 //! Ctrl-C takes effect soon. At most two submissions are in flight, and the host waits for nothing else. The log of their
 //! steps is read back after each of them through a small ring of staging buffers.
 
-use super::ring::Ring;
-use super::{Gpu, Lowering, Pass, lower, preprocess::preprocess};
+use super::compile::compile;
+use super::ring::{Job, Ring};
+use super::wave::{self, Wave};
+use super::{Gpu, Lowering, lower};
 use crate::device::{Engine, Error, Next, Result, Sink, Watch};
 use crate::numeric::median;
-use crate::plan::{Plan, Tensor, TensorId};
-use rayon::prelude::*;
-use std::collections::HashMap;
+use crate::plan::{Op, Plan, Tensor, TensorId};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,20 +29,11 @@ pub struct GpuEngine {
     grids: Vec<[u32; 2]>,
     /// By pass: the number of its operation.
     op_of: Vec<usize>,
-    ops: usize,
+    ops: Vec<Op>,
     waves: Vec<Wave>,
     log: Option<TensorId>,
     /// Duration of the latest steps in seconds; `None` before the first.
     step_seconds: Option<f64>,
-}
-
-/// Members whose buffers fit into the device's limits together: all members, unless the limits require several waves.
-struct Wave {
-    members: usize,
-    /// By tensor; a shared tensor's buffer is the same in every wave.
-    buffers: Vec<wgpu::Buffer>,
-    /// By pass.
-    bindings: Vec<wgpu::BindGroup>,
 }
 
 impl GpuEngine {
@@ -55,7 +46,7 @@ impl GpuEngine {
             return Err(Error::NoMembers);
         }
         // Kernels of tensors that are too large need not be made, and some cannot be.
-        wave_size(&gpu, &plan.tensors)?;
+        wave::largest(&gpu, &plan.tensors)?;
         let mut tensors = plan.tensors.clone();
         let (mut passes, mut op_of) = (Vec::new(), Vec::new());
         for (i, op) in plan.ops.iter().enumerate() {
@@ -70,23 +61,14 @@ impl GpuEngine {
             passes.extend(lowered);
         }
         let pipelines = compile(&gpu, &passes)?;
-        let mut waves = Vec::new();
-        let shared = shared_buffers(&gpu, &tensors)?;
-        let largest = wave_size(&gpu, &tensors)?;
-        // As even as possible: with a limit of 20, 21 members are split into 10 and 11.
-        let count = members.div_ceil(largest);
-        for wave in 0..count {
-            let in_wave = members * (wave + 1) / count - members * wave / count;
-            waves.push(Wave::new(&gpu, &tensors, &shared, in_wave, &passes, &pipelines)?);
-        }
         Ok(GpuEngine {
             members,
+            waves: Wave::all(&gpu, &tensors, members, &passes, &pipelines)?,
             tensors,
             pipelines,
             grids: passes.iter().map(|p| p.grid).collect(),
             op_of,
-            ops: plan.ops.len(),
-            waves,
+            ops: plan.ops.clone(),
             log: plan.log,
             step_seconds: None,
             gpu,
@@ -123,16 +105,44 @@ impl GpuEngine {
 
     /// The buffers that hold a tensor's rows, in order.
     fn rows_of(&self, tensor: TensorId) -> impl Iterator<Item = &wgpu::Buffer> {
-        let waves = if self.tensors[tensor.0].shared {
-            1
-        } else {
-            self.waves.len()
-        };
+        let Tensor { shared, transient, .. } = self.tensors[tensor.0];
+        let waves = if shared || transient { 1 } else { self.waves.len() };
         self.waves[..waves].iter().map(move |wave| &wave.buffers[tensor.0])
     }
 
     fn bytes_of(&self, tensor: TensorId) -> u64 {
         self.rows_of(tensor).map(wgpu::Buffer::size).sum()
+    }
+
+    /// Whether the host can access all rows of a tensor.
+    ///
+    /// # Errors
+    /// There is memory for those of one wave only.
+    fn accessible(&self, tensor: TensorId) -> Result<()> {
+        let Tensor { name, transient, .. } = &self.tensors[tensor.0];
+        match *transient && self.waves.len() > 1 {
+            true => Err(self
+                .gpu
+                .out_of_memory(&format!("the tensor {name} of all members at once"))),
+            false => Ok(()),
+        }
+    }
+
+    /// `steps` steps as a submission.
+    fn job(&self, steps: usize, what: String) -> Job {
+        let flops: f64 = self.ops.iter().map(Op::flops).sum();
+        let patience = self.gpu.patience.with(flops * (steps * self.members) as f64);
+        Job {
+            tag: steps,
+            what,
+            patience,
+        }
+    }
+
+    /// The operations of a step, for messages.
+    fn span(&self) -> String {
+        let name = |op: Option<&Op>| op.map_or_else(String::new, |op| format!("{} ({})", op.name(), op.layer()));
+        format!("from {} to {}", name(self.ops.first()), name(self.ops.last()))
     }
 
     /// Number of steps of the next submission: one until the duration of a step is known.
@@ -157,6 +167,7 @@ impl Engine for GpuEngine {
     }
 
     fn write(&mut self, tensor: TensorId, words: &[u32]) -> Result<()> {
+        self.accessible(tensor)?;
         let bytes: &[u8] = bytemuck::cast_slice(words);
         let (size, shared) = (self.bytes_of(tensor), self.tensors[tensor.0].shared);
         assert!(
@@ -171,12 +182,15 @@ impl Engine for GpuEngine {
             self.gpu.queue.write_buffer(buffer, 0, rows);
             rest = after;
         }
-        self.gpu.check()
+        self.gpu
+            .check(&format!("the transfer of the tensor {}", self.tensors[tensor.0].name))
     }
 
     fn read(&mut self, tensor: TensorId) -> Result<Vec<u32>> {
+        self.accessible(tensor)?;
         let mut ring = Ring::new(&self.gpu, 1, self.bytes_of(tensor))?;
-        ring.submit(0, |slot| self.encode(0, &[tensor], slot))?;
+        let what = format!("the transfer of the tensor {}", self.tensors[tensor.0].name);
+        ring.submit(self.job(0, what), |slot| self.encode(0, &[tensor], slot))?;
         let (_, words) = ring.collect()?.expect("one is in flight");
         Ok(words)
     }
@@ -190,7 +204,11 @@ impl Engine for GpuEngine {
         loop {
             while !stop && submitted < steps && ring.in_flight() < self.in_flight() {
                 let count = self.steps_at_once().min(steps - submitted);
-                ring.submit(count, |slot| self.encode(count, self.log.as_slice(), slot))?;
+                let (first, last) = (submitted + 1, submitted + count);
+                let what = format!("steps {first} to {last} of {steps}, each {}", self.span());
+                ring.submit(self.job(count, what), |slot| {
+                    self.encode(count, self.log.as_slice(), slot)
+                })?;
                 submitted += count;
             }
             let Some((count, words)) = ring.collect()? else {
@@ -215,13 +233,15 @@ impl Engine for GpuEngine {
         let gpu = self.gpu.clone();
         let bytes = outputs.iter().map(|&output| self.bytes_of(output)).sum();
         let mut ring = Ring::new(&gpu, 2, bytes)?;
-        let mut more = true;
+        let (mut more, mut number) = (true, 0);
         loop {
             while more && ring.in_flight() < 2 {
                 match next() {
                     Some(batch) => {
                         self.write(input, &batch)?;
-                        ring.submit(1, |slot| self.encode(1, outputs, slot))?;
+                        number += 1;
+                        let what = format!("batch {number}, {}", self.span());
+                        ring.submit(self.job(1, what), |slot| self.encode(1, outputs, slot))?;
                     }
                     None => more = false,
                 }
@@ -236,7 +256,7 @@ impl Engine for GpuEngine {
     }
 
     fn profile(&mut self, repeats: usize) -> Result<Vec<f64>> {
-        let mut seconds = vec![Vec::new(); self.ops];
+        let mut seconds = vec![Vec::new(); self.ops.len()];
         for _ in 0..repeats {
             let step = if self.gpu.timestamps {
                 self.time_by_gpu()?
@@ -265,7 +285,7 @@ impl Engine for GpuEngine {
 impl GpuEngine {
     /// Seconds per operation by the GPU's own clock.
     fn time_by_gpu(&self) -> Result<Vec<f64>> {
-        let count = 2 * self.ops as u32;
+        let count = 2 * self.ops.len() as u32;
         let queries = self.gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: None,
             ty: wgpu::QueryType::Timestamp,
@@ -279,7 +299,7 @@ impl GpuEngine {
             mapped_at_creation: false,
         });
         let mut ring = Ring::new(&self.gpu, 1, bytes)?;
-        ring.submit(1, |slot| {
+        ring.submit(self.job(1, format!("a step that is timed, {}", self.span())), |slot| {
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             for (op, range) in self.ranges().into_iter().enumerate() {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -310,11 +330,12 @@ impl GpuEngine {
 
     /// Seconds per operation, each submitted on its own, with the overhead of the host included.
     fn time_by_host(&self) -> Result<Vec<f64>> {
-        let mut times = Vec::with_capacity(self.ops);
-        for range in self.ranges() {
+        let mut times = Vec::with_capacity(self.ops.len());
+        for (op, range) in self.ops.iter().zip(self.ranges()) {
             let mut ring = Ring::new(&self.gpu, 1, 4)?;
             let start = Instant::now();
-            ring.submit(1, |_| {
+            let what = format!("operation {} ({})", op.name(), op.layer());
+            ring.submit(self.job(1, what), |_| {
                 let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
                 let mut pass = encoder.begin_compute_pass(&Default::default());
                 self.record(&mut pass, range);
@@ -330,7 +351,7 @@ impl GpuEngine {
     /// The passes of each operation.
     fn ranges(&self) -> Vec<std::ops::Range<usize>> {
         let first = |op: usize| self.op_of.partition_point(|&o| o < op);
-        (0..self.ops).map(|op| first(op)..first(op + 1)).collect()
+        (0..self.ops.len()).map(|op| first(op)..first(op + 1)).collect()
     }
 }
 
@@ -340,161 +361,5 @@ fn step_seconds(before: Option<f64>, measured: f64) -> f64 {
     before.map_or(measured, |before| measured.max(0.5 * before))
 }
 
-/// Number of members that fit into the device's bindings together.
-fn wave_size(gpu: &Gpu, tensors: &[Tensor]) -> Result<usize> {
-    let limit = gpu.largest_binding();
-    let mut largest = gpu.limits.max_compute_workgroups_per_dimension as usize;
-    for tensor in tensors {
-        let bytes = 4 * tensor.len.max(1) as u64;
-        if bytes > limit {
-            return Err(Error::TensorTooLarge {
-                device: gpu.name.clone(),
-                tensor: tensor.name.clone(),
-                bytes,
-                limit,
-                shared: tensor.shared,
-            });
-        }
-        if !tensor.shared {
-            largest = largest.min((limit / bytes) as usize);
-        }
-    }
-    Ok(largest)
-}
-
-/// The buffers of shared tensors, by number of the tensor.
-fn shared_buffers(gpu: &Gpu, tensors: &[Tensor]) -> Result<HashMap<usize, wgpu::Buffer>> {
-    let shared = tensors.iter().enumerate().filter(|(_, t)| t.shared);
-    shared.map(|(i, tensor)| Ok((i, buffer(gpu, tensor, 1)?))).collect()
-}
-
-fn buffer(gpu: &Gpu, tensor: &Tensor, rows: usize) -> Result<wgpu::Buffer> {
-    let size = 4 * (rows * tensor.len).max(1) as u64;
-    gpu.guarded(
-        &format!("{} MiB for the tensor {}", size.div_ceil(1 << 20), tensor.name),
-        || {
-            gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(&tensor.name),
-                size,
-                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        },
-    )
-}
-
-impl Wave {
-    fn new(
-        gpu: &Gpu,
-        tensors: &[Tensor],
-        shared: &HashMap<usize, wgpu::Buffer>,
-        members: usize,
-        passes: &[Pass],
-        pipelines: &[wgpu::ComputePipeline],
-    ) -> Result<Wave> {
-        let buffers: Vec<wgpu::Buffer> = tensors
-            .iter()
-            .enumerate()
-            .map(|(i, tensor)| {
-                shared
-                    .get(&i)
-                    .map_or_else(|| buffer(gpu, tensor, members), |b| Ok(b.clone()))
-            })
-            .collect::<Result<_>>()?;
-        let bind = |(pass, pipeline): (&Pass, &wgpu::ComputePipeline)| {
-            let entries: Vec<wgpu::BindGroupEntry> = pass
-                .buffers
-                .iter()
-                .enumerate()
-                .map(|(i, binding)| wgpu::BindGroupEntry {
-                    binding: i as u32,
-                    resource: buffers[binding.tensor.0].as_entire_binding(),
-                })
-                .collect();
-            gpu.guarded(&format!("kernel {} of {}", pass.entry, pass.shader), || {
-                gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some(pass.entry),
-                    layout: &pipeline.get_bind_group_layout(0),
-                    entries: &entries,
-                })
-            })
-        };
-        let bindings = passes.iter().zip(pipelines).map(bind).collect::<Result<_>>()?;
-        Ok(Wave {
-            members,
-            buffers,
-            bindings,
-        })
-    }
-}
-
-/// Compiles the kernels of the passes on all cores; passes with the same text share one.
-fn compile(gpu: &Gpu, passes: &[Pass]) -> Result<Vec<wgpu::ComputePipeline>> {
-    let sources: Vec<String> = passes
-        .iter()
-        .map(|p| preprocess(p.shader, p.entry, &p.constants).map_err(|error| kernel_error(gpu, p, error)))
-        .collect::<Result<_>>()?;
-    let mut distinct: Vec<(&String, &Pass)> = Vec::new();
-    let mut place: HashMap<&String, usize> = HashMap::new();
-    for (source, pass) in sources.iter().zip(passes) {
-        place.entry(source).or_insert_with(|| {
-            distinct.push((source, pass));
-            distinct.len() - 1
-        });
-    }
-    let kernels: Vec<wgpu::ComputePipeline> = distinct
-        .into_par_iter()
-        .map(|(source, pass)| kernel(gpu, source, pass))
-        .collect::<Result<_>>()?;
-    Ok(sources.iter().map(|source| kernels[place[source]].clone()).collect())
-}
-
-fn kernel(gpu: &Gpu, source: &str, pass: &Pass) -> Result<wgpu::ComputePipeline> {
-    let what = format!("kernel {} of {}", pass.entry, pass.shader);
-    let pipeline = gpu.guarded(&what, || {
-        // SAFETY: the kernels are part of the program. Each of them checks its own bounds, divides by constants only and
-        // has no endless loop; the tests of the kernels verify this with all of wgpu's checks switched on.
-        let module = unsafe {
-            gpu.device.create_shader_module_trusted(
-                wgpu::ShaderModuleDescriptor {
-                    label: Some(pass.entry),
-                    source: wgpu::ShaderSource::Wgsl(source.into()),
-                },
-                checks(),
-            )
-        };
-        gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(pass.entry),
-            layout: None,
-            module: &module,
-            entry_point: Some(pass.entry),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        })
-    });
-    pipeline.map_err(|error| match error {
-        Error::Rejected { source, .. } => kernel_error(gpu, pass, source),
-        other => other,
-    })
-}
-
-fn kernel_error(gpu: &Gpu, pass: &Pass, source: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Kernel {
-        device: gpu.name.clone(),
-        shader: pass.shader,
-        entry: pass.entry,
-        source: Box::new(source),
-    }
-}
-
-/// wgpu's checks of every access, loop and division. They cost up to half of the time, so they are off unless
-/// `LENSGPU_CHECKED` is set.
-fn checks() -> wgpu::ShaderRuntimeChecks {
-    match std::env::var_os("LENSGPU_CHECKED") {
-        Some(_) => wgpu::ShaderRuntimeChecks::checked(),
-        None => wgpu::ShaderRuntimeChecks::unchecked(),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -2,25 +2,30 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `engine` | buffers, pipelines and bind groups of a plan, and its replay: start reading here |
+//! | `engine` | a plan made ready, and its replay: start reading here |
+//! | `wave` | the buffers and bind groups of members that run together |
+//! | `compile` | the kernels of a plan |
 //! | `lower` | an operation to its passes: kernel, tiles, grid |
 //! | `pass` | one compute dispatch, as data |
 //! | [`preprocess`] | a file of `shaders/` to the WGSL of a kernel |
-//! | `ring` | brings results back to the host after each submission |
+//! | `ring`, `patience` | brings results back to the host after each submission; how long it waits for them |
 //! | `peak` | what a GPU can do at most |
 //! | `adapter` | the adapters of this machine, and opening one |
 
 mod adapter;
+mod compile;
 mod engine;
 mod lower;
 mod pass;
+mod patience;
 mod peak;
 pub mod preprocess;
 mod ring;
+mod wave;
 
 pub use adapter::{Adapter, Gpu, adapters};
 pub use engine::GpuEngine;
 pub use lower::{AdapterClass, Lowering, lower};
-pub(super) use peak::peak;
-
 pub use pass::{Access, Binding, Constant, Pass};
+pub use patience::Patience;
+pub(super) use peak::peak;

@@ -84,6 +84,7 @@ impl LensPlan {
                 name: name.into(),
                 len,
                 shared: true,
+                transient: false,
             });
             TensorId(tensors.len() - 1)
         };

@@ -45,6 +45,9 @@ operation!(Adam, "adam", |_op| "optimiser");
 
 /// average += (1 - decay) ([params, stats] - average), after a step that was taken (Polyak & Juditsky 1992). It starts at
 /// 0, so after t steps callers must divide it by 1 - decay^t.
+///
+/// It is kept when [`Adam`] keeps good weights, and returns to what was kept when the member returns to those: the weights
+/// of a member that diverges are large before they are infinite, and an average of them would never recover.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Average {
     pub param_stride: usize,
@@ -54,6 +57,8 @@ pub struct Average {
     pub stats: TensorId,
     pub state: TensorId,
     pub average: TensorId,
+    /// As of the last good weights.
+    pub good_average: TensorId,
 }
 
 operation!(Average, "average", |_op| "optimiser");

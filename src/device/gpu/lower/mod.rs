@@ -69,6 +69,7 @@ impl Lowering<'_> {
                     name,
                     len,
                     shared: false,
+                    transient: true,
                 });
                 TensorId(self.tensors.len() - 1)
             }

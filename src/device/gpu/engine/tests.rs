@@ -1,0 +1,87 @@
+//! A device that fails: what the driver reports becomes an error that names the device and what it was doing.
+
+use super::*;
+use crate::device::Device;
+use crate::device::gpu::Patience;
+use crate::nn::{Capacity, Layout, Network, NetworkPlan, Training};
+use std::ops::ControlFlow;
+
+/// A software adapter of its own, which may be broken, and the engine of a training step on it.
+fn engine(change: impl FnOnce(&mut Gpu)) -> GpuEngine {
+    let Ok(Device::Gpu(mut gpu)) = Device::choose("software") else {
+        panic!("there is no software adapter: run scripts/install-software-adapter");
+    };
+    change(Arc::get_mut(&mut gpu).expect("nothing else has it"));
+    let layers = "layers = [{layer='flatten'}, {layer='dense', name='d', units=3}, {layer='heads', mean='m', var='v'}]";
+    let network = Network::from_toml(layers, &[4, 4, 1]).unwrap();
+    let training = Training::new(4, Capacity { pool: 4, steps: 8 });
+    let plan = NetworkPlan::training(&network, &Layout::new(&network).unwrap(), &training).unwrap();
+    GpuEngine::new(gpu, &plan, 2).unwrap()
+}
+
+fn replay(engine: &mut GpuEngine) -> Result<usize> {
+    engine.replay(8, &mut |_, _| ControlFlow::Continue(()))
+}
+
+#[track_caller]
+fn assert_lost<T: std::fmt::Debug>(result: Result<T>, name: &str, doing: &[&str]) {
+    let Err(error @ Error::Lost { .. }) = result else {
+        panic!("{result:?}");
+    };
+    assert!(error.is_failure());
+    let message = error.to_string();
+    for part in doing.iter().chain([&name]) {
+        assert!(message.contains(part), "'{part}' is not in: {message}");
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_is_named_with_what_it_was_doing() {
+    let mut engine = engine(|_| {});
+    assert_eq!(replay(&mut engine).unwrap(), 8);
+    engine.gpu.device.destroy();
+    let name = engine.gpu.name.clone();
+    let steps = ["steps 1 to", "of 8, each from gather", "to adam (optimiser)"];
+    assert_lost(replay(&mut engine), &name, &steps);
+    let log = engine.log.expect("a training plan");
+    assert_lost(engine.read(log), &name, &["the transfer of the tensor log"]);
+}
+
+#[test]
+fn what_the_driver_rejects_ends_the_work_with_its_message() {
+    let mut engine = engine(|_| {});
+    let name = engine.gpu.name.clone();
+    // A copy beyond the end of a buffer, outside of any error scope.
+    let buffer = &engine.waves[0].buffers[0];
+    engine.gpu.queue.write_buffer(buffer, buffer.size(), &[0; 4]);
+    assert_lost(replay(&mut engine), &name, &["steps 1 to", "Validation Error"]);
+}
+
+#[test]
+fn a_submission_that_does_not_end_in_time_is_a_hang() {
+    let none = Patience {
+        seconds: 0.0,
+        per_flop: 0.0,
+    };
+    let mut engine = engine(|gpu| gpu.patience = none);
+    let result = replay(&mut engine);
+    let Err(error @ Error::Hangs { .. }) = result else {
+        panic!("{result:?}");
+    };
+    assert!(error.is_failure());
+    let message = error.to_string();
+    assert!(
+        message.contains("steps 1 to 1 of 8") && message.contains(&engine.gpu.name),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_slow_device_is_given_more_time_for_more_work() {
+    let mut engine = engine(|_| {});
+    let patience = |engine: &GpuEngine, steps| engine.job(steps, String::new()).patience;
+    assert!(patience(&engine, 1) >= 600.0, "a software adapter is slow");
+    assert!(patience(&engine, 64) > patience(&engine, 1));
+    engine.members *= 1000;
+    assert!(patience(&engine, 1) > 600.0);
+}

@@ -1,0 +1,74 @@
+//! A short self test of an adapter before its first use: a driver or compiler that computes wrongly must not train a model.
+//!
+//! Adapters that passed are remembered by name, backend, driver and version of lensgpu, in the user's cache folder. The
+//! file can be deleted at any time; where it cannot be written, the test is repeated.
+
+use super::error::Result;
+use super::recording::Recording;
+use super::selftest::{EMBEDDED, take_steps};
+use crate::device::gpu::Gpu;
+use crate::device::{self, Device};
+use crate::files::{cache_folder, write_atomic};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The recording that is replayed: convolution, batch norm, pooling, dense layers and Adam in a small network.
+const RECORDING: &str = "keras_small_m3_b5";
+/// One line per adapter that passed.
+const FILE: &str = "adapters.txt";
+
+/// Replays three recorded training steps on an adapter that has not passed before, and says whether it did so. The CPU is
+/// not tested: it is what the program was compiled for.
+///
+/// # Errors
+/// [`device::Error::ComputesWrongly`]; a device that fails.
+pub fn check_adapter(device: &Device) -> Result<bool> {
+    let Device::Gpu(gpu) = device else {
+        return Ok(false);
+    };
+    let file = cache_folder().map(|folder| folder.join(FILE));
+    let line = line(gpu);
+    if file.as_deref().is_some_and(|file| lines(file).contains(&line)) {
+        return Ok(false);
+    }
+    let (_, bytes) = EMBEDDED
+        .iter()
+        .find(|(name, _)| *name == RECORDING)
+        .expect("it is embedded");
+    let compared = take_steps(device, &Recording::from_bytes(bytes)?)?;
+    if let Some(wrong) = compared.into_iter().find(|tensor| tensor.problem.is_some()) {
+        let error = wrong.relative_error.unwrap_or(f64::INFINITY);
+        return Err(device::Error::ComputesWrongly {
+            device: gpu.name.clone(),
+            driver: gpu.driver.clone(),
+            what: format!(
+                "{} of a recorded training step has a relative error of {error:.0e}",
+                wrong.tensor
+            ),
+        }
+        .into());
+    }
+    if let Some(file) = file {
+        // An adapter that cannot be remembered is tested again.
+        let _ = remember(&file, line);
+    }
+    Ok(true)
+}
+
+fn line(gpu: &Gpu) -> String {
+    let parts = [env!("CARGO_PKG_VERSION"), &gpu.backend, &gpu.name, &gpu.driver];
+    parts.join("\t").replace(['\n', '\r'], " ")
+}
+
+fn lines(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines().map(String::from).collect()
+}
+
+fn remember(file: &PathBuf, line: String) -> Result<(), Box<dyn std::error::Error>> {
+    fs::create_dir_all(file.parent().expect("it is in a folder"))?;
+    let mut all = lines(file);
+    all.push(line);
+    Ok(write_atomic(file, |file| writeln!(file, "{}", all.join("\n")))?)
+}
