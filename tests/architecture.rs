@@ -106,3 +106,28 @@ fn nothing_is_printed_by_macros_that_panic() {
         }
     }
 }
+
+/// `files::open` refuses what is no regular file: opening a FIFO waits for ever, and a device may have no end.
+#[test]
+fn files_that_others_made_are_opened_in_one_place() {
+    let opening = [
+        "File::open(",
+        "fs::read(",
+        "fs::read_to_string(",
+        "::from_path(",
+        "ImageReader::open(",
+    ];
+    for file in rust_files(&root().join("src")) {
+        let is_test = file.components().any(|part| part.as_os_str() == "tests") || file.ends_with("tests.rs");
+        if is_test || module_of(&file) == "files" || file.ends_with("recorded.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate() {
+            // What the operating system says of itself is in files as well.
+            let opens = opening.iter().any(|name| line.contains(name)) && !line.contains("\"/proc/");
+            assert!(!opens, "{}:{}: use crate::files: {line}", file.display(), number + 1);
+        }
+    }
+}

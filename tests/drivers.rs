@@ -5,16 +5,17 @@
 
 #![cfg(target_os = "linux")]
 
-mod kernel_cases;
+#[path = "kernel_cases/spirv.rs"]
+mod spirv;
 
 use ash::{Entry, vk};
-use kernel_cases::spirv;
 use lensgpu::device::gpu::preprocess::preprocess;
 use lensgpu::device::gpu::{AdapterClass, Lowering, lower};
 use lensgpu::lens::Population;
 use lensgpu::lens::simulate::plan::{LensPlan, Window};
 use lensgpu::nn::{Capacity, Layout, Network, NetworkPlan, Training};
 use lensgpu::plan::Plan;
+use spirv::spirv;
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;

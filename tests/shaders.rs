@@ -2,9 +2,11 @@
 //! its bindings are those that the lowering names, and it keeps within what every adapter has.
 
 mod kernel_cases;
+#[path = "kernel_cases/spirv.rs"]
+mod spirv;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use kernel_cases::{EVERY_LAYER, spirv, variants};
+use kernel_cases::{EVERY_LAYER, variants};
 use lensgpu::device::gpu::preprocess::preprocess;
 use lensgpu::device::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
 use lensgpu::lens::Population;
@@ -15,6 +17,7 @@ use lensgpu::nn::{Capacity, Training};
 use lensgpu::nn::{Layout, Network};
 use lensgpu::plan::{Op, Plan, Tensor};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
+use spirv::spirv;
 use std::collections::HashSet;
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -350,3 +350,13 @@ fn a_damaged_model_or_checkpoint_is_refused() {
         &["checkpoint.safetensors"],
     );
 }
+
+#[test]
+fn run_toml_alone_repeats_a_run() {
+    let folder = Folder::new();
+    done(&folder.line(&format!("{TRAIN} --epochs 3 --seed 7 --quiet -o {{run}}")));
+    fs::create_dir(folder.path("again")).unwrap();
+    fs::copy(folder.path("run/run.toml"), folder.path("again/run.toml")).unwrap();
+    done(&folder.line("train --resume {again} --device cpu --quiet"));
+    assert_eq!(folder.members("run"), folder.members("again"));
+}

@@ -94,7 +94,7 @@ pub struct Train {
     network: Option<NetworkChoice>,
 
     /// Train on simulated lenses: a preset of `lensgpu simulate`, or the TOML file of a population
-    #[arg(long, value_name = "POPULATION", conflicts_with = "dir", help_heading = "Training")]
+    #[arg(long, value_name = "POPULATION", conflicts_with_all = OF_A_FOLDER, help_heading = "Training")]
     simulate: Option<String>,
     /// With --simulate: lenses per epoch, a quarter of which are new in each epoch
     #[arg(
@@ -159,6 +159,25 @@ enum Freeze {
 
 /// The largest integer in TOML.
 const MAX_SEED: u64 = i64::MAX as u64;
+
+/// Arguments that say where images and labels are and how they are read, which simulated lenses do not need.
+const OF_A_FOLDER: [&str; 15] = [
+    "dir",
+    "preset",
+    "images",
+    "features",
+    "missing",
+    "label",
+    "catalogue",
+    "id_column",
+    "condition",
+    "flux_scale",
+    "pixel_scale",
+    "mask_value",
+    "mask_bits",
+    "zero_is_missing",
+    "flux_unit",
+];
 
 /// Arguments that a resumed run takes from its `run.toml`.
 const OF_A_NEW_RUN: [&str; 24] = [

@@ -20,6 +20,7 @@
 //! | `adam1.NAME.*`, `adam3.NAME.*` | weights after the first and after the third of these steps |
 
 use super::error::{Error, Result};
+use crate::files;
 use crate::nn::{Capacity, NORM_EPSILON, NORM_MOMENTUM, NetworkPlan, Training};
 use crate::nn::{Layout, Network, Parameter};
 use crate::plan::bands;
@@ -117,7 +118,7 @@ impl Recording {
     /// A file that cannot be read, and errors of [`Recording::from_bytes`]; both name the file.
     pub fn read(path: &Path) -> Result<Recording> {
         let path = path.to_path_buf();
-        match std::fs::read(&path) {
+        match files::read(&path) {
             Ok(bytes) => Recording::from_bytes(&bytes).map_err(|source| Error::InRecording {
                 path,
                 source: Box::new(source),

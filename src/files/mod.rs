@@ -1,4 +1,4 @@
-//! Files and folders that appear completely or not at all.
+//! Files and folders that appear completely or not at all, and files that are read in bounded time and memory.
 //!
 //! A file is written under a temporary name in the same folder, synced to disk and renamed.
 
@@ -6,12 +6,15 @@ mod cache;
 pub mod checksum;
 mod error;
 mod folder;
+mod input;
 mod lock;
 mod stale;
+pub mod unpack;
 
 pub use cache::cache_folder;
 pub use error::Error;
 pub use folder::NewFolder;
+pub use input::{open, read, read_text};
 pub use lock::FolderLock;
 
 use fitsio_pure::io::AtomicFile;

@@ -13,6 +13,7 @@ use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::Prediction;
 use crate::progress::{Callback, chain, note, warn};
 use crate::survey::infer_table::{InferRow, InferTable};
+use crate::survey::label::{is_radius, is_value};
 use crate::survey::table::provenance::Provenance;
 use crate::survey::table::sidecar::Sidecar;
 use crate::survey::table::{Cell, Column, ColumnType, TableWriter, partial};
@@ -247,8 +248,10 @@ impl Truth {
     /// no lenses have none.
     fn of_row(&self, catalogue: &Catalogue, row: usize) -> Option<f64> {
         let truth = catalogue.number(row, self.column);
-        let is_radius = |is_lens: LensColumn| truth > 0.0 && is_lens.reason(catalogue, row).is_none();
-        let known = truth.is_finite() && self.is_lens.is_none_or(is_radius);
+        let known = match self.is_lens {
+            Some(is_lens) => is_radius(truth) && is_lens.reason(catalogue, row).is_none(),
+            None => is_value(truth),
+        };
         known.then_some(truth)
     }
 }

@@ -27,7 +27,7 @@ pub const MASS_FLAGS: [MassFlag; 8] = [
     MassFlag {
         bit: NO_THETA_E,
         name: "no_theta_e",
-        meaning: "theta_e or its distribution is missing or not positive: no mass",
+        meaning: "theta_e or its distribution is missing, not positive or above 180 degrees: no mass",
     },
     MassFlag {
         bit: NO_REDSHIFT,
@@ -37,7 +37,7 @@ pub const MASS_FLAGS: [MassFlag; 8] = [
     MassFlag {
         bit: BAD_REDSHIFT,
         name: "bad_redshift",
-        meaning: "a redshift is not positive: no mass",
+        meaning: "a redshift is not positive, or above 10,000: no mass",
     },
     MassFlag {
         bit: SOURCE_IN_FRONT,

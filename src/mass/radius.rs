@@ -47,6 +47,11 @@ impl Radius {
         (positive > MIN_POSITIVE).then_some(Radius { untruncated, positive })
     }
 
+    /// The 97.5 % quantile, arcsec.
+    pub(super) fn largest(&self) -> f64 {
+        self.quantile(LEVELS[4])
+    }
+
     /// The fraction that was cut off: P(theta_e <= 0) before the truncation.
     pub(super) fn cut(&self) -> f64 {
         1.0 - self.positive

@@ -25,12 +25,20 @@ pub(super) struct RowMass {
     pub(super) flags: i32,
 }
 
+/// 180 degrees, arcsec.
+const LARGEST: f64 = 648_000.0;
+
+/// Ten times the redshift of the last scattering.
+const LARGEST_REDSHIFT: f64 = 1e4;
+
 impl RowMass {
     /// The mass of a row.
     pub(super) fn new(input: &Input, row: usize) -> RowMass {
         let theta_e = input.theta_e(row);
         let z = input.redshifts(row);
-        let radius = input.radius(row).filter(|_| theta_e.is_finite());
+        let radius = input
+            .radius(row)
+            .filter(|radius| theta_e.abs() <= LARGEST && radius.largest() <= LARGEST);
         let distances = distances(&input.options.cosmology, z);
         let (radius, distances) = match (radius, distances) {
             (Some(radius), Ok(distances)) => (radius, distances),
@@ -111,7 +119,7 @@ impl RowMass {
 fn distances(cosmology: &Cosmology, [lens, source]: [f64; 2]) -> Result<Distances, i32> {
     if !lens.is_finite() || !source.is_finite() {
         Err(NO_REDSHIFT)
-    } else if lens <= 0.0 || source <= 0.0 {
+    } else if [lens, source].iter().any(|z| !(*z > 0.0 && *z <= LARGEST_REDSHIFT)) {
         Err(BAD_REDSHIFT)
     } else if source <= lens {
         Err(SOURCE_IN_FRONT)

@@ -192,7 +192,8 @@ impl About {
         let Target {
             scale, shift, range, ..
         } = self.label;
-        if !(scale.is_finite() && scale > 0.0) {
+        // Beyond this size, squares of predictions are infinite.
+        if !(1e-100..=1e100).contains(&scale) {
             return Err(Error::LabelScale { scale });
         }
         let (stretch, training) = (&self.stretch, &self.training);

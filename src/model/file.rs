@@ -38,7 +38,7 @@ impl Model {
     /// A file that cannot be read, and those of [`Model::from_bytes`]; the path is in each of them.
     pub fn read(path: impl AsRef<Path>) -> Result<Model> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Read {
+        let bytes = files::read(path).map_err(|source| Error::Read {
             path: path.into(),
             source,
         })?;

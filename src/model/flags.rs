@@ -43,7 +43,7 @@ impl Model {
     }
 
     /// Why the prediction may be wrong. `members` are in the label's unit. `interval` is the 95 % interval that is
-    /// reported, which only `label_range` depends on; it does not matter if there is no prediction.
+    /// reported, NaN if the prediction is unknown.
     pub fn flags(&self, image: &ImageFacts, members: &MemberPredictions, interval: [f64; 2]) -> i32 {
         let (about, cutout) = (&self.about, &image.cutout);
         let of_image = flags::masked(cutout.masked_fraction)
@@ -52,7 +52,9 @@ impl Model {
                 .zip(about.pixel_scale)
                 .map_or(0, |(header, model)| flags::pixel_scale(header, model))
             | flags::sky(&image.sky, &about.sky);
-        let Ok(mixture) = members.mixture() else {
+        let p_lens = members.p_lens().unwrap_or_default();
+        let known = interval.iter().all(|end| end.is_finite()) && p_lens.is_finite();
+        let Some(mixture) = members.mixture().ok().filter(|_| known) else {
             return of_image | flags::NO_PREDICTION;
         };
         let mean = mixture.mean();

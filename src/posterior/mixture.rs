@@ -47,6 +47,16 @@ impl Prediction {
         [self.quantiles[0], self.quantiles[4]]
     }
 
+    /// This, or [`UNKNOWN`](Self::UNKNOWN) if any of its numbers is not finite.
+    pub(super) fn if_finite(self) -> Prediction {
+        let [theta_e, sigma] = [self.theta_e, self.sigma];
+        let parts = [theta_e, sigma, self.sigma_aleatoric, self.sigma_epistemic];
+        match parts.iter().chain(&self.quantiles).all(|number| number.is_finite()) {
+            true => self,
+            false => Prediction::UNKNOWN,
+        }
+    }
+
     /// No prediction, for an object whose image is missing, unreadable or masked: NaN throughout.
     pub const UNKNOWN: Prediction = Prediction {
         theta_e: f64::NAN,

@@ -1,6 +1,7 @@
 //! Reads the `log.csv` of a training run.
 
 use super::Error;
+use crate::files;
 use crate::plot::training_curves::MemberCurves;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ pub(super) fn curves(log: &Path) -> Result<Vec<MemberCurves>, Error> {
         path: log.into(),
         source,
     };
-    let mut reader = csv::Reader::from_path(log).map_err(unreadable)?;
+    let mut reader = csv::Reader::from_reader(files::open(log).map_err(|error| unreadable(error.into()))?);
     let columns = reader.headers().map_err(unreadable)?.clone();
     let column = |column: &'static str| {
         let index = columns.iter().position(|name| name == column);

@@ -166,8 +166,9 @@ pub fn disagree(mu: &[f64], var: &[f64]) -> i32 {
 
 /// `score` is above `threshold`; not set if either is unknown.
 pub fn out_of_distribution(score: Option<f64>, threshold: Option<f64>) -> i32 {
-    let above = score.zip(threshold).is_some_and(|(score, threshold)| score > threshold);
-    set(OUT_OF_DISTRIBUTION, above)
+    // A distance that overflows is infinite or NaN.
+    let within = |(score, threshold): (f64, f64)| score <= threshold;
+    set(OUT_OF_DISTRIBUTION, !score.zip(threshold).is_none_or(within))
 }
 
 fn set(bit: i32, condition: bool) -> i32 {

@@ -188,6 +188,12 @@ pub enum FolderError {
         /// The pattern.
         pattern: String,
     },
+    /// A band that would lead to other folders.
+    #[error("'{}' is not the name of a band that can be part of a file's name", band.escape_default())]
+    BandIsPath {
+        /// The band.
+        band: String,
+    },
     /// No file matches the pattern.
     #[error("no file in {} has a name like '{pattern}'", path.display())]
     NoMatch {

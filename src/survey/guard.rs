@@ -13,10 +13,20 @@ thread_local! {
 }
 
 /// What `read` returns; a panic in it becomes [`Error::Panicked`], and prints nothing. `files` are those that it reads.
+pub(super) fn guarded<T>(files: impl FnOnce() -> Vec<PathBuf>, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    caught(read).unwrap_or_else(|message| {
+        Err(Error::Panicked {
+            files: files(),
+            message,
+        })
+    })
+}
+
+/// What `decode` returns, or the message of a panic in it, which prints nothing.
 ///
 /// To print nothing, the panic hook of the process is wrapped once: inside this function it is not called, elsewhere it
-/// is called as before. `read` must leave nothing behind that a panic could make inconsistent; reading a file does not.
-pub(super) fn guarded<T>(files: impl FnOnce() -> Vec<PathBuf>, read: impl FnOnce() -> Result<T>) -> Result<T> {
+/// is called as before. `decode` must leave nothing behind that a panic could make inconsistent; reading a file does not.
+pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
     static WRAP_HOOK: Once = Once::new();
     WRAP_HOOK.call_once(|| {
         let before = panic::take_hook();
@@ -27,14 +37,9 @@ pub(super) fn guarded<T>(files: impl FnOnce() -> Vec<PathBuf>, read: impl FnOnce
         }));
     });
     let outer = GUARDED.replace(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(read));
+    let result = panic::catch_unwind(AssertUnwindSafe(decode));
     GUARDED.set(outer);
-    result.unwrap_or_else(|panic| {
-        Err(Error::Panicked {
-            files: files(),
-            message: message(&*panic),
-        })
-    })
+    result.map_err(|panic| message(&*panic))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

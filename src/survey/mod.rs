@@ -37,6 +37,7 @@ mod folder;
 mod guard;
 mod images;
 pub(crate) mod infer_table;
+pub(crate) mod label;
 mod layout;
 mod npy;
 mod pattern;

@@ -1,8 +1,6 @@
 //! A stack of images in one `.npy` or `.npz` file, (N, H, W, C) or (N, H, W), read image by image.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use npyz::npz::NpzArchive;
@@ -10,6 +8,8 @@ use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
 use tempfile::NamedTempFile;
 
 use super::error::{Error, Result};
+use super::guard::caught;
+use crate::files::{self, unpack};
 
 /// Why a `.npy` or `.npz` file cannot be read. The messages speak of the file as "it"; [`Error`] adds its name.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +110,7 @@ impl Stack {
         };
         // The readers of headers and archives panic on some damaged files.
         let failed = |_| Err(NpyError::Header(io::Error::other("the decoder failed")));
-        let stack = catch_unwind(open).unwrap_or_else(failed);
+        let stack = caught(open).unwrap_or_else(failed);
         stack.map_err(|source| Error::Npy {
             path: path.into(),
             source,
@@ -119,7 +119,9 @@ impl Stack {
 
     /// `array`: the file that has the array.
     fn read_header(path: &Path, array: &Path, unpacked: Option<NamedTempFile>) -> Result<Stack, NpyError> {
-        let mut file = BufReader::new(File::open(array)?);
+        let mut file = BufReader::new(files::open(array)?);
+        check_header(&mut file).map_err(NpyError::Header)?;
+        file.rewind()?;
         let header = NpyHeader::from_reader(&mut file).map_err(NpyError::Header)?;
         let data_start = file.stream_position()?;
         let length = file.get_ref().metadata()?.len();
@@ -186,7 +188,7 @@ impl Stack {
 
     fn bytes(&self, index: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.shape[1..].iter().product::<usize>() * self.item_size];
-        let mut file = File::open(self.unpacked.as_ref().map_or(self.path.as_path(), NamedTempFile::path))?;
+        let mut file = files::open(self.unpacked.as_ref().map_or(self.path.as_path(), NamedTempFile::path))?;
         file.seek(SeekFrom::Start(self.data_start + index as u64 * bytes.len() as u64))?;
         file.read_exact(&mut bytes)?;
         Ok(bytes)
@@ -225,6 +227,41 @@ impl Stack {
     }
 }
 
+/// No header is longer than this, bytes, unless it describes hundreds of fields.
+const LONGEST_HEADER: u64 = 1 << 16;
+
+/// How deep the types of fields may lie in each other. The parser is recursive.
+const DEEPEST: usize = 32;
+
+/// Checks the header of an array before it is parsed: its length, and how deep its brackets are nested.
+fn check_header(file: &mut impl Read) -> io::Result<()> {
+    let mut begin = [0; 8];
+    file.read_exact(&mut begin)?;
+    // Version 1 has a length of two bytes, later ones of four.
+    let mut length = [0; 4];
+    file.read_exact(&mut length[..if begin[6] == 1 { 2 } else { 4 }])?;
+    let length = u64::from(u32::from_le_bytes(length));
+    if length > LONGEST_HEADER {
+        return Err(io::Error::other(format!("it claims to have {length} bytes")));
+    }
+    let mut text = Vec::new();
+    file.take(length).read_to_end(&mut text)?;
+    let mut depth = 0usize;
+    for byte in text {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Err(io::Error::other(format!(
+                "its brackets are nested more than {DEEPEST} deep"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A second axis that is not longer than this, before two that are, holds channels.
 const MAX_CHANNELS: usize = 12;
 
@@ -242,7 +279,9 @@ fn half(bits: u16) -> f64 {
 
 /// The stack of an `.npz` file as a temporary `.npy` file.
 fn unpack(path: &Path) -> Result<NamedTempFile, NpyError> {
-    let mut archive = NpzArchive::open(path).map_err(NpyError::Archive)?;
+    let file = files::open(path)?;
+    let most = unpack::limit(file.metadata()?.len());
+    let mut archive = NpzArchive::new(BufReader::new(file)).map_err(NpyError::Archive)?;
     let mut found: Vec<String> = archive.array_names().map(str::to_owned).collect();
     found.sort();
     let usual = NAMES
@@ -258,6 +297,10 @@ fn unpack(path: &Path) -> Result<NamedTempFile, NpyError> {
     let mut unpacked = NamedTempFile::new()?;
     // A damaged archive does not fill the disk. The checksum is verified at the end, one byte further.
     let length = array.size();
+    if length > most {
+        let problem = format!("an array of {length} bytes is more than it can hold");
+        return Err(NpyError::Archive(io::Error::other(problem)));
+    }
     let copied =
         io::copy(&mut array.by_ref().take(length.saturating_add(1)), &mut unpacked).map_err(NpyError::Archive)?;
     if copied != length {
@@ -272,6 +315,7 @@ mod tests {
     use super::super::error::tests::message;
     use super::*;
     use npyz::WriterBuilder;
+    use std::fs::File;
 
     fn save<T: npyz::Serialize>(path: &Path, descr: &str, shape: &[u64], order: Order, values: &[T]) {
         let dtype = DType::Plain(descr.parse::<TypeStr>().unwrap());

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::folder::FolderError;
@@ -33,12 +33,20 @@ impl Pattern {
         if !text.contains(BAND) {
             return Ok(vec![Pattern(text.to_owned())]);
         }
+        let is_path = |band: &&String| band.contains(['/', '\\']) || *band == ".." || band.contains(char::is_control);
         match bands {
-            Some(bands) if !bands.is_empty() => {
-                Ok(bands.iter().map(|band| Pattern(text.replace(BAND, band))).collect())
-            }
+            Some(bands) if !bands.is_empty() => match bands.iter().find(is_path) {
+                Some(band) => Err(FolderError::BandIsPath { band: band.clone() }),
+                None => Ok(bands.iter().map(|band| Pattern(text.replace(BAND, band))).collect()),
+            },
             _ => Err(FolderError::PatternNeedsBands { pattern: pattern() }),
         }
+    }
+
+    /// Whether files of this pattern are below the folder that it is for. What a model remembers must not lead elsewhere.
+    pub fn stays_inside(text: &str) -> bool {
+        let is_name = |part: Component| matches!(part, Component::Normal(_));
+        Path::new(text).components().all(is_name)
     }
 
     pub fn file(&self, root: &Path, id: &str) -> PathBuf {
@@ -139,9 +147,17 @@ mod tests {
 
     #[test]
     fn patterns_without_an_id_or_bands_are_refused() {
-        let error = |text, bands| Pattern::parse(text, bands).unwrap_err().to_string();
+        fn error(text: &str, bands: Option<&[String]>) -> String {
+            Pattern::parse(text, bands).unwrap_err().to_string()
+        }
         assert!(error("{band}.fits", None).contains("no {id}"));
         assert!(error("{id}_{band}.fits", None).contains("no bands are named"));
         assert!(error("{id}_{id}.fits", None).contains("twice"));
+        for band in ["../../home", "a/b", "a\\b", "a\u{1b}[2J"] {
+            let bands = ["g".into(), band.into()];
+            assert!(error("{id}_{band}.fits", Some(&bands[..])).contains("is not the name of a band"));
+        }
+        assert!(Pattern::stays_inside("{band}/{id}.fits"));
+        assert!(!Pattern::stays_inside("../{id}.fits") && !Pattern::stays_inside("/home/{id}.fits"));
     }
 }

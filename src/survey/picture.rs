@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 
 use super::error::{Error, Result};
+use super::guard::caught;
+use crate::files::{self, unpack};
 
 /// Endings of the names of picture files, in lower case.
 pub(super) const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
@@ -59,7 +60,7 @@ pub(super) fn picture_shape(path: &Path) -> Result<(usize, usize, usize)> {
 /// Reads a picture. An orientation in its metadata is not applied.
 ///
 /// # Errors
-/// A file that is missing, damaged, too large (512 MiB unpacked) or of another kind.
+/// A file that is missing, damaged, too large (docs/reliability.md) or of another kind.
 pub(super) fn read_picture(path: &Path) -> Result<Picture> {
     guarded(path, |reader| Ok(Picture::new(reader.decode()?)))
 }
@@ -107,15 +108,18 @@ fn widen<T: Into<f64>>(levels: Vec<T>) -> Vec<f64> {
 /// Opens a picture for `read`. The kind follows from the content; a panic of the decoder is an error.
 fn guarded<T>(path: &Path, read: impl FnOnce(ImageReader<BufReader<File>>) -> Result<T, ImageError>) -> Result<T> {
     let attempt = || -> Result<T, PictureError> {
-        let mut reader = ImageReader::open(path)?.with_guessed_format()?;
+        let file = files::open(path)?;
+        let most = unpack::limit(file.metadata()?.len());
+        let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format()?;
         let mut limits = Limits::default();
         limits.max_image_width = Some(1 << 15);
         limits.max_image_height = Some(1 << 15);
-        limits.max_alloc = Some(512 << 20);
+        // Levels of one byte become numbers of eight.
+        limits.max_alloc = Some(most / size_of::<f64>() as u64);
         reader.limits(limits);
         read(reader).map_err(PictureError::Decode)
     };
-    let result = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or(Err(PictureError::Decoder));
+    let result = caught(attempt).unwrap_or(Err(PictureError::Decoder));
     result.map_err(|source| Error::Picture {
         path: path.into(),
         source,

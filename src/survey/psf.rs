@@ -2,6 +2,7 @@
 
 use super::error::{Error, Result};
 use super::fits::{FitsError, FitsFile};
+use super::guard::guarded;
 use std::path::Path;
 
 /// The largest side that the convolution kernels support, pixels.
@@ -34,6 +35,10 @@ pub enum PsfError {
 /// A file that cannot be read; an image that is not square with an odd side of at most 49 pixels; values that are not
 /// finite or whose sum is not positive.
 pub fn read_psf(path: &Path) -> Result<(usize, Vec<f64>)> {
+    guarded(|| vec![path.into()], || read(path))
+}
+
+fn read(path: &Path) -> Result<(usize, Vec<f64>)> {
     let mut file = FitsFile::open(path).map_err(Error::fits(path))?;
     if file.images.is_empty() {
         return Err(Error::fits(path)(FitsError::NoImage));

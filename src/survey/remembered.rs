@@ -3,6 +3,7 @@
 use super::error::{Error, Result};
 use super::folder::{FolderError, ImageFolderOptions};
 use super::layout::{FolderLayout, has_files, usual_pattern};
+use super::pattern::Pattern;
 use super::preset::Preset;
 use super::tabular::Missing;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ impl ImageFolderOptions {
     fn with_remembered_files(&self) -> Result<(ImageFolderOptions, Option<String>)> {
         let ImageSource { preset, pattern, .. } = self.remembered();
         let remembered = ImageFolderOptions {
-            images: pattern,
+            images: pattern.filter(|pattern| Pattern::stays_inside(pattern)),
             // A later version may know other presets.
             preset: preset.and_then(|name| Preset::by_name(&name).ok()),
             ..self.clone()

@@ -104,7 +104,7 @@ impl Checkpoint {
     /// # Errors
     /// A file that is missing, truncated or not a checkpoint; the path is in each of them.
     pub fn read(path: &Path) -> Result<Checkpoint, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::CheckpointMissing {
+        let bytes = files::read(path).map_err(|source| Error::CheckpointMissing {
             path: path.into(),
             source,
         })?;
@@ -127,17 +127,23 @@ impl Checkpoint {
         let state = metadata.get("progress").map_or("", String::as_str);
         let mut state: TrainingState = serde_json::from_str(state).map_err(|error| damaged(Some(error.into())))?;
         let logged = tensors.tensor(LOGGED).map_err(unreadable)?;
+        let (Dtype::F32, &[members, width]) = (logged.dtype(), logged.shape()) else {
+            return Err(damaged(None));
+        };
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(logged.data());
-        let width = values.len() / logged.shape()[0].max(1);
-        state.logged = (0..logged.shape()[0])
-            .map(|m| values[m * width..][..width].to_vec())
-            .collect();
-        let words = |view: TensorView| bytemuck::pod_collect_to_vec::<u8, u32>(view.data());
-        let tensors = tensors
-            .iter()
-            .filter(|(name, _)| *name != LOGGED)
-            .map(|(name, view)| (name.to_string(), words(view)))
-            .collect();
+        state.logged = match width {
+            0 => vec![vec![]; state.best.len()],
+            width => values.chunks_exact(width).map(<[f32]>::to_vec).collect(),
+        };
+        if state.logged.len() != members {
+            return Err(damaged(None));
+        }
+        let tensors = tensors.iter().filter(|(name, _)| *name != LOGGED);
+        let words = |(name, view): (&str, TensorView)| match view.dtype() {
+            Dtype::U32 => Ok((name.to_string(), bytemuck::pod_collect_to_vec(view.data()))),
+            _ => Err(damaged(None)),
+        };
+        let tensors = tensors.map(words).collect::<Result<_, Error>>()?;
         Ok(Checkpoint { state, tensors })
     }
 
@@ -231,6 +237,7 @@ impl Trainer {
         self.best_params = bytemuck::cast_slice(take("best_params", members * p)?).to_vec();
         self.best_stats = bytemuck::cast_slice(take("best_stats", members * s)?).to_vec();
         let counters = take("state", members * state::WORDS)?.clone();
+        self.check_resumable(&checkpoint.state, &counters)?;
         let initial = std::mem::take(&mut self.state.initial);
         self.state = checkpoint.state;
         let steps = self.steps_done();

@@ -260,6 +260,12 @@ pub enum Error {
         /// Name of the tensor.
         tensor: String,
     },
+    /// Counts of the checkpoint that contradict each other or the run.
+    #[error("'{what}' in the progress of the checkpoint does not fit this run; start the run again")]
+    CheckpointProgress {
+        /// The count or list.
+        what: &'static str,
+    },
     /// A file of the run cannot be encoded.
     #[error("{what} cannot be encoded")]
     Encode {

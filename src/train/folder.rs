@@ -125,7 +125,7 @@ impl RunFolder {
     /// There is no such file, or it is damaged.
     pub fn read_options(&self) -> Result<RunOptions, Error> {
         let path = self.path.join(RUN);
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::NoRun {
+        let text = files::read_text(&path).map_err(|source| Error::NoRun {
             path: path.clone(),
             folder: self.path.clone(),
             source,

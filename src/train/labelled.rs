@@ -3,6 +3,7 @@
 use super::error::Error;
 use crate::survey::audit::near_edge_warning;
 use crate::survey::cutout::is_row;
+use crate::survey::label::{is_radius, is_value};
 use crate::survey::{Audit, Cutout, ImageFolder, ImageSource, Photometry};
 
 /// Labelled images in memory.
@@ -110,13 +111,14 @@ impl LabelledCutouts {
         let [height, width, _] = data.shape;
         let rows = is_row([height, width]);
         for (object, &label) in ids.iter().zip(data.labels) {
-            if !(label.is_finite() && (label > 0.0 || rows) || non_lenses && label.is_nan()) {
+            let usable = if rows { is_value(label) } else { is_radius(label) };
+            if !(usable || non_lenses && label.is_nan()) {
                 return Err(Error::Label {
                     object: object.clone(),
                     label,
                     reason: match rows {
-                        true => "a finite number is needed",
-                        false => "a positive number is needed",
+                        true => "a finite number of usual size is needed",
+                        false => "a positive number between 1e-9 and 648000 arcsec is needed",
                     },
                 });
             }

@@ -14,7 +14,7 @@
 //! | [`bands`], `dataset` | what the trainer takes |
 //! | `batches`, `schedule` | which images in which step, and the learning rate |
 //! | `initial` | bias correction of the running statistics |
-//! | [`checkpoint`], `history` | what is needed to resume, and the log |
+//! | [`checkpoint`], `resumable`, `history` | what is needed to resume, whether it fits, and the log |
 //! | [`options`], `recipe` | options of a training, and which of them go with which network |
 
 mod arrays;
@@ -33,6 +33,7 @@ mod labelled;
 pub mod options;
 mod prepare;
 mod recipe;
+mod resumable;
 pub mod run;
 mod schedule;
 mod simulated;

@@ -8,7 +8,7 @@ use crate::nn::Network;
 use crate::survey::preset::Preset;
 use crate::survey::{ImageFolderOptions, Missing, PixelOptions};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Where the images and labels are; see [`ImageFolderOptions`], which has the same fields.
@@ -183,6 +183,14 @@ impl TrainOptions {
             self.members.len(),
             format!("at most {most} of them"),
         )?;
+        let numbers: BTreeSet<u32> = self.members.iter().copied().collect();
+        let allowed = "without a number that is repeated";
+        require(
+            numbers.len() == self.members.len(),
+            "members",
+            format!("{:?}", self.members),
+            allowed,
+        )?;
         require(self.batch >= 1, "batch", self.batch, "at least 1")?;
         for (option, value) in [
             ("epochs", self.epochs),
@@ -202,6 +210,9 @@ impl TrainOptions {
             rate,
             "positive (usually 1e-3)",
         )?;
+        let rate = self.final_rate;
+        let allowed = "a number from 0 to the learning rate";
+        require((0.0..=self.learning_rate).contains(&rate), "final_rate", rate, allowed)?;
         require(self.clip > 0.0, "clip", self.clip, "positive (usually 5)")?;
         for (option, value) in [("validation", self.validation), ("calibration", self.calibration)] {
             let allowed = "a fraction, at least 0 and below 1";

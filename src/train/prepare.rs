@@ -6,6 +6,7 @@ use super::error::Error;
 use super::labelled::LabelledCutouts;
 use super::options::{DataOptions, TrainOptions};
 use super::recipe::Recipe;
+use crate::files;
 use crate::likelihood::Likelihood;
 use crate::model::{ImageFacts, Model, Target};
 use crate::nn::{Heads, MeanActivation, Network};
@@ -397,7 +398,7 @@ pub fn network_of(file: Option<&Path>, recipe: Recipe, input: &[usize]) -> Resul
     let Some(path) = file else {
         return recipe.network(input);
     };
-    let text = std::fs::read_to_string(path).map_err(|source| Error::NetworkUnreadable {
+    let text = files::read_text(path).map_err(|source| Error::NetworkUnreadable {
         path: path.into(),
         source,
     })?;

@@ -88,6 +88,9 @@ pub fn has_begun(out: &Path) -> bool {
 pub fn resume(out: &Path, device: &Device, progress: &Callback) -> Result<RunEnd, Error> {
     let folder = RunFolder::new(out);
     let options = folder.read_options()?;
+    // It may have been edited.
+    options.training.check()?;
+    options.network.check()?;
     let _lock = FolderLock::take(out)?;
     // Killed before the first checkpoint: the run begins again, which gives the same result.
     let checkpoint = folder.read_checkpoint()?;

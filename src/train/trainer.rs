@@ -295,8 +295,12 @@ impl Trainer {
 
     /// Steps of the current epoch that are done.
     pub(super) fn steps_done(&self) -> usize {
-        let before: usize = (0..self.state.shard).map(|s| self.shard_steps(s)).sum();
-        before + self.state.step
+        self.steps_before(self.state.shard) + self.state.step
+    }
+
+    /// Steps of the shards before this one.
+    pub(super) fn steps_before(&self, shard: usize) -> usize {
+        (0..shard.min(self.shards)).map(|s| self.shard_steps(s)).sum()
     }
 
     /// Trains to the end of the current epoch, and validates. `watch` is called with the number of its steps that are

@@ -3,6 +3,7 @@
 use super::fits_file::{Hdu, image, map, write_fits};
 use super::{bands, message, says, unlabelled};
 use lensgpu::survey::{Cutout, Error, ImageFolder, ImageFolderOptions, PixelOptions};
+use std::fs;
 use tempfile::TempDir;
 
 /// A folder with the file `a.fits`.

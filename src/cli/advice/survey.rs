@@ -51,6 +51,7 @@ fn folder(error: &FolderError) -> Option<String> {
              --images '{id}_{band}.fits' --bands g,r,i."
         }
         FolderError::PatternNeedsBands { .. } => "Name the bands, for instance with --bands g,r,i.",
+        FolderError::BandIsPath { .. } => "Give names without slashes with --bands.",
         FolderError::BandCount { .. } => "Name as many bands with --bands as the images have.",
         FolderError::UnknownBand { .. } => "Name the bands with --bands.",
         FolderError::NoMatch { .. } => "Give the pattern of the file names with --images.",
@@ -149,6 +150,7 @@ fn fits(error: &FitsError) -> Option<String> {
         | FitsError::NoEnd { .. }
         | FitsError::MissingKeyword { .. }
         | FitsError::Tiles(_)
+        | FitsError::Bomb { .. }
         | FitsError::Decoder { .. }
         | FitsError::DamagedHeader { .. } => "Download or copy the file again.",
         FitsError::Io(_)

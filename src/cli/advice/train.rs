@@ -47,6 +47,7 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::CheckpointMissing { .. }
         | Error::CheckpointDamaged { .. }
         | Error::CheckpointTensor { .. }
+        | Error::CheckpointProgress { .. }
         | Error::Encode { .. }
         | Error::Network(_) => return None,
         Error::Device(error) => return super::device::advice(error),

@@ -62,6 +62,6 @@ fn chains<S: Simd, const N: usize>(rounds: usize) -> usize {
             *sum = S::mul_add(*sum, factor, added);
         }
     }
-    sums.iter().for_each(|sum| drop(black_box(S::store(*sum))));
+    black_box(sums.map(S::store));
     N
 }

@@ -127,28 +127,35 @@ pub mod x86 {
 
         #[inline(always)]
         fn splat(x: f32) -> Self::V {
+            // SAFETY: only `avx512` of the macro `simd` uses this type, which runs where the CPU has AVX-512F.
             unsafe { _mm512_set1_ps(x) }
         }
 
         #[inline(always)]
         fn load(x: &[f32; LANES]) -> Self::V {
+            // SAFETY: only `avx512` of the macro `simd` uses this type, which runs where the CPU has AVX-512F. The 16 floats of `x`
+            // may be read, and need no alignment.
             unsafe { _mm512_loadu_ps(x.as_ptr()) }
         }
 
         #[inline(always)]
         fn store(x: Self::V) -> [f32; LANES] {
             let mut out = [0.0; LANES];
+            // SAFETY: only `avx512` of the macro `simd` uses this type, which runs where the CPU has AVX-512F. The 16 floats of `out`
+            // may be written, and need no alignment.
             unsafe { _mm512_storeu_ps(out.as_mut_ptr(), x) };
             out
         }
 
         #[inline(always)]
         fn add(a: Self::V, b: Self::V) -> Self::V {
+            // SAFETY: only `avx512` of the macro `simd` uses this type, which runs where the CPU has AVX-512F.
             unsafe { _mm512_add_ps(a, b) }
         }
 
         #[inline(always)]
         fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            // SAFETY: only `avx512` of the macro `simd` uses this type, which runs where the CPU has AVX-512F.
             unsafe { _mm512_fmadd_ps(a, b, c) }
         }
     }
@@ -161,12 +168,15 @@ pub mod x86 {
 
         #[inline(always)]
         fn splat(x: f32) -> Self::V {
+            // SAFETY: only `avx2` of the macro `simd` uses this type, which runs where the CPU has AVX2 and FMA.
             unsafe { [_mm256_set1_ps(x); 2] }
         }
 
         #[inline(always)]
         fn load(x: &[f32; LANES]) -> Self::V {
             let [low, high] = [&x[..LANES / 2], &x[LANES / 2..]];
+            // SAFETY: only `avx2` of the macro `simd` uses this type, which runs where the CPU has AVX2 and FMA. Both halves have 8
+            // floats, which may be read and need no alignment.
             unsafe { [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())] }
         }
 
@@ -174,6 +184,8 @@ pub mod x86 {
         fn store(x: Self::V) -> [f32; LANES] {
             let mut out = [0.0; LANES];
             let (low, high) = out.split_at_mut(LANES / 2);
+            // SAFETY: only `avx2` of the macro `simd` uses this type, which runs where the CPU has AVX2 and FMA. Both halves have 8
+            // floats, which may be written and need no alignment.
             unsafe {
                 _mm256_storeu_ps(low.as_mut_ptr(), x[0]);
                 _mm256_storeu_ps(high.as_mut_ptr(), x[1]);
@@ -183,11 +195,13 @@ pub mod x86 {
 
         #[inline(always)]
         fn add(a: Self::V, b: Self::V) -> Self::V {
+            // SAFETY: only `avx2` of the macro `simd` uses this type, which runs where the CPU has AVX2 and FMA.
             unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
         }
 
         #[inline(always)]
         fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            // SAFETY: only `avx2` of the macro `simd` uses this type, which runs where the CPU has AVX2 and FMA.
             unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
         }
     }
@@ -216,9 +230,10 @@ macro_rules! simd {
                     body::<Avx2>($($arg),*)
                 }
 
-                // SAFETY: the CPU has the instructions.
                 match $crate::device::cpu::simd::x86::level() {
+                    // SAFETY: the CPU has the features that are enabled for the function: `level` has asked it.
                     Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: the CPU has AVX2 and FMA: `level` has asked it.
                     Level::Avx2 => return unsafe { avx2($($arg),*) },
                     Level::Plain => {}
                 }

@@ -1,7 +1,7 @@
 //! What a GPU can do at most, see [`Peak`].
 
-use super::Gpu;
-use super::ring::Ring;
+use super::ring::{Job, Ring};
+use super::{Gpu, Patience};
 use crate::device::Result;
 use crate::device::peak::Peak;
 use std::time::Instant;
@@ -11,6 +11,8 @@ const SHADER: &str = include_str!("../../../shaders/peak_rates.wgsl");
 const FLOPS_PER_THREAD: f64 = 256.0 * 8.0 * 4.0 * 2.0;
 const THREADS: u32 = 256;
 const WORKGROUPS: u32 = 2048;
+/// Of a dispatch.
+const MOST_FLOPS: f64 = FLOPS_PER_THREAD * (THREADS * WORKGROUPS) as f64;
 /// Bytes that are copied at a time, if a binding may have as many: more than caches hold.
 const COPIED: u64 = 128 << 20;
 /// A measurement that takes this long is good enough, and far below what makes a driver reset the device.
@@ -29,9 +31,8 @@ pub fn peak(gpu: &Gpu) -> Result<Peak> {
         Kernel::new(gpu, entry, buffers)?.seconds(workgroups as u32)
     };
     let (read, write) = ((1, &source), (0, &target));
-    let threads = f64::from(THREADS * WORKGROUPS);
     Ok(Peak {
-        flops_per_second: FLOPS_PER_THREAD * threads / seconds("multiply_add", &[write], u64::from(WORKGROUPS))?,
+        flops_per_second: MOST_FLOPS / seconds("multiply_add", &[write], u64::from(WORKGROUPS))?,
         bytes_per_second: 2.0 * bytes as f64 / seconds("copy", &[write, read], vectors.div_ceil(u64::from(THREADS)))?,
         dependent_dispatch_seconds: seconds("wait_in_turn", &[write], 1)?,
         independent_dispatch_seconds: seconds("wait_for_none", &[read], 1)?,
@@ -97,7 +98,12 @@ impl<'a> Kernel<'a> {
         let mut dispatches = 1_u32;
         loop {
             let start = Instant::now();
-            ring.submit(1, |_| {
+            let job = Job {
+                tag: 1,
+                what: "the measurement of its peak".into(),
+                patience: Patience::of(self.gpu.class).with(f64::from(dispatches) * MOST_FLOPS),
+            };
+            ring.submit(job, |_| {
                 let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
                 let mut pass = encoder.begin_compute_pass(&Default::default());
                 pass.set_pipeline(&self.pipeline);

@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 /// Rows needed for q02_5 and q97_5: ceil(0.95 (n + 1)) <= n.
 pub const LEAST: usize = 19;
 
+/// A half width in a file that is larger than this, in units of sigma, is an error of the file.
+const WIDEST: f64 = 1e12;
+
 /// h(p), tabulated from p = 0.01 on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conformal {
@@ -61,7 +64,7 @@ impl Conformal {
         self.half_widths.len() > 1
             && self.last()[0] < 1.0
             && self.last()[1] > 0.0
-            && self.half_widths.iter().flatten().all(|v| v.is_finite())
+            && self.half_widths.iter().flatten().all(|v| v.abs() <= WIDEST)
             && self.half_widths.windows(2).all(ascending)
     }
 

@@ -61,18 +61,19 @@ impl<'a> PredictiveDistribution<'a> {
         }
     }
 
-    /// Mean, uncertainties and quantiles together. A quantile below the smallest possible label is that label: a radius is
+    /// Mean, uncertainties and quantiles together; unknown if one of them is not finite. A quantile below the smallest possible label is that label: a radius is
     /// positive, so that the true value lies in an interval as often as without this limit.
     pub fn prediction(&self) -> Prediction {
         let sigma = self.sigma();
         let ratio = sigma / self.mixture.sigma();
-        Prediction {
+        let prediction = Prediction {
             theta_e: self.mean(),
             sigma,
             sigma_aleatoric: ratio * self.mixture.sigma_aleatoric(),
             sigma_epistemic: ratio * self.mixture.sigma_epistemic(),
             quantiles: LEVELS.map(|p| self.reported_quantile(p)),
-        }
+        };
+        prediction.if_finite()
     }
 
     /// The 95 % interval of the [`prediction`](Self::prediction) alone.

@@ -82,11 +82,11 @@ impl Factors {
         mixture.scaled(self.aleatoric, self.epistemic)
     }
 
-    /// Whether both factors are finite and positive.
+    /// Whether both factors are in the range of the fit, up to rounding.
     pub(super) fn is_valid(&self) -> bool {
-        [self.aleatoric, self.epistemic]
-            .iter()
-            .all(|f| f.is_finite() && *f > 0.0)
+        let largest = LARGEST * (1.0 + 1e-9);
+        let range = 1.0 / largest..=largest;
+        range.contains(&self.aleatoric) && range.contains(&self.epistemic)
     }
 }
 

@@ -29,7 +29,7 @@ pub enum CatalogueError {
         /// The file.
         path: PathBuf,
         /// What the decoder says.
-        source: fitsio_pure::Error,
+        source: io::Error,
     },
     /// A FITS table that cannot be read.
     #[error("cannot read {}", path.display())]

@@ -24,13 +24,14 @@ pub use fits::FitsTableError;
 pub use votable::VoTableError;
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::error::Result;
 use super::few;
+use super::guard::caught;
 use super::table::{Cell, Column, ColumnType};
+use crate::files;
 use content::{Content, LeftOut, Rows, as_described, number_of, text_of};
 use positions::PositionColumns;
 use source::{Format, Source};
@@ -76,7 +77,7 @@ impl Catalogue {
         let source = Source::open(path)?;
         let path = source.path.clone();
         // The decoders are not ours; damaged files must not end the program.
-        let content = catch_unwind(AssertUnwindSafe(|| decode(source, wanted)));
+        let content = caught(|| decode(source, wanted));
         let content = content.unwrap_or_else(|_| Err(CatalogueError::Damaged { path: path.clone() }))?;
         if content.rows.count() == 0 {
             return Err(CatalogueError::NoRows { path }.into());
@@ -283,7 +284,7 @@ fn decode(source: Source, wanted: &[&str]) -> Result<Content, CatalogueError> {
             content.map_err(|source| CatalogueError::VoTable { path, source })
         }
         Format::Parquet => {
-            let file = std::fs::File::open(&path).map_err(|source| CatalogueError::Open {
+            let file = files::open(&path).map_err(|source| CatalogueError::Open {
                 path: path.clone(),
                 source,
             })?;

@@ -2,6 +2,8 @@
 
 use super::content::{CellRows, Content, LeftOut, Rows};
 use super::text::described_columns;
+use crate::files::unpack;
+use crate::survey::guard::caught;
 use crate::survey::table::{Cell, Column, ColumnType};
 use parquet::basic::{Compression, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::errors::ParquetError;
@@ -11,7 +13,6 @@ use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Reads all columns. A column that cannot be read is left out.
@@ -19,15 +20,31 @@ use std::sync::Arc;
 /// # Errors
 /// A file whose metadata are damaged.
 pub(super) fn read(file: File) -> Result<Content, ParquetError> {
+    let most = unpack::limit(
+        file.metadata()
+            .map_err(|error| ParquetError::External(error.into()))?
+            .len(),
+    );
     let reader = SerializedFileReader::new(file)?;
     let metadata = reader.metadata().file_metadata();
     let remarks = remarks(metadata);
     let count = usize::try_from(metadata.num_rows()).unwrap_or(0);
+    let columns = reader.metadata().row_groups().iter().flat_map(|group| group.columns());
+    let values = columns.map(|column| usize::try_from(column.num_values()).unwrap_or(0));
+    let cells = values.fold(
+        count.saturating_mul(metadata.schema().get_fields().len()),
+        usize::saturating_add,
+    );
+    if cells.saturating_mul(size_of::<Cell>()) as u64 > most {
+        return Err(ParquetError::General(format!(
+            "it claims {count} rows, more than it can hold"
+        )));
+    }
     let (mut described, mut columns, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for field in metadata.schema().get_fields() {
         let name = field.name().to_string();
         // The decoder panics at types that it does not know.
-        let read = catch_unwind(AssertUnwindSafe(|| column(&reader, field)));
+        let read = caught(|| column(&reader, field, count));
         match read.unwrap_or_else(|_| Err("it is damaged or of an unknown type".into())) {
             Ok((_, cells)) if cells.len() != count => {
                 let reason = format!("it has {} of {count} rows", cells.len());
@@ -59,12 +76,21 @@ fn remarks(metadata: &FileMetaData) -> Vec<Column> {
     described_columns(&lines).unwrap_or_default()
 }
 
-fn column(reader: &SerializedFileReader<File>, field: &Arc<Type>) -> Result<(ColumnType, Vec<Cell>), String> {
+/// `count`: the rows of the file.
+fn column(
+    reader: &SerializedFileReader<File>,
+    field: &Arc<Type>,
+    count: usize,
+) -> Result<(ColumnType, Vec<Cell>), String> {
     let projection = Type::group_type_builder("schema")
         .with_fields(vec![field.clone()])
         .build();
     let rows = projection.and_then(|projection| RowIter::from_file(Some(projection), reader));
-    let values: Result<Vec<Field>, ParquetError> = rows.and_then(|rows| rows.map(|row| row.map(only_value)).collect());
+    let values: Result<Vec<Field>, ParquetError> = rows.and_then(|rows| {
+        rows.take(count.saturating_add(1))
+            .map(|row| row.map(only_value))
+            .collect()
+    });
     let values = values.map_err(|error| match unread_compression(reader, field) {
         Some(compression) => format!("it is compressed by {compression:?}"),
         None => format!("it is damaged ({error})"),

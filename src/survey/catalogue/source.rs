@@ -1,7 +1,7 @@
 //! The file of a catalogue: its name, which may end in `[EXTENSION]`, its bytes and its format.
 
 use super::CatalogueError;
-use std::fs;
+use crate::files::{self, unpack};
 use std::path::{Path, PathBuf};
 
 /// The bytes of a catalogue, unpacked if they were gzipped.
@@ -26,12 +26,12 @@ impl Source {
     /// Reads `path`; `file.fits[2]` is a part of `file.fits` unless there is a file of that name.
     pub fn open(path: &Path) -> Result<Source, CatalogueError> {
         let (path, extension) = split(path);
-        let mut bytes = fs::read(&path).map_err(|source| CatalogueError::Open {
+        let mut bytes = files::read(&path).map_err(|source| CatalogueError::Open {
             path: path.clone(),
             source,
         })?;
-        if fitsio_pure::gzip::is_gzip(&bytes) {
-            bytes = fitsio_pure::gzip::decompress(&bytes).map_err(|source| CatalogueError::Gzip {
+        if unpack::is_gzip(&bytes) {
+            bytes = unpack::gunzip(&bytes).map_err(|source| CatalogueError::Gzip {
                 path: path.clone(),
                 source,
             })?;
@@ -128,6 +128,7 @@ fn split(path: &Path) -> (PathBuf, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn format(name: &str, bytes: &[u8]) -> Result<Format, String> {
         let source = Source {

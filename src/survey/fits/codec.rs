@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use fitsio_pure::gzip;
 use fitsio_pure::hdu::{Hdu, HduInfo};
 use fitsio_pure::header::Card;
 use fitsio_pure::image::ImageData;
@@ -12,6 +11,7 @@ use fitsio_pure::value::Value;
 use super::FitsError;
 use super::decode::{Numbers, guarded, numbers};
 use super::header::Header;
+use crate::files::unpack::gunzip_at_most;
 
 /// ZCMPTYPE with its parameters.
 pub(super) enum Codec {
@@ -61,6 +61,12 @@ impl Codec {
                 method: format!("{name} with {rice_bytes} bytes per pixel"),
             });
         }
+        let rice_block = parameter(header, "BLOCKSIZE").unwrap_or(32);
+        if method == "RICE_1" && !(1..=4096).contains(&rice_block) {
+            return Err(FitsError::Compression {
+                method: format!("{name} with blocks of {rice_block} pixels"),
+            });
+        }
         let card = |key, value| Card::new(key, value).map_err(FitsError::Format);
         let text = |text: &str| Value::String(text.into());
         let mut cards = vec![card("TTYPE1", text("COMPRESSED_DATA"))?, card("TFORM1", text("1PB"))?];
@@ -76,10 +82,7 @@ impl Codec {
             } else {
                 32
             },
-            rice_block: parameter(header, "BLOCKSIZE")
-                .and_then(|n| usize::try_from(n).ok())
-                .filter(|n| (1..=4096).contains(n))
-                .unwrap_or(32),
+            rice_block: rice_block as usize,
             rice_bytes: rice_bytes as usize,
             cards,
         }))
@@ -124,25 +127,23 @@ impl Codec {
     pub fn bytes<'a>(&self, tile: &'a [u8], pixels: usize) -> Result<Cow<'a, [u8]>, FitsError> {
         match self {
             Codec::None { .. } => Ok(Cow::Borrowed(tile)),
-            Codec::Gzip { shuffled: false, .. } => Codec::gunzip(tile),
-            Codec::Gzip { shuffled: true, .. } => Ok(Cow::Owned(unshuffle(&Codec::gunzip(tile)?, pixels))),
+            Codec::Gzip { shuffled: false, .. } => Codec::gunzip(tile, pixels),
+            Codec::Gzip { shuffled: true, .. } => Ok(Cow::Owned(unshuffle(&Codec::gunzip(tile, pixels)?, pixels))),
             Codec::Integers(_) => Err(FitsError::Tiles(
                 "it has floating-point pixels without ZSCALE and ZZERO",
             )),
         }
     }
 
-    pub fn gunzip<'a>(tile: &[u8]) -> Result<Cow<'a, [u8]>, FitsError> {
-        guarded(|| gzip::decompress(tile).map_err(FitsError::Gzip)).map(Cow::Owned)
+    /// The pixels of a tile have eight bytes at most.
+    pub fn gunzip<'a>(tile: &[u8], pixels: usize) -> Result<Cow<'a, [u8]>, FitsError> {
+        let content = gunzip_at_most(tile, 8 * pixels as u64);
+        content.map(Cow::Owned).map_err(FitsError::Gzip)
     }
 }
 
 impl Integers {
     fn decode(&self, tile: &[u8], pixels: usize) -> Result<Vec<i64>, FitsError> {
-        // Before memory is taken for it: no image compresses that well, but for a small one that is constant.
-        if pixels > (1 << 24).max(tile.len().saturating_mul(4096)) {
-            return Err(FitsError::Tiles("a tile is too short for its pixels"));
-        }
         // A table of one row: length and place of the tile in the heap, then the heap.
         let length = u32::try_from(tile.len()).map_err(|_| FitsError::Tiles("a tile is too long"))?;
         let mut data = Vec::with_capacity(8 + tile.len());

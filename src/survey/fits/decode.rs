@@ -1,13 +1,12 @@
 //! The pixels of an image HDU in physical units.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use fitsio_pure::value::Value;
 
 use super::FitsError;
 use super::file::ImageHdu;
 use super::header::Header;
 use super::tiles;
+use crate::survey::guard::caught;
 
 /// One image in physical units (BSCALE and BZERO applied), BLANK pixels as NaN.
 pub(in crate::survey) struct Image {
@@ -172,13 +171,7 @@ fn not_a_number(keyword: &str, value: &Option<Value>) -> FitsError {
 
 /// Runs a decoder of someone else's; if it panics, that is an error.
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, FitsError>) -> Result<T, FitsError> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
-        let reason = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(FitsError::Decoder {
-            reason: reason.unwrap_or_else(|| "it is damaged".into()),
-        })
-    })
+    caught(decode).unwrap_or_else(|reason| Err(FitsError::Decoder { reason }))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub enum FitsError {
     Format(#[from] fitsio_pure::Error),
     /// The file is gzipped as a whole and cannot be unpacked.
     #[error("its gzip stream is damaged or cut short")]
-    Gzip(#[source] fitsio_pure::Error),
+    Gzip(#[source] io::Error),
     /// The file has no content.
     #[error("it is empty (0 bytes)")]
     Empty,
@@ -86,6 +86,14 @@ pub enum FitsError {
     ImageSize {
         /// Lengths of the image's axes, the fastest first.
         axes: Vec<usize>,
+    },
+    /// A compressed image that is larger than its data can be.
+    #[error("it has an image of {axes:?} pixels in {bytes} bytes, which cannot be")]
+    Bomb {
+        /// Lengths of the image's axes, the fastest first.
+        axes: Vec<usize>,
+        /// Bytes of its compressed data.
+        bytes: usize,
     },
     /// An image that is neither a plane nor a cube.
     #[error("it has an image of {} axes ({axes:?}); 2 or 3 are needed", axes.len())]

@@ -1,7 +1,6 @@
 //! A FITS file with images, opened: all its headers, and its images one by one on demand. Damaged and truncated files are
 //! detected before anything is decoded.
 
-use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use super::hdu::{Content, content};
 use super::header::{Header, has_end};
 use super::keywords::Keywords;
 use super::{Astrometry, FitsError};
+use crate::files::{self, unpack};
 
 trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
@@ -129,8 +129,13 @@ impl ImageHdu {
             _ => return Err(FitsError::Axes { axes: axes.into() }),
         };
         let pixels = axes.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-        if pixels.is_none_or(|n| n > MAX_PIXELS) {
+        let Some(pixels) = pixels.filter(|&n| n <= MAX_PIXELS) else {
             return Err(FitsError::ImageSize { axes: axes.into() });
+        };
+        // A plain image is as large as its data, which are in the file.
+        if matches!(storage, Storage::Tiles { .. }) && 8 * pixels as u64 > unpack::limit(data_length as u64) {
+            let (axes, bytes) = (axes.into(), data_length);
+            return Err(FitsError::Bomb { axes, bytes });
         }
         let (Storage::Plain { bitpix } | Storage::Tiles { bitpix, .. }) = storage;
         Ok(ImageHdu {
@@ -198,15 +203,15 @@ const SMALL_FILE: u64 = 1 << 20;
 
 /// The file, or its uncompressed content if it is gzipped as a whole.
 fn open(path: &Path) -> Result<Box<dyn ReadSeek>, FitsError> {
-    let mut file = File::open(path)?;
+    let mut file = files::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();
     file.by_ref()
         .take(if length <= SMALL_FILE { SMALL_FILE } else { 2 })
         .read_to_end(&mut bytes)?;
-    if fitsio_pure::gzip::is_gzip(&bytes) {
+    if unpack::is_gzip(&bytes) {
         file.read_to_end(&mut bytes)?;
-        let content = super::decode::guarded(|| fitsio_pure::gzip::decompress(&bytes).map_err(FitsError::Gzip))?;
+        let content = unpack::gunzip(&bytes).map_err(FitsError::Gzip)?;
         return Ok(Box::new(Cursor::new(content)));
     }
     match length <= SMALL_FILE {

@@ -22,6 +22,9 @@ struct Column {
     element: u8,
 }
 
+/// As one with the format `0P`.
+const NO_VALUES: FitsError = FitsError::Tiles("a column of tiles has no values");
+
 impl<'a> TileTable<'a> {
     pub fn new(bytes: &'a [u8], header: &Header) -> Result<TileTable<'a>, FitsError> {
         let count = |key: &str| {
@@ -80,15 +83,16 @@ impl<'a> TileTable<'a> {
         let Some((column, cell)) = self.cell(column, row) else {
             return Ok(None);
         };
-        let word = |at: usize, length: usize| {
-            let bytes = &cell[at..at + length];
-            bytes.iter().fold(0u64, |word, &byte| word << 8 | u64::from(byte))
-        };
-        let (count, start) = match column.kind {
-            b'P' => (word(0, 4), word(4, 4)),
-            b'Q' => (word(0, 8), word(8, 8)),
+        let half = match column.kind {
+            b'P' => 4,
+            b'Q' => 8,
             _ => return Err(FitsError::Tiles("a column of tiles holds no arrays")),
         };
+        let Some(descriptor) = cell.get(..2 * half) else {
+            return Err(NO_VALUES);
+        };
+        let word = |bytes: &[u8]| bytes.iter().fold(0u64, |word, &byte| word << 8 | u64::from(byte));
+        let (count, start) = (word(&descriptor[..half]), word(&descriptor[half..]));
         let length = count.checked_mul(width(column.element) as u64);
         let range = length.and_then(|n| Some(start as usize..start.checked_add(n)? as usize));
         let found = range.and_then(|range| self.heap.get(range));
@@ -102,7 +106,7 @@ impl<'a> TileTable<'a> {
         };
         macro_rules! number {
             ($t:ty) => {
-                <$t>::from_be_bytes(cell[..size_of::<$t>()].try_into().expect("it has this size")) as f64
+                <$t>::from_be_bytes(*cell.first_chunk().ok_or(NO_VALUES)?) as f64
             };
         }
         Ok(Some(match column.kind {

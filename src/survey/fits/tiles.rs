@@ -25,9 +25,6 @@ pub(super) fn read(
     }
     let grid = Grid::new(header, axes)?;
     let table = TileTable::new(bytes, header)?;
-    if table.rows < grid.count {
-        return Err(FitsError::Tiles("it has fewer tiles than its size needs"));
-    }
     let image = CompressedImage {
         bitpix,
         codec: Codec::new(header, bitpix)?,
@@ -45,10 +42,13 @@ pub(super) fn read(
         .try_reserve_exact(pixels)
         .map_err(|_| FitsError::ImageSize { axes: axes.into() })?;
     values.resize(pixels, f64::NAN);
-    for tile in 0..grid.count {
+    // Pixels of tiles that are missing have no value.
+    for tile in 0..grid.count.min(image.table.rows) {
         let place = grid.place(tile);
         let count = place.iter().map(|(_, length)| length).product();
-        let decoded = image.tile(tile, count)?;
+        let Some(decoded) = image.tile(tile, count)? else {
+            continue;
+        };
         if decoded.len() != count {
             return Err(FitsError::Tiles("a tile has another number of pixels than its size"));
         }
@@ -67,8 +67,8 @@ struct CompressedImage<'a> {
 }
 
 impl CompressedImage<'_> {
-    /// The pixels of a tile in physical units.
-    fn tile(&self, tile: usize, pixels: usize) -> Result<Vec<f64>, FitsError> {
+    /// The pixels of a tile in physical units; `None` if it is empty.
+    fn tile(&self, tile: usize, pixels: usize) -> Result<Option<Vec<f64>>, FitsError> {
         let table = &self.table;
         if !table.bytes("NULL_PIXEL_MASK", tile)?.unwrap_or_default().is_empty() {
             return Err(FitsError::Compression {
@@ -77,10 +77,10 @@ impl CompressedImage<'_> {
         }
         let compressed = table.bytes("COMPRESSED_DATA", tile)?.unwrap_or_default();
         if !compressed.is_empty() {
-            return match &self.quantised {
+            let decoded = match &self.quantised {
                 Some(quantised) => {
                     let integers = self.codec.integers(compressed, pixels)?;
-                    Ok(self.scaling.floats(quantised.floats(tile, &integers, table)?))
+                    self.scaling.floats(quantised.floats(tile, &integers, table)?)
                 }
                 None if self.bitpix > 0 => {
                     let blank = match table.number("ZBLANK", tile)? {
@@ -88,19 +88,20 @@ impl CompressedImage<'_> {
                         None => self.blank,
                     };
                     let integers = self.codec.integers(compressed, pixels)?;
-                    Ok(self.scaling.integers(integers, blank).collect())
+                    self.scaling.integers(integers, blank).collect()
                 }
-                None => self.stored(self.codec.bytes(compressed, pixels)?, pixels),
+                None => self.stored(self.codec.bytes(compressed, pixels)?, pixels)?,
             };
+            return Ok(Some(decoded));
         }
         // A tile that could not be quantised or compressed is in another column.
         let gzip = table.bytes("GZIP_COMPRESSED_DATA", tile)?.unwrap_or_default();
         if !gzip.is_empty() {
-            return self.stored(Codec::gunzip(gzip)?, pixels);
+            return self.stored(Codec::gunzip(gzip, pixels)?, pixels).map(Some);
         }
         match table.bytes("UNCOMPRESSED_DATA", tile)?.unwrap_or_default() {
-            [] => Err(FitsError::Tiles("a tile is empty")),
-            bytes => self.stored(Cow::Borrowed(bytes), pixels),
+            [] => Ok(None),
+            bytes => self.stored(Cow::Borrowed(bytes), pixels).map(Some),
         }
     }
 

@@ -102,7 +102,7 @@ pub enum SelectionError {
     /// A label that is missing, not a number or not positive.
     #[error(
         "{place}: object {id} cannot be used for training: its label, column '{column}', is '{text}', not a positive \
-         number; correct the row or remove it"
+         number between 1e-9 and 648000 arcsec; correct the row or remove it"
     )]
     BadLabel {
         /// The row.
@@ -116,8 +116,8 @@ pub enum SelectionError {
     },
     /// A label of a table that is missing or not a finite number.
     #[error(
-        "{place}: the label, column '{column}', is '{text}', not a finite number; correct the row, remove it, or leave it \
-         out by a condition"
+        "{place}: the label, column '{column}', is '{text}', not a finite number of usual size; correct the row, remove it, \
+         or leave it out by a condition"
     )]
     BadValue {
         /// The row.

@@ -5,6 +5,7 @@ use super::filter::truth;
 use super::{ColumnRole, SelectionError};
 use crate::survey::catalogue::Catalogue;
 use crate::survey::folder::ImageFolderOptions;
+use crate::survey::label::is_radius;
 use crate::survey::preset::Challenge;
 
 pub(super) const DEFAULT_LABEL: &str = "theta_e";
@@ -107,7 +108,7 @@ impl LabelColumns {
     pub fn theta_e(&self, catalogue: &Catalogue, row: usize, id: &str) -> Result<f64, SelectionError> {
         let value = catalogue.number(row, self.column);
         let theta_e = if self.is_area { theta_e_from_area(value) } else { value };
-        if theta_e.is_finite() && theta_e > 0.0 {
+        if is_radius(theta_e) {
             return Ok(theta_e);
         }
         Err(SelectionError::BadLabel {

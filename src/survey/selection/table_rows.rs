@@ -7,6 +7,7 @@ use super::{ColumnRole, DropReport, Object, Pixels, SelectionError};
 use crate::survey::catalogue::Catalogue;
 use crate::survey::error::Result;
 use crate::survey::folder::ImageFolderOptions;
+use crate::survey::label::is_value;
 use crate::survey::tabular::{Missing, TabularError};
 
 /// Texts that stand for a value that is not known, in lower case.
@@ -68,7 +69,7 @@ impl RowSelection {
                         unlabelled += 1;
                         continue;
                     }
-                    if !value.is_finite() {
+                    if !is_value(value) {
                         return Err(SelectionError::BadValue {
                             place: catalogue.place(row),
                             column: catalogue.columns[*column].clone(),

@@ -245,7 +245,7 @@ impl TableWriter {
         let mut complete = self.format.complete(self.rows).map_err(files::Error::write(&path))?;
         complete.file.flush().map_err(files::Error::write(&path))?;
         // The temporary file goes away without having replaced anything.
-        let mut content = std::fs::File::open(complete.file.temp_path()).map_err(files::Error::write(&path))?;
+        let mut content = files::open(complete.file.temp_path()).map_err(files::Error::write(&path))?;
         files::write_atomic(&path, |file| io::copy(&mut content, file).map(drop))?;
         Ok(Written {
             warnings: complete.warnings,

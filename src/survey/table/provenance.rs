@@ -1,8 +1,7 @@
 //! What made a table: program, date, model and command line.
 
-use crate::files::checksum::hexadecimal;
+use crate::files::{self, checksum::hexadecimal};
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -75,7 +74,7 @@ impl ModelFile {
     /// # Errors
     /// The file cannot be read.
     pub fn read(path: &Path) -> io::Result<ModelFile> {
-        let mut file = File::open(path)?;
+        let mut file = files::open(path)?;
         let (mut hash, mut bytes) = (Sha256::new(), vec![0; 1 << 16]);
         loop {
             match file.read(&mut bytes)? {

@@ -95,7 +95,7 @@ fn path_beside(table: &Path) -> PathBuf {
 
 /// Whether this program wrote the file, so that it may be replaced.
 fn is_ours(path: &Path) -> bool {
-    let text = std::fs::read(path).unwrap_or_default();
+    let text = files::read(path).unwrap_or_default();
     serde_json::from_slice::<Value>(&text).is_ok_and(|content| content["format"] == FORMAT)
 }
 

@@ -4,6 +4,7 @@ use super::{Band, Brightness, MAX_NEIGHBOURS, Population, PopulationError, Psf, 
 use crate::lens::simulate::distribution::{Distribution, range_text};
 use crate::plan::object::MAX_RECTANGLES;
 use std::fmt::Display;
+use std::path::{Component, Path};
 
 type Result<T> = std::result::Result<T, PopulationError>;
 
@@ -24,8 +25,8 @@ impl Population {
         number("pixel_scale", self.pixel_scale, 1e-3, 60.0)?;
         number("zero_point", self.zero_point, -100.0, 100.0)?;
         number("lens_share", self.lens_share, 0.0, 1.0)?;
-        self.check_preview()?;
         self.check_bands()?;
+        self.check_preview()?;
         self.check_deflector()?;
         self.check_light()?;
         if let Some(masks) = &self.masks {
@@ -49,11 +50,17 @@ impl Population {
         number("the number of bands", self.bands.len() as f64, 1.0, 16.0)?;
         for (k, band) in self.bands.iter().enumerate() {
             let key = |name: &str| format!("bands.{}.{name}", band.name);
+            require(
+                is_name(&band.name),
+                &format!("bands.{}.name", k + 1),
+                format!("'{}'", band.name.escape_default()),
+                "a name without slashes and control characters",
+            )?;
             let is_twin = |other: &Band| other.name == band.name || other.file == band.file;
             require(
-                !self.bands[..k].iter().any(is_twin) && band.file.contains("{id}") && !band.file.contains(".."),
+                !self.bands[..k].iter().any(is_twin) && band.file.contains("{id}") && is_below(&band.file),
                 &key("file"),
-                format!("'{}'", band.file),
+                format!("'{}'", band.file.escape_default()),
                 "a path of its own for each band, with {id} in it, below OUT/Public",
             )?;
             number(&key("electron"), band.electron, 1e-30, 1e30)?;
@@ -159,6 +166,17 @@ impl Population {
     }
 }
 
+/// Whether a text can be part of a file's name and of a header.
+fn is_name(text: &str) -> bool {
+    !text.trim().is_empty() && !text.contains(['/', '\\']) && !text.contains(char::is_control)
+}
+
+/// Whether a path leads to a file below the folder that it is relative to.
+fn is_below(path: &str) -> bool {
+    let is_name = |part: Component| matches!(part, Component::Normal(_));
+    Path::new(path).components().all(is_name) && !path.contains('\\') && !path.contains(char::is_control)
+}
+
 fn check_radius(table: &str, radius: &Radius) -> Result<()> {
     let [low, high] = radius.within;
     require(
@@ -222,6 +240,16 @@ mod tests {
                 "bands.R.psf.beta = 1; allowed is more than 1, up to 100 (the total light diverges at 1)",
             ),
             ("size = 55", "size = 0", "size = 0; allowed is 8 to 4096"),
+            (
+                "name = \"R\"",
+                "name = \"../R\"",
+                "bands.1.name = '../R'; allowed is a name without slashes",
+            ),
+            (
+                "name = \"R\"",
+                "name = \"\\u001b[2J\"",
+                "bands.1.name = '\\u{1b}[2J'; allowed is a name",
+            ),
             ("size = 55", "size = 55\nsizes = 3", "unknown field `sizes`"),
             (
                 "pixel_scale = 0.2",

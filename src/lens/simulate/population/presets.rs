@@ -1,7 +1,7 @@
 //! Reads populations from files, and the presets.
 
 use super::{Population, PopulationError, Psf};
-use crate::files::folder_of;
+use crate::files::{self, folder_of};
 use crate::lens::Error;
 use std::path::Path;
 
@@ -48,7 +48,7 @@ impl Population {
     /// [`Error::ReadPopulation`] for a file that cannot be read. [`Error::Population`] for a file that is not TOML, an
     /// unknown key, or a value out of range.
     pub fn read(path: &Path) -> Result<Population, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::ReadPopulation {
+        let text = files::read_text(path).map_err(|source| Error::ReadPopulation {
             path: path.into(),
             source,
         })?;

@@ -25,7 +25,7 @@ fn column(cards: &[Card], n: usize, row_length: usize) -> Result<FitsColumn, Str
         'F' | 'E' | 'D' => AsciiKind::Real,
         _ => return Err(unknown()),
     };
-    let start = integer(cards, &format!("TBCOL{n}")).and_then(|n| usize::try_from(n - 1).ok());
+    let start = integer(cards, &format!("TBCOL{n}")).and_then(|n| usize::try_from(n.checked_sub(1)?).ok());
     let start = start.filter(|start| start.checked_add(width).is_some_and(|end| end <= row_length));
     Ok(FitsColumn {
         start: start.ok_or("it lies outside the row")?,

@@ -177,10 +177,14 @@ impl Table {
         }
     }
 
+    /// Arrays that share their bytes could have any length in a small file.
     fn check_heap(&self, column: &FitsColumn) -> Result<(), String> {
-        match (0..self.rows).all(|row| self.array(column, row).is_some()) {
-            true => Ok(()),
-            false => Err("its arrays lie outside the file's heap".into()),
+        let mut lengths = (0..self.rows).map(|row| Some(self.array(column, row)?.0.len()));
+        let total = lengths.try_fold(0, |total: usize, length| Some(total.saturating_add(length?)));
+        match total.map(|total| total <= self.bytes.len() - self.heap) {
+            Some(true) => Ok(()),
+            Some(false) => Err("its arrays are longer than the file's heap".into()),
+            None => Err("its arrays lie outside the file's heap".into()),
         }
     }
 

@@ -29,7 +29,7 @@ pub enum VoTableError {
     Base64(#[from] base64::DecodeError),
     /// Base64 data that are gzipped and damaged.
     #[error("the gzip stream of its table is damaged")]
-    Gzip(#[source] fitsio_pure::Error),
+    Gzip(#[source] std::io::Error),
     /// Binary data that end inside a row.
     #[error("the data of its table are cut short or damaged in row {row}")]
     CutInRow {

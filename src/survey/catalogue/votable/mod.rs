@@ -10,6 +10,7 @@ pub use error::VoTableError;
 use super::choose::{Candidate, choose};
 use super::content::{CellRows, Content, LeftOut, Rows};
 use super::text::decode;
+use crate::files::unpack;
 use crate::survey::table::Cell;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -164,8 +165,8 @@ fn stream(data: Node) -> Result<Vec<u8>, VoTableError> {
     let text: String = stream.children().filter_map(|node| node.text()).collect();
     let base64: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let bytes = BASE64_STANDARD.decode(base64)?;
-    match fitsio_pure::gzip::is_gzip(&bytes) && stream.attribute("encoding") == Some("gzip") {
-        true => fitsio_pure::gzip::decompress(&bytes).map_err(VoTableError::Gzip),
+    match unpack::is_gzip(&bytes) && stream.attribute("encoding") == Some("gzip") {
+        true => unpack::gunzip(&bytes).map_err(VoTableError::Gzip),
         false => Ok(bytes),
     }
 }
