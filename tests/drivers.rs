@@ -24,8 +24,8 @@ use std::process::Command;
 /// Graphics chips as Mesa names them: Radeon RX 6800 to 6950 (Navi 21) and RX 7900 (Navi 31).
 const CHIPS: [&str; 2] = ["navi21", "gfx1100"];
 
-/// Waves per SIMD unit, of 16, which a kernel must leave room for: fewer cannot hide the latency of memory.
-const LEAST_WAVES: u64 = 4;
+/// Subgroups per SIMD unit, of 32 as RADV counts, which a kernel must leave room for: fewer cannot hide the latency of memory.
+const LEAST_WAVES: u64 = 8;
 
 /// What a driver says about a kernel, by its own names.
 type Statistics = BTreeMap<String, u64>;
@@ -265,7 +265,8 @@ fn no_kernel_spills_registers_or_starves_the_chip() {
                 let column = 3 + SHOWN.iter().position(|shown| *shown == name).unwrap();
                 row[column].parse().unwrap()
             };
-            assert_eq!(number("Spilled VGPRs") + number("Spilled SGPRs"), 0, "{chip}: {row:?}");
+            // Scalar registers are spilled to lanes of vector registers, not to memory.
+            assert_eq!(number("Spilled VGPRs"), 0, "{chip}: {row:?}");
             assert!(number("Subgroups per SIMD") >= LEAST_WAVES, "{chip}: {row:?}");
         }
     }

@@ -83,7 +83,7 @@ fn pass([rows, columns]: [Group; 2], op: &ConvGradInput, cx: &Lowering) -> Pass 
         pad: [rows.pad, columns.pad],
     };
     let params = cx.stride(op.kernel.tensor);
-    let (grid, mut constants) = product.tiled();
+    let (grid, mut constants) = product.tiled(cx.class);
     constants.extend::<[(_, Constant); 10]>([
         ("FORWARD", false.into()),
         ("STEP", s.stride.into()),

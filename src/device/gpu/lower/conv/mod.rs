@@ -9,7 +9,7 @@ mod grad_input;
 mod grad_weight;
 mod tile;
 
-use super::{Lowering, fold, row};
+use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
 use crate::plan::{ConvForward, Slice};
 use tile::Tile;
@@ -30,7 +30,7 @@ pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
         pad: [s.pad_top() as i64, s.pad_left() as i64],
     };
     let params = cx.stride(row([op.kernel, op.bias]));
-    let (grid, mut constants) = product.tiled();
+    let (grid, mut constants) = product.tiled(cx.class);
     constants.extend::<[(_, Constant); 10]>([
         ("FORWARD", true.into()),
         ("STRIDE", s.stride.into()),
@@ -86,10 +86,10 @@ struct Convolution {
 
 impl Convolution {
     /// Grid and constants of the tiled convolution.
-    fn tiled(&self) -> ([u32; 2], Vec<(&'static str, Constant)>) {
+    fn tiled(&self, class: AdapterClass) -> ([u32; 2], Vec<(&'static str, Constant)>) {
         let (src, dst) = (self.src, self.dst);
         let [rows, columns] = self.grid;
-        let tile = Tile::new(src[2], [rows, columns, dst[2]], self.kernel, self.stride);
+        let tile = Tile::new(class, src[2], [rows, columns, dst[2]], self.kernel, self.stride);
         let row_tiles = rows.div_ceil(tile.rows);
         let column_tiles = columns.div_ceil(tile.strips * tile.pixels);
         let dst_tiles = dst[2].div_ceil(4 * tile.lanes);

@@ -1,10 +1,17 @@
 //! The tile of a workgroup in the forward pass and in the input gradient.
 
+use crate::device::gpu::lower::AdapterClass;
+
 /// Workgroup memory of every adapter (16 KiB), in vec4.
 const WORKGROUP_VEC4: usize = 1024;
 const MAX_THREADS: usize = 256;
 /// Src values that a thread keeps in registers at most, in vec4: those of 8 pixels under a kernel of 17 without a stride.
 const MAX_VALUES: usize = 24;
+
+/// Workgroup memory that four SIMD units of a GPU share, in vec4: 128 KiB on AMD's RDNA, a little more on NVIDIA.
+const SHARED_VEC4: usize = 8192;
+/// Waves of 64 threads per SIMD unit that hide the latency of memory.
+const ENOUGH_WAVES: f64 = 12.0;
 
 /// rows x (strips x pixels) pixels x (4 x lanes) channels, on lanes x strips x rows threads.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +39,7 @@ struct Window {
 
 impl Tile {
     /// The tile with the least estimated time per useful multiply-add.
-    pub fn new(src_c: usize, dst: [usize; 3], kernel: [usize; 2], stride: usize) -> Tile {
+    pub fn new(class: AdapterClass, src_c: usize, dst: [usize; 3], kernel: [usize; 2], stride: usize) -> Tile {
         let window = Window { kernel, stride };
         let (src_blocks, dst_blocks) = (src_c.div_ceil(4), dst[2].div_ceil(4));
         // At most 64 channels per workgroup, and fewer if a kernel row would fill half of the memory; all workgroups have
@@ -67,7 +74,7 @@ impl Tile {
                             ..smallest(pixels)
                         };
                         if tile.memory(window) <= WORKGROUP_VEC4 {
-                            let cost = tile.cost(dst, window);
+                            let cost = tile.cost(dst, window) * tile.waiting(class, window);
                             if best.is_none_or(|(least, _)| cost < least) {
                                 best = Some((cost, tile));
                             }
@@ -113,6 +120,17 @@ impl Tile {
         let loads = 8 * (patch + stages * self.chunk * self.weights(window)) + 16 * stages * threads;
         covered as f64 / (dst[0] * dst[1]) as f64 * (idle + loads as f64 / fma as f64)
     }
+
+    /// How much longer the tile takes because too few waves fit into workgroup memory to hide latency, roughly. A
+    /// software adapter runs one workgroup per core whatever it needs.
+    fn waiting(&self, class: AdapterClass, window: Window) -> f64 {
+        if class == AdapterClass::Software {
+            return 1.0;
+        }
+        let waves_each = (self.lanes * self.strips * self.rows).div_ceil(64);
+        let waves = (SHARED_VEC4 / self.memory(window) * waves_each) as f64 / 4.0;
+        (ENOUGH_WAVES / waves).max(1.0).sqrt()
+    }
 }
 
 impl Window {
@@ -133,11 +151,13 @@ mod tests {
         for (kernel, stride) in kernels.flat_map(|kernel| (1..=MAX_STRIDE).map(move |stride| (kernel, stride))) {
             for width in [1, 2, 7, 22, 41, 55, 101, 1000] {
                 for (src_c, dst_c) in [(1, 1), (3, 32), (32, 16), (33, 5), (128, 256)] {
-                    let tile = Tile::new(src_c, [width, width, dst_c], kernel, stride);
-                    let what = format!("{kernel:?} {stride} {width} {tile:?}");
-                    assert!(tile.memory(Window { kernel, stride }) <= WORKGROUP_VEC4, "{what}");
-                    assert!(tile.lanes * tile.strips * tile.rows <= MAX_THREADS, "{what}");
-                    assert_eq!(src_c.div_ceil(4) % tile.chunk, 0, "{what}");
+                    for class in [AdapterClass::Gpu, AdapterClass::Software] {
+                        let tile = Tile::new(class, src_c, [width, width, dst_c], kernel, stride);
+                        let what = format!("{kernel:?} {stride} {width} {tile:?}");
+                        assert!(tile.memory(Window { kernel, stride }) <= WORKGROUP_VEC4, "{what}");
+                        assert!(tile.lanes * tile.strips * tile.rows <= MAX_THREADS, "{what}");
+                        assert_eq!(src_c.div_ceil(4) % tile.chunk, 0, "{what}");
+                    }
                 }
             }
         }
