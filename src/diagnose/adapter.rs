@@ -6,15 +6,22 @@
 use super::error::Result;
 use super::recording::Recording;
 use super::selftest::{EMBEDDED, take_steps};
-use crate::device::gpu::Gpu;
+use crate::device::gpu::{AdapterClass, Gpu};
 use crate::device::{self, Device};
 use crate::files::{cache_folder, write_atomic};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The recording that is replayed: convolution, batch norm, pooling, dense layers and Adam in a small network.
-const RECORDING: &str = "keras_small_m3_b5";
+/// The recording that is replayed: convolution, batch norm, pooling, dense layers and Adam in a small network. A software
+/// adapter takes ten seconds to compile the kernels of convolutions, and gets dense layers alone.
+fn recording(class: AdapterClass) -> &'static str {
+    match class {
+        AdapterClass::Gpu => "keras_small_m3_b5",
+        AdapterClass::Software => "keras_mlp_m5_b10",
+    }
+}
+
 /// One line per adapter that passed.
 const FILE: &str = "adapters.txt";
 
@@ -34,7 +41,7 @@ pub fn check_adapter(device: &Device) -> Result<bool> {
     }
     let (_, bytes) = EMBEDDED
         .iter()
-        .find(|(name, _)| *name == RECORDING)
+        .find(|(name, _)| *name == recording(gpu.class))
         .expect("it is embedded");
     let compared = take_steps(device, &Recording::from_bytes(bytes)?)?;
     if let Some(wrong) = compared.into_iter().find(|tensor| tensor.problem.is_some()) {
