@@ -111,7 +111,9 @@ fn nothing_is_printed_by_macros_that_panic() {
 #[test]
 fn files_that_others_made_are_opened_in_one_place() {
     let opening = [
-        "File::open(",
+        " File::open(",
+        "(File::open(",
+        "fs::File::open(",
         "fs::read(",
         "fs::read_to_string(",
         "::from_path(",

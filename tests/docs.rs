@@ -122,7 +122,17 @@ fn flags(text: &str) -> BTreeSet<String> {
 }
 
 /// Flags of cargo and other programs that the documents mention.
-const FOREIGN: [&str; 6] = ["release", "example", "locked", "path", "variant", "seeds"];
+const FOREIGN: [&str; 9] = [
+    "release",
+    "example",
+    "locked",
+    "path",
+    "variant",
+    "seeds",
+    "minutes",
+    "nocapture",
+    "test",
+];
 
 #[test]
 fn every_flag_in_the_documents_exists() {

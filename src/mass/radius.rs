@@ -6,6 +6,12 @@ use crate::posterior::quantiles::{SCORES, below_zero};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Open01, StandardNormal};
 
+/// The largest Einstein radius: 180 degrees, arcsec.
+pub(super) const LARGEST: f64 = 648_000.0;
+
+/// The smallest: less than that of a planet, arcsec.
+pub(super) const SMALLEST: f64 = 1e-9;
+
 /// p(theta_e | theta_e > 0), arcsec.
 pub(super) struct Radius {
     untruncated: Untruncated,
@@ -64,7 +70,7 @@ impl Radius {
             Untruncated::Members(mixture) => mixture.upper_quantile(above),
             Untruncated::Quantiles(q) => at_score(q, standard_normal().upper_quantile(above)),
         };
-        theta_e.max(f64::MIN_POSITIVE)
+        theta_e.max(SMALLEST)
     }
 
     /// Quantiles at [`LEVELS`].

@@ -2,7 +2,7 @@
 
 use super::flags::*;
 use super::input::Input;
-use super::radius::Radius;
+use super::radius::{LARGEST, Radius, SMALLEST};
 use crate::lens::physics::cosmology::{Cosmology, Distances};
 use crate::numeric::{FNV_OFFSET, fnv1a};
 use crate::posterior::mixture::LEVELS;
@@ -25,9 +25,6 @@ pub(super) struct RowMass {
     pub(super) flags: i32,
 }
 
-/// 180 degrees, arcsec.
-const LARGEST: f64 = 648_000.0;
-
 /// Ten times the redshift of the last scattering.
 const LARGEST_REDSHIFT: f64 = 1e4;
 
@@ -36,9 +33,10 @@ impl RowMass {
     pub(super) fn new(input: &Input, row: usize) -> RowMass {
         let theta_e = input.theta_e(row);
         let z = input.redshifts(row);
-        let radius = input
-            .radius(row)
-            .filter(|radius| theta_e.abs() <= LARGEST && radius.largest() <= LARGEST);
+        // The mean may be negative where the distribution extends above 0.
+        let is_possible = |theta_e: f64| (-LARGEST..=0.0).contains(&theta_e) || (SMALLEST..=LARGEST).contains(&theta_e);
+        let radius = input.radius(row);
+        let radius = radius.filter(|radius| is_possible(theta_e) && is_possible(radius.largest()));
         let distances = distances(&input.options.cosmology, z);
         let (radius, distances) = match (radius, distances) {
             (Some(radius), Ok(distances)) => (radius, distances),

@@ -118,7 +118,7 @@ impl LabelledCutouts {
                     label,
                     reason: match rows {
                         true => "a finite number of usual size is needed",
-                        false => "a positive number between 1e-9 and 648000 arcsec is needed",
+                        false => "a positive number between 1e-100 and 1e100 is needed",
                     },
                 });
             }

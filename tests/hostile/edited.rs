@@ -20,13 +20,17 @@ fn an_edited_run_is_refused_with_the_reason() {
         ("members = [0, 1]", "members = []", "members"),
         ("members = [0, 1]", "members = [0, 0]", "members is [0, 0]"),
         ("epochs = 2", "epochs = 0", "epochs is 0"),
-        ("epochs = 2", "epochs = 18446744073709551615", "run.toml"),
+        (
+            "epochs = 2",
+            "epochs = 18446744073709551615",
+            "epochs is 18446744073709551615",
+        ),
         ("clip = 5.0", "clip = nan", "clip is NaN"),
         ("flux_scale = 1.0", "flux_scale = inf", "flux scale is inf"),
         ("validation = 0.1", "validation = -0.5", "validation is -0.5"),
         ("layer = \"flatten\"", "layer = \"flat\"", "run.toml"),
         ("name = \"dense1\"", "name = \"../dense1\"", "\"../dense1\""),
-        ("name = \"dense1\"", "name = \"\\u001b[2J\"", "dense"),
+        ("name = \"dense1\"", "name = \"\\u001b[2J\"", "layer name"),
         ("units = 8", "units = 4611686018427387904", "too large"),
         (
             "[data]",
@@ -148,7 +152,11 @@ fn a_terminal_gets_no_control_characters() {
     let good = fs::read(folder.path("run/model.safetensors")).unwrap();
     folder.write(
         "model",
-        edited(&good, "\"device\":\"", "\"device\":\"\\u001b]0;title\\u0007\\u009b2J"),
+        edited(
+            &good,
+            "\"bands\":[\"band1\"",
+            "\"bands\":[\"\\u001b]0;title\\u0007\\u009b2J\"",
+        ),
     );
     let info = bounded(&folder, "info {model}");
     assert_eq!(info.code, Some(0), "{}", info.stderr);

@@ -198,8 +198,37 @@ fn missing_tiles_are_masked() {
     };
     let whole = read(rice());
     assert_eq!(whole.masked_fraction, 0.0);
-    let cut = read(with(rice(), "NAXIS2", "4"));
-    assert!((cut.masked_fraction - 0.6).abs() < 1e-6, "{}", cut.masked_fraction);
-    assert_ne!(flags::masked(cut.masked_fraction), 0, "a mask of this size has a flag");
-    assert_eq!(cut.pixels[..48], whole.pixels[..48]);
+    // The heap stays where it was.
+    let heap: usize = number(&rice(), "PCOUNT") + 6 * number(&rice(), "NAXIS1");
+    let cut = with(with(rice(), "NAXIS2", "4"), "PCOUNT", &heap.to_string());
+    let missing = and(cut, &[("THEAP", &(10 * number(&rice(), "NAXIS1")).to_string())]);
+    // The descriptors of the last six tiles say that they are empty.
+    let mut empty = rice();
+    let end = format!("{:80}", "END").into_bytes();
+    let header = (0..empty.len())
+        .step_by(80)
+        .rfind(|&at| empty[at..].starts_with(&end))
+        .unwrap();
+    let row = number(&rice(), "NAXIS1");
+    empty[header.next_multiple_of(2880)..][4 * row..10 * row].fill(0);
+    for (what, bytes) in [("missing", missing), ("empty", empty)] {
+        let cut = read(bytes);
+        assert!(
+            (cut.masked_fraction - 0.6).abs() < 1e-6,
+            "{what}: {}",
+            cut.masked_fraction
+        );
+        assert_ne!(flags::masked(cut.masked_fraction), 0, "a mask of this size has a flag");
+        assert_eq!(cut.pixels[..48], whole.pixels[..48], "{what}");
+    }
+}
+
+/// The last number with this keyword.
+fn number(bytes: &[u8], key: &str) -> usize {
+    let begin = format!("{key:8}=").into_bytes();
+    let cards = (0..bytes.len())
+        .step_by(80)
+        .filter(|&at| bytes[at..].starts_with(&begin));
+    let card = &bytes[cards.last().unwrap()..][10..30];
+    String::from_utf8_lossy(card).trim().parse().unwrap()
 }

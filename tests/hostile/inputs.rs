@@ -85,7 +85,7 @@ fn catalogue(name: &str, bytes: &[u8]) -> bool {
                 catalogue.text(row, column);
             }
         }
-        catalogue.rows_by_id(0).is_ok()
+        !catalogue.columns.is_empty() && catalogue.rows_by_id(0).is_ok()
     })
 }
 

@@ -52,7 +52,7 @@ fn every_input_that_is_a_fifo_a_device_or_a_socket_is_refused() {
         ),
         (
             "infer {run/model.safetensors} {fifo.npy} --device cpu -o {out.csv}",
-            "not a folder",
+            "is a file",
         ),
         (&format!("{train} --network {{fifo.toml}}"), "a FIFO"),
         (&format!("{train} --network {{zero.toml}}"), "a device"),
@@ -73,7 +73,7 @@ fn every_input_that_is_a_fifo_a_device_or_a_socket_is_refused() {
             "a FIFO",
         ),
         ("mass {fifo.csv} --z-lens z --z-source z -o {out.csv}", "a FIFO"),
-        ("population {fifo.csv} -o {out}", "a FIFO"),
+        ("population {fifo.csv} --prior none -o {out}", "a FIFO"),
         ("fit {fifo.csv} --label y -o {out}", "a FIFO"),
     ];
     for (line, what) in refused {

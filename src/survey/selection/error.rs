@@ -102,7 +102,7 @@ pub enum SelectionError {
     /// A label that is missing, not a number or not positive.
     #[error(
         "{place}: object {id} cannot be used for training: its label, column '{column}', is '{text}', not a positive \
-         number between 1e-9 and 648000 arcsec; correct the row or remove it"
+         number between 1e-100 and 1e100; correct the row or remove it"
     )]
     BadLabel {
         /// The row.
@@ -116,7 +116,7 @@ pub enum SelectionError {
     },
     /// A label of a table that is missing or not a finite number.
     #[error(
-        "{place}: the label, column '{column}', is '{text}', not a finite number of usual size; correct the row, remove it, \
+        "{place}: the label, column '{column}', is '{text}', not a finite number of usual size (at most 1e100); correct the row, remove it, \
          or leave it out by a condition"
     )]
     BadValue {
