@@ -419,7 +419,7 @@ fn what_cannot_be_resumed_is_named() {
     );
     f.write("stack/catalogue.csv", &catalogue);
     let images = saved("stack/images.npy");
-    let pixel = images.len() / 2 & !3;
+    let pixel = (images.len() / 2) & !3;
     f.write(
         "stack/images.npy",
         [&images[..pixel], &7.5_f32.to_le_bytes(), &images[pixel + 4..]].concat(),

@@ -1,6 +1,12 @@
 //! Whether a command failed because a device did: this decides its exit code, and whether a training is tried again.
 
-use crate::{device, diagnose, evaluate, infer, lens, model, train};
+use crate::device;
+use crate::diagnose;
+use crate::evaluate;
+use crate::infer;
+use crate::lens;
+use crate::model;
+use crate::train;
 use std::error::Error as StdError;
 
 /// Whether there is a failure of a device among the causes of an error.
@@ -39,6 +45,7 @@ fn of_train(error: &train::Error) -> Option<&device::Error> {
 fn of_infer(error: &infer::Error) -> Option<&device::Error> {
     match error {
         infer::Error::Model(error) => of_model(error),
+        infer::Error::Partial { source, .. } => of_model(source),
         _ => None,
     }
 }

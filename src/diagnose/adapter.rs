@@ -11,7 +11,7 @@ use crate::device::{self, Device};
 use crate::files::{cache_folder, write_atomic};
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The recording that is replayed: convolution, batch norm, pooling, dense layers and Adam in a small network. A software
 /// adapter takes ten seconds to compile the kernels of convolutions, and gets dense layers alone.
@@ -73,7 +73,7 @@ fn lines(file: &Path) -> Vec<String> {
     text.lines().map(String::from).collect()
 }
 
-fn remember(file: &PathBuf, line: String) -> Result<(), Box<dyn std::error::Error>> {
+fn remember(file: &Path, line: String) -> Result<(), Box<dyn std::error::Error>> {
     fs::create_dir_all(file.parent().expect("it is in a folder"))?;
     let mut all = lines(file);
     all.push(line);

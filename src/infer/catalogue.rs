@@ -143,7 +143,7 @@ pub fn infer(
                 output: report.output,
                 rows: report.rows,
                 objects: report.objects,
-                source,
+                source: source.into(),
             });
         }
         streamed => streamed?,

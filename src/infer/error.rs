@@ -127,7 +127,7 @@ pub enum Error {
         /// Objects in the folder.
         objects: usize,
         /// The failure.
-        source: crate::model::Error,
+        source: Box<crate::model::Error>,
     },
     /// Images or a catalogue that cannot be read or written.
     #[error(transparent)]

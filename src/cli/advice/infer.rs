@@ -9,7 +9,8 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::NoCatalogue { .. } => "Name the table that has it with --catalogue.",
         Error::TruthColumn(_) => "Name the column with --truth.",
         Error::Survey(error) => return super::survey::advice(error),
-        Error::Model(error) | Error::Partial { source: error, .. } => return super::model::advice(error),
+        Error::Model(error) => return super::model::advice(error),
+        Error::Partial { .. } => "Give the same command with --resume; --device cpu goes on without the device.",
         Error::TakesTables { .. } => "Give the file of a table instead of a folder.",
         Error::TakesImages { .. } => "Give the folder with the images.",
         Error::OtherRun { path, .. } => {
