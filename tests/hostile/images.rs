@@ -20,10 +20,10 @@ fn rice() -> Vec<u8> {
 /// The file with another value of the last card of this keyword.
 fn with(mut bytes: Vec<u8>, key: &str, value: &str) -> Vec<u8> {
     let begin = format!("{key:8}=").into_bytes();
-    let cards = (0..bytes.len())
+    let mut cards = (0..bytes.len())
         .step_by(80)
         .filter(|&at| bytes[at..].starts_with(&begin));
-    let at = cards.last().unwrap_or_else(|| panic!("no card {key}"));
+    let at = cards.next_back().unwrap_or_else(|| panic!("no card {key}"));
     bytes[at..at + 80].copy_from_slice(format!("{:80}", format!("{key:8}= {value:>20}")).as_bytes());
     bytes
 }
@@ -226,9 +226,9 @@ fn missing_tiles_are_masked() {
 /// The last number with this keyword.
 fn number(bytes: &[u8], key: &str) -> usize {
     let begin = format!("{key:8}=").into_bytes();
-    let cards = (0..bytes.len())
+    let mut cards = (0..bytes.len())
         .step_by(80)
         .filter(|&at| bytes[at..].starts_with(&begin));
-    let card = &bytes[cards.last().unwrap()..][10..30];
+    let card = &bytes[cards.next_back().unwrap()..][10..30];
     String::from_utf8_lossy(card).trim().parse().unwrap()
 }
