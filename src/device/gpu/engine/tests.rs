@@ -6,9 +6,15 @@ use crate::device::gpu::Patience;
 use crate::plan::{DenseForward, DenseShape, Slice};
 use std::ops::ControlFlow;
 
-/// Dense layers `first` and `last` of three units each, for four rows.
-fn plan() -> Plan {
-    let tensors = [("x", 12), ("params", 12), ("hidden", 12), ("out", 12)];
+/// Dense layers `first` and `last` of so many units each, for as many rows.
+fn plan(units: usize) -> Plan {
+    let square = units * units;
+    let tensors = [
+        ("x", square),
+        ("params", square + units),
+        ("hidden", square),
+        ("out", square),
+    ];
     let tensors = tensors.map(|(name, len)| Tensor {
         name: name.into(),
         len,
@@ -18,13 +24,13 @@ fn plan() -> Plan {
     let layer = |layer: &str, x, out| DenseForward {
         layer: layer.into(),
         shape: DenseShape {
-            batch: 4,
-            inputs: 3,
-            outputs: 3,
+            batch: units,
+            inputs: units,
+            outputs: units,
         },
         x: TensorId(x),
         kernel: parameters(0),
-        bias: parameters(9),
+        bias: parameters(square),
         relu: false,
         out: TensorId(out),
     };
@@ -32,7 +38,7 @@ fn plan() -> Plan {
         tensors: tensors.to_vec(),
         ops: vec![layer("first", 0, 2).into(), layer("last", 2, OUT.0).into()],
         log: None,
-        batch: 4,
+        batch: units,
     }
 }
 
@@ -47,12 +53,12 @@ fn parameters(offset: usize) -> Slice {
 }
 
 /// A software adapter of its own, which may be broken, and an engine on it.
-fn engine(change: impl FnOnce(&mut Gpu)) -> GpuEngine {
+fn engine(units: usize, change: impl FnOnce(&mut Gpu)) -> GpuEngine {
     let Ok(Device::Gpu(mut gpu)) = Device::choose("software") else {
         panic!("there is no software adapter: run scripts/install-software-adapter");
     };
     change(Arc::get_mut(&mut gpu).expect("nothing else has it"));
-    GpuEngine::new(gpu, &plan(), 2).unwrap()
+    GpuEngine::new(gpu, &plan(units), 2).unwrap()
 }
 
 fn replay(engine: &mut GpuEngine) -> Result<usize> {
@@ -73,7 +79,7 @@ fn assert_lost<T: std::fmt::Debug>(result: Result<T>, name: &str, doing: &[&str]
 
 #[test]
 fn a_device_that_is_lost_is_named_with_what_it_was_doing() {
-    let mut engine = engine(|_| {});
+    let mut engine = engine(4, |_| {});
     assert_eq!(replay(&mut engine).unwrap(), 8);
     engine.gpu.device.destroy();
     let name = engine.gpu.name.clone();
@@ -87,7 +93,7 @@ fn a_device_that_is_lost_is_named_with_what_it_was_doing() {
 
 #[test]
 fn what_the_driver_rejects_ends_the_work_with_its_message() {
-    let mut engine = engine(|_| {});
+    let mut engine = engine(4, |_| {});
     let name = engine.gpu.name.clone();
     // A copy beyond the end of a buffer, outside of any error scope.
     let buffer = &engine.waves[0].buffers[0];
@@ -101,7 +107,8 @@ fn a_submission_that_does_not_end_in_time_is_a_hang() {
         seconds: 0.0,
         per_flop: 0.0,
     };
-    let mut engine = engine(|gpu| gpu.patience = none);
+    // A GFLOP per step.
+    let mut engine = engine(512, |gpu| gpu.patience = none);
     let result = replay(&mut engine);
     let Err(error @ Error::Hangs { .. }) = result else {
         panic!("{result:?}");
@@ -109,14 +116,14 @@ fn a_submission_that_does_not_end_in_time_is_a_hang() {
     assert!(error.is_failure());
     let message = error.to_string();
     assert!(
-        message.contains("steps 1 to 1 of 8") && message.contains(&engine.gpu.name),
+        message.contains("of 8, each from dense_forward (first)") && message.contains(&engine.gpu.name),
         "{message}"
     );
 }
 
 #[test]
 fn a_slow_device_is_given_more_time_for_more_work() {
-    let mut engine = engine(|_| {});
+    let mut engine = engine(4, |_| {});
     let patience = |engine: &GpuEngine, steps| engine.job(steps, String::new()).patience;
     assert!(patience(&engine, 1) >= 600.0, "a software adapter is slow");
     assert!(patience(&engine, 64) > patience(&engine, 1));
