@@ -1,17 +1,17 @@
 //! `lensgpu bench`: measures how fast a device is.
 
 use super::arguments::{DeviceArgument, Json, at_least_1, device_line};
+use super::output::out;
 use super::text::{
     Column::{Number, Text},
     count, table,
 };
 use crate::device::Peak;
 use crate::diagnose::bench::{Bench, BenchOptions, OperationTime, SweepStep, bench, sweep};
+use crate::files;
 use crate::train::{Recipe, network_of};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Measure the speed of training and inference on a device, in total and per operation
@@ -90,11 +90,12 @@ pub fn run(args: BenchArgs) -> Result<()> {
         }
         _ => text,
     };
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    out!("{text}");
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Bench> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = files::read_text(path).with_context(|| path.display().to_string())?;
     serde_json::from_str(&text).with_context(|| format!("{} is no result of lensgpu bench --json", path.display()))
 }
 

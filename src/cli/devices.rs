@@ -1,13 +1,13 @@
 //! `lensgpu devices`: lists the devices.
 
 use super::arguments::Json;
+use super::output::out;
 use super::text::{
     Column::{Number, Text},
     table,
 };
 use crate::device::{DeviceInfo, devices};
 use anyhow::Result;
-use std::io::Write;
 
 /// List the devices that --device accepts, by number or name
 #[derive(clap::Args)]
@@ -29,7 +29,8 @@ pub fn run(args: Devices) -> Result<()> {
     } else {
         as_text(&devices)
     };
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    out!("{text}");
+    Ok(())
 }
 
 fn as_text(devices: &[DeviceInfo]) -> String {

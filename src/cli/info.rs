@@ -1,6 +1,7 @@
 //! `lensgpu info`: shows the content of a model file.
 
 use super::arguments::Json;
+use super::output::out;
 use super::text::{
     Column::{Number, Text},
     count, table,
@@ -11,7 +12,6 @@ use crate::survey::Missing;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Show the content of a model file: network, label, images, training, calibration and members
@@ -36,7 +36,8 @@ pub fn run(args: Info) -> Result<()> {
     } else {
         as_text(&model)?
     };
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    out!("{text}");
+    Ok(())
 }
 
 /// The metadata as in the file, and each layer's shapes and number of values.

@@ -14,7 +14,6 @@ use crate::model::{Card, Model};
 use crate::numeric::median;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::iter;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -91,7 +90,8 @@ pub fn run(args: Models) -> Result<()> {
         (false, true) => "this program contains no models\n".into(),
         (false, false) => as_text(&models),
     };
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    out!("{text}");
+    Ok(())
 }
 
 fn as_text(models: &[(&ShippedModel, Model)]) -> String {

@@ -1,6 +1,7 @@
 //! `lensgpu selftest`: checks that a device computes what was recorded.
 
 use super::arguments::{DeviceArgument, Json, device_line};
+use super::output::{out, outln};
 use super::text::{
     Column::{Number, Text},
     count, table,
@@ -10,7 +11,6 @@ use crate::diagnose::recording::Recording;
 use crate::diagnose::selftest::{Comparison, EMBEDDED, Tolerance, selftest};
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Replay recorded Keras training steps on a device and compare every tensor
@@ -56,22 +56,21 @@ pub fn run(args: Selftest) -> Result<()> {
         files: vec![],
     };
     let mut first_problem = None;
-    let mut out = std::io::stdout().lock();
     if !args.json.json {
-        writeln!(out, "{}", device_line(&device))?;
+        outln!("{}", device_line(&device));
     }
     for (file, recording) in recordings(&args.files) {
         let result = recording.and_then(|recording| replay(&device, &file, &recording));
         let file = FileReport::new(file, &result);
         first_problem = first_problem.or(result.err()).or(file.first_failure());
         if !args.json.json {
-            out.write_all(as_text(&file).as_bytes())?;
+            out!("{}", as_text(&file));
         }
         report.ok &= file.ok;
         report.files.push(file);
     }
     if args.json.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+        outln!("{}", serde_json::to_string_pretty(&report)?);
     }
     if let Some(problem) = first_problem {
         let what = format!("the self test failed on {}; the first problem", report.device);
@@ -80,7 +79,7 @@ pub fn run(args: Selftest) -> Result<()> {
     if !args.json.json {
         let tensors: usize = report.files.iter().map(|file| file.tensors.len()).sum();
         let (tensors, files) = (count(tensors, "tensor"), count(report.files.len(), "recording"));
-        writeln!(out, "\nok: {tensors} of {files} within tolerance on {}", report.device)?;
+        outln!("\nok: {tensors} of {files} within tolerance on {}", report.device);
     }
     Ok(())
 }

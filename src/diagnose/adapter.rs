@@ -8,7 +8,7 @@ use super::recording::Recording;
 use super::selftest::{EMBEDDED, take_steps};
 use crate::device::gpu::{AdapterClass, Gpu};
 use crate::device::{self, Device};
-use crate::files::{cache_folder, write_atomic};
+use crate::files::{cache_folder, read_text, write_atomic};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -69,7 +69,7 @@ fn line(gpu: &Gpu) -> String {
 }
 
 fn lines(file: &Path) -> Vec<String> {
-    let text = fs::read_to_string(file).unwrap_or_default();
+    let text = read_text(file).unwrap_or_default();
     text.lines().map(String::from).collect()
 }
 

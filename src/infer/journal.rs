@@ -213,7 +213,7 @@ struct Records {
 impl Records {
     fn open(path: &Path) -> io::Result<Records> {
         Ok(Records {
-            file: BufReader::new(File::open(path)?),
+            file: BufReader::new(files::open(path)?),
             end: 0,
         })
     }

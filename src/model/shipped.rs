@@ -13,7 +13,7 @@ macro_rules! models {
 }
 
 /// All shipped models.
-pub const SHIPPED: &[ShippedModel] = models!["lfc1-ground", "euclid-vis", "hst-f814w"];
+pub const SHIPPED: &[ShippedModel] = models!["lfc1-ground", "lfc1-space", "euclid-vis", "hst-f814w"];
 
 /// A model that the program contains.
 #[derive(Clone, Copy)]

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::options::{RunOptions, SimulateOptions};
 use super::prepare::{Counts, Prepared, bounded, distances, facts, fit_statistics, label_scale, preparing, range};
 use crate::device::Device;
+use crate::files;
 use crate::lens::simulate::plan::Window;
 use crate::lens::simulate::population::Psf;
 use crate::lens::simulate::simulator::Lenses;
@@ -24,7 +25,6 @@ use crate::progress::Callback;
 use crate::survey::sky::SkyRange;
 use crate::survey::{Challenge, Cutout, Photometry, Preset, Stretch};
 use std::collections::VecDeque;
-use std::fs;
 
 /// Epochs that train on the same lens.
 const EPOCHS_PER_LENS: usize = 4;
@@ -287,7 +287,7 @@ fn fingerprint(population: &Population, pool: usize, least_arc_pixels: u32) -> u
     let text = serde_json::to_string(&population).expect("a population is text and numbers");
     let psfs = population.bands.iter().filter_map(|band| match &band.psf {
         // It was read before; if it is gone now, so is the run that needs it.
-        Psf::Image { file } => Some(fs::read(file).unwrap_or_default()),
+        Psf::Image { file } => Some(files::read(file).unwrap_or_default()),
         _ => None,
     });
     let numbers = format!("{pool} {least_arc_pixels}");
@@ -303,6 +303,7 @@ fn fingerprint(population: &Population, pool: usize, least_arc_pixels: u32) -> u
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::fs;
 
     #[test]
     fn lenses_of_a_survey_have_the_arc_pixels_that_its_preset_requires() {

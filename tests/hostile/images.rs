@@ -210,7 +210,7 @@ fn missing_tiles_are_masked() {
         .rfind(|&at| empty[at..].starts_with(&end))
         .unwrap();
     let row = number(&rice(), "NAXIS1");
-    empty[header.next_multiple_of(2880)..][4 * row..10 * row].fill(0);
+    empty[(header + 80).next_multiple_of(2880)..][4 * row..10 * row].fill(0);
     for (what, bytes) in [("missing", missing), ("empty", empty)] {
         let cut = read(bytes);
         assert!(
