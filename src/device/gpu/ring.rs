@@ -3,12 +3,15 @@
 use super::Gpu;
 use crate::device::Result;
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Longest wait at a time, seconds. A clock may run on while the machine is suspended, which is no hang: of every wait no
+/// A clock may run on while the machine is suspended, which is no hang: of the time between two looks at a submission, no
 /// more than this is counted.
-const SLICE: f64 = 0.25;
+const SLICE: Duration = Duration::from_millis(250);
+/// Between two looks at a submission, at first and later: short beside what a submission takes.
+const SHORTEST_NAP: Duration = Duration::from_micros(20);
+const LONGEST_NAP: Duration = Duration::from_millis(1);
 
 /// Staging buffers, and the submissions that write to them.
 pub struct Ring<'a> {
@@ -29,7 +32,6 @@ pub struct Job {
 
 /// A submission that has not been collected.
 struct Flight {
-    index: wgpu::SubmissionIndex,
     job: Job,
     slot: wgpu::Buffer,
     mapped: Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
@@ -67,19 +69,14 @@ impl<'a> Ring<'a> {
     /// Every slot is in flight.
     pub fn submit(&mut self, job: Job, encode: impl FnOnce(&wgpu::Buffer) -> wgpu::CommandBuffer) -> Result<()> {
         let slot = self.free.pop().expect("a slot is free");
-        let index = self.gpu.queue.submit([encode(&slot)]);
+        self.gpu.queue.submit([encode(&slot)]);
         let (sender, mapped) = sync_channel(1);
         slot.map_async(wgpu::MapMode::Read, .., move |result| {
             // The ring is gone if an error elsewhere dropped it.
             let _ = sender.send(result);
         });
         let checked = self.gpu.check(&job.what);
-        self.flying.push_back(Flight {
-            index,
-            job,
-            slot,
-            mapped,
-        });
+        self.flying.push_back(Flight { job, slot, mapped });
         checked
     }
 
@@ -92,34 +89,34 @@ impl<'a> Ring<'a> {
             return Ok(None);
         };
         self.wait(&flight)?;
-        let lost = |error: &dyn ToString| self.gpu.lost(&flight.job.what, error.to_string());
-        let mapped = flight.mapped.recv().map_err(|_| lost(&"it did not respond"))?;
-        mapped.map_err(|error| lost(&error))?;
         let range = flight.slot.get_mapped_range(..);
-        let words = bytemuck::pod_collect_to_vec(&range.map_err(|error| lost(&error))?);
+        let range = range.map_err(|error| self.gpu.lost(&flight.job.what, error))?;
+        let words = bytemuck::pod_collect_to_vec(&range);
+        drop(range);
         flight.slot.unmap();
         self.free.push(flight.slot);
         Ok(Some((flight.job.tag, words)))
     }
 
+    /// Waits until the slot is mapped. It asks again and again instead of waiting with a time limit: wgpu panics if such a
+    /// wait ends just when another thread, with an engine of its own on the device, sees the queue empty.
     fn wait(&self, flight: &Flight) -> Result<()> {
         let Job { what, patience, .. } = &flight.job;
-        let mut waited = 0.0;
+        let (mut waited, mut nap) = (Duration::ZERO, SHORTEST_NAP);
         loop {
-            let slice = SLICE.min(patience - waited);
             let start = Instant::now();
-            let polled = self.gpu.device.poll(wgpu::PollType::Wait {
-                submission_index: Some(flight.index.clone()),
-                timeout: Some(Duration::from_secs_f64(slice)),
-            });
+            let polled = self.gpu.device.poll(wgpu::PollType::Poll);
             self.gpu.check(what)?;
-            match polled {
-                Ok(_) => return Ok(()),
-                Err(wgpu::PollError::Timeout) => waited += start.elapsed().as_secs_f64().min(SLICE),
-                Err(error) => return Err(self.gpu.lost(what, error)),
+            polled.map_err(|error| self.gpu.lost(what, error))?;
+            match flight.mapped.try_recv() {
+                Ok(mapped) => return mapped.map_err(|error| self.gpu.lost(what, error)),
+                Err(TryRecvError::Disconnected) => return Err(self.gpu.lost(what, "it did not respond")),
+                Err(TryRecvError::Empty) => std::thread::sleep(nap),
             }
-            if waited >= *patience {
-                return Err(self.gpu.hangs(what, waited));
+            nap = (2 * nap).min(LONGEST_NAP);
+            waited += start.elapsed().min(SLICE);
+            if waited.as_secs_f64() >= *patience {
+                return Err(self.gpu.hangs(what, waited.as_secs_f64()));
             }
         }
     }
