@@ -218,8 +218,9 @@ impl Trainer {
             words.ok_or_else(|| Error::CheckpointTensor { tensor: name.into() })
         };
         let (p, s) = (self.layout.param_stride, self.layout.stat_stride);
-        // As in early versions.
-        let without_good_average = !checkpoint.tensors.contains_key("good_average");
+        // As in early versions, if there is a moving average.
+        let has = |name: &str| checkpoint.tensors.contains_key(name);
+        let without_good_average = has("average") && !has("good_average");
         for (name, tensor) in self.saved() {
             let len = match name {
                 "stats" => s,
