@@ -1,5 +1,6 @@
 // What a device can do at most: multiply-adds, a copy, and kernels that do nothing.
 
+#entry multiply_add
 @group(0) @binding(0) var<storage, read_write> values: array<vec4<f32>>;
 
 // Eight independent chains per thread hide the latency of the multiply-adds: ROUNDS x 8 x 4 of them.
@@ -16,7 +17,7 @@ fn multiply_add(@builtin(local_invocation_index) index: u32) {
     var f = x + 5.0;
     var g = x + 6.0;
     var h = x + 7.0;
-    for (var round = 0u; round < 256u; round++) {
+    for (var round = 0u; round < ROUNDS; round++) {
         a = fma(a, factor, x);
         b = fma(b, factor, x);
         c = fma(c, factor, x);
@@ -33,14 +34,20 @@ fn multiply_add(@builtin(local_invocation_index) index: u32) {
     }
 }
 
-@group(0) @binding(1) var<storage, read> copied: array<vec4<f32>>;
+#entry copy
+@group(0) @binding(0) var<storage, read> source: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> values: array<vec4<f32>>;
 
 @compute @workgroup_size(256)
-fn copy(@builtin(global_invocation_id) id: vec3<u32>) {
-    if (id.x < arrayLength(&copied)) {
-        values[id.x] = copied[id.x];
+fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let index = group.y * 256u + thread;
+    if (index < VECTORS) {
+        values[index] = source[index];
     }
 }
+
+#entry wait_in_turn
+@group(0) @binding(0) var<storage, read_write> values: array<vec4<f32>>;
 
 // Each of these waits for the one before, because it may have written.
 @compute @workgroup_size(64)
@@ -50,8 +57,11 @@ fn wait_in_turn(@builtin(local_invocation_index) index: u32) {
     }
 }
 
+#entry wait_for_none
+@group(0) @binding(0) var<storage, read> source: array<vec4<f32>>;
+
 // These need not wait: they only read.
 @compute @workgroup_size(64)
 fn wait_for_none(@builtin(local_invocation_index) index: u32) {
-    _ = copied[index];
+    _ = source[index];
 }

@@ -8,7 +8,7 @@ mod spirv;
 use anyhow::{Context, Result, anyhow, ensure};
 use kernel_cases::{EVERY_LAYER, variants};
 use lensgpu::device::gpu::preprocess::preprocess;
-use lensgpu::device::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower};
+use lensgpu::device::gpu::{Access, AdapterClass, Constant, Lowering, Pass, lower, peak_passes};
 use lensgpu::lens::Population;
 use lensgpu::lens::simulate::plan::{LensPlan, Window};
 use lensgpu::likelihood::Likelihood;
@@ -205,8 +205,8 @@ fn passes(plan: &Plan, class: AdapterClass) -> (Vec<Pass>, Vec<Tensor>) {
     (passes, tensors)
 }
 
-/// Runs `check` on every pass of every plan and its variants, for both classes of adapter; a failure names the plan and the
-/// kernel.
+/// Runs `check` on every pass of every plan and its variants, for both classes of adapter, and on those of the benchmark; a
+/// failure names the plan and the kernel.
 fn for_each_pass(mut check: impl FnMut(&Pass) -> Result<()>) {
     for (name, mut plan) in plans() {
         plan.ops = plan.ops.iter().flat_map(variants).collect();
@@ -217,6 +217,12 @@ fn for_each_pass(mut check: impl FnMut(&Pass) -> Result<()>) {
                 result.with_context(what).unwrap_or_else(|error| panic!("{error:#}"));
             }
         }
+    }
+    for pass in peak_passes(1 << 23) {
+        let result = check(&pass);
+        result
+            .with_context(|| pass.entry)
+            .unwrap_or_else(|error| panic!("{error:#}"));
     }
 }
 
@@ -253,7 +259,12 @@ impl Kernel {
             .write(module, info, None)
             .context("to HLSL")?;
         let text: String = text;
-        ensure!(text.contains("RWByteAddressBuffer"), "HLSL without an output");
+        let writes = |space| matches!(space, AddressSpace::Storage { access } if access.contains(StorageAccess::STORE));
+        let has_output = module.global_variables.iter().any(|(_, var)| writes(var.space));
+        ensure!(
+            text.contains("RWByteAddressBuffer") == has_output,
+            "HLSL with other outputs"
+        );
         for name in self.names() {
             ensure!(!RESERVED.contains(&name), "a variable is called {name}");
         }

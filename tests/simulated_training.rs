@@ -128,11 +128,7 @@ fn a_preset_is_enough_to_train_and_to_infer() {
 fn stopped_and_resumed(f: &Folder, line: &str) {
     let with = |run: &str| format!("{} -o {}", f.line(line), f.shown(run));
     done(&with("whole"));
-    let mut running = Running::new(&with("stopped"));
-    running.until(&f.path("stopped/log.csv"), |text| text.lines().count() > 20);
-    running.interrupt();
-    let (status, stdout, stderr) = running.end();
-    assert_eq!(status.code(), Some(130), "{stderr}");
+    let stdout = Running::stopped(&with("stopped"), &f.path("stopped/log.csv"), 20);
     says(&stdout, &["stopped and saved"]);
     assert!(!f.path("stopped/model.safetensors").exists());
     done(&f.line("train --resume {stopped} --device cpu -q"));

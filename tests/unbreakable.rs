@@ -194,8 +194,9 @@ fn a_stopped_infer_keeps_the_old_catalogue() {
     fs::write(images.join("images.npy"), bytes).unwrap();
     fs::write(folder.path("out.csv"), "the old catalogue").unwrap();
     let line = "infer {run/model.safetensors} {many} --device cpu --batch 1 -o {out.csv}";
-    let running = Running::new(&folder.line(line));
-    std::thread::sleep(Duration::from_millis(700));
+    let journal = folder.path("out.csv.unfinished");
+    let mut running = Running::new(&folder.line(line));
+    running.until_longer(&journal, 20_000);
     running.interrupt();
     let (status, _, stderr) = running.end();
     assert_eq!(status.code(), Some(130), "{stderr}");
@@ -209,15 +210,16 @@ fn a_stopped_infer_keeps_the_old_catalogue() {
     assert!(folder.list("").iter().all(|name| !name.ends_with(".tmp")));
 
     // Killed while it continues, and continued again.
+    let before = fs::metadata(&journal).unwrap().len();
     let mut running = Running::new(&folder.line(&format!("{line} --resume")));
-    std::thread::sleep(Duration::from_millis(700));
+    running.until_longer(&journal, before + 20_000);
     running.0.kill().unwrap();
     let (_, _, stderr) = running.end();
     assert!(
         stderr.contains(&format!("{partial} of {rows} objects were predicted before")),
         "{stderr}"
     );
-    assert!(folder.path("out.csv.unfinished").exists());
+    assert!(journal.exists());
     fails(
         1,
         &folder.line(&format!("{line} --resume --tta")),

@@ -59,7 +59,10 @@ pub fn run(args: BenchArgs) -> Result<()> {
         batch: args.batch,
         steps: args.steps,
     };
-    let old = args.compare.as_deref().map(read).transpose()?;
+    let old = match (&args.compare, args.json.json) {
+        (Some(path), false) => Some(read(path, &args)?),
+        _ => None,
+    };
     let result = bench(&device, &network, &options)?;
     let sweep = match args.sweep {
         true => Some(sweep(&device, &network, &options)?),
@@ -72,31 +75,28 @@ pub fn run(args: BenchArgs) -> Result<()> {
         }
         serde_json::to_string_pretty(&json)? + "\n"
     } else {
-        let mut text = format!("{}\n{}", device_line(&device), as_text(&result));
-        if let Some(sweep) = &sweep {
-            text += &format!("\n{}", sweep_table(sweep));
-        }
-        text
-    };
-    let text = match (&old, args.compare) {
-        (Some(old), Some(path)) if !args.json.json => {
-            ensure!(
-                (old.members, old.batch, &old.input) == (result.members, result.batch, &result.input),
-                "{} is of {}; compare results of the same",
-                path.display(),
-                setting(old)
-            );
-            format!("{text}\n{}", comparison(old, &result))
-        }
-        _ => text,
+        let first = format!("{}\n{}", device_line(&device), as_text(&result));
+        let sweep = sweep.map(|steps| sweep_table(&steps));
+        let compared = old.map(|old| comparison(&old, &result));
+        let parts: Vec<String> = [Some(first), sweep, compared].into_iter().flatten().collect();
+        parts.join("\n")
     };
     out!("{text}");
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Bench> {
+/// An earlier result for the same members, batch and images.
+fn read(path: &Path, args: &BenchArgs) -> Result<Bench> {
     let text = files::read_text(path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no result of lensgpu bench --json", path.display()))
+    let old: Bench = serde_json::from_str(&text)
+        .with_context(|| format!("{} is no result of lensgpu bench --json", path.display()))?;
+    ensure!(
+        (old.members, old.batch, &old.input) == (args.members, args.batch, &args.input),
+        "{} is of {}; compare results of the same",
+        path.display(),
+        setting(&old)
+    );
+    Ok(old)
 }
 
 fn setting(b: &Bench) -> String {

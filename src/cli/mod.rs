@@ -90,7 +90,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
                 FAILURE
             }
         },
-        Err(error) if reader_is_gone(&error) => SUCCESS,
         Err(error) => failure(error),
     }
 }
@@ -126,12 +125,6 @@ struct Usage(anyhow::Error);
 
 fn usage(error: impl Into<anyhow::Error>) -> anyhow::Error {
     Usage(error.into()).into()
-}
-
-/// Whether the reader of standard output ended first, as in `lensgpu info model | head`: this is not a failure.
-fn reader_is_gone(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

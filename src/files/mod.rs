@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod input;
 mod lock;
+mod names;
 mod stale;
 pub mod unpack;
 
@@ -16,6 +17,7 @@ pub use error::Error;
 pub use folder::NewFolder;
 pub use input::{open, read, read_text};
 pub use lock::FolderLock;
+pub use names::{is_below, is_name};
 
 use fitsio_pure::io::AtomicFile;
 use std::io;

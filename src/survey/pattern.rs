@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::folder::FolderError;
+use crate::files::is_name;
 
 const ID: &str = "{id}";
 const BAND: &str = "{band}";
@@ -33,20 +34,13 @@ impl Pattern {
         if !text.contains(BAND) {
             return Ok(vec![Pattern(text.to_owned())]);
         }
-        let is_path = |band: &&String| band.contains(['/', '\\']) || *band == ".." || band.contains(char::is_control);
         match bands {
-            Some(bands) if !bands.is_empty() => match bands.iter().find(is_path) {
+            Some(bands) if !bands.is_empty() => match bands.iter().find(|band| !is_name(band)) {
                 Some(band) => Err(FolderError::BandIsPath { band: band.clone() }),
                 None => Ok(bands.iter().map(|band| Pattern(text.replace(BAND, band))).collect()),
             },
             _ => Err(FolderError::PatternNeedsBands { pattern: pattern() }),
         }
-    }
-
-    /// Whether files of this pattern are below the folder that it is for. What a model remembers must not lead elsewhere.
-    pub fn stays_inside(text: &str) -> bool {
-        let is_name = |part: Component| matches!(part, Component::Normal(_));
-        Path::new(text).components().all(is_name)
     }
 
     pub fn file(&self, root: &Path, id: &str) -> PathBuf {
@@ -157,7 +151,5 @@ mod tests {
             let bands = ["g".into(), band.into()];
             assert!(error("{id}_{band}.fits", Some(&bands[..])).contains("is not the name of a band"));
         }
-        assert!(Pattern::stays_inside("{band}/{id}.fits"));
-        assert!(!Pattern::stays_inside("../{id}.fits") && !Pattern::stays_inside("/home/{id}.fits"));
     }
 }

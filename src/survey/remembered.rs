@@ -3,9 +3,9 @@
 use super::error::{Error, Result};
 use super::folder::{FolderError, ImageFolderOptions};
 use super::layout::{FolderLayout, has_files, usual_pattern};
-use super::pattern::Pattern;
 use super::preset::Preset;
 use super::tabular::Missing;
+use crate::files;
 use serde::{Deserialize, Serialize};
 
 /// How images were stored and their catalogue read: what a model remembers of its training images.
@@ -69,7 +69,8 @@ impl ImageFolderOptions {
     fn with_remembered_files(&self) -> Result<(ImageFolderOptions, Option<String>)> {
         let ImageSource { preset, pattern, .. } = self.remembered();
         let remembered = ImageFolderOptions {
-            images: pattern.filter(|pattern| Pattern::stays_inside(pattern)),
+            // It must not lead elsewhere.
+            images: pattern.filter(|pattern| files::is_below(pattern)),
             // A later version may know other presets.
             preset: preset.and_then(|name| Preset::by_name(&name).ok()),
             ..self.clone()

@@ -154,8 +154,17 @@ impl Running {
 
     /// Waits until a file exists and its content satisfies `like`.
     pub fn until(&mut self, path: &Path, like: impl Fn(&str) -> bool) {
+        self.wait_for(path, || fs::read_to_string(path).is_ok_and(|text| like(&text)));
+    }
+
+    /// Waits until a file has more than so many bytes.
+    pub fn until_longer(&mut self, path: &Path, bytes: u64) {
+        self.wait_for(path, || fs::metadata(path).is_ok_and(|file| file.len() > bytes));
+    }
+
+    fn wait_for(&mut self, path: &Path, ready: impl Fn() -> bool) {
         let start = Instant::now();
-        while !fs::read_to_string(path).is_ok_and(|text| like(&text)) {
+        while !ready() {
             assert!(
                 start.elapsed() < Duration::from_secs(60),
                 "{} does not appear",
@@ -172,6 +181,16 @@ impl Running {
             .status()
             .unwrap();
         assert!(status.success());
+    }
+
+    /// Runs a training until its log has more than `lines` lines, and stops it by Ctrl-C; what it printed.
+    pub fn stopped(line: &str, log: &Path, lines: usize) -> String {
+        let mut running = Running::new(line);
+        running.until(log, |text| text.lines().count() > lines);
+        running.interrupt();
+        let (status, stdout, stderr) = running.end();
+        assert_eq!(status.code(), Some(130), "{stderr}");
+        stdout
     }
 
     pub fn end(mut self) -> (ExitStatus, String, String) {

@@ -139,6 +139,11 @@ impl GpuEngine {
         }
     }
 
+    /// For messages.
+    fn transfer(&self, tensor: TensorId) -> String {
+        format!("the transfer of the tensor {}", self.tensors[tensor.0].name)
+    }
+
     /// The operations of a step, for messages.
     fn span(&self) -> String {
         let name = |op: Option<&Op>| op.map_or_else(String::new, |op| format!("{} ({})", op.name(), op.layer()));
@@ -182,15 +187,15 @@ impl Engine for GpuEngine {
             self.gpu.queue.write_buffer(buffer, 0, rows);
             rest = after;
         }
-        self.gpu
-            .check(&format!("the transfer of the tensor {}", self.tensors[tensor.0].name))
+        self.gpu.check(&self.transfer(tensor))
     }
 
     fn read(&mut self, tensor: TensorId) -> Result<Vec<u32>> {
         self.accessible(tensor)?;
         let mut ring = Ring::new(&self.gpu, 1, self.bytes_of(tensor))?;
-        let what = format!("the transfer of the tensor {}", self.tensors[tensor.0].name);
-        ring.submit(self.job(0, what), |slot| self.encode(0, &[tensor], slot))?;
+        ring.submit(self.job(0, self.transfer(tensor)), |slot| {
+            self.encode(0, &[tensor], slot)
+        })?;
         let (_, words) = ring.collect()?.expect("one is in flight");
         Ok(words)
     }

@@ -29,3 +29,4 @@ pub use lower::{AdapterClass, Lowering, lower};
 pub use pass::{Access, Binding, Constant, Pass};
 pub use patience::Patience;
 pub(super) use peak::peak;
+pub use peak::peak_passes;

@@ -121,3 +121,35 @@ impl<'a> Ring<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{Device, Error};
+
+    #[test]
+    fn a_submission_that_does_not_end_in_time_is_a_hang() {
+        let Ok(Device::Gpu(gpu)) = Device::choose("software") else {
+            panic!("there is no software adapter: run scripts/install-software-adapter");
+        };
+        let mut ring = Ring::new(&gpu, 1, 4).unwrap();
+        // What the device would say when it has ended; it never does.
+        let (_device, mapped) = sync_channel(1);
+        let job = Job {
+            tag: 1,
+            what: "steps 1 to 4 of 8".into(),
+            patience: 0.1,
+        };
+        let slot = ring.free.pop().unwrap();
+        ring.flying.push_back(Flight { job, slot, mapped });
+        let start = Instant::now();
+        let error = ring.collect().unwrap_err();
+        assert!(matches!(error, Error::Hangs { .. }) && error.is_failure());
+        assert!(start.elapsed().as_secs_f64() >= 0.1);
+        let message = error.to_string();
+        assert!(
+            message.contains("steps 1 to 4 of 8") && message.contains(&gpu.name),
+            "{message}"
+        );
+    }
+}

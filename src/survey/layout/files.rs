@@ -26,8 +26,8 @@ pub(super) fn has_any(dir: &Path, text: &str, bands: Option<&[String]>) -> Resul
 /// Endings of FITS files.
 const FITS_ENDINGS: [&str; 6] = [".fits", ".fits.fz", ".fits.gz", ".fit", ".fits.gzip", ".FITS"];
 
-/// The pattern of one file per object, with the ending that most files of the folder have.
-pub(in crate::survey) fn usual_pattern(dir: &Path) -> Result<Option<String>> {
+/// How many files of a folder have each of the endings.
+fn count_endings(dir: &Path) -> Result<[usize; FITS_ENDINGS.len()]> {
     let mut counts = [0; FITS_ENDINGS.len()];
     for entry in std::fs::read_dir(dir).map_err(Error::list_folder(dir))? {
         let name = entry.map_err(Error::list_folder(dir))?.file_name();
@@ -39,29 +39,41 @@ pub(in crate::survey) fn usual_pattern(dir: &Path) -> Result<Option<String>> {
             counts[ending] += 1;
         }
     }
+    Ok(counts)
+}
+
+/// The pattern of one file per object, with the ending that most files of the folder have.
+pub(in crate::survey) fn usual_pattern(dir: &Path) -> Result<Option<String>> {
+    let counts = count_endings(dir)?;
     let most = (0..counts.len()).max_by_key(|&ending| (counts[ending], counts.len() - ending));
     let most = most.filter(|&ending| counts[ending] > 0);
     Ok(most.map(|ending| format!("{{id}}{}", FITS_ENDINGS[ending])))
 }
 
-/// Usual names of files that hold one band each, without their ending.
-const BAND_NAMES: [&str; 8] = [
-    "{id}_{band}",
-    "{id}-{band}",
-    "{band}_{id}",
-    "{band}-{id}",
-    "{band}/{id}",
-    "{band}/{id}_{band}",
-    "{band}/{band}_{id}",
-    "{band}/{band}-{id}",
+/// Usual names of files that hold one band each, without their ending: in one folder, and in a folder per band.
+const BAND_NAMES: [[&str; 4]; 2] = [
+    ["{id}_{band}", "{id}-{band}", "{band}_{id}", "{band}-{id}"],
+    [
+        "{band}/{id}",
+        "{band}/{id}_{band}",
+        "{band}/{band}_{id}",
+        "{band}/{band}-{id}",
+    ],
 ];
 
 /// The one pattern among the usual ones by which an object has a file in each of the bands; `None` if there are several.
 pub(super) fn usual_band_pattern(dir: &Path, bands: &[BandChoice]) -> Result<Option<String>> {
     let in_files: Vec<String> = bands.iter().map(|band| band.file.clone()).collect();
+    let Some(first) = in_files.first() else {
+        return Ok(None);
+    };
     let mut found = Vec::new();
-    for name in BAND_NAMES {
-        for ending in FITS_ENDINGS {
+    let folders = [dir.to_path_buf(), dir.join(first)];
+    for (folder, names) in folders.iter().zip(BAND_NAMES).filter(|(folder, _)| folder.is_dir()) {
+        // A large folder is listed once for its endings, and then for these only.
+        let counts = count_endings(folder)?;
+        let endings = FITS_ENDINGS.iter().zip(counts).filter(|(_, count)| *count > 0);
+        for (ending, name) in endings.flat_map(|(ending, _)| names.map(|name| (ending, name))) {
             let text = format!("{name}{ending}");
             let patterns = Pattern::parse(&text, Some(&in_files))?;
             let has_all = |id: &String| patterns.iter().all(|pattern| pattern.file(dir, id).is_file());

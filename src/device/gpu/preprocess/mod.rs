@@ -42,6 +42,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "lens.wgsl",
     "lens_head.wgsl",
     "norm.wgsl",
+    "peak_rates.wgsl",
     "pool.wgsl",
     "shared/channels.wgsl",
     "shared/deflection.wgsl",

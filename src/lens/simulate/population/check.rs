@@ -1,10 +1,10 @@
 //! The ranges of a population's values.
 
 use super::{Band, Brightness, MAX_NEIGHBOURS, Population, PopulationError, Psf, Radius};
+use crate::files::{is_below, is_name};
 use crate::lens::simulate::distribution::{Distribution, range_text};
 use crate::plan::object::MAX_RECTANGLES;
 use std::fmt::Display;
-use std::path::{Component, Path};
 
 type Result<T> = std::result::Result<T, PopulationError>;
 
@@ -51,14 +51,14 @@ impl Population {
         for (k, band) in self.bands.iter().enumerate() {
             let key = |name: &str| format!("bands.{}.{name}", band.name);
             require(
-                is_name(&band.name),
+                is_name(&band.name) && !band.name.trim().is_empty(),
                 &format!("bands.{}.name", k + 1),
                 format!("'{}'", band.name.escape_default()),
                 "a name without slashes and control characters",
             )?;
             let is_twin = |other: &Band| other.name == band.name || other.file == band.file;
             require(
-                !self.bands[..k].iter().any(is_twin) && band.file.contains("{id}") && is_below(&band.file),
+                !self.bands[..k].iter().any(is_twin) && band.file.contains("{id}") && is_file(&band.file),
                 &key("file"),
                 format!("'{}'", band.file.escape_default()),
                 "a path of its own for each band, with {id} in it, below OUT/Public",
@@ -166,15 +166,9 @@ impl Population {
     }
 }
 
-/// Whether a text can be part of a file's name and of a header.
-fn is_name(text: &str) -> bool {
-    !text.trim().is_empty() && !text.contains(['/', '\\']) && !text.contains(char::is_control)
-}
-
-/// Whether a path leads to a file below the folder that it is relative to.
-fn is_below(path: &str) -> bool {
-    let is_name = |part: Component| matches!(part, Component::Normal(_));
-    Path::new(path).components().all(is_name) && !path.contains('\\') && !path.contains(char::is_control)
+/// Whether a path of names leads to a file below the folder that it is relative to.
+fn is_file(path: &str) -> bool {
+    is_below(path) && path.split('/').all(is_name)
 }
 
 fn check_radius(table: &str, radius: &Radius) -> Result<()> {
