@@ -1,10 +1,9 @@
 // The two heads, the loss and their gradients.
 //
-// heads_forward      x (M,B,F)          ->  raw (M,B,2): a, b;  prediction (M,B,2): mu, var
-// heads_loss         raw, prediction, y ->  raw_grad (M,B,2): dL/da, dL/db;  loss (M,2): loss, mean squared error
-// heads_grad_input   raw_grad               ->  grad_x (M,B,F); GATE: only where x > 0
-// heads_grad_weight  x, raw_grad            ->  gradients of both kernels (F) and biases
-//                                           ACCUMULATE: gradients are added to what is there
+// heads_forward  x (M,B,F)    ->  prediction (M,B,2): mu, var
+// heads_loss     x, y         ->  the same; raw_grad (M,B,2): dL/da, dL/db;  loss (M,2): loss, mean squared error
+// heads_grad     x, raw_grad  ->  gradients of both kernels (F) and biases; ACCUMULATE: added to what is there
+//                                 INPUT: grad_x (M,B,F); GATE: only where x > 0; ACCUMULATE_X: added to what is there
 //
 // mu = a, |a|, or a limited to a range with a margin: beyond the range by d, the end of the range and margin d / (margin + d);
 // var = s + floor or ceiling s / (ceiling + s) + floor, s = softplus(b). loss = mean of l, without its constant:
@@ -14,10 +13,7 @@
 // which the schedule says so. An image without a label (UNLABELLED) has l = 0.
 
 #entry heads_forward heads_loss
-// log(1 + exp(b)), which itself is infinite from b = 88.73. Not max(), which may turn NaN into a number.
-fn softplus(b: f32) -> f32 {
-    return select(b, 0.0, b <= 0.0) + log(1.0 + exp(-abs(b)));
-}
+#import shared/softplus
 #if BOUNDED_MEAN
 
 // How far a lies outside the range, with its sign; 0 inside.
@@ -26,14 +22,18 @@ fn beyond(a: f32) -> f32 {
 }
 #endif
 
-#entry heads_forward
-// One workgroup per image.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read_write> raw: array<vec2<f32>>;
-@group(0) @binding(3) var<storage, read_write> prediction: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> prediction: array<vec2<f32>>;
 
-var<workgroup> sh_sums: array<vec2<f32>, 64>;
+fn product(member: u32, image: u32, i: u32) -> vec2<f32> {
+    let param = member * PARAM_STRIDE + i;
+    return x[member * X_STRIDE + image * INPUTS + i] * vec2<f32>(params[param + MEAN_KERNEL], params[param + VAR_KERNEL]);
+}
+
+fn biases(member: u32) -> vec2<f32> {
+    return vec2<f32>(params[member * PARAM_STRIDE + MEAN_BIAS], params[member * PARAM_STRIDE + VAR_BIAS]);
+}
 
 fn mean_of(a: f32) -> f32 {
 #if BOUNDED_MEAN
@@ -57,16 +57,19 @@ fn variance_of(b: f32) -> f32 {
 #endif
 }
 
+#entry heads_forward
+// One workgroup per image.
+var<workgroup> sh_sums: array<vec2<f32>, 64>;
+
 @compute @workgroup_size(64)
 fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
     // The grid may have a few workgroups too many; those compute the last image again and store nothing.
     let index = group.x + group.y * GRID_X;
     let image = min(index, ${BATCH - 1}u);
-    let param = member * PARAM_STRIDE;
     var sum = vec2<f32>();
     for (var i = thread; i < INPUTS; i += 64u) {
-        sum += x[member * X_STRIDE + image * INPUTS + i] * vec2<f32>(params[param + MEAN_KERNEL + i], params[param + VAR_KERNEL + i]);
+        sum += product(member, image, i);
     }
     sh_sums[thread] = sum;
     for (var half = 32u; half > 0u; half /= 2u) {
@@ -76,23 +79,19 @@ fn heads_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
         }
     }
     if (thread == 0u && index == image) {
-        let value = sh_sums[0] + vec2<f32>(params[param + MEAN_BIAS], params[param + VAR_BIAS]);
-        raw[member * BATCH + image] = value;
-        prediction[member * BATCH + image] = vec2<f32>(mean_of(value.x), variance_of(value.y));
+        let ab = sh_sums[0] + biases(member);
+        prediction[member * BATCH + image] = vec2<f32>(mean_of(ab.x), variance_of(ab.y));
     }
 }
 
 #entry heads_loss
-// One workgroup per member.
-@group(0) @binding(0) var<storage, read> raw: array<vec2<f32>>;
-@group(0) @binding(1) var<storage, read> prediction: array<vec2<f32>>;
-@group(0) @binding(2) var<storage, read> y: array<f32>;
-@group(0) @binding(3) var<storage, read> schedule: array<f32>;
-@group(0) @binding(4) var<storage, read> state: array<u32>;
-@group(0) @binding(5) var<storage, read_write> raw_grad: array<vec2<f32>>;
-@group(0) @binding(6) var<storage, read_write> loss: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read> y: array<f32>;
+@group(0) @binding(4) var<storage, read> schedule: array<f32>;
+@group(0) @binding(5) var<storage, read> state: array<u32>;
+@group(0) @binding(6) var<storage, read_write> raw_grad: array<vec2<f32>>;
+@group(0) @binding(7) var<storage, read_write> loss: array<vec2<f32>>;
 
-var<workgroup> sh_loss: array<vec2<f32>, 64>;
+var<workgroup> sh_sums: array<vec2<f32>, 256>;
 
 // d mu / da.
 fn mean_slope(a: f32) -> f32 {
@@ -120,109 +119,140 @@ fn variance_slope(b: f32) -> f32 {
 #endif
 }
 
-@compute @workgroup_size(64)
+// l and the squared error of an image; stores its prediction and gradient.
+fn loss_of(member: u32, image: u32, ab: vec2<f32>, fit_mean: bool) -> vec2<f32> {
+    let at = member * BATCH + image;
+    let mu = mean_of(ab.x);
+    let variance = variance_of(ab.y);
+    prediction[at] = vec2<f32>(mu, variance);
+#if UNLABELLED
+    if (y[at] == NO_LABEL) {
+        raw_grad[at] = vec2<f32>();
+        return vec2<f32>();
+    }
+#endif
+    let inverse = 1.0 / variance;
+    let error = mu - y[at];
+#if STUDENT_T
+    let q = error * error * inverse / 3.0;
+    let l = 0.5 * log(variance) + 3.0 * log(1.0 + q);
+    var d_mu = 2.0 * error * inverse / (1.0 + q);
+    var d_var = inverse * (0.5 - 3.0 * q / (1.0 + q));
+#else
+    let l = 0.5 * (log(variance) + error * error * inverse);
+    var d_mu = error * inverse;
+    var d_var = 0.5 * inverse * (1.0 - error * error * inverse);
+#endif
+#if WEIGHTED
+    let weight = pow(variance, BETA);
+    d_mu *= weight;
+    d_var *= weight;
+#endif
+    d_mu = select(d_mu, error, fit_mean);
+    d_var = select(d_var, 0.0, fit_mean);
+    raw_grad[at] = vec2<f32>(d_mu * mean_slope(ab.x), d_var * variance_slope(ab.y)) / f32(BATCH);
+    return vec2<f32>(l, error * error);
+}
+
+// One workgroup per member: 32 images at a time, 8 threads for each.
+@compute @workgroup_size(256)
 fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let member = group.z;
     let fit_mean = schedule[state[member * STATE_WORDS + CURSOR] * SCHEDULE_WIDTH + FIT_MEAN] != 0.0;
-    var sum = vec2<f32>();
-    for (var image = thread; image < BATCH; image += 64u) {
-        let at = member * BATCH + image;
-#if UNLABELLED
-        if (y[at] == NO_LABEL) {
-            raw_grad[at] = vec2<f32>();
-            continue;
+    let part = thread % 8u;
+    var total = vec2<f32>();
+    for (var first = 0u; first < BATCH; first += 32u) {
+        let image = first + thread / 8u;
+        var sum = vec2<f32>();
+        if (image < BATCH) {
+            for (var i = part; i < INPUTS; i += 8u) {
+                sum += product(member, image, i);
+            }
         }
-#endif
-        let value = raw[at];
-        let mu = prediction[at].x;
-        let inverse = 1.0 / prediction[at].y;
-        let error = mu - y[at];
-#if STUDENT_T
-        let q = error * error * inverse / 3.0;
-        sum += vec2<f32>(0.5 * log(prediction[at].y) + 3.0 * log(1.0 + q), error * error);
-        var d_mu = 2.0 * error * inverse / (1.0 + q);
-        var d_var = inverse * (0.5 - 3.0 * q / (1.0 + q));
-#else
-        sum += vec2<f32>(0.5 * (log(prediction[at].y) + error * error * inverse), error * error);
-        var d_mu = error * inverse;
-        var d_var = 0.5 * inverse * (1.0 - error * error * inverse);
-#endif
-#if WEIGHTED
-        let weight = pow(prediction[at].y, BETA);
-        d_mu *= weight;
-        d_var *= weight;
-#endif
-        d_mu = select(d_mu, error, fit_mean);
-        d_var = select(d_var, 0.0, fit_mean);
-        raw_grad[at] = vec2<f32>(d_mu * mean_slope(value.x), d_var * variance_slope(value.y)) / f32(BATCH);
+        workgroupBarrier();
+        sh_sums[thread] = sum;
+        for (var half = 4u; half > 0u; half /= 2u) {
+            workgroupBarrier();
+            if (part < half) {
+                sh_sums[thread] += sh_sums[thread + half];
+            }
+        }
+        if (part == 0u && image < BATCH) {
+            total += loss_of(member, image, sh_sums[thread] + biases(member), fit_mean);
+        }
     }
-    sh_loss[thread] = sum;
-    for (var half = 32u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    sh_sums[thread] = total;
+    for (var half = 128u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if (thread < half) {
-            sh_loss[thread] += sh_loss[thread + half];
+            sh_sums[thread] += sh_sums[thread + half];
         }
     }
     if (thread == 0u) {
-        loss[member] = sh_loss[0] / f32(BATCH);
+        loss[member] = sh_sums[0] / f32(BATCH);
     }
 }
 
-#entry heads_grad_input
-@group(0) @binding(0) var<storage, read> raw_grad: array<vec2<f32>>;
-@group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read_write> grad_x: array<f32>;
-#if GATE
-@group(0) @binding(3) var<storage, read> x: array<f32>;
-#endif
-
-@compute @workgroup_size(64)
-fn heads_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let member = group.z;
-    let at = (group.x + group.y * GRID_X) * 64u + thread;
-    if (at < ${BATCH * INPUTS}u) {
-        let i = at % INPUTS;
-        let d = raw_grad[member * BATCH + at / INPUTS];
-        let param = member * PARAM_STRIDE + i;
-        var value = d.x * params[param + MEAN_KERNEL] + d.y * params[param + VAR_KERNEL];
-#if GATE
-        value = select(0.0, value, x[member * X_STRIDE + at] > 0.0);
-#endif
-#if ACCUMULATE
-        value += grad_x[member * ${BATCH * INPUTS}u + at];
-#endif
-        grad_x[member * ${BATCH * INPUTS}u + at] = value;
-    }
-}
-
-#entry heads_grad_weight
-// Each thread computes one input of both kernels, or the biases as input F; the batch is added up in blocks of 16.
+#entry heads_grad
+// Some workgroups compute one input of both kernels per thread, the biases being input F, with the batch added up in blocks
+// of 16; the others, one gradient of x per thread.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> raw_grad: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>;
+#if INPUT
+@group(0) @binding(3) var<storage, read> params: array<f32>;
+@group(0) @binding(4) var<storage, read_write> grad_x: array<f32>;
+#endif
+
+fn weight(member: u32, i: u32) {
+    var sum = vec2<f32>();
+    for (var first = 0u; first < BATCH; first += 16u) {
+        var block = vec2<f32>();
+        for (var image = first; image < min(first + 16u, BATCH); image++) {
+            var value = 1.0;
+            if (i < INPUTS) {
+                value = x[member * X_STRIDE + image * INPUTS + i];
+            }
+            block += value * raw_grad[member * BATCH + image];
+        }
+        sum += block;
+    }
+    let kernels = vec2<u32>(MEAN_KERNEL_GRAD + i, VAR_KERNEL_GRAD + i);
+    let to = member * GRAD_STRIDE + select(vec2<u32>(MEAN_BIAS_GRAD, VAR_BIAS_GRAD), kernels, i < INPUTS);
+#if ACCUMULATE
+    sum += vec2<f32>(grads[to.x], grads[to.y]);
+#endif
+    grads[to.x] = sum.x;
+    grads[to.y] = sum.y;
+}
+
+#if INPUT
+fn input(member: u32, at: u32) {
+    let d = raw_grad[member * BATCH + at / INPUTS];
+    let param = member * PARAM_STRIDE + at % INPUTS;
+    var value = d.x * params[param + MEAN_KERNEL] + d.y * params[param + VAR_KERNEL];
+#if GATE
+    value = select(0.0, value, x[member * X_STRIDE + at] > 0.0);
+#endif
+#if ACCUMULATE_X
+    value += grad_x[member * ${BATCH * INPUTS}u + at];
+#endif
+    grad_x[member * ${BATCH * INPUTS}u + at] = value;
+}
+#endif
+
+#let FIRST_INPUT = (INPUTS + 64) / 64 * 64
 
 @compute @workgroup_size(64)
-fn heads_grad_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let member = group.z;
-    let i = (group.x + group.y * GRID_X) * 64u + thread;
-    if (i <= INPUTS) {
-        var sum = vec2<f32>();
-        for (var first = 0u; first < BATCH; first += 16u) {
-            var block = vec2<f32>();
-            for (var image = first; image < min(first + 16u, BATCH); image++) {
-                var value = 1.0;
-                if (i < INPUTS) {
-                    value = x[member * X_STRIDE + image * INPUTS + i];
-                }
-                block += value * raw_grad[member * BATCH + image];
-            }
-            sum += block;
-        }
-        let to = member * GRAD_STRIDE + select(vec2<u32>(MEAN_BIAS, VAR_BIAS), vec2<u32>(MEAN_KERNEL + i, VAR_KERNEL + i), i < INPUTS);
-#if ACCUMULATE
-        sum += vec2<f32>(grads[to.x], grads[to.y]);
-#endif
-        grads[to.x] = sum.x;
-        grads[to.y] = sum.y;
+fn heads_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let index = (group.x + group.y * GRID_X) * 64u + thread;
+    if (index <= INPUTS) {
+        weight(group.z, index);
     }
+#if INPUT
+    if (index >= ${FIRST_INPUT}u && index < ${FIRST_INPUT + BATCH * INPUTS}u) {
+        input(group.z, index - ${FIRST_INPUT}u);
+    }
+#endif
 }

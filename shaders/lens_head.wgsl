@@ -5,6 +5,7 @@
 // p = 1 / (1 + exp(-z)). An object is a lens if its y is not NO_LABEL.
 
 #import shared/finite
+#import shared/softplus
 
 #entry lens_loss
 // One workgroup per member.
@@ -25,8 +26,7 @@ fn lens_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         let side = select(-1.0, 1.0, y[at] == NO_LABEL);
         let s = side * logit[at];
         let e = exp(-abs(s));
-        // Not max(), which may turn NaN into a number.
-        sum += select(s, 0.0, s <= 0.0) + log(1.0 + e);
+        sum += softplus(s);
         let slope = side * select(e, 1.0, s >= 0.0) / (1.0 + e) / f32(BATCH);
         // The slope is finite even if z is not, and would hide that.
         logit_grad[at] = select(logit[at], slope, is_finite(logit[at]));

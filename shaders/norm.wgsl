@@ -1,12 +1,16 @@
 // Batch norm and the max pooling right behind it (none if POOL = 1).
 //
-// norm_stats      x (M,B,H,W,C)         ->  partials of pieces of the rows: mean and M2 of each channel
-// norm_stats_sum  partials              ->  batch (M,2,C): mean, biased variance; next: running statistics
-// norm_forward    x, mean and variance  ->  out (M,B,OUT_H,OUT_W,C) = maxpool(gamma (x - mean) / sqrt(var + eps) + beta)
-// norm_grad_param x, dout               ->  partials of pieces: sum of dz, sum of dz xhat
-// norm_grad_sum   partials              ->  sums (M,2,C), and the gradients of beta and gamma
-// norm_grad_input x, dout, sums         ->  grad_x = gamma / sqrt(var + eps) (dz - (dbeta + xhat dgamma) / rows);
-//                                           GATE: only where x > 0; ACCUMULATE: added to what is there
+// norm_stats       x (M,B,H,W,C)  ->  partials of pieces of the rows: mean and M2 of each channel
+// norm_forward     x, statistics  ->  out (M,B,OUT_H,OUT_W,C) = maxpool(gamma (x - mean) / sqrt(var + eps) + beta)
+//                                     BATCH_STATS: first the statistics of the batch, batch_stats (M,2,C): mean, biased
+//                                     variance; and next: running statistics
+// norm_grad_param  x, dout        ->  partials of pieces: sum of dz, sum of dz xhat
+// norm_grad_sum    partials       ->  the gradients of beta and gamma: dbeta = sum of dz, dgamma = sum of dz xhat
+// norm_grad_input  x, dout        ->  the same, and grad_x = gamma / sqrt(var + eps) (dz - (dbeta + xhat dgamma) / rows);
+//                                     GATE: only where x > 0; ACCUMULATE: added to what is there
+//
+// Many rows are cut into pieces: norm_stats or norm_grad_param leaves a result for each of them, and every workgroup of the
+// next kernel merges those of its own channels. If there is one piece, the next kernel is one workgroup and does it all.
 //
 // dz, the gradient at the norm's own output, is dout at the maximum of each window (of equal values the first in row-major
 // order), else 0. The norm's output is a x + b, so its maximum is at the largest x if a > 0, at the smallest if a < 0, and
@@ -14,155 +18,134 @@
 
 #import shared/channels
 
-#entry norm_stats norm_grad_param
-// A workgroup adds up ROWS rows of up to LANES blocks of channels, TURNS = workgroup size / LANES rows at a time.
+#entry norm_stats norm_forward norm_grad_param norm_grad_input
+// A workgroup works on up to LANES blocks of channels, TURNS = workgroup size / LANES rows or windows at a time.
 #let TILES = (BLOCKS + LANES - 1) / LANES
 #let TURNS = 256 / LANES
 
+struct Place {
+    member: u32,
+    // Of the rows or windows.
+    piece: u32,
+    block: u32,
+    turn: u32,
+    // Whether there are such a block and such a turn; if not, the thread takes part in the barriers only.
+    works: bool,
+}
+
+fn place_of(group: vec3<u32>, thread: u32) -> Place {
+    let index = group.x + group.y * GRID_X;
+    let block = index % ${TILES}u * LANES + thread % LANES;
+    let turn = thread / LANES;
+    return Place(group.z, index / ${TILES}u, block, turn, turn < ${TURNS}u && block < ${BLOCKS}u);
+}
+
 #entry norm_stats
+#let BATCH_STATS = 1
 @group(0) @binding(0) var<storage, read> x: array<V>;
 // (M, PIECES, 2, BLOCKS).
 @group(0) @binding(1) var<storage, read_write> partials: array<V>;
+
+#entry norm_forward
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<V>;
+#if BATCH_STATS
+@group(0) @binding(3) var<storage, read_write> batch_stats: array<V>;
+@group(0) @binding(4) var<storage, read_write> next: array<f32>;
+#if PIECES > 1
+@group(0) @binding(5) var<storage, read> partials: array<V>;
+#endif
+#if FIRST
+@group(0) @binding(${5 + (PIECES > 1)}) var<storage, read> before: array<f32>;
+#endif
+#else
+@group(0) @binding(3) var<storage, read> stats: array<f32>;
+#endif
+
+#entry norm_stats norm_forward
+#let ALL_ROWS = BATCH * H * W
+#if BATCH_STATS
+// Number of values, their mean, and the sum of the squares of their distances from it.
+struct Moments {
+    count: f32,
+    mean: V,
+    m2: V,
+}
 
 var<workgroup> sh_count: array<f32, 256>;
 var<workgroup> sh_mean: array<V, 256>;
 var<workgroup> sh_m2: array<V, 256>;
 
-@compute @workgroup_size(256)
-fn norm_stats(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let member = group.z;
-    let piece = (group.x + group.y * GRID_X) / ${TILES}u;
-    let block = (group.x + group.y * GRID_X) % ${TILES}u * LANES + thread % LANES;
-    let turn = thread / LANES;
-    let end = min((piece + 1u) * ROWS, ALL_ROWS);
-    var count = 0.0;
-    var mean = V(0.0);
-    var m2 = V(0.0);
-    if (turn < ${TURNS}u && block < ${BLOCKS}u) {
-        // Eight rows at a time: their own mean and M2, computed in registers, then merged (Chan et al. 1979).
-        for (var row = piece * ROWS + turn; row < end; row += ${8 * TURNS}u) {
-            let first = member * ${X_STRIDE / LANE}u + row * ${BLOCKS}u + block;
+// Chan et al. 1979; one of them has values.
+fn merge(a: Moments, b: Moments) -> Moments {
+    let all = a.count + b.count;
+    let delta = b.mean - a.mean;
+    return Moments(all, a.mean + delta * (b.count / all), a.m2 + b.m2 + delta * delta * (a.count * b.count / all));
+}
+
+// Of a thread's rows from `first` to `end`, eight at a time: their own mean and M2, computed in registers, then merged.
+fn moments_of_rows(at: Place, first: u32, end: u32) -> Moments {
+    var all = Moments(0.0, V(0.0), V(0.0));
+    for (var row = first + at.turn; row < end; row += ${8 * TURNS}u) {
+        let base = at.member * ${X_STRIDE / LANE}u + row * ${BLOCKS}u + at.block;
 #for k in 0..8
-            var x_$k = V(0.0);
-            let has_$k = row + ${k * TURNS}u < end;
-            if (has_$k) {
-                x_$k = x[first + ${k * TURNS * BLOCKS}u];
-            }
-#endfor
-            var n = 0.0;
-            var sum = V(0.0);
-#for k in 0..8
-            n += select(0.0, 1.0, has_$k);
-            sum += x_$k;
-#endfor
-            let centre = sum / n;
-            var squares = V(0.0);
-#for k in 0..8
-            let d_$k = select(V(0.0), x_$k - centre, has_$k);
-            squares += d_$k * d_$k;
-#endfor
-            let delta = centre - mean;
-            let all = count + n;
-            mean += delta * (n / all);
-            m2 += squares + delta * delta * (count * n / all);
-            count = all;
+        var x_$k = V(0.0);
+        let has_$k = row + ${k * TURNS}u < end;
+        if (has_$k) {
+            x_$k = x[base + ${k * TURNS * BLOCKS}u];
         }
+#endfor
+        var n = 0.0;
+        var sum = V(0.0);
+#for k in 0..8
+        n += select(0.0, 1.0, has_$k);
+        sum += x_$k;
+#endfor
+        let centre = sum / n;
+        var squares = V(0.0);
+#for k in 0..8
+        let d_$k = select(V(0.0), x_$k - centre, has_$k);
+        squares += d_$k * d_$k;
+#endfor
+        all = merge(all, Moments(n, centre, squares));
     }
-    sh_count[thread] = count;
-    sh_mean[thread] = mean;
-    sh_m2[thread] = m2;
+    return all;
+}
+
+// Merges those of all turns; the result is that of turn 0.
+fn merge_turns(at: Place, thread: u32, own: Moments) {
+    sh_count[thread] = own.count;
+    sh_mean[thread] = own.mean;
+    sh_m2[thread] = own.m2;
     for (var half = TREE; half > 0u; half /= 2u) {
         workgroupBarrier();
-        if (turn < half && turn + half < ${TURNS}u) {
-            let other = thread + half * LANES;
-            let n = sh_count[other];
-            let all = sh_count[thread] + n;
-            if (n > 0.0) {
-                let delta = sh_mean[other] - sh_mean[thread];
-                sh_m2[thread] += sh_m2[other] + delta * delta * (sh_count[thread] * n / all);
-                sh_mean[thread] += delta * (n / all);
-                sh_count[thread] = all;
-            }
+        let other = thread + half * LANES;
+        if (at.turn < half && at.turn + half < ${TURNS}u && sh_count[other] > 0.0) {
+            let mine = Moments(sh_count[thread], sh_mean[thread], sh_m2[thread]);
+            let both = merge(mine, Moments(sh_count[other], sh_mean[other], sh_m2[other]));
+            sh_count[thread] = both.count;
+            sh_mean[thread] = both.mean;
+            sh_m2[thread] = both.m2;
         }
     }
-    if (turn == 0u && block < ${BLOCKS}u && piece < PIECES) {
-        let at = (member * PIECES + piece) * ${2 * BLOCKS}u + block;
-        partials[at] = sh_mean[thread];
-        partials[at + ${BLOCKS}u] = sh_m2[thread];
-    }
+    workgroupBarrier();
 }
-
-#entry norm_stats_sum
-@group(0) @binding(0) var<storage, read> partials: array<V>;
-@group(0) @binding(1) var<storage, read_write> batch_stats: array<V>;
-#if FIRST
-@group(0) @binding(2) var<storage, read> before: array<f32>;
-@group(0) @binding(3) var<storage, read_write> next: array<f32>;
-#else
-@group(0) @binding(2) var<storage, read_write> next: array<f32>;
 #endif
 
-var<workgroup> sh_count: array<f32, 64>;
-var<workgroup> sh_mean: array<V, 64>;
-var<workgroup> sh_m2: array<V, 64>;
-
-fn running(at: u32, value: f32) {
-#if FIRST
-    next[at] = MOMENTUM * before[at] + (1.0 - MOMENTUM) * value;
-#else
-    next[at] = MOMENTUM * next[at] + (1.0 - MOMENTUM) * value;
-#endif
-}
-
-@compute @workgroup_size(64)
-fn norm_stats_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let member = group.z;
-    // The grid may have a few workgroups too many; those compute the last block again and store nothing.
-    let index = group.x + group.y * GRID_X;
-    let block = min(index, ${BLOCKS - 1}u);
-    var count = 0.0;
-    var mean = V(0.0);
-    var m2 = V(0.0);
-    for (var piece = thread; piece < PIECES; piece += 64u) {
-        let at = (member * PIECES + piece) * ${2 * BLOCKS}u + block;
-        let n = f32(min((piece + 1u) * ROWS, ALL_ROWS) - piece * ROWS);
-        let delta = partials[at] - mean;
-        let all = count + n;
-        mean += delta * (n / all);
-        m2 += partials[at + ${BLOCKS}u] + delta * delta * (count * n / all);
-        count = all;
+#entry norm_stats
+@compute @workgroup_size(256)
+fn norm_stats(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let at = place_of(group, thread);
+    var own = Moments(0.0, V(0.0), V(0.0));
+    if (at.works) {
+        own = moments_of_rows(at, at.piece * ROWS, min((at.piece + 1u) * ROWS, ${ALL_ROWS}u));
     }
-    sh_count[thread] = count;
-    sh_mean[thread] = mean;
-    sh_m2[thread] = m2;
-    for (var half = 32u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (thread < half) {
-            let n = sh_count[thread + half];
-            let all = sh_count[thread] + n;
-            if (n > 0.0) {
-                let delta = sh_mean[thread + half] - sh_mean[thread];
-                sh_m2[thread] += sh_m2[thread + half] + delta * delta * (sh_count[thread] * n / all);
-                sh_mean[thread] += delta * (n / all);
-                sh_count[thread] = all;
-            }
-        }
-    }
-    if (thread == 0u && index == block) {
-        mean = sh_mean[0];
-        let variance = sh_m2[0] / f32(ALL_ROWS);
-        batch_stats[member * ${2 * BLOCKS}u + block] = mean;
-        batch_stats[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] = variance;
-        let at = member * STAT_STRIDE + block * ${LANE}u;
-#if LANE == 4
-#for c in 0..4
-        running(at + MEAN + ${c}u, mean[$c]);
-        running(at + VARIANCE + ${c}u, variance[$c]);
-#endfor
-#else
-        running(at + MEAN, mean);
-        running(at + VARIANCE, variance);
-#endif
+    merge_turns(at, thread, own);
+    if (at.works && at.turn == 0u && at.piece < PIECES) {
+        let to = (at.member * PIECES + at.piece) * ${2 * BLOCKS}u + at.block;
+        partials[to] = sh_mean[thread];
+        partials[to + ${BLOCKS}u] = sh_m2[thread];
     }
 }
 
@@ -174,18 +157,7 @@ struct Channel {
     gamma: V,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<V>;
-@group(0) @binding(1) var<storage, read> stats: array<f32>;
-@group(0) @binding(2) var<storage, read> params: array<f32>;
-
-fn statistic(member: u32, first: u32, block: u32) -> V {
-    let at = member * STAT_STRIDE + first + block * ${LANE}u;
-#if LANE == 4
-    return V(stats[at], stats[at + 1u], stats[at + 2u], stats[at + 3u]);
-#else
-    return stats[at];
-#endif
-}
+#import shared/peak
 
 fn parameter(member: u32, first: u32, block: u32) -> V {
     let at = member * PARAM_STRIDE + first + block * ${LANE}u;
@@ -196,96 +168,174 @@ fn parameter(member: u32, first: u32, block: u32) -> V {
 #endif
 }
 
-fn channel(member: u32, block: u32) -> Channel {
-    let scale = 1.0 / sqrt(statistic(member, VARIANCE, block) + V(EPSILON));
-    return Channel(statistic(member, MEAN, block), scale, parameter(member, GAMMA, block));
+// The first value of window (image, oi, oj).
+fn corner_of(at: Place, image: u32, oi: u32, oj: u32) -> u32 {
+    return at.member * ${X_STRIDE / LANE}u + ((image * H + oi * POOL) * W + oj * POOL) * ${BLOCKS}u + at.block;
 }
 
-#import shared/peak
-
-// The first value of window (image, oi, oj).
-fn corner_of(member: u32, image: u32, oi: u32, oj: u32, block: u32) -> u32 {
-    return member * ${X_STRIDE / LANE}u + ((image * H + oi * POOL) * W + oj * POOL) * ${BLOCKS}u + block;
+fn corner_of_window(at: Place, window: u32) -> u32 {
+    return corner_of(at, window / ${OUT_W * OUT_H}u, window / OUT_W % OUT_H, window % OUT_W);
 }
 
 #entry norm_forward
-// Each thread computes PER windows of the same channels; the workgroup moves on by TURNS windows at a time.
-@group(0) @binding(3) var<storage, read_write> out: array<V>;
+#if BATCH_STATS
+fn running(at: u32, value: f32) {
+#if FIRST
+    next[at] = MOMENTUM * before[at] + (1.0 - MOMENTUM) * value;
+#else
+    next[at] = MOMENTUM * next[at] + (1.0 - MOMENTUM) * value;
+#endif
+}
+
+fn put_statistics(at: Place, mean: V, variance: V) {
+    let batch = at.member * ${2 * BLOCKS}u + at.block;
+    batch_stats[batch] = mean;
+    batch_stats[batch + ${BLOCKS}u] = variance;
+    let to = at.member * STAT_STRIDE + at.block * ${LANE}u;
+#if LANE == 4
+#for c in 0..4
+    running(to + MEAN + ${c}u, mean[$c]);
+    running(to + VARIANCE + ${c}u, variance[$c]);
+#endfor
+#else
+    running(to + MEAN, mean);
+    running(to + VARIANCE, variance);
+#endif
+}
+#else
+fn statistic(at: Place, first: u32) -> V {
+    let base = at.member * STAT_STRIDE + first + at.block * ${LANE}u;
+#if LANE == 4
+    return V(stats[base], stats[base + 1u], stats[base + 2u], stats[base + 3u]);
+#else
+    return stats[base];
+#endif
+}
+#endif
 
 #let WINDOWS = BATCH * OUT_H * OUT_W
-#let TURNS = 256 / LANES
-#let TILES = (BLOCKS + LANES - 1) / LANES
 
+// Each thread computes PER windows of the same channels; the workgroup moves on by TURNS windows at a time.
 @compute @workgroup_size(256)
 fn norm_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let member = group.z;
-    let piece = (group.x + group.y * GRID_X) / ${TILES}u;
-    let block = (group.x + group.y * GRID_X) % ${TILES}u * LANES + thread % LANES;
-    let turn = thread / LANES;
-    if (turn < ${TURNS}u && block < ${BLOCKS}u) {
-        let c = channel(member, block);
-        let beta = parameter(member, BETA, block);
+    let at = place_of(group, thread);
+#if BATCH_STATS
+    var own = Moments(0.0, V(0.0), V(0.0));
+    if (at.works) {
+#if PIECES > 1
+        for (var piece = at.turn; piece < PIECES; piece += ${TURNS}u) {
+            let base = (at.member * PIECES + piece) * ${2 * BLOCKS}u + at.block;
+            let n = f32(min((piece + 1u) * ROWS, ${ALL_ROWS}u) - piece * ROWS);
+            own = merge(own, Moments(n, partials[base], partials[base + ${BLOCKS}u]));
+        }
+#else
+        own = moments_of_rows(at, 0u, ${ALL_ROWS}u);
+#endif
+    }
+    merge_turns(at, thread, own);
+#endif
+    if (at.works) {
+#if BATCH_STATS
+        let mean = sh_mean[thread % LANES];
+        let variance = sh_m2[thread % LANES] / f32(${ALL_ROWS}u);
+        if (at.turn == 0u && at.piece == 0u) {
+            put_statistics(at, mean, variance);
+        }
+#else
+        let mean = statistic(at, MEAN);
+        let variance = statistic(at, VARIANCE);
+#endif
+        let gamma = parameter(at.member, GAMMA, at.block);
+        let beta = parameter(at.member, BETA, at.block);
+        let c = Channel(mean, 1.0 / sqrt(variance + V(EPSILON)), gamma);
         for (var k = 0u; k < PER; k++) {
-            let window = (piece * PER + k) * ${TURNS}u + turn;
+            let window = (at.piece * PER + k) * ${TURNS}u + at.turn;
             if (window < ${WINDOWS}u) {
-                let corner = corner_of(member, window / ${OUT_W * OUT_H}u, window / OUT_W % OUT_H, window % OUT_W, block);
-                let value = peak(corner, c.gamma).value;
-                out[member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + block] = (value - c.mean) * (c.scale * c.gamma) + beta;
+                let value = peak(corner_of_window(at, window), c.gamma).value;
+                out[at.member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + at.block] = (value - c.mean) * (c.scale * c.gamma) + beta;
             }
         }
     }
 }
 
-#entry norm_grad_param
+#entry norm_grad_param norm_grad_input
+@group(0) @binding(0) var<storage, read> x: array<V>;
+// (M, 2, BLOCKS).
+@group(0) @binding(1) var<storage, read> stats: array<V>;
+@group(0) @binding(2) var<storage, read> params: array<f32>;
 @group(0) @binding(3) var<storage, read> dout: array<V>;
-// (M, PIECES, 2, BLOCKS).
-@group(0) @binding(4) var<storage, read_write> partials: array<V>;
 
+struct Sums {
+    dz: V,
+    dz_xhat: V,
+}
+
+#let ALL_WINDOWS = BATCH * OUT_H * OUT_W
 var<workgroup> sh_dz: array<V, 256>;
 var<workgroup> sh_dz_xhat: array<V, 256>;
 
-@compute @workgroup_size(256)
-fn norm_grad_param(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let member = group.z;
-    let piece = (group.x + group.y * GRID_X) / ${TILES}u;
-    let block = (group.x + group.y * GRID_X) % ${TILES}u * LANES + thread % LANES;
-    let turn = thread / LANES;
-    let end = min((piece + 1u) * ROWS, ${BATCH * OUT_H * OUT_W}u);
-    var dz_sum = V(0.0);
-    var dz_xhat_sum = V(0.0);
-    if (turn < ${TURNS}u && block < ${BLOCKS}u) {
-        let c = channel(member, block);
-        for (var window = piece * ROWS + turn; window < end; window += ${TURNS}u) {
-            let corner = corner_of(member, window / ${OUT_W * OUT_H}u, window / OUT_W % OUT_H, window % OUT_W, block);
-            let dz = dout[member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + block];
-            dz_sum += dz;
-            dz_xhat_sum += dz * ((peak(corner, c.gamma).value - c.mean) * c.scale);
-        }
+fn channel(at: Place) -> Channel {
+    let base = at.member * ${2 * BLOCKS}u + at.block;
+    let scale = 1.0 / sqrt(stats[base + ${BLOCKS}u] + V(EPSILON));
+    return Channel(stats[base], scale, parameter(at.member, GAMMA, at.block));
+}
+
+// Of a thread's windows from `first` to `end`.
+fn sums_of_windows(at: Place, c: Channel, first: u32, end: u32) -> Sums {
+    var sums = Sums(V(0.0), V(0.0));
+    for (var window = first + at.turn; window < end; window += ${TURNS}u) {
+        let dz = dout[at.member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + at.block];
+        sums.dz += dz;
+        sums.dz_xhat += dz * ((peak(corner_of_window(at, window), c.gamma).value - c.mean) * c.scale);
     }
-    sh_dz[thread] = dz_sum;
-    sh_dz_xhat[thread] = dz_xhat_sum;
+    return sums;
+}
+
+// Adds up those of all turns; the result is that of turn 0.
+fn add_turns(at: Place, thread: u32, own: Sums) {
+    sh_dz[thread] = own.dz;
+    sh_dz_xhat[thread] = own.dz_xhat;
     for (var half = TREE; half > 0u; half /= 2u) {
         workgroupBarrier();
-        if (turn < half && turn + half < ${TURNS}u) {
+        if (at.turn < half && at.turn + half < ${TURNS}u) {
             sh_dz[thread] += sh_dz[thread + half * LANES];
             sh_dz_xhat[thread] += sh_dz_xhat[thread + half * LANES];
         }
     }
-    if (turn == 0u && block < ${BLOCKS}u && piece < PIECES) {
-        let at = (member * PIECES + piece) * ${2 * BLOCKS}u + block;
-        partials[at] = sh_dz[thread];
-        partials[at + ${BLOCKS}u] = sh_dz_xhat[thread];
+    workgroupBarrier();
+}
+
+#entry norm_grad_param
+// (M, PIECES, 2, BLOCKS).
+@group(0) @binding(4) var<storage, read_write> partials: array<V>;
+
+@compute @workgroup_size(256)
+fn norm_grad_param(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let at = place_of(group, thread);
+    var own = Sums(V(0.0), V(0.0));
+    if (at.works) {
+        own = sums_of_windows(at, channel(at), at.piece * ROWS, min((at.piece + 1u) * ROWS, ${ALL_WINDOWS}u));
+    }
+    add_turns(at, thread, own);
+    if (at.works && at.turn == 0u && at.piece < PIECES) {
+        let to = (at.member * PIECES + at.piece) * ${2 * BLOCKS}u + at.block;
+        partials[to] = sh_dz[thread];
+        partials[to + ${BLOCKS}u] = sh_dz_xhat[thread];
     }
 }
 
 #entry norm_grad_sum
 @group(0) @binding(0) var<storage, read> partials: array<V>;
-@group(0) @binding(1) var<storage, read_write> sums: array<V>;
-@group(0) @binding(2) var<storage, read_write> grads: array<f32>;
+@group(0) @binding(1) var<storage, read_write> grads: array<f32>;
 
-var<workgroup> sh_dz: array<V, 64>;
-var<workgroup> sh_dz_xhat: array<V, 64>;
+#entry norm_grad_input
+@group(0) @binding(4) var<storage, read_write> grads: array<f32>;
+@group(0) @binding(5) var<storage, read_write> grad_x: array<V>;
+#if PIECES > 1
+@group(0) @binding(6) var<storage, read> partials: array<V>;
+#endif
 
+#entry norm_grad_sum norm_grad_input
 fn gradient(at: u32, value: f32) {
 #if ACCUMULATE
     grads[at] += value;
@@ -293,6 +343,23 @@ fn gradient(at: u32, value: f32) {
     grads[at] = value;
 #endif
 }
+
+fn put_gradients(member: u32, block: u32, dz: V, dz_xhat: V) {
+    let at = member * GRAD_STRIDE + block * ${LANE}u;
+#if LANE == 4
+#for c in 0..4
+    gradient(at + BETA_GRAD + ${c}u, dz[$c]);
+    gradient(at + GAMMA_GRAD + ${c}u, dz_xhat[$c]);
+#endfor
+#else
+    gradient(at + BETA_GRAD, dz);
+    gradient(at + GAMMA_GRAD, dz_xhat);
+#endif
+}
+
+#entry norm_grad_sum
+var<workgroup> sh_dz: array<V, 64>;
+var<workgroup> sh_dz_xhat: array<V, 64>;
 
 @compute @workgroup_size(64)
 fn norm_grad_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -317,70 +384,74 @@ fn norm_grad_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
         }
     }
     if (thread == 0u && index == block) {
-        dz = sh_dz[0];
-        dz_xhat = sh_dz_xhat[0];
-        sums[member * ${2 * BLOCKS}u + block] = dz;
-        sums[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] = dz_xhat;
-        let at = member * GRAD_STRIDE + block * ${LANE}u;
-#if LANE == 4
-#for c in 0..4
-        gradient(at + BETA + ${c}u, dz[$c]);
-        gradient(at + GAMMA + ${c}u, dz_xhat[$c]);
-#endfor
-#else
-        gradient(at + BETA, dz);
-        gradient(at + GAMMA, dz_xhat);
-#endif
+        put_gradients(member, block, sh_dz[0], sh_dz_xhat[0]);
     }
 }
 
 #entry norm_grad_input
-// Each thread computes one window. In the remainder dz = 0, but there is a gradient through the statistics.
-@group(0) @binding(3) var<storage, read> dout: array<V>;
-@group(0) @binding(4) var<storage, read> sums: array<V>;
-@group(0) @binding(5) var<storage, read_write> grad_x: array<V>;
-
 #let WINDOWS_H = (H + POOL - 1) / POOL
 #let WINDOWS_W = (W + POOL - 1) / POOL
 
+// One window. In the remainder dz = 0, but there is a gradient through the statistics.
+fn put_window(at: Place, c: Channel, sums: Sums, window: u32) {
+    let oj = window % ${WINDOWS_W}u;
+    let oi = window / ${WINDOWS_W}u % ${WINDOWS_H}u;
+    let image = window / ${WINDOWS_W * WINDOWS_H}u;
+    let corner = corner_of(at, image, oi, oj);
+    let to = at.member * ${GRAD_X_STRIDE / LANE}u + corner - at.member * ${X_STRIDE / LANE}u;
+    var upstream = V(0.0);
+    // A number that no value of a window has.
+    var place = Index(${POOL * POOL}u);
+    if (oi < OUT_H && oj < OUT_W) {
+        upstream = dout[at.member * ${OUT_STRIDE / LANE}u + ((image * OUT_H + oi) * OUT_W + oj) * ${BLOCKS}u + at.block];
+        place = peak(corner, c.gamma).place;
+    }
+    for (var k = 0u; k < ${POOL * POOL}u; k++) {
+        if (oi * POOL + k / POOL < H && oj * POOL + k % POOL < W) {
+            let step = (k / POOL * W + k % POOL) * ${BLOCKS}u;
+            let value = x[corner + step];
+            let dz = select(V(0.0), upstream, place == Index(k));
+            let xhat = (value - c.mean) * c.scale;
+            var result = c.gamma * c.scale * (dz - (sums.dz + xhat * sums.dz_xhat) / f32(BATCH * H * W));
+#if GATE
+            result = select(V(0.0), result, value > V(0.0));
+#endif
+#if ACCUMULATE_X
+            grad_x[to + step] += result;
+#else
+            grad_x[to + step] = result;
+#endif
+        }
+    }
+}
+
+// Each thread computes PER windows of the same channels; the workgroup moves on by TURNS windows at a time.
 @compute @workgroup_size(256)
 fn norm_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let member = group.z;
-    let at = (group.x + group.y * GRID_X) * 256u + thread;
-    if (at < ${BATCH * WINDOWS_H * WINDOWS_W * BLOCKS}u) {
-        let block = at % ${BLOCKS}u;
-        let window = at / ${BLOCKS}u;
-        let oj = window % ${WINDOWS_W}u;
-        let oi = window / ${WINDOWS_W}u % ${WINDOWS_H}u;
-        let image = window / ${WINDOWS_W * WINDOWS_H}u;
-        let corner = corner_of(member, image, oi, oj, block);
-        let to = member * ${GRAD_X_STRIDE / LANE}u + corner - member * ${X_STRIDE / LANE}u;
-
-        let c = channel(member, block);
-        let dbeta = sums[member * ${2 * BLOCKS}u + block] / f32(BATCH * H * W);
-        let dgamma = sums[member * ${2 * BLOCKS}u + ${BLOCKS}u + block] / f32(BATCH * H * W);
-        var gradient = V(0.0);
-        // A number that no value of a window has.
-        var place = Index(${POOL * POOL}u);
-        if (oi < OUT_H && oj < OUT_W) {
-            gradient = dout[member * ${OUT_STRIDE / LANE}u + ((image * OUT_H + oi) * OUT_W + oj) * ${BLOCKS}u + block];
-            place = peak(corner, c.gamma).place;
+    let at = place_of(group, thread);
+    var own = Sums(V(0.0), V(0.0));
+    if (at.works) {
+#if PIECES > 1
+        for (var piece = at.turn; piece < PIECES; piece += ${TURNS}u) {
+            let base = (at.member * PIECES + piece) * ${2 * BLOCKS}u + at.block;
+            own.dz += partials[base];
+            own.dz_xhat += partials[base + ${BLOCKS}u];
         }
-        for (var k = 0u; k < ${POOL * POOL}u; k++) {
-            if (oi * POOL + k / POOL < H && oj * POOL + k % POOL < W) {
-                let step = (k / POOL * W + k % POOL) * ${BLOCKS}u;
-                let value = x[corner + step];
-                let dz = select(V(0.0), gradient, place == Index(k));
-                let xhat = (value - c.mean) * c.scale;
-                var result = c.gamma * c.scale * (dz - (dbeta + xhat * dgamma));
-#if GATE
-                result = select(V(0.0), result, value > V(0.0));
-#endif
-#if ACCUMULATE
-                grad_x[to + step] += result;
 #else
-                grad_x[to + step] = result;
+        own = sums_of_windows(at, channel(at), 0u, ${ALL_WINDOWS}u);
 #endif
+    }
+    add_turns(at, thread, own);
+    if (at.works) {
+        let sums = Sums(sh_dz[thread % LANES], sh_dz_xhat[thread % LANES]);
+        if (at.turn == 0u && at.piece == 0u) {
+            put_gradients(at.member, at.block, sums.dz, sums.dz_xhat);
+        }
+        let c = channel(at);
+        for (var k = 0u; k < PER; k++) {
+            let window = (at.piece * PER + k) * ${TURNS}u + at.turn;
+            if (window < ${BATCH * WINDOWS_H * WINDOWS_W}u) {
+                put_window(at, c, sums, window);
             }
         }
     }

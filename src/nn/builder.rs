@@ -5,7 +5,9 @@
 
 use super::graph::{Graph, Input, Node, ValueId};
 use super::{Layout, Network, Result};
-use crate::plan::{Activation, ActivationForward, ActivationGradInput, ChannelCopy, Op, Slice, Tensor, TensorId};
+use crate::plan::{
+    Activation, ActivationForward, ActivationGradInput, ChannelCopy, InputGrad, Op, Slice, Tensor, TensorId,
+};
 
 /// What a forward pass is for.
 #[derive(Clone, Copy)]
@@ -267,6 +269,15 @@ impl<'a> Builder<'a> {
             gate: relu,
             dx,
             accumulate: before.is_some(),
+        })
+    }
+
+    /// The same for operations that compute it beside other gradients.
+    pub fn input_grad(&mut self, input: Input) -> Option<InputGrad> {
+        self.gradient_of(input).map(|to| InputGrad {
+            gate: to.gate,
+            dx: to.dx,
+            accumulate: to.accumulate,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What the tests of the kernels share: a network of every layer, and the variants of an operation.
 
-use lensgpu::plan::{NetworkOp, Op};
+use lensgpu::plan::{InputGrad, NetworkOp, Op};
 
 /// Every layer, for images of at least 15 x 15 pixels, with values that several layers take, behind a fused ReLU and not.
 pub const EVERY_LAYER: &str = "layers = [
@@ -39,14 +39,28 @@ pub fn variants(op: &Op) -> Vec<Op> {
             })
         };
     }
+    // The same where it is one of several gradients.
+    macro_rules! beside {
+        ($op:expr) => {
+            [(false, false), (false, true), (true, false), (true, true)].map(|(gate, accumulate)| {
+                let mut op = $op.clone();
+                op.input = op.input.map(|to| InputGrad {
+                    gate,
+                    accumulate,
+                    ..to
+                });
+                Op::from(op)
+            })
+        };
+    }
     match op {
         NetworkOp::ConvGradInput(op) => variants!(op).into(),
-        NetworkOp::NormGradInput(op) => variants!(op).into(),
+        NetworkOp::NormGrad(op) => beside!(op).into(),
+        NetworkOp::DenseGrad(op) => beside!(op).into(),
+        NetworkOp::HeadsGrad(op) => beside!(op).into(),
         NetworkOp::PoolGradInput(op) => variants!(op).into(),
         NetworkOp::AveragePoolGradInput(op) => variants!(op).into(),
-        NetworkOp::DenseGradInput(op) => variants!(op).into(),
         NetworkOp::ActivationGradInput(op) => variants!(op).into(),
-        NetworkOp::HeadsGradInput(op) => variants!(op).into(),
         NetworkOp::ChannelCopy(op) => {
             let copy = |gate, accumulate| {
                 let mut op = op.clone();
@@ -62,18 +76,14 @@ pub fn variants(op: &Op) -> Vec<Op> {
         NetworkOp::Gather(_)
         | NetworkOp::ConvForward(_)
         | NetworkOp::ConvGradWeight(_)
-        | NetworkOp::NormStats(_)
         | NetworkOp::NormForward(_)
-        | NetworkOp::NormGradParam(_)
         | NetworkOp::PoolForward(_)
         | NetworkOp::AveragePoolForward(_)
         | NetworkOp::DenseForward(_)
-        | NetworkOp::DenseGradWeight(_)
         | NetworkOp::ActivationForward(_)
         | NetworkOp::AddForward(_)
         | NetworkOp::HeadsForward(_)
         | NetworkOp::HeadsLoss(_)
-        | NetworkOp::HeadsGradWeight(_)
         | NetworkOp::LensLoss(_)
         | NetworkOp::Fgsm(_)
         | NetworkOp::Adam(_)

@@ -1,24 +1,24 @@
 use super::Memory;
 use lensgpu::likelihood::Likelihood;
-use lensgpu::plan::{
-    HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, NO_LABEL, VarOutput, schedule, state,
-};
+use lensgpu::plan::{HeadsForward, HeadsGrad, HeadsLoss, MeanOutput, NO_LABEL, VarOutput, schedule, state};
 
 /// a = x mean.kernel + mean.bias, b = x var.kernel + var.bias; mu and var as the operation says.
 pub fn forward(op: &HeadsForward, memory: &mut Memory, m: usize) {
-    let (mut raw, mut prediction) = (vec![], vec![]);
-    for x in memory.row(op.x, m).chunks(op.inputs) {
-        let head = |kernel, bias| -> f64 {
+    let prediction: Vec<f64> = outputs(op, memory, m)
+        .flat_map(|[a, b]| [mean(op.mean, a).0, variance(op.var, b).0])
+        .collect();
+    memory.row_mut(op.prediction, m).copy_from_slice(&prediction);
+}
+
+/// a and b of each image.
+fn outputs(op: &HeadsForward, memory: &Memory, m: usize) -> impl Iterator<Item = [f64; 2]> {
+    let heads = [(op.mean_kernel, op.mean_bias), (op.var_kernel, op.var_bias)];
+    memory.row(op.x, m).chunks(op.inputs).map(move |x| {
+        heads.map(|(kernel, bias)| {
             let products = x.iter().zip(memory.part(kernel, op.inputs, m)).map(|(x, w)| x * w);
             products.sum::<f64>() + memory.part(bias, 1, m)[0]
-        };
-        let a = head(op.mean_kernel, op.mean_bias);
-        let b = head(op.var_kernel, op.var_bias);
-        raw.extend([a, b]);
-        prediction.extend([mean(op.mean, a).0, variance(op.var, b).0]);
-    }
-    memory.row_mut(op.raw, m).copy_from_slice(&raw);
-    memory.row_mut(op.prediction, m).copy_from_slice(&prediction);
+        })
+    })
 }
 
 /// mu and dmu/da.
@@ -50,13 +50,14 @@ fn variance(output: VarOutput, b: f64) -> (f64, f64) {
 
 /// loss = mean of l; raw_grad = [dL/da, dL/db], L the mean of var^beta l or of (y - mu)^2 / 2.
 pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
-    let batch = op.batch as f64;
+    let heads = &op.forward;
+    forward(heads, memory, m);
+    let batch = heads.batch as f64;
     let cursor = memory.row(op.state, m)[state::CURSOR] as usize;
     let fit_mean = memory.row(op.schedule, m)[cursor * schedule::WIDTH + schedule::FIT_MEAN] != 0.0;
     let (mut loss, mut squared_error, mut raw_grad) = (0.0, 0.0, vec![]);
-    for image in 0..op.batch {
-        let [a, b] = [0, 1].map(|i| memory.row(op.raw, m)[2 * image + i]);
-        let [mu, var] = [0, 1].map(|i| memory.row(op.prediction, m)[2 * image + i]);
+    for (image, [a, b]) in outputs(heads, memory, m).enumerate() {
+        let ((mu, dmu_da), (var, dvar_db)) = (mean(heads.mean, a), variance(heads.var, b));
         let y = memory.row(op.y, m)[image];
         if op.unlabelled && y == f64::from(NO_LABEL) {
             raw_grad.extend([0.0, 0.0]);
@@ -85,43 +86,36 @@ pub fn loss(op: &HeadsLoss, memory: &mut Memory, m: usize) {
         } else {
             (weight * dl_dmu / batch, weight * dl_dvar / batch)
         };
-        raw_grad.extend([dmu * mean(op.mean, a).1, dvar * variance(op.var, b).1]);
+        raw_grad.extend([dmu * dmu_da, dvar * dvar_db]);
     }
     memory.row_mut(op.loss, m).copy_from_slice(&[loss, squared_error]);
     memory.row_mut(op.raw_grad, m).copy_from_slice(&raw_grad);
 }
 
-/// dx[b,i] = raw_grad[b,0] mean.kernel[i] + raw_grad[b,1] var.kernel[i].
-pub fn grad_input(op: &HeadsGradInput, memory: &mut Memory, m: usize) {
-    let raw_grad = memory.row(op.raw_grad, m);
-    let mean_kernel = memory.part(op.mean_kernel, op.inputs, m);
-    let var_kernel = memory.part(op.var_kernel, op.inputs, m);
-    let mut dx = vec![0.0; op.batch * op.inputs];
-    for b in 0..op.batch {
-        for i in 0..op.inputs {
-            dx[b * op.inputs + i] = raw_grad[2 * b] * mean_kernel[i] + raw_grad[2 * b + 1] * var_kernel[i];
-        }
-    }
-    memory.put_input_grad([op.dx, op.x], &dx, op.gate, op.accumulate, m);
-}
-
-/// Sum over the batch of raw_grad x, and of raw_grad.
-pub fn grad_weight(op: &HeadsGradWeight, memory: &mut Memory, m: usize) {
+/// Sum over the batch of raw_grad x, and of raw_grad; dx[b,i] = raw_grad[b,0] mean.kernel[i] + raw_grad[b,1] var.kernel[i].
+pub fn grad(op: &HeadsGrad, memory: &mut Memory, m: usize) {
     let heads = [
-        (op.mean_kernel_grad, op.mean_bias_grad),
-        (op.var_kernel_grad, op.var_bias_grad),
+        (op.mean_kernel, op.mean_kernel_grad, op.mean_bias_grad),
+        (op.var_kernel, op.var_kernel_grad, op.var_bias_grad),
     ];
-    for (head, (kernel_grad, bias_grad)) in heads.into_iter().enumerate() {
+    let mut dx = vec![0.0; op.batch * op.inputs];
+    for (head, (kernel, kernel_grad, bias_grad)) in heads.into_iter().enumerate() {
         let (x, raw_grad) = (memory.row(op.x, m), memory.row(op.raw_grad, m));
+        let kernel = memory.part(kernel, op.inputs, m);
         let (mut dkernel, mut dbias) = (vec![0.0; op.inputs], 0.0);
         for b in 0..op.batch {
+            let d = raw_grad[2 * b + head];
             for i in 0..op.inputs {
-                dkernel[i] += raw_grad[2 * b + head] * x[b * op.inputs + i];
+                dkernel[i] += d * x[b * op.inputs + i];
+                dx[b * op.inputs + i] += d * kernel[i];
             }
-            dbias += raw_grad[2 * b + head];
+            dbias += d;
         }
         memory.put_grad(kernel_grad, &dkernel, op.accumulate, m);
         memory.put_grad(bias_grad, &[dbias], op.accumulate, m);
+    }
+    if let Some(to) = op.input {
+        memory.put_input_grad([to.dx, op.x], &dx, to.gate, to.accumulate, m);
     }
 }
 

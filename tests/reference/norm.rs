@@ -1,18 +1,18 @@
 use super::{Memory, pool};
-use lensgpu::plan::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource};
+use lensgpu::plan::{BatchStats, NormForward, NormGrad, StatsSource};
 
 /// batch = [mean; C], [biased variance; C]; next = momentum before + (1 - momentum) batch.
-pub fn stats(op: &NormStats, memory: &mut Memory, m: usize) {
-    let (rows, momentum) = (op.rows as f64, f64::from(op.momentum));
-    for c in 0..op.channels {
-        let values = || memory.row(op.x, m).iter().skip(c).step_by(op.channels);
+fn stats(op: &NormForward, to: BatchStats, memory: &mut Memory, m: usize) {
+    let (rows, momentum, channels) = (op.shape.rows() as f64, f64::from(op.momentum), op.shape.c);
+    for c in 0..channels {
+        let values = || memory.row(op.x, m).iter().skip(c).step_by(channels);
         let mean = values().sum::<f64>() / rows;
         let variance = values().map(|x| (x - mean).powi(2)).sum::<f64>() / rows;
-        memory.row_mut(op.batch_stats, m)[c] = mean;
-        memory.row_mut(op.batch_stats, m)[op.channels + c] = variance;
+        memory.row_mut(to.batch, m)[c] = mean;
+        memory.row_mut(to.batch, m)[channels + c] = variance;
         for (offset, batch) in [(op.mean_offset, mean), (op.variance_offset, variance)] {
-            let before = memory.row(op.before, m)[offset + c];
-            memory.row_mut(op.next, m)[offset + c] = momentum * before + (1.0 - momentum) * batch;
+            let before = memory.row(to.before, m)[offset + c];
+            memory.row_mut(to.next, m)[offset + c] = momentum * before + (1.0 - momentum) * batch;
         }
     }
 }
@@ -20,15 +20,17 @@ pub fn stats(op: &NormStats, memory: &mut Memory, m: usize) {
 /// out = maxpool(gamma xhat + beta).
 pub fn forward(op: &NormForward, memory: &mut Memory, m: usize) {
     let channels = op.shape.c;
+    if let StatsSource::Batch(to) = op.source {
+        stats(op, to, memory, m);
+    }
     let (mean, variance) = match op.source {
-        StatsSource::Batch(batch) => memory.row(batch, m).split_at(channels),
-        StatsSource::Running {
-            stats,
-            mean_offset,
-            variance_offset,
-        } => {
+        StatsSource::Batch(BatchStats { batch, .. }) => memory.row(batch, m).split_at(channels),
+        StatsSource::Running(stats) => {
             let stats = memory.row(stats, m);
-            (&stats[mean_offset..][..channels], &stats[variance_offset..][..channels])
+            (
+                &stats[op.mean_offset..][..channels],
+                &stats[op.variance_offset..][..channels],
+            )
         }
     };
     let (gamma, beta) = (memory.part(op.gamma, channels, m), memory.part(op.beta, channels, m));
@@ -42,39 +44,30 @@ pub fn forward(op: &NormForward, memory: &mut Memory, m: usize) {
     memory.row_mut(op.out, m).copy_from_slice(&out);
 }
 
-/// sums = [dbeta; C], [dgamma; C] = [sum of dz], [sum of dz xhat].
-pub fn grad_param(op: &NormGradParam, memory: &mut Memory, m: usize) {
-    let channels = op.shape.c;
+/// dbeta = sum of dz, dgamma = sum of dz xhat, dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows).
+pub fn grad(op: &NormGrad, memory: &mut Memory, m: usize) {
+    let (channels, rows) = (op.shape.c, op.shape.rows() as f64);
     let (mean, variance) = memory.row(op.batch_stats, m).split_at(channels);
     let gamma = memory.part(op.gamma, channels, m);
-    let xhat = normalised(memory.row(op.x, m), mean, variance, op.epsilon);
+    let x = memory.row(op.x, m);
+    let xhat = normalised(x, mean, variance, op.epsilon);
     let dz = at_maxima(op.shape, &xhat, gamma, memory.row(op.dout, m));
     let (mut dbeta, mut dgamma) = (vec![0.0; channels], vec![0.0; channels]);
     for (i, (dz, xhat)) in dz.iter().zip(&xhat).enumerate() {
         dbeta[i % channels] += dz;
         dgamma[i % channels] += dz * xhat;
     }
-    memory.put_grad(op.beta_grad, &dbeta, op.accumulate, m);
-    memory.put_grad(op.gamma_grad, &dgamma, op.accumulate, m);
-    memory.row_mut(op.sums, m).copy_from_slice(&[dbeta, dgamma].concat());
-}
-
-/// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows).
-pub fn grad_input(op: &NormGradInput, memory: &mut Memory, m: usize) {
-    let (channels, rows) = (op.shape.c, op.shape.rows() as f64);
-    let (mean, variance) = memory.row(op.batch_stats, m).split_at(channels);
-    let (dbeta, dgamma) = memory.row(op.sums, m).split_at(channels);
-    let gamma = memory.part(op.gamma, channels, m);
-    let x = memory.row(op.x, m);
-    let xhat = normalised(x, mean, variance, op.epsilon);
-    let dz = at_maxima(op.shape, &xhat, gamma, memory.row(op.dout, m));
     let mut dx = vec![0.0; x.len()];
     for i in 0..x.len() {
         let c = i % channels;
         let scale = gamma[c] / (variance[c] + f64::from(op.epsilon)).sqrt();
         dx[i] = scale * (dz[i] - (dbeta[c] + xhat[i] * dgamma[c]) / rows);
     }
-    memory.put_input_grad([op.dx, op.x], &dx, op.gate, op.accumulate, m);
+    memory.put_grad(op.beta_grad, &dbeta, op.accumulate, m);
+    memory.put_grad(op.gamma_grad, &dgamma, op.accumulate, m);
+    if let Some(to) = op.input {
+        memory.put_input_grad([to.dx, op.x], &dx, to.gate, to.accumulate, m);
+    }
 }
 
 /// xhat = (x - mean) / sqrt(variance + epsilon), by channel.

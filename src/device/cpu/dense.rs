@@ -6,7 +6,7 @@ use super::product::{
     Activate, Gradient, PutBack, Weights, Windows, column_sums, pack, pack_from, packed_len, product, product_back,
     weight_gradient,
 };
-use crate::plan::{DenseForward, DenseGradInput, DenseGradWeight};
+use crate::plan::{DenseForward, DenseGrad, InputGrad};
 
 /// Images per task.
 const IMAGES: usize = 16;
@@ -47,49 +47,26 @@ impl Native for DenseForward {
     }
 }
 
-impl Native for DenseGradInput {
+impl Native for DenseGrad {
     fn scratch_size(&self, members: usize) -> ScratchSize {
+        let s = self.shape;
         ScratchSize {
             worker: 0,
-            shared: members * packed_len(self.shape.outputs, self.shape.inputs),
+            shared: members * packed_len(s.batch, s.outputs).max(packed_len(s.outputs, s.inputs)),
         }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
-        let s = self.shape;
-        let (workers, packed) = scratch.pack(memory.members, packed_len(s.outputs, s.inputs), |m, packed| {
-            let kernel = memory.part(self.kernel, s.inputs * s.outputs, m);
-            pack_from(s.outputs, s.inputs, packed, |o, i| kernel[i * s.outputs + o]);
-        });
-
-        let mut dx = memory.take(self.dx);
-        workers.run(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
-            let dout = &memory.row(self.dout, m)[number * IMAGES * s.outputs..];
-            let weights = Weights {
-                packed: packed.of(m),
-                columns: s.inputs,
-                skip: 0,
-            };
-            let put_back = PutBack {
-                step: s.inputs,
-                gate: self.gate.then(|| &memory.row(self.x, m)[number * IMAGES * s.inputs..]),
-                accumulate: self.accumulate,
-            };
-            product_back(dout, features(dx.len() / s.inputs, s.outputs), &weights, put_back, dx);
-        });
-        memory.put(self.dx, dx);
+        self.weight(memory, scratch);
+        if let Some(to) = self.input {
+            self.input(to, memory, scratch);
+        }
     }
 }
 
-impl Native for DenseGradWeight {
-    fn scratch_size(&self, members: usize) -> ScratchSize {
-        ScratchSize {
-            worker: 0,
-            shared: members * packed_len(self.shape.batch, self.shape.outputs),
-        }
-    }
-
-    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
+impl DenseGrad {
+    /// dkernel = x^T dout; dbias = sum over the batch of dout.
+    fn weight(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let lanes = packed_len(s.batch, s.outputs);
         let mut grads = memory.take(self.kernel_grad.tensor);
@@ -142,6 +119,32 @@ impl Native for DenseGradWeight {
             }
         });
         memory.put(self.kernel_grad.tensor, grads);
+    }
+
+    /// dx = dout kernel^T.
+    fn input(&self, to: InputGrad, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let (workers, packed) = scratch.pack(memory.members, packed_len(s.outputs, s.inputs), |m, packed| {
+            let kernel = memory.part(self.kernel, s.inputs * s.outputs, m);
+            pack_from(s.outputs, s.inputs, packed, |o, i| kernel[i * s.outputs + o]);
+        });
+
+        let mut dx = memory.take(to.dx);
+        workers.run(dx.pieces(IMAGES * s.inputs), |_, (m, number, dx)| {
+            let dout = &memory.row(self.dout, m)[number * IMAGES * s.outputs..];
+            let weights = Weights {
+                packed: packed.of(m),
+                columns: s.inputs,
+                skip: 0,
+            };
+            let put_back = PutBack {
+                step: s.inputs,
+                gate: to.gate.then(|| &memory.row(self.x, m)[number * IMAGES * s.inputs..]),
+                accumulate: to.accumulate,
+            };
+            product_back(dout, features(dx.len() / s.inputs, s.outputs), &weights, put_back, dx);
+        });
+        memory.put(to.dx, dx);
     }
 }
 

@@ -3,11 +3,11 @@
 //! With a pooling, the output of the norm itself is never stored: it is largest at the largest x if gamma > 0, at the
 //! smallest x if gamma < 0, and at the first x of a window if gamma = 0.
 
-use super::memory::{Buffer, Memory, Scratch, ScratchSize};
+use super::memory::{Buffer, Memory, Scratch, ScratchSize, Workers};
 use super::pool::{Put, Window, at, at_mut, by_channels, corner, images, peak, put_back, windows};
 use super::simd::{LANES, lanes, simd};
 use super::{Native, put_grad};
-use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, StatsSource};
+use crate::plan::{BatchStats, InputGrad, NormForward, NormGrad, PoolShape, StatsSource};
 
 /// Values per task of the statistics, and per block, of which each has a mean of its own.
 const PIECE: usize = 65_536;
@@ -15,38 +15,28 @@ const BLOCK: usize = 4096;
 /// Values that are summed side by side: several rows, if there are few channels.
 const WIDTH: usize = 64;
 
-impl NormStats {
-    /// Rows that are summed side by side.
-    fn side(&self) -> usize {
-        (WIDTH / self.channels).max(1)
-    }
-
-    fn piece(&self) -> usize {
-        (PIECE / self.channels).clamp(1, self.rows)
-    }
-
-    fn pieces(&self) -> usize {
-        self.rows.div_ceil(self.piece())
-    }
+/// Rows that are summed side by side.
+fn side(channels: usize) -> usize {
+    (WIDTH / channels).max(1)
 }
 
-impl Native for NormStats {
-    fn scratch_size(&self, members: usize) -> ScratchSize {
-        let width = self.side() * self.channels;
-        ScratchSize {
-            worker: (2 * width).div_ceil(LANES),
-            shared: (members * self.pieces() * 2 * self.channels).div_ceil(LANES),
-        }
-    }
+/// Rows per task of the statistics.
+fn piece(s: &PoolShape) -> usize {
+    (PIECE / s.c).clamp(1, s.rows())
+}
 
-    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
-        let (channels, piece) = (self.channels, self.piece());
-        let width = self.side() * channels;
-        let partials = &mut scratch.shared.floats_mut()[..memory.members * self.pieces() * 2 * channels];
+impl NormForward {
+    /// Mean and variance of the batch; then the running statistics.
+    fn stats(&self, to: BatchStats, memory: &mut Memory, scratch: &mut Scratch) {
+        let s = self.shape;
+        let (channels, piece) = (s.c, piece(&s));
+        let pieces = s.rows().div_ceil(piece);
+        let width = side(channels) * channels;
+        let partials = &mut scratch.shared.floats_mut()[..memory.members * pieces * 2 * channels];
         let tasks = partials.chunks_exact_mut(2 * channels).enumerate();
         scratch.workers.run(tasks, |scratch, (task, partial)| {
-            let (m, number) = (task / self.pieces(), task % self.pieces());
-            let rows = memory.row(self.x, m)[..self.rows * channels]
+            let (m, number) = (task / pieces, task % pieces);
+            let rows = memory.row(self.x, m)[..s.rows() * channels]
                 .chunks(piece * channels)
                 .nth(number);
             partial.fill(0.0);
@@ -58,14 +48,14 @@ impl Native for NormStats {
             }
         });
 
-        let partials = scratch.shared.floats().chunks_exact(self.pieces() * 2 * channels);
-        let (mut batch_stats, mut next) = (memory.take(self.batch_stats), memory.take(self.next));
+        let partials = scratch.shared.floats().chunks_exact(pieces * 2 * channels);
+        let (mut batch_stats, mut next) = (memory.take(to.batch), memory.take(to.next));
         for (m, partials) in partials.take(memory.members).enumerate() {
             let merged = batch_stats.row_mut(m);
             merged.fill(0.0);
             let mut count = 0.0;
             for (number, partial) in partials.chunks_exact(2 * channels).enumerate() {
-                let n = (self.rows - number * piece).min(piece) as f32;
+                let n = (s.rows() - number * piece).min(piece) as f32;
                 let (mean, m2) = partial.split_at(channels);
                 merge(merged, count, n, mean, m2);
                 count += n;
@@ -76,17 +66,17 @@ impl Native for NormStats {
                 .zip(merged.chunks(channels))
             {
                 // The second pass of a step continues from the statistics of the first.
-                if self.before != self.next {
+                if to.before != to.next {
                     next.row_mut(m)[offset..][..channels]
-                        .copy_from_slice(&memory.row(self.before, m)[offset..][..channels]);
+                        .copy_from_slice(&memory.row(to.before, m)[offset..][..channels]);
                 }
                 for (next, batch) in next.row_mut(m)[offset..].iter_mut().zip(batch) {
                     *next = self.momentum * *next + (1.0 - self.momentum) * batch;
                 }
             }
         }
-        memory.put(self.batch_stats, batch_stats);
-        memory.put(self.next, next);
+        memory.put(to.batch, batch_stats);
+        memory.put(to.next, next);
     }
 }
 
@@ -164,28 +154,34 @@ fn signs<const N: usize>(gamma: &[f32; N]) -> [f32; N] {
 }
 
 impl Native for NormForward {
-    fn scratch_size(&self, _members: usize) -> ScratchSize {
-        ScratchSize {
-            worker: self.shape.c.div_ceil(LANES),
-            shared: 0,
+    fn scratch_size(&self, members: usize) -> ScratchSize {
+        let s = self.shape;
+        match self.source {
+            StatsSource::Batch(_) => ScratchSize {
+                worker: (2 * side(s.c) * s.c).div_ceil(LANES),
+                shared: (members * s.rows().div_ceil(piece(&s)) * 2 * s.c).div_ceil(LANES),
+            },
+            StatsSource::Running(_) => ScratchSize {
+                worker: s.c.div_ceil(LANES),
+                shared: 0,
+            },
         }
     }
 
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
+        if let StatsSource::Batch(to) = self.source {
+            self.stats(to, memory, scratch);
+        }
         let mut out = memory.take(self.out);
         scratch.workers.run(
             out.pieces(images(&s) * s.out_h() * s.out_w() * s.c),
             |scratch, (m, number, out)| {
                 let (mean, variance) = match self.source {
-                    StatsSource::Batch(batch) => memory.row(batch, m).split_at(s.c),
-                    StatsSource::Running {
-                        stats,
-                        mean_offset,
-                        variance_offset,
-                    } => {
+                    StatsSource::Batch(BatchStats { batch, .. }) => memory.row(batch, m).split_at(s.c),
+                    StatsSource::Running(stats) => {
                         let stats = memory.row(stats, m);
-                        (&stats[mean_offset..][..s.c], &stats[variance_offset..][..s.c])
+                        (&stats[self.mean_offset..][..s.c], &stats[self.variance_offset..][..s.c])
                     }
                 };
                 let gamma = memory.part(self.gamma, s.c, m);
@@ -236,13 +232,46 @@ fn forward_window<const N: usize>(
     }
 }
 
-impl NormGradParam {
+impl NormGrad {
     fn pieces(&self) -> usize {
         self.shape.batch.div_ceil(images(&self.shape))
     }
+
+    fn channels<'a>(&self, memory: &'a Memory, m: usize, scratch: &'a mut Buffer) -> Channels<'a> {
+        let (mean, variance) = memory.row(self.batch_stats, m).split_at(self.shape.c);
+        let gamma = memory.part(self.gamma, self.shape.c, m);
+        Channels::new(mean, variance, self.epsilon, gamma, scratch)
+    }
+
+    /// The gradient of the input, from [dbeta; C], [dgamma; C] of each member.
+    fn grad_input<'a>(
+        &self,
+        to: InputGrad,
+        sums: impl Fn(usize) -> &'a [f32] + Sync,
+        memory: &mut Memory,
+        workers: &mut Workers,
+    ) {
+        let s = self.shape;
+        let mut dx = memory.take(to.dx);
+        workers.run(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
+            let channels = self.channels(memory, m, scratch);
+            let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
+            let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
+            let upstream = Upstream {
+                dout,
+                sums: sums(m),
+                put: Put {
+                    gate: to.gate,
+                    accumulate: to.accumulate,
+                },
+            };
+            grad_input(s, channels, upstream, x, dx);
+        });
+        memory.put(to.dx, dx);
+    }
 }
 
-impl Native for NormGradParam {
+impl Native for NormGrad {
     fn scratch_size(&self, members: usize) -> ScratchSize {
         let c = self.shape.c;
         ScratchSize {
@@ -258,21 +287,19 @@ impl Native for NormGradParam {
         let tasks = partials.chunks_exact_mut(2 * s.c).enumerate();
         scratch.workers.run(tasks, |scratch, (task, partial)| {
             let (m, number) = (task / self.pieces(), task % self.pieces());
-            let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
-            let gamma = memory.part(self.gamma, s.c, m);
-            let channels = Channels::new(mean, variance, self.epsilon, gamma, scratch);
+            let channels = self.channels(memory, m, scratch);
             let dout = memory.row(self.dout, m).chunks(images(&s) * image).nth(number);
             let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
             partial.fill(0.0);
             grad_param(s, channels, x, dout.expect("as many pieces as tasks"), partial);
         });
 
-        let partials = scratch.shared.floats().chunks_exact(self.pieces() * 2 * s.c);
-        let (mut sums, mut grads) = (memory.take(self.sums), memory.take(self.gamma_grad.tensor));
-        for (m, partials) in partials.take(memory.members).enumerate() {
-            let sums = sums.row_mut(m);
-            sums.fill(0.0);
-            for partial in partials.chunks_exact(2 * s.c) {
+        let partials = &mut scratch.shared.floats_mut()[..memory.members * self.pieces() * 2 * s.c];
+        let mut grads = memory.take(self.gamma_grad.tensor);
+        for (m, partials) in partials.chunks_exact_mut(self.pieces() * 2 * s.c).enumerate() {
+            // The first piece becomes the sum of all.
+            let (sums, others) = partials.split_at_mut(2 * s.c);
+            for partial in others.chunks_exact(2 * s.c) {
                 sums.iter_mut().zip(partial).for_each(|(sum, partial)| *sum += partial);
             }
             let (dbeta, dgamma) = sums.split_at(s.c);
@@ -287,8 +314,12 @@ impl Native for NormGradParam {
                 self.accumulate,
             );
         }
-        memory.put(self.sums, sums);
         memory.put(self.gamma_grad.tensor, grads);
+        if let Some(to) = self.input {
+            let partials = scratch.shared.floats();
+            let sums = |m| &partials[m * self.pieces() * 2 * s.c..][..2 * s.c];
+            self.grad_input(to, sums, memory, &mut scratch.workers);
+        }
     }
 }
 
@@ -323,39 +354,6 @@ fn grad_param_window<const N: usize>(
     for l in 0..N {
         dz_sum[l] += dz[l];
         dz_xhat_sum[l] += dz[l] * ((value[l] - mean[l]) * scale[l]);
-    }
-}
-
-impl Native for NormGradInput {
-    fn scratch_size(&self, _members: usize) -> ScratchSize {
-        ScratchSize {
-            worker: self.shape.c.div_ceil(LANES),
-            shared: 0,
-        }
-    }
-
-    fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
-        let s = self.shape;
-        let mut dx = memory.take(self.dx);
-        scratch
-            .workers
-            .run(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
-                let (mean, variance) = memory.row(self.batch_stats, m).split_at(s.c);
-                let gamma = memory.part(self.gamma, s.c, m);
-                let channels = Channels::new(mean, variance, self.epsilon, gamma, scratch);
-                let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
-                let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
-                let upstream = Upstream {
-                    dout,
-                    sums: memory.row(self.sums, m),
-                    put: Put {
-                        gate: self.gate,
-                        accumulate: self.accumulate,
-                    },
-                };
-                grad_input(s, channels, upstream, x, dx);
-            });
-        memory.put(self.dx, dx);
     }
 }
 

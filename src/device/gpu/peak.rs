@@ -64,10 +64,12 @@ pub fn peak(gpu: &Gpu) -> Result<Peak> {
     })
 }
 
-/// Seconds of a dispatch: of the first submission, each with twice as many dispatches, that takes long enough.
+/// Seconds of a dispatch: of the first submission, each with twice as many dispatches, that takes long enough. Before it, one
+/// that is not counted, in which a driver may still compile the kernel.
 fn seconds(gpu: &Gpu, pipeline: &wgpu::ComputePipeline, bindings: &wgpu::BindGroup, [x, y]: [u32; 2]) -> Result<f64> {
     let mut ring = Ring::new(gpu, 1, 4)?;
     let mut dispatches = 1_u32;
+    let mut compiled = false;
     loop {
         let start = Instant::now();
         let job = Job {
@@ -86,9 +88,10 @@ fn seconds(gpu: &Gpu, pipeline: &wgpu::ComputePipeline, bindings: &wgpu::BindGro
         })?;
         ring.collect()?;
         let seconds = start.elapsed().as_secs_f64();
-        if seconds >= SECONDS {
-            return Ok(seconds / f64::from(dispatches));
+        match (compiled, seconds >= SECONDS) {
+            (false, _) => compiled = true,
+            (true, true) => return Ok(seconds / f64::from(dispatches)),
+            (true, false) => dispatches *= 2,
         }
-        dispatches *= 2;
     }
 }

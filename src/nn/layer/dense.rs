@@ -6,7 +6,7 @@ use crate::nn::error::Problem;
 use crate::nn::graph::Node;
 use crate::nn::layout::Tensors;
 use crate::nn::{Result, Shape};
-use crate::plan::{Activation, DenseForward, DenseGradInput, DenseGradWeight, DenseShape, TensorId};
+use crate::plan::{Activation, DenseForward, DenseGrad, DenseShape, TensorId};
 use serde::{Deserialize, Serialize};
 
 /// All features to `units` features.
@@ -76,26 +76,17 @@ impl LayerKind for Dense {
     fn backward(&self, b: &mut Builder, node: &Node, dout: TensorId) {
         let shape = self.shape(b.batch, node.inputs[0].shape);
         let dout = b.activation_gradient(node, self.activation, dout);
-        b.push(DenseGradWeight {
+        let input = b.input_grad(node.inputs[0]);
+        b.push(DenseGrad {
             layer: node.name.clone(),
             shape,
             x: b.tensor_of(node.inputs[0]),
             dout,
+            kernel: b.param(node, "kernel"),
             kernel_grad: b.grad(node, "kernel"),
             bias_grad: b.grad(node, "bias"),
             accumulate: b.accumulate,
+            input,
         });
-        if let Some(to) = b.gradient_of(node.inputs[0]) {
-            b.push(DenseGradInput {
-                layer: node.name.clone(),
-                shape,
-                dout,
-                kernel: b.param(node, "kernel"),
-                x: to.x,
-                gate: to.gate,
-                dx: to.dx,
-                accumulate: to.accumulate,
-            });
-        }
     }
 }

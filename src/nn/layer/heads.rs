@@ -2,14 +2,13 @@
 
 use super::{Keys, LayerKind, features, is_default};
 use crate::likelihood::Likelihood;
-use crate::nn::builder::{Builder, Pass};
+use crate::nn::builder::{Builder, Pass, TrainPass};
 use crate::nn::error::Problem;
 use crate::nn::graph::Node;
 use crate::nn::layout::Tensors;
 use crate::nn::{Result, Shape};
 use crate::plan::{
-    DenseForward, DenseGradInput, DenseGradWeight, DenseShape, HeadsForward, HeadsGradInput, HeadsGradWeight,
-    HeadsLoss, LensLoss, MeanOutput, TensorId, VarOutput,
+    DenseForward, DenseGrad, DenseShape, HeadsForward, HeadsGrad, HeadsLoss, LensLoss, MeanOutput, TensorId, VarOutput,
 };
 use serde::{Deserialize, Serialize};
 
@@ -169,9 +168,7 @@ impl LayerKind for Heads {
     }
 
     fn forward(&self, b: &mut Builder, node: &Node) {
-        let raw = b.tensor("heads.raw", b.batch * 2);
-        let prediction = b.tensor("prediction", b.batch * 2);
-        b.push(HeadsForward {
+        let forward = HeadsForward {
             batch: b.batch,
             inputs: node.inputs[0].shape.c,
             mean: self.mean_output(),
@@ -181,50 +178,51 @@ impl LayerKind for Heads {
             mean_bias: b.named_param(&self.mean, "bias"),
             var_kernel: b.named_param(&self.var, "kernel"),
             var_bias: b.named_param(&self.var, "bias"),
-            raw,
-            prediction,
-        });
-        if let Some(lens) = &self.lens {
-            let logit = b.lens_logit(lens);
-            b.push(DenseForward {
-                layer: lens.clone(),
-                shape: lens_shape(b, node),
-                x: b.tensor_of(node.inputs[0]),
-                kernel: b.named_param(lens, "kernel"),
-                bias: b.named_param(lens, "bias"),
-                relu: false,
-                out: logit,
-            });
-        }
-        if let Pass::Train(train) = b.pass {
-            let raw_grad = self.raw_gradient(b);
-            b.push(HeadsLoss {
-                batch: b.batch,
-                mean: self.mean_output(),
-                var: self.var_output(),
-                likelihood: self.likelihood,
-                beta: train.beta_nll,
-                unlabelled: self.lens.is_some(),
-                schedule: train.schedule,
-                state: train.state,
-                raw,
-                prediction,
-                y: train.y,
-                raw_grad,
-                loss: train.loss,
-            });
-            if let (Some(lens), Some(cross_entropy)) = (&self.lens, train.cross_entropy) {
-                let logit = b.lens_logit(lens);
-                let logit_grad = lens_gradient(b, lens);
-                b.push(LensLoss {
-                    layer: lens.clone(),
-                    batch: b.batch,
-                    logit,
+            prediction: b.tensor("prediction", b.batch * 2),
+        };
+        match b.pass {
+            Pass::Infer => b.push(forward),
+            Pass::Train(train) => {
+                let raw_grad = self.raw_gradient(b);
+                b.push(HeadsLoss {
+                    forward,
+                    likelihood: self.likelihood,
+                    beta: train.beta_nll,
+                    unlabelled: self.lens.is_some(),
+                    schedule: train.schedule,
+                    state: train.state,
                     y: train.y,
-                    logit_grad,
-                    cross_entropy,
+                    raw_grad,
+                    loss: train.loss,
                 });
             }
+        }
+        let Some(lens) = &self.lens else { return };
+        let logit = b.lens_logit(lens);
+        b.push(DenseForward {
+            layer: lens.clone(),
+            shape: lens_shape(b, node),
+            x: b.tensor_of(node.inputs[0]),
+            kernel: b.named_param(lens, "kernel"),
+            bias: b.named_param(lens, "bias"),
+            relu: false,
+            out: logit,
+        });
+        if let Pass::Train(TrainPass {
+            y,
+            cross_entropy: Some(cross_entropy),
+            ..
+        }) = b.pass
+        {
+            let logit_grad = lens_gradient(b, lens);
+            b.push(LensLoss {
+                layer: lens.clone(),
+                batch: b.batch,
+                logit,
+                y,
+                logit_grad,
+                cross_entropy,
+            });
         }
     }
 
@@ -232,53 +230,35 @@ impl LayerKind for Heads {
     fn backward(&self, b: &mut Builder, node: &Node, _dout: TensorId) {
         let (x, inputs) = (b.tensor_of(node.inputs[0]), node.inputs[0].shape.c);
         let raw_grad = self.raw_gradient(b);
-        b.push(HeadsGradWeight {
+        let input = b.input_grad(node.inputs[0]);
+        b.push(HeadsGrad {
             batch: b.batch,
             inputs,
             x,
             raw_grad,
+            mean_kernel: b.named_param(&self.mean, "kernel"),
+            var_kernel: b.named_param(&self.var, "kernel"),
             mean_kernel_grad: b.named_grad(&self.mean, "kernel"),
             mean_bias_grad: b.named_grad(&self.mean, "bias"),
             var_kernel_grad: b.named_grad(&self.var, "kernel"),
             var_bias_grad: b.named_grad(&self.var, "bias"),
             accumulate: b.accumulate,
+            input,
         });
-        if let Some(to) = b.gradient_of(node.inputs[0]) {
-            b.push(HeadsGradInput {
-                batch: b.batch,
-                inputs,
-                raw_grad,
-                mean_kernel: b.named_param(&self.mean, "kernel"),
-                var_kernel: b.named_param(&self.var, "kernel"),
-                x: to.x,
-                gate: to.gate,
-                dx: to.dx,
-                accumulate: to.accumulate,
-            });
-        }
         let Some(lens) = &self.lens else { return };
         let (shape, dout) = (lens_shape(b, node), lens_gradient(b, lens));
-        b.push(DenseGradWeight {
+        let input = b.input_grad(node.inputs[0]);
+        b.push(DenseGrad {
             layer: lens.clone(),
             shape,
             x,
             dout,
+            kernel: b.named_param(lens, "kernel"),
             kernel_grad: b.named_grad(lens, "kernel"),
             bias_grad: b.named_grad(lens, "bias"),
             accumulate: b.accumulate,
+            input,
         });
-        if let Some(to) = b.gradient_of(node.inputs[0]) {
-            b.push(DenseGradInput {
-                layer: lens.clone(),
-                shape,
-                dout,
-                kernel: b.named_param(lens, "kernel"),
-                x: to.x,
-                gate: to.gate,
-                dx: to.dx,
-                accumulate: to.accumulate,
-            });
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::nn::error::Problem;
 use crate::nn::graph::Node;
 use crate::nn::layout::Tensors;
 use crate::nn::{Result, Shape};
-use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, StatsSource, TensorId};
+use crate::plan::{BatchStats, NormForward, NormGrad, PoolShape, StatsSource, TensorId};
 use serde::{Deserialize, Serialize};
 
 /// Batch norm's epsilon; Keras' default, and that of the recordings.
@@ -70,35 +70,23 @@ impl LayerKind for Norm {
         let (shape, x) = (pool_shape(b, node), b.tensor_of(node.inputs[0]));
         let [mean_offset, variance_offset] = b.stat_offsets(node);
         let source = match b.pass {
-            Pass::Infer => StatsSource::Running {
-                stats: b.stats,
-                mean_offset,
-                variance_offset,
-            },
-            Pass::Train(train) => {
-                let batch_stats = batch_stats(b, node);
-                b.push(NormStats {
-                    layer: node.name.clone(),
-                    rows: shape.rows(),
-                    channels: shape.c,
-                    momentum: NORM_MOMENTUM,
-                    x,
-                    batch_stats,
-                    before: train.stats_before,
-                    next: train.stats_next,
-                    mean_offset,
-                    variance_offset,
-                });
-                StatsSource::Batch(batch_stats)
-            }
+            Pass::Infer => StatsSource::Running(b.stats),
+            Pass::Train(train) => StatsSource::Batch(BatchStats {
+                batch: batch_stats(b, node),
+                before: train.stats_before,
+                next: train.stats_next,
+            }),
         };
         let out = b.output(node, false);
         b.push(NormForward {
             layer: node.name.clone(),
             shape,
             epsilon: NORM_EPSILON,
+            momentum: NORM_MOMENTUM,
             x,
             source,
+            mean_offset,
+            variance_offset,
             gamma: b.param(node, "gamma"),
             beta: b.param(node, "beta"),
             out,
@@ -108,8 +96,8 @@ impl LayerKind for Norm {
     fn backward(&self, b: &mut Builder, node: &Node, dout: TensorId) {
         let (shape, x) = (pool_shape(b, node), b.tensor_of(node.inputs[0]));
         let batch_stats = batch_stats(b, node);
-        let sums = b.tensor(&format!("{}.grad_sums", node.name), 2 * shape.c);
-        b.push(NormGradParam {
+        let input = b.input_grad(node.inputs[0]);
+        b.push(NormGrad {
             layer: node.name.clone(),
             shape,
             epsilon: NORM_EPSILON,
@@ -117,25 +105,10 @@ impl LayerKind for Norm {
             batch_stats,
             gamma: b.param(node, "gamma"),
             dout,
-            sums,
             gamma_grad: b.grad(node, "gamma"),
             beta_grad: b.grad(node, "beta"),
             accumulate: b.accumulate,
+            input,
         });
-        if let Some(to) = b.gradient_of(node.inputs[0]) {
-            b.push(NormGradInput {
-                layer: node.name.clone(),
-                shape,
-                epsilon: NORM_EPSILON,
-                x,
-                batch_stats,
-                gamma: b.param(node, "gamma"),
-                dout,
-                sums,
-                gate: to.gate,
-                dx: to.dx,
-                accumulate: to.accumulate,
-            });
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Dense layers.
 
+use super::InputGrad;
 use crate::plan::{Slice, TensorId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,35 +30,20 @@ pub struct DenseForward {
 
 operation!(DenseForward, "dense_forward", |op| &op.layer, |op| op.shape.flops());
 
-/// dx = dout kernel^T, gated by x > 0 if `gate`.
+/// dkernel = x^T dout, dbias = sum over the batch of dout; and where somebody needs it, dx = dout kernel^T.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DenseGradInput {
+pub struct DenseGrad {
     pub layer: String,
     pub shape: DenseShape,
+    pub x: TensorId,
     pub dout: TensorId,
     pub kernel: Slice,
-    pub x: TensorId,
-    pub gate: bool,
-    pub dx: TensorId,
-    pub accumulate: bool,
-}
-
-operation!(DenseGradInput, "dense_grad_input", |op| &op.layer, |op| op
-    .shape
-    .flops());
-
-/// dkernel = x^T dout; dbias = sum over the batch of dout.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DenseGradWeight {
-    pub layer: String,
-    pub shape: DenseShape,
-    pub x: TensorId,
-    pub dout: TensorId,
     pub kernel_grad: Slice,
     pub bias_grad: Slice,
+    /// Whether the gradients of kernel and bias are added to what is there.
     pub accumulate: bool,
+    pub input: Option<InputGrad>,
 }
 
-operation!(DenseGradWeight, "dense_grad_weight", |op| &op.layer, |op| op
-    .shape
-    .flops());
+operation!(DenseGrad, "dense_grad", |op| &op.layer, |op| op.shape.flops()
+    * if op.input.is_some() { 2.0 } else { 1.0 });

@@ -1,5 +1,6 @@
 //! The two heads and the loss.
 
+use super::InputGrad;
 use crate::likelihood::Likelihood;
 use crate::plan::{Slice, TensorId};
 
@@ -37,16 +38,14 @@ pub struct HeadsForward {
     pub mean_bias: Slice,
     pub var_kernel: Slice,
     pub var_bias: Slice,
-    /// (B,2): a, b.
-    pub raw: TensorId,
     /// (B,2): mu, var.
     pub prediction: TensorId,
 }
 
 operation!(HeadsForward, "heads_forward", |_op| "heads");
 
-/// loss = mean over the batch of l, and raw_grad = [dL/da, dL/db] of each image. Without its constant, the negative log
-/// likelihood l is
+/// The prediction, loss = mean over the batch of l, and raw_grad = [dL/da, dL/db] of each image. Without its constant, the
+/// negative log likelihood l is
 /// - Gaussian: log(var)/2 + (y - mu)^2 / (2 var) (arXiv 1612.01474 eq. 1); log-normal: the same, y being the logarithm;
 /// - Student's t of nu = 5 degrees of freedom and variance var: log(var)/2 + (nu + 1)/2 log(1 + (y - mu)^2 / ((nu - 2) var)).
 ///
@@ -55,9 +54,7 @@ operation!(HeadsForward, "heads_forward", |_op| "heads");
 /// batch, whether they have labels or not. The derivative of |a| at 0 is 0, as in Keras.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadsLoss {
-    pub batch: usize,
-    pub mean: MeanOutput,
-    pub var: VarOutput,
+    pub forward: HeadsForward,
     pub likelihood: Likelihood,
     pub beta: f32,
     /// Whether images may have no label, y = [`NO_LABEL`](crate::plan::NO_LABEL): then l and its derivatives are 0.
@@ -65,8 +62,6 @@ pub struct HeadsLoss {
     /// (steps, [`schedule::WIDTH`](crate::plan::schedule::WIDTH)); its row is `state[CURSOR]`.
     pub schedule: TensorId,
     pub state: TensorId,
-    pub raw: TensorId,
-    pub prediction: TensorId,
     pub y: TensorId,
     /// (B,2).
     pub raw_grad: TensorId,
@@ -76,34 +71,23 @@ pub struct HeadsLoss {
 
 operation!(HeadsLoss, "heads_loss", |_op| "heads");
 
-/// `dx[b,i] = raw_grad[b,0] mean.kernel[i] + raw_grad[b,1] var.kernel[i]`, gated by x > 0 if `gate`.
+/// Gradients of both kernels and biases: sum over the batch of raw_grad x; and where somebody needs it, that of x:
+/// `dx[b,i] = raw_grad[b,0] mean.kernel[i] + raw_grad[b,1] var.kernel[i]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeadsGradInput {
+pub struct HeadsGrad {
     pub batch: usize,
     pub inputs: usize,
+    pub x: TensorId,
     pub raw_grad: TensorId,
     pub mean_kernel: Slice,
     pub var_kernel: Slice,
-    pub x: TensorId,
-    pub gate: bool,
-    pub dx: TensorId,
-    pub accumulate: bool,
-}
-
-operation!(HeadsGradInput, "heads_grad_input", |_op| "heads");
-
-/// Gradients of both kernels and biases: sum over the batch of raw_grad x.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeadsGradWeight {
-    pub batch: usize,
-    pub inputs: usize,
-    pub x: TensorId,
-    pub raw_grad: TensorId,
     pub mean_kernel_grad: Slice,
     pub mean_bias_grad: Slice,
     pub var_kernel_grad: Slice,
     pub var_bias_grad: Slice,
+    /// Whether the gradients of kernels and biases are added to what is there.
     pub accumulate: bool,
+    pub input: Option<InputGrad>,
 }
 
-operation!(HeadsGradWeight, "heads_grad_weight", |_op| "heads");
+operation!(HeadsGrad, "heads_grad", |_op| "heads");

@@ -26,16 +26,26 @@ pub use activation::{Activation, ActivationForward, ActivationGradInput, LEAKY_S
 pub use average_pool::{AveragePoolForward, AveragePoolGradInput, AverageShape};
 pub use channels::{AddForward, ChannelCopy};
 pub use conv::{ConvForward, ConvGradInput, ConvGradWeight, ConvShape, MAX_KERNEL, MAX_STRIDE, Padding};
-pub use dense::{DenseForward, DenseGradInput, DenseGradWeight, DenseShape};
+pub use dense::{DenseForward, DenseGrad, DenseShape};
 pub use fgsm::Fgsm;
 pub use gather::{Gather, pcg4d};
-pub use heads::{HeadsForward, HeadsGradInput, HeadsGradWeight, HeadsLoss, MeanOutput, VarOutput};
+pub use heads::{HeadsForward, HeadsGrad, HeadsLoss, MeanOutput, VarOutput};
 pub use lens_head::LensLoss;
-pub use norm::{NormForward, NormGradInput, NormGradParam, NormStats, StatsSource};
+pub use norm::{BatchStats, NormForward, NormGrad, StatsSource};
 pub use optimiser::{Adam, Average};
 pub use pool::{PoolForward, PoolGradInput, PoolShape};
 
-use super::{Op, Operation};
+use super::{Op, Operation, TensorId};
+
+/// Where an operation leaves the gradient of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputGrad {
+    /// Only where x > 0.
+    pub gate: bool,
+    pub dx: TensorId,
+    /// Whether it is added to what is there.
+    pub accumulate: bool,
+}
 
 operations! {
     /// One layer's forward pass or one of its gradients, for all members.
@@ -44,25 +54,21 @@ operations! {
         ConvForward,
         ConvGradInput,
         ConvGradWeight,
-        NormStats,
         NormForward,
-        NormGradParam,
-        NormGradInput,
+        NormGrad,
         PoolForward,
         PoolGradInput,
         AveragePoolForward,
         AveragePoolGradInput,
         DenseForward,
-        DenseGradInput,
-        DenseGradWeight,
+        DenseGrad,
         ActivationForward,
         ActivationGradInput,
         AddForward,
         ChannelCopy,
         HeadsForward,
         HeadsLoss,
-        HeadsGradInput,
-        HeadsGradWeight,
+        HeadsGrad,
         LensLoss,
         Fgsm,
         Adam,

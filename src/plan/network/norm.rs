@@ -1,40 +1,26 @@
 //! Batch norm, and the max pooling right behind it.
 
-use super::PoolShape;
+use super::{InputGrad, PoolShape};
 use crate::plan::{Slice, TensorId};
-
-/// Batch statistics over the rows of x: batch = [mean; C], [biased variance; C], merged from blocks (n, mean, M2) in a
-/// fixed order (Chan et al. 1979). Running statistics: next = momentum before + (1 - momentum) batch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NormStats {
-    pub layer: String,
-    pub rows: usize,
-    pub channels: usize,
-    pub momentum: f32,
-    pub x: TensorId,
-    /// (2,C).
-    pub batch_stats: TensorId,
-    /// Running statistics before: those of the last step taken; in the second pass of a step, those of its first pass.
-    pub before: TensorId,
-    pub next: TensorId,
-    /// Offsets of the layer's mean and variance in a member's row of both.
-    pub mean_offset: usize,
-    pub variance_offset: usize,
-}
-
-operation!(NormStats, "norm_stats", |op| &op.layer);
 
 /// The source of a norm's mean and variance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatsSource {
-    /// (2,C) of this batch: training.
-    Batch(TensorId),
+    /// This batch: training.
+    Batch(BatchStats),
     /// Running statistics: inference.
-    Running {
-        stats: TensorId,
-        mean_offset: usize,
-        variance_offset: usize,
-    },
+    Running(TensorId),
+}
+
+/// Batch statistics over the rows of x: batch = [mean; C], [biased variance; C], merged from blocks (n, mean, M2) in a
+/// fixed order (Chan et al. 1979). Running statistics: next = momentum before + (1 - momentum) batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchStats {
+    /// (2,C).
+    pub batch: TensorId,
+    /// Running statistics before: those of the last step taken; in the second pass of a step, those of its first pass.
+    pub before: TensorId,
+    pub next: TensorId,
 }
 
 /// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta), windows of `pool` x `pool`; the
@@ -44,8 +30,12 @@ pub struct NormForward {
     pub layer: String,
     pub shape: PoolShape,
     pub epsilon: f32,
+    pub momentum: f32,
     pub x: TensorId,
     pub source: StatsSource,
+    /// Offsets of the layer's mean and variance in a member's row of running statistics.
+    pub mean_offset: usize,
+    pub variance_offset: usize,
     pub gamma: Slice,
     pub beta: Slice,
     pub out: TensorId,
@@ -53,42 +43,25 @@ pub struct NormForward {
 
 operation!(NormForward, "norm_forward", |op| &op.layer);
 
-/// With xhat = (x - mean) / sqrt(variance + epsilon) and dz the gradient at the norm's own output (dout put back at
-/// each window's maximum; of equal values the first in row-major order):
-/// sums = [dbeta; C], [dgamma; C] = [sum of dz], [sum of dz xhat], also written to the gradients of gamma and beta.
+/// The gradients of gamma and beta, and that of x where somebody needs it. With xhat = (x - mean) / sqrt(variance + epsilon)
+/// and dz the gradient at the norm's own output (dout put back at each window's maximum; of equal values the first in
+/// row-major order): dbeta = sum of dz, dgamma = sum of dz xhat,
+/// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows) (Ioffe & Szegedy 2015).
 #[derive(Clone, Debug, PartialEq)]
-pub struct NormGradParam {
+pub struct NormGrad {
     pub layer: String,
     pub shape: PoolShape,
     pub epsilon: f32,
     pub x: TensorId,
+    /// (2,C).
     pub batch_stats: TensorId,
     pub gamma: Slice,
     pub dout: TensorId,
-    /// (2,C).
-    pub sums: TensorId,
     pub gamma_grad: Slice,
     pub beta_grad: Slice,
+    /// Whether the gradients of gamma and beta are added to what is there.
     pub accumulate: bool,
+    pub input: Option<InputGrad>,
 }
 
-operation!(NormGradParam, "norm_grad_param", |op| &op.layer);
-
-/// dx = gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows), gated by x > 0 if `gate`
-/// (Ioffe & Szegedy 2015).
-#[derive(Clone, Debug, PartialEq)]
-pub struct NormGradInput {
-    pub layer: String,
-    pub shape: PoolShape,
-    pub epsilon: f32,
-    pub x: TensorId,
-    pub batch_stats: TensorId,
-    pub gamma: Slice,
-    pub dout: TensorId,
-    pub sums: TensorId,
-    pub gate: bool,
-    pub dx: TensorId,
-    pub accumulate: bool,
-}
-
-operation!(NormGradInput, "norm_grad_input", |op| &op.layer);
+operation!(NormGrad, "norm_grad", |op| &op.layer);

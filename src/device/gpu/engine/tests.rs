@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::device::Device;
+use crate::device::gpu::Patience;
 use crate::plan::{DenseForward, DenseShape, Slice};
 use std::ops::ControlFlow;
 
@@ -98,6 +99,26 @@ fn what_the_driver_rejects_ends_the_work_with_its_message() {
     let buffer = &engine.waves[0].buffers[0];
     engine.gpu.queue.write_buffer(buffer, buffer.size(), &[0; 4]);
     assert_lost(replay(&mut engine), &name, &["steps 1 to", "Validation Error"]);
+}
+
+#[test]
+fn a_submission_that_does_not_end_in_time_is_a_hang() {
+    let none = Patience {
+        seconds: 0.0,
+        per_flop: 0.0,
+    };
+    // A GFLOP per step.
+    let mut engine = engine(512, |gpu| gpu.patience = none);
+    let result = replay(&mut engine);
+    let Err(error @ Error::Hangs { .. }) = result else {
+        panic!("{result:?}");
+    };
+    assert!(error.is_failure());
+    let message = error.to_string();
+    assert!(
+        message.contains("of 8, each from dense_forward (first)") && message.contains(&engine.gpu.name),
+        "{message}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
-use crate::plan::{DenseForward, DenseGradInput, DenseGradWeight, TensorId};
+use crate::plan::{DenseForward, DenseGrad, DenseShape, InputGrad};
 
 /// Tile of a workgroup: rows and columns of the product, and values of the inner axis that are loaded at a time.
 const TILE: [usize; 3] = [32, 64, 16];
@@ -12,131 +12,188 @@ const THREADS: usize = 64;
 pub fn forward(op: &DenseForward, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
     let params = row([op.kernel, op.bias]);
-    let product = Product {
-        entry: "dense_forward",
-        size: [s.batch, s.inputs, s.outputs],
-        left: op.x,
-        right: (params, op.kernel.offset),
-        along: [true, false],
-    };
-    let constants: [(_, Constant); 3] = [
-        ("PARAM_STRIDE", cx.stride(params).into()),
-        ("BIAS", op.bias.offset.into()),
-        ("RELU", op.relu.into()),
+    let param_stride = ("PARAM_STRIDE", cx.stride(params).into());
+    let [x, params, out] = [
+        Binding::read("x", op.x),
+        Binding::read("params", params),
+        Binding::write("out", op.out),
     ];
-    let buffers = [Binding::read("params", params), Binding::write("out", op.out)];
-    product.passes("dense_forward_sum", &constants, &buffers, cx)
-}
-
-/// The gradient of x: dout kernel^T.
-pub fn grad_input(op: &DenseGradInput, cx: &mut Lowering) -> Vec<Pass> {
-    let s = op.shape;
-    let product = Product {
-        entry: "dense_grad_input",
-        size: [s.batch, s.outputs, s.inputs],
-        left: op.dout,
-        right: (op.kernel.tensor, op.kernel.offset),
-        along: [true, true],
-    };
-    let mut constants: Vec<(_, Constant)> = vec![("GATE", op.gate.into()), ("ACCUMULATE", op.accumulate.into())];
-    let mut buffers = vec![Binding::write("grad_x", op.dx)];
-    if op.gate {
-        constants.push(("X_STRIDE", cx.stride(op.x).into()));
-        buffers.push(Binding::read("x", op.x));
+    Product {
+        entries: ["dense_forward", "dense_forward_sum"],
+        shape: s,
+        size: [s.batch, s.inputs, s.outputs],
+        constants: vec![
+            ("X_STRIDE", cx.stride(op.x).into()),
+            param_stride,
+            ("KERNEL", op.kernel.offset.into()),
+        ],
+        factors: vec![x, params],
+        finish: vec![param_stride, ("BIAS", op.bias.offset.into()), ("RELU", op.relu.into())],
+        results: vec![out],
+        sum: vec![params, out],
     }
-    product.passes("dense_grad_input_sum", &constants, &buffers, cx)
+    .passes(cx)
 }
 
-/// The gradient of the kernel, x^T dout, and that of the bias as one more row.
-pub fn grad_weight(op: &DenseGradWeight, cx: &mut Lowering) -> Vec<Pass> {
+/// The gradient of the kernel, x^T dout, and that of the bias as one more row; the gradient of x: dout kernel^T.
+pub fn grad(op: &DenseGrad, cx: &mut Lowering) -> Vec<Pass> {
+    let weight = grad_weight(op, cx);
+    let Some(to) = op.input else { return weight.passes(cx) };
+    let input = grad_input(op, to, cx);
+    match [&weight, &input].map(|product| product.split(cx.class).count) {
+        [1, 1] => vec![both(weight, input)],
+        _ => [weight.passes(cx), input.passes(cx)].concat(),
+    }
+}
+
+fn grad_weight(op: &DenseGrad, cx: &Lowering) -> Product {
     let s = op.shape;
     let grads = row([op.kernel_grad, op.bias_grad]);
-    let product = Product {
-        entry: "dense_grad_weight",
-        size: [s.inputs + 1, s.batch, s.outputs],
-        left: op.x,
-        right: (op.dout, 0),
-        along: [false, false],
-    };
-    let constants: [(_, Constant); 4] = [
+    let finish = vec![
         ("GRAD_STRIDE", cx.stride(grads).into()),
-        ("KERNEL", op.kernel_grad.offset.into()),
-        ("BIAS", op.bias_grad.offset.into()),
+        ("KERNEL_GRAD", op.kernel_grad.offset.into()),
+        ("BIAS_GRAD", op.bias_grad.offset.into()),
         ("ACCUMULATE", op.accumulate.into()),
     ];
-    product.passes(
-        "dense_grad_weight_sum",
-        &constants,
-        &[Binding::write("grads", grads)],
-        cx,
-    )
+    let grads = Binding::write("grads", grads);
+    Product {
+        entries: ["dense_grad_weight", "dense_grad_weight_sum"],
+        shape: s,
+        size: [s.inputs + 1, s.batch, s.outputs],
+        constants: vec![("X_STRIDE", cx.stride(op.x).into())],
+        factors: vec![Binding::read("dout", op.dout), Binding::read("x", op.x)],
+        finish,
+        results: vec![grads],
+        sum: vec![grads],
+    }
 }
 
-/// A matrix product: rows x inner times inner x columns.
+fn grad_input(op: &DenseGrad, to: InputGrad, cx: &Lowering) -> Product {
+    let s = op.shape;
+    let params = op.kernel.tensor;
+    let mut finish: Vec<(_, Constant)> = vec![("GATE", to.gate.into()), ("ACCUMULATE_X", to.accumulate.into())];
+    let mut results = vec![Binding::write("grad_x", to.dx)];
+    if to.gate {
+        finish.push(("X_STRIDE", cx.stride(op.x).into()));
+        results.push(Binding::read("x", op.x));
+    }
+    Product {
+        entries: ["dense_grad_input", "dense_grad_input_sum"],
+        shape: s,
+        size: [s.batch, s.outputs, s.inputs],
+        constants: vec![
+            ("PARAM_STRIDE", cx.stride(params).into()),
+            ("KERNEL", op.kernel.offset.into()),
+        ],
+        factors: vec![Binding::read("dout", op.dout), Binding::read("params", params)],
+        finish,
+        sum: results.clone(),
+        results,
+    }
+}
+
+/// Two products that are not cut, in one pass: one after the other, each would leave most of a GPU idle.
+fn both(weight: Product, input: Product) -> Pass {
+    let weight_tiles = weight.tiles();
+    let grid = fold(weight_tiles + input.tiles());
+    let depth = weight.size[1].max(input.size[1]).next_multiple_of(TILE[2]);
+    let own = [
+        ("WEIGHT_TILES", weight_tiles.into()),
+        ("SPLITS", 1usize.into()),
+        ("DEPTH", depth.into()),
+        ("GRID_X", grid[0].into()),
+    ];
+    let of_both = [&weight.constants, &weight.finish, &input.constants, &input.finish];
+    let constants = once(of_both.into_iter().flatten().chain(&sizes(weight.shape)).chain(&own));
+    Pass {
+        shader: "dense.wgsl",
+        entry: "dense_grad",
+        constants,
+        buffers: [weight.factors, weight.results, vec![input.factors[1], input.results[0]]].concat(),
+        grid,
+    }
+}
+
+/// Constants that may be asked for several times.
+fn once<'a>(constants: impl Iterator<Item = &'a (&'static str, Constant)>) -> Vec<(&'static str, Constant)> {
+    let mut all = Vec::new();
+    for constant in constants {
+        if !all.contains(constant) {
+            all.push(*constant);
+        }
+    }
+    all
+}
+
+fn sizes(s: DenseShape) -> Vec<(&'static str, Constant)> {
+    vec![
+        ("BATCH", s.batch.into()),
+        ("INPUTS", s.inputs.into()),
+        ("OUTPUTS", s.outputs.into()),
+    ]
+}
+
+/// A matrix product.
 struct Product {
-    entry: &'static str,
+    /// The kernel of the product, and that which adds up its pieces.
+    entries: [&'static str; 2],
+    shape: DenseShape,
+    /// Rows, inner axis and columns.
     size: [usize; 3],
-    left: TensorId,
-    /// The tensor, and the offset of the matrix in a member's row.
-    right: (TensorId, usize),
-    /// Whether neighbours in the buffers are neighbours along the inner axis.
-    along: [bool; 2],
+    constants: Vec<(&'static str, Constant)>,
+    factors: Vec<Binding>,
+    /// What becomes of a sum: constants, and the buffers that it needs beside the factors, and beside the pieces.
+    finish: Vec<(&'static str, Constant)>,
+    results: Vec<Binding>,
+    sum: Vec<Binding>,
 }
 
 impl Product {
-    /// The product in pieces of the inner axis, then their `sum`, with the additional constants and buffers that it needs.
-    fn passes(
-        &self,
-        sum: &'static str,
-        constants: &[(&'static str, Constant)],
-        buffers: &[Binding],
-        cx: &mut Lowering,
-    ) -> Vec<Pass> {
-        let [rows, inner, columns] = self.size;
-        let tiles = rows.div_ceil(TILE[0]) * columns.div_ceil(TILE[1]);
-        let split = Split::new(inner, tiles, cx.class);
-        let partials = cx.scratch("partials", split.count * rows * columns);
-        let sizes = [
-            ("ROWS", rows.into()),
-            ("COLUMNS", columns.into()),
-            ("SPLITS", split.count.into()),
-        ];
+    fn tiles(&self) -> usize {
+        let [rows, _, columns] = self.size;
+        rows.div_ceil(TILE[0]) * columns.div_ceil(TILE[1])
+    }
 
-        let grid = fold(tiles * split.count);
-        let product_constants = [
-            ("INNER", inner.into()),
-            ("DEPTH", split.depth.into()),
-            ("LEFT_STRIDE", cx.stride(self.left).into()),
-            ("RIGHT_STRIDE", cx.stride(self.right.0).into()),
-            ("RIGHT", self.right.1.into()),
-            ("LEFT_ALONG", self.along[0].into()),
-            ("RIGHT_ALONG", self.along[1].into()),
-            ("GRID_X", grid[0].into()),
-        ];
-        let product = Pass {
-            shader: "dense.wgsl",
-            entry: self.entry,
-            constants: [&sizes[..], &product_constants].concat(),
-            buffers: vec![
-                Binding::read("left", self.left),
-                Binding::read("right", self.right.0),
-                Binding::write("partials", partials),
-            ],
-            grid,
+    fn split(&self, class: AdapterClass) -> Split {
+        Split::new(self.size[1], self.tiles(), class)
+    }
+
+    /// The product. Along a long inner axis in pieces, and then their sum.
+    fn passes(self, cx: &mut Lowering) -> Vec<Pass> {
+        let [rows, _, columns] = self.size;
+        let split = self.split(cx.class);
+        let grid = fold(self.tiles() * split.count);
+        let pass = |entry, constants: &[&[(&'static str, Constant)]], buffers, grid: [u32; 2]| {
+            let own = [("SPLITS", split.count.into()), ("GRID_X", grid[0].into())];
+            let sizes = sizes(self.shape);
+            let constants = constants.iter().copied().flatten();
+            Pass {
+                shader: "dense.wgsl",
+                entry,
+                constants: once(constants.chain(&sizes).chain(&own)),
+                buffers,
+                grid,
+            }
         };
-        let grid = fold((rows * columns).div_ceil(THREADS));
-        let sum = Pass {
-            shader: "dense.wgsl",
-            entry: sum,
-            constants: [&sizes[..], constants, &[("GRID_X", grid[0].into())]].concat(),
-            buffers: [&[Binding::read("partials", partials)], buffers].concat(),
-            grid,
-        };
-        vec![product, sum]
+        let [product, sum] = self.entries;
+        let depth = [("DEPTH", split.depth.into())];
+        if split.count == 1 {
+            let buffers = [&self.factors[..], &self.results].concat();
+            return vec![pass(product, &[&self.constants, &self.finish, &depth], buffers, grid)];
+        }
+        let partials = cx.scratch("partials", split.count * rows * columns);
+        let pieces = [&self.factors[..], &[Binding::write("partials", partials)]].concat();
+        let finish = [&[Binding::read("partials", partials)], &self.sum[..]].concat();
+        let sums = fold((rows * columns).div_ceil(THREADS));
+        vec![
+            pass(product, &[&self.constants, &depth], pieces, grid),
+            pass(sum, &[&self.finish], finish, sums),
+        ]
     }
 }
 
 /// How the inner axis is split into pieces.
+#[derive(Clone, Copy)]
 struct Split {
     count: usize,
     /// Terms per piece, a multiple of the tile.
@@ -144,8 +201,9 @@ struct Split {
 }
 
 impl Split {
-    /// Fewest terms of a sum that are worth writing it out, and most terms that keep its rounding error small.
-    const MIN_DEPTH: usize = 2 * TILE[2];
+    /// Fewest terms of a sum that are worth writing it out and waiting for another pass, and most terms that keep its
+    /// rounding error small.
+    const MIN_DEPTH: usize = 8 * TILE[2];
     const MAX_DEPTH: usize = 512;
 
     fn new(inner: usize, tiles: usize, class: AdapterClass) -> Split {

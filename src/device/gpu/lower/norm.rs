@@ -1,229 +1,228 @@
 //! Batch norm: pieces and grids of the kernels in `shaders/norm.wgsl`.
 
-use super::pool::{all_windows, blocks, shape};
+use super::pool::{blocks, shape, windows};
 use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
-use crate::plan::{NormForward, NormGradInput, NormGradParam, NormStats, PoolShape, Slice, StatsSource, TensorId};
+use crate::plan::{BatchStats, InputGrad, NormForward, NormGrad, StatsSource};
 
 const THREADS: usize = 256;
 
-/// Mean and biased variance of the batch, computed in pieces and merged; then the running statistics.
-pub fn stats(op: &NormStats, cx: &mut Lowering) -> Vec<Pass> {
-    let tile = Tile::new(op.channels);
-    let pieces = Pieces::new(op.rows, tile, cx.class);
-    let partials = cx.scratch("partials", pieces.count * 2 * op.channels);
-    let [batch_stride, stat_stride] = [op.batch_stats, op.next].map(|tensor| cx.stride(tensor));
-    assert_eq!(
-        batch_stride,
-        2 * op.channels,
-        "batch statistics are a mean and a variance per channel"
-    );
-    let common = [
-        ("C", op.channels.into()),
-        ("ROWS", pieces.rows.into()),
-        ("ALL_ROWS", op.rows.into()),
-        ("PIECES", pieces.count.into()),
-    ];
+/// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta). In training, mean and biased variance of the batch
+/// and the running statistics first: of few rows in the same pass, else in pieces that another pass has left.
+pub fn forward(op: &NormForward, cx: &mut Lowering) -> Vec<Pass> {
+    match op.source {
+        StatsSource::Batch(to) => {
+            let pieces = Pieces::new(op.shape.rows(), Tile::new(op.shape.c), cx.class);
+            let apply = apply(op, Some((to, pieces)), cx);
+            let stats = (pieces.count > 1).then(|| stats(op, pieces, cx));
+            stats.into_iter().chain([apply]).collect()
+        }
+        StatsSource::Running(_) => vec![apply(op, None, cx)],
+    }
+}
 
+/// Mean and M2 of each piece of the rows.
+fn stats(op: &NormForward, pieces: Pieces, cx: &mut Lowering) -> Pass {
+    let tile = Tile::new(op.shape.c);
+    let partials = cx.scratch("partials", pieces.count * 2 * op.shape.c);
     let grid = fold(pieces.count * tile.count);
-    let constants = [
-        ("X_STRIDE", cx.stride(op.x).into()),
-        ("LANES", tile.lanes.into()),
-        ("TREE", tile.tree().into()),
-        ("GRID_X", grid[0].into()),
-    ];
-    let piece = Pass {
+    Pass {
         shader: "norm.wgsl",
         entry: "norm_stats",
-        constants: [&common[..], &constants].concat(),
+        constants: vec![
+            ("BATCH", op.shape.batch.into()),
+            ("H", op.shape.h.into()),
+            ("W", op.shape.w.into()),
+            ("C", op.shape.c.into()),
+            ("X_STRIDE", cx.stride(op.x).into()),
+            ("ROWS", pieces.rows.into()),
+            ("PIECES", pieces.count.into()),
+            ("LANES", tile.lanes.into()),
+            ("TREE", tile.tree().into()),
+            ("GRID_X", grid[0].into()),
+        ],
         buffers: vec![Binding::read("x", op.x), Binding::write("partials", partials)],
         grid,
-    };
+    }
+}
 
-    let grid = fold(blocks(op.channels));
-    // The second pass of a step updates the running statistics of the first: one buffer, bound once.
-    let first = op.before != op.next;
-    let constants = [
-        ("STAT_STRIDE", stat_stride.into()),
+/// The output, with the statistics of the batch if they are to be finished or computed first.
+fn apply(op: &NormForward, batch: Option<(BatchStats, Pieces)>, cx: &mut Lowering) -> Pass {
+    let s = op.shape;
+    let tile = Tile::new(s.c);
+    let params = row([op.gamma, op.beta]);
+    let turns = (s.batch * s.out_h() * s.out_w()).div_ceil(tile.turns());
+    let (per, grid) = tile.windows(turns, batch.map(|(_, pieces)| pieces), cx.class);
+    let mut constants = shape(s);
+    constants.extend([
+        ("X_STRIDE", cx.stride(op.x).into()),
+        ("OUT_STRIDE", cx.stride(op.out).into()),
+        ("PARAM_STRIDE", cx.stride(params).into()),
+        ("GAMMA", op.gamma.offset.into()),
+        ("BETA", op.beta.offset.into()),
+        ("EPSILON", op.epsilon.into()),
         ("MEAN", op.mean_offset.into()),
         ("VARIANCE", op.variance_offset.into()),
-        ("MOMENTUM", op.momentum.into()),
-        ("FIRST", first.into()),
+        ("PER", per.into()),
+        ("BATCH_STATS", batch.is_some().into()),
+        ("LANES", tile.lanes.into()),
         ("GRID_X", grid[0].into()),
-    ];
+    ]);
     let mut buffers = vec![
-        Binding::read("partials", partials),
-        Binding::write("batch_stats", op.batch_stats),
+        Binding::read("x", op.x),
+        Binding::read("params", params),
+        Binding::write("out", op.out),
     ];
-    if first {
-        buffers.push(Binding::read("before", op.before));
+    match (batch, op.source) {
+        (Some((to, pieces)), _) => {
+            // The second pass of a step updates the running statistics of the first: one buffer, bound once.
+            let first = to.before != to.next;
+            constants.extend([
+                ("PIECES", pieces.count.into()),
+                ("TREE", tile.tree().into()),
+                ("STAT_STRIDE", cx.stride(to.next).into()),
+                ("MOMENTUM", op.momentum.into()),
+                ("FIRST", first.into()),
+            ]);
+            if pieces.count > 1 {
+                constants.push(("ROWS", pieces.rows.into()));
+            }
+            buffers.extend([Binding::write("batch_stats", to.batch), Binding::write("next", to.next)]);
+            buffers.extend(pieces.binding(s.c, cx));
+            buffers.extend(first.then(|| Binding::read("before", to.before)));
+        }
+        (None, StatsSource::Running(stats)) => {
+            constants.push(("STAT_STRIDE", cx.stride(stats).into()));
+            buffers.push(Binding::read("stats", stats));
+        }
+        (None, StatsSource::Batch(_)) => unreachable!("batch statistics come with their pieces"),
     }
-    buffers.push(Binding::write("next", op.next));
-    let sum = Pass {
+    Pass {
         shader: "norm.wgsl",
-        entry: "norm_stats_sum",
-        constants: [&common[..], &constants].concat(),
+        entry: "norm_forward",
+        constants,
         buffers,
         grid,
-    };
-    vec![piece, sum]
+    }
 }
 
-/// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta).
-pub fn forward(op: &NormForward, cx: &mut Lowering) -> Vec<Pass> {
+/// Sums of dz and dz xhat, which are the gradients of beta and gamma; and the gradient of x: of few rows in a single pass,
+/// else the sums in pieces first.
+pub fn grad(op: &NormGrad, cx: &mut Lowering) -> Vec<Pass> {
+    let s = op.shape;
+    let pieces = Pieces::new(s.batch * s.out_h() * s.out_w(), Tile::new(s.c), cx.class);
+    match op.input {
+        Some(to) => {
+            let input = grad_input(op, to, pieces, cx);
+            let param = (pieces.count > 1).then(|| grad_param(op, pieces, cx));
+            param.into_iter().chain([input]).collect()
+        }
+        None => vec![grad_param(op, pieces, cx), grad_sum(op, pieces, cx)],
+    }
+}
+
+/// Sums of dz and dz xhat of each piece of the windows.
+fn grad_param(op: &NormGrad, pieces: Pieces, cx: &mut Lowering) -> Pass {
     let s = op.shape;
     let tile = Tile::new(s.c);
-    let turns = (s.batch * s.out_h() * s.out_w()).div_ceil(tile.turns());
-    // Windows per thread, which loads the statistics of its channels once for all of them.
-    let per = (turns * tile.count * THREADS / (2 * cx.class.busy_threads())).clamp(1, 8);
-    row([op.gamma, op.beta]);
-    let norm = Norm {
-        shape: s,
-        epsilon: op.epsilon,
-        x: op.x,
-        source: op.source,
-        gamma: op.gamma,
-        out: op.out,
-    };
-    let grid = fold(turns.div_ceil(per) * tile.count);
-    let constants = [
-        ("BETA", op.beta.offset.into()),
-        ("LANES", tile.lanes.into()),
-        ("PER", per.into()),
+    let grid = fold(pieces.count * tile.count);
+    let partials = cx.scratch("partials", pieces.count * 2 * s.c);
+    let (mut constants, mut buffers) = common(op, pieces, tile, grid, cx);
+    constants.push(("ROWS", pieces.rows.into()));
+    buffers.push(Binding::write("partials", partials));
+    Pass {
+        shader: "norm.wgsl",
+        entry: "norm_grad_param",
+        constants,
+        buffers,
+        grid,
+    }
+}
+
+/// The pieces added up.
+fn grad_sum(op: &NormGrad, pieces: Pieces, cx: &mut Lowering) -> Pass {
+    let grid = fold(blocks(op.shape.c));
+    let partials = cx.scratch("partials", pieces.count * 2 * op.shape.c);
+    let mut constants = vec![
+        ("C", op.shape.c.into()),
+        ("PIECES", pieces.count.into()),
         ("GRID_X", grid[0].into()),
     ];
-    vec![norm.pass("norm_forward", &constants, &[Binding::write("out", op.out)], grid, cx)]
+    let grads = gradients(op, &mut constants, cx);
+    Pass {
+        shader: "norm.wgsl",
+        entry: "norm_grad_sum",
+        constants,
+        buffers: vec![Binding::read("partials", partials), grads],
+        grid,
+    }
 }
 
-/// Sums of dz and dz xhat, computed in pieces and added up: the gradients of beta and gamma.
-pub fn grad_param(op: &NormGradParam, cx: &mut Lowering) -> Vec<Pass> {
-    let s = op.shape;
-    let tile = Tile::new(s.c);
-    let pieces = Pieces::new(s.batch * s.out_h() * s.out_w(), tile, cx.class);
-    let partials = cx.scratch("partials", pieces.count * 2 * s.c);
-    let source = StatsSource::Batch(op.batch_stats);
-    let norm = Norm {
-        shape: s,
-        epsilon: op.epsilon,
-        x: op.x,
-        source,
-        gamma: op.gamma,
-        out: op.dout,
-    };
+fn grad_input(op: &NormGrad, to: InputGrad, pieces: Pieces, cx: &mut Lowering) -> Pass {
+    let tile = Tile::new(op.shape.c);
+    let turns = windows(op.shape).div_ceil(tile.turns());
+    let (per, grid) = tile.windows(turns, Some(pieces), cx.class);
+    let (mut constants, mut buffers) = common(op, pieces, tile, grid, cx);
+    constants.extend([
+        ("PER", per.into()),
+        ("GRAD_X_STRIDE", cx.stride(to.dx).into()),
+        ("GATE", to.gate.into()),
+        ("ACCUMULATE_X", to.accumulate.into()),
+    ]);
+    buffers.push(gradients(op, &mut constants, cx));
+    buffers.push(Binding::write("grad_x", to.dx));
+    buffers.extend(pieces.binding(op.shape.c, cx));
+    Pass {
+        shader: "norm.wgsl",
+        entry: "norm_grad_input",
+        constants,
+        buffers,
+        grid,
+    }
+}
 
-    let grid = fold(pieces.count * tile.count);
-    let constants = [
-        ("ROWS", pieces.rows.into()),
+/// Constants and buffers of the kernels that read x and dout.
+fn common(
+    op: &NormGrad,
+    pieces: Pieces,
+    tile: Tile,
+    grid: [u32; 2],
+    cx: &Lowering,
+) -> (Vec<(&'static str, Constant)>, Vec<Binding>) {
+    let s = op.shape;
+    let mut constants = shape(s);
+    constants.extend([
+        ("X_STRIDE", cx.stride(op.x).into()),
+        ("OUT_STRIDE", cx.stride(op.dout).into()),
+        ("PARAM_STRIDE", cx.stride(op.gamma.tensor).into()),
+        ("GAMMA", op.gamma.offset.into()),
+        ("EPSILON", op.epsilon.into()),
+    ]);
+    constants.extend([
         ("PIECES", pieces.count.into()),
         ("LANES", tile.lanes.into()),
         ("TREE", tile.tree().into()),
         ("GRID_X", grid[0].into()),
-    ];
-    let buffers = [Binding::read("dout", op.dout), Binding::write("partials", partials)];
-    let piece = norm.pass("norm_grad_param", &constants, &buffers, grid, cx);
-
-    let grads = row([op.gamma_grad, op.beta_grad]);
-    let grid = fold(blocks(s.c));
-    let sum = Pass {
-        shader: "norm.wgsl",
-        entry: "norm_grad_sum",
-        constants: vec![
-            ("C", s.c.into()),
-            ("PIECES", pieces.count.into()),
-            ("GRAD_STRIDE", cx.stride(grads).into()),
-            ("GAMMA", op.gamma_grad.offset.into()),
-            ("BETA", op.beta_grad.offset.into()),
-            ("ACCUMULATE", op.accumulate.into()),
-            ("GRID_X", grid[0].into()),
-        ],
-        buffers: vec![
-            Binding::read("partials", partials),
-            Binding::write("sums", op.sums),
-            Binding::write("grads", grads),
-        ],
-        grid,
-    };
-    vec![piece, sum]
-}
-
-/// The gradient of x: gamma / sqrt(variance + epsilon) (dz - (dbeta + xhat dgamma) / rows).
-pub fn grad_input(op: &NormGradInput, cx: &mut Lowering) -> Vec<Pass> {
-    let source = StatsSource::Batch(op.batch_stats);
-    let norm = Norm {
-        shape: op.shape,
-        epsilon: op.epsilon,
-        x: op.x,
-        source,
-        gamma: op.gamma,
-        out: op.dout,
-    };
-    let grid = fold(all_windows(op.shape).div_ceil(THREADS));
-    let constants = [
-        ("GRAD_X_STRIDE", cx.stride(op.dx).into()),
-        ("GATE", op.gate.into()),
-        ("ACCUMULATE", op.accumulate.into()),
-        ("GRID_X", grid[0].into()),
-    ];
-    let buffers = [
+    ]);
+    let buffers = vec![
+        Binding::read("x", op.x),
+        Binding::read("stats", op.batch_stats),
+        Binding::read("params", op.gamma.tensor),
         Binding::read("dout", op.dout),
-        Binding::read("sums", op.sums),
-        Binding::write("grad_x", op.dx),
     ];
-    vec![norm.pass("norm_grad_input", &constants, &buffers, grid, cx)]
+    (constants, buffers)
 }
 
-/// What all kernels that normalise need.
-struct Norm {
-    shape: PoolShape,
-    epsilon: f32,
-    x: TensorId,
-    source: StatsSource,
-    gamma: Slice,
-    /// The pooled output, or its gradient.
-    out: TensorId,
-}
-
-impl Norm {
-    fn pass(
-        &self,
-        entry: &'static str,
-        constants: &[(&'static str, Constant)],
-        buffers: &[Binding],
-        grid: [u32; 2],
-        cx: &Lowering,
-    ) -> Pass {
-        let (stats, mean, variance) = match self.source {
-            StatsSource::Batch(stats) => (stats, 0, self.shape.c),
-            StatsSource::Running {
-                stats,
-                mean_offset,
-                variance_offset,
-            } => (stats, mean_offset, variance_offset),
-        };
-        let params = self.gamma.tensor;
-        let common = [
-            ("X_STRIDE", cx.stride(self.x).into()),
-            ("OUT_STRIDE", cx.stride(self.out).into()),
-            ("STAT_STRIDE", cx.stride(stats).into()),
-            ("MEAN", mean.into()),
-            ("VARIANCE", variance.into()),
-            ("PARAM_STRIDE", cx.stride(params).into()),
-            ("GAMMA", self.gamma.offset.into()),
-            ("EPSILON", self.epsilon.into()),
-        ];
-        let common_buffers = [
-            Binding::read("x", self.x),
-            Binding::read("stats", stats),
-            Binding::read("params", params),
-        ];
-        Pass {
-            shader: "norm.wgsl",
-            entry,
-            constants: [&shape(self.shape), &common[..], constants].concat(),
-            buffers: [&common_buffers, buffers].concat(),
-            grid,
-        }
-    }
+/// The gradients of gamma and beta.
+fn gradients(op: &NormGrad, constants: &mut Vec<(&'static str, Constant)>, cx: &Lowering) -> Binding {
+    let grads = row([op.gamma_grad, op.beta_grad]);
+    constants.extend([
+        ("GRAD_STRIDE", cx.stride(grads).into()),
+        ("GAMMA_GRAD", op.gamma_grad.offset.into()),
+        ("BETA_GRAD", op.beta_grad.offset.into()),
+        ("ACCUMULATE", op.accumulate.into()),
+    ]);
+    Binding::write("grads", grads)
 }
 
 /// How the threads of a workgroup are arranged: `lanes` blocks of channels side by side, and several rows of them.
@@ -247,6 +246,19 @@ impl Tile {
         }
     }
 
+    /// Windows per thread, which loads or computes the statistics of its channels once for all of them; and the grid for so
+    /// many turns. A single piece of rows is the work of one workgroup.
+    fn windows(self, turns: usize, pieces: Option<Pieces>, class: AdapterClass) -> (usize, [u32; 2]) {
+        let busy = turns * self.count * THREADS / (2 * class.busy_threads());
+        let per = match pieces {
+            Some(Pieces { count: 1, .. }) => turns,
+            // Each workgroup merges the pieces again.
+            Some(_) => busy.clamp(1, 32),
+            None => busy.clamp(1, 8),
+        };
+        (per, fold(turns.div_ceil(per) * self.count))
+    }
+
     /// Rows of x at a time.
     fn turns(self) -> usize {
         THREADS / self.lanes
@@ -259,6 +271,7 @@ impl Tile {
 }
 
 /// How the rows are split into pieces.
+#[derive(Clone, Copy)]
 struct Pieces {
     count: usize,
     rows: usize,
@@ -280,6 +293,14 @@ impl Pieces {
             count: rows.div_ceil(rows_each),
             rows: rows_each,
         }
+    }
+}
+
+impl Pieces {
+    /// What another pass has left of several pieces.
+    fn binding(self, channels: usize, cx: &mut Lowering) -> Option<Binding> {
+        let partials = || cx.scratch("partials", self.count * 2 * channels);
+        (self.count > 1).then(partials).map(|id| Binding::read("partials", id))
     }
 }
 

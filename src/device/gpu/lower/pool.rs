@@ -27,7 +27,7 @@ pub fn forward(op: &PoolForward, cx: &mut Lowering) -> Vec<Pass> {
 /// The gradient of x: dout at the first largest value of each window, else 0. Windows of the remainder count too.
 pub fn grad_input(op: &PoolGradInput, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
-    let grid = fold(all_windows(s).div_ceil(256));
+    let grid = fold((windows(s) * blocks(s.c)).div_ceil(256));
     let mut constants = shape(s);
     constants.extend([
         ("X_STRIDE", cx.stride(op.x).into()),
@@ -64,9 +64,9 @@ pub fn shape(s: PoolShape) -> Vec<(&'static str, Constant)> {
     ]
 }
 
-/// Number of threads for all windows of all blocks, the remainder included.
-pub fn all_windows(s: PoolShape) -> usize {
-    s.batch * s.h.div_ceil(s.pool) * s.w.div_ceil(s.pool) * blocks(s.c)
+/// Number of windows, the remainder included.
+pub fn windows(s: PoolShape) -> usize {
+    s.batch * s.h.div_ceil(s.pool) * s.w.div_ceil(s.pool)
 }
 
 /// Number of blocks of channels, as defined in `shaders/shared/channels.wgsl`.

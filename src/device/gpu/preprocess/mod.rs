@@ -52,6 +52,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "shared/peak.wgsl",
     "shared/random.wgsl",
     "shared/sersic.wgsl",
+    "shared/softplus.wgsl",
 ];
 
 /// The WGSL of `entry` of `shaders/{shader}`, compiled for `constants`.
