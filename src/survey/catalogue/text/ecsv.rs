@@ -94,7 +94,7 @@ fn column(item: &str) -> Option<Column> {
     let column_type = column_type(get("datatype").unwrap_or("string"), get("subtype"));
     let text = |key| get(key).unwrap_or("");
     Some(Column::new(
-        get("name")?,
+        get("name").filter(|name| !name.is_empty())?,
         column_type,
         text("unit"),
         text("description"),
@@ -284,6 +284,8 @@ mod tests {
             "id,z\n1,2\n",
             "# %ECSV 1.0\n# ---\nid z\n1 2\n",
             "# %ECSV 1.0\n# datatype:\n# - {unit: deg}\nx\n",
+            "# %ECSV 1.0\n# datatype:\n# - {name: id}\n# - {name: ''}\nid x\n1 2\n",
+            "# %ECSV 1.0\n# datatype:\n# - {name: id}\n# - {name: \nid x\n1 2\n",
         ] {
             assert!(Header::parse(text).is_none(), "{text}");
         }
