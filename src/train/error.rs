@@ -35,6 +35,19 @@ pub enum Error {
         /// Number of the member.
         member: u32,
     },
+    /// A member that skipped more steps than it took.
+    #[error(
+        "the training has diverged: member {member} skipped {skipped} of {steps} steps, because its gradient was not \
+         finite; no model is written"
+    )]
+    MostStepsSkipped {
+        /// Number of the member.
+        member: u32,
+        /// Steps that were skipped.
+        skipped: u64,
+        /// All its steps.
+        steps: u64,
+    },
     /// Too few images in the training split.
     #[error("{rows} rows to train on; at least 2 are needed")]
     TooFewRows {

@@ -65,12 +65,14 @@ pub struct Finished {
 /// Makes, calibrates and describes the model. That it cannot be calibrated is only a warning.
 ///
 /// # Errors
-/// A member whose predictions for training images are not finite, although its weights are; the device was lost.
+/// A member that skipped most of its steps, or whose predictions for training images are not finite, although its weights
+/// are; the device was lost.
 pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progress: &Callback) -> Result<Model, Error> {
     let Finished {
         network, options, data, ..
     } = finished;
     let (members, summaries): (Vec<Member>, Vec<MemberSummary>) = finished.members.iter().cloned().unzip();
+    check_steps(&summaries)?;
     let mut model = Model {
         network: network.clone(),
         members,
@@ -105,6 +107,18 @@ pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progres
         warn(progress, &format!("the model is not calibrated: {error}"));
     }
     Ok(model)
+}
+
+/// A member whose gradients are hardly ever finite returns to old weights again and again, and learns nothing.
+fn check_steps(members: &[MemberSummary]) -> Result<(), Error> {
+    match members.iter().find(|member| member.skipped > member.steps) {
+        Some(member) => Err(Error::MostStepsSkipped {
+            member: member.number,
+            skipped: member.skipped,
+            steps: member.steps + member.skipped,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// A training that has diverged may leave finite weights that predict nothing.
@@ -291,5 +305,26 @@ fn warn_if_constant(model: &Model, predictions: &[MemberPredictions], progress: 
             );
             warn(progress, &message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_skips_most_steps_has_diverged() {
+        let member = |number, steps, skipped| MemberSummary {
+            number,
+            best_epoch: 1,
+            nll: Some(0.5),
+            rmse: Some(0.3),
+            steps,
+            skipped,
+            restored: skipped / 5,
+        };
+        assert!(check_steps(&[member(0, 100, 0), member(1, 60, 40)]).is_ok());
+        let error = check_steps(&[member(0, 100, 0), member(7, 1, 5)]).unwrap_err();
+        assert!(error.to_string().contains("member 7 skipped 5 of 6 steps"), "{error}");
     }
 }

@@ -203,14 +203,7 @@ fn missing_tiles_are_masked() {
     let cut = with(with(rice(), "NAXIS2", "4"), "PCOUNT", &heap.to_string());
     let missing = and(cut, &[("THEAP", &(10 * number(&rice(), "NAXIS1")).to_string())]);
     // The descriptors of the last six tiles say that they are empty.
-    let mut empty = rice();
-    let end = format!("{:80}", "END").into_bytes();
-    let header = (0..empty.len())
-        .step_by(80)
-        .rfind(|&at| empty[at..].starts_with(&end))
-        .unwrap();
-    let row = number(&rice(), "NAXIS1");
-    empty[(header + 80).next_multiple_of(2880)..][4 * row..10 * row].fill(0);
+    let empty = without_tiles(4..10);
     for (what, bytes) in [("missing", missing), ("empty", empty)] {
         let cut = read(bytes);
         assert!(
@@ -221,6 +214,47 @@ fn missing_tiles_are_masked() {
         assert_ne!(flags::masked(cut.masked_fraction), 0, "a mask of this size has a flag");
         assert_eq!(cut.pixels[..48], whole.pixels[..48], "{what}");
     }
+}
+
+/// Neither an image of which hardly anything is left nor one whose tiles have a type that does not exist is one that is
+/// masked.
+#[test]
+fn what_has_hardly_any_tiles_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let unknown = with(rice(), "TFORM1", "'1P\u{c2}(9)'");
+    for (bytes, problem) in [
+        (without_tiles(0..10), "more than nine tenths of its tiles are missing"),
+        (unknown, "TFORM1"),
+    ] {
+        fs::write(folder.path().join("a.fits"), bytes).unwrap();
+        let options = lensgpu::survey::ImageFolderOptions {
+            images: Some("{id}.fits".into()),
+            require_labels: false,
+            ..lensgpu::survey::ImageFolderOptions::new(folder.path())
+        };
+        let read = lensgpu::survey::ImageFolder::open(&options).and_then(|folder| folder.read(0));
+        let error = read.map(|_| ()).unwrap_err();
+        let mut chain = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(error) = source {
+            chain += &format!(": {error}");
+            source = error.source();
+        }
+        assert!(chain.contains(problem), "{chain}");
+    }
+}
+
+/// Whose descriptors of these of its ten tiles say that they are empty.
+fn without_tiles(tiles: std::ops::Range<usize>) -> Vec<u8> {
+    let mut bytes = rice();
+    let end = format!("{:80}", "END").into_bytes();
+    let header = (0..bytes.len())
+        .step_by(80)
+        .rfind(|&at| bytes[at..].starts_with(&end))
+        .unwrap();
+    let row = number(&bytes, "NAXIS1");
+    bytes[(header + 80).next_multiple_of(2880)..][tiles.start * row..tiles.end * row].fill(0);
+    bytes
 }
 
 /// The last number with this keyword.

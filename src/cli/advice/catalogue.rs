@@ -22,11 +22,9 @@ pub fn advice(error: &CatalogueError) -> Option<&'static str> {
         CatalogueError::EmptyId { .. } | CatalogueError::RepeatedId { .. } => {
             Some("Correct the ids, or name another column with --id-column.")
         }
+        CatalogueError::NoRows { .. } => Some("Give a catalogue with a row per object."),
         // Only the caller knows what the column was for.
-        CatalogueError::NoColumn { .. }
-        | CatalogueError::Open { .. }
-        | CatalogueError::Csv { .. }
-        | CatalogueError::NoRows { .. } => None,
+        CatalogueError::NoColumn { .. } | CatalogueError::Open { .. } | CatalogueError::Csv { .. } => None,
     }
 }
 

@@ -21,7 +21,10 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::RecipeNetwork { .. } => "Describe another network with --network.",
         Error::OtherInput { .. } => "Choose the images with --crop and --bands as for the model of --from.",
         Error::NoSuchMember { .. } => "Name members of the model of --from with --members.",
-        Error::Diverged { .. } | Error::NoStepTaken { .. } | Error::WeightsNotFinite { .. } => "Lower --learning-rate.",
+        Error::Diverged { .. }
+        | Error::MostStepsSkipped { .. }
+        | Error::NoStepTaken { .. }
+        | Error::WeightsNotFinite { .. } => "Lower --learning-rate.",
         Error::Files(files::Error::FolderNotEmpty { path }) => {
             return Some(format!(
                 "Resume the run in it with `lensgpu train --resume {}`, or name another folder with -o.",

@@ -132,7 +132,10 @@ fn parse_format(text: &str) -> Option<(usize, u8, u8)> {
         b'P' | b'Q' => repeat.min(1) * width(kind),
         _ => repeat.checked_mul(width(kind))?,
     };
-    (self::width(kind) > 0).then(|| (width, kind, letters.next().unwrap_or(b'B')))
+    let element = letters.next().unwrap_or(b'B');
+    let is_known = |kind| self::width(kind) > 0;
+    let is_array = matches!(kind, b'P' | b'Q');
+    (is_known(kind) && (!is_array || is_known(element))).then_some((width, kind, element))
 }
 
 /// Bytes of one value of a type, or 0 if there is no such type.
@@ -162,5 +165,7 @@ mod tests {
             (parse_format("?D"), parse_format(""), parse_format("7")),
             (None, None, None)
         );
+        // Tiles of a type that does not exist would have no bytes, and be missing.
+        assert_eq!((parse_format("1P?(9)"), parse_format("1QZ")), (None, None));
     }
 }

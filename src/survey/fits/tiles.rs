@@ -10,6 +10,9 @@ use super::header::Header;
 use super::quantised::Quantised;
 use super::tile_table::TileTable;
 
+/// A file with less than one tile of so many is no image of which some pixels are masked, but what is left of one.
+const MOST_MISSING: usize = 10;
+
 /// All pixels in physical units, those without a value as NaN. `bytes`: the data unit of the table; `axes`: lengths of
 /// the image's axes, the fastest first.
 pub(super) fn read(
@@ -43,6 +46,7 @@ pub(super) fn read(
         .map_err(|_| FitsError::ImageSize { axes: axes.into() })?;
     values.resize(pixels, f64::NAN);
     // Pixels of tiles that are missing have no value.
+    let mut found = 0;
     for tile in 0..grid.count.min(image.table.rows) {
         let place = grid.place(tile);
         let count = place.iter().map(|(_, length)| length).product();
@@ -53,8 +57,12 @@ pub(super) fn read(
             return Err(FitsError::Tiles("a tile has another number of pixels than its size"));
         }
         grid.put(&place, &decoded, &mut values);
+        found += 1;
     }
-    Ok(values)
+    match found * MOST_MISSING < grid.count {
+        true => Err(FitsError::Tiles("more than nine tenths of its tiles are missing")),
+        false => Ok(values),
+    }
 }
 
 struct CompressedImage<'a> {

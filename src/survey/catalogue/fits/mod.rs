@@ -59,6 +59,10 @@ pub(super) fn read(
             expected: data.end,
         });
     }
+    if let Some(value) = integer(&cards, "TFIELDS").filter(|n| !(0..=MOST_FIELDS).contains(n)) {
+        let keyword = "TFIELDS".into();
+        return Err(FitsTableError::DamagedKeyword { keyword, value });
+    }
     bytes.truncate(data.end);
     bytes.drain(..data.start);
     let table = Table::new(bytes, &cards);
@@ -82,9 +86,12 @@ fn candidate(hdu: &Hdu) -> Candidate {
     }
 }
 
-/// The number of columns; the standard allows 999.
+/// Columns that the standard allows.
+const MOST_FIELDS: i64 = 999;
+
+/// The number of columns.
 fn fields(cards: &[Card]) -> usize {
-    integer(cards, "TFIELDS").map_or(0, |n| n.clamp(0, 999) as usize)
+    integer(cards, "TFIELDS").map_or(0, |n| n.clamp(0, MOST_FIELDS) as usize)
 }
 
 /// The name of column `n`, counted from 1.
