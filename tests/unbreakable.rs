@@ -299,6 +299,28 @@ fn a_diverged_training_writes_no_model() {
     assert!(!folder.path("run/model.safetensors").exists());
 }
 
+/// A script that reads both streams gets JSON, and loses no warning.
+#[test]
+fn warnings_are_part_of_a_result_in_json() {
+    let folder = trained();
+    fs::create_dir(folder.path("dark")).unwrap();
+    let mut images = fs::read(folder.path("stack/images.npy")).unwrap();
+    let image = 12 * 12 * 2 * 4;
+    let end = images.len();
+    images[end - image..].copy_from_slice(&f32::NAN.to_le_bytes().repeat(image / 4));
+    fs::write(folder.path("dark/images.npy"), images).unwrap();
+    let line = "infer {run/model.safetensors} {dark} --device cpu -o {out.csv}";
+    let without = lensgpu(&folder.line(line));
+    assert!(without.stderr.contains("warning: "), "{}", without.stderr);
+    let ran = lensgpu(&folder.line(&format!("{line} --json")));
+    assert_eq!((ran.code, &ran.stderr[..]), (Some(0), ""));
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let warnings = json["warnings"].as_array().unwrap();
+    for warning in without.stderr.lines().filter_map(|line| line.strip_prefix("warning: ")) {
+        assert!(warnings.iter().any(|other| other == warning), "{warning}: {json}");
+    }
+}
+
 #[test]
 fn counts_beyond_reason_get_a_message() {
     let folder = Folder::new();

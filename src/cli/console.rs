@@ -18,7 +18,11 @@ pub struct Console {
     /// Whether the user was told that the computation stops.
     said: AtomicBool,
     quiet: bool,
+    /// Warnings that are kept for the result, instead of printed.
+    kept: Option<Mutex<Vec<String>>>,
 }
+
+const NOT_POISONED: &str = "no thread panics while it holds the lock";
 
 impl Console {
     /// Ctrl-C (SIGINT) and SIGTERM ask the computation to stop; a second one ends the program immediately. A closed
@@ -34,7 +38,25 @@ impl Console {
             phase: Mutex::new(None),
             said: AtomicBool::new(false),
             quiet,
+            kept: None,
         })
+    }
+
+    /// With `json`, quiet, and warnings are kept: a script finds them in the result.
+    ///
+    /// # Errors
+    /// Those of [`Console::new`].
+    pub fn for_result(quiet: bool, json: bool) -> Result<Console> {
+        Ok(Console {
+            kept: json.then(Mutex::default),
+            ..Console::new(quiet || json)?
+        })
+    }
+
+    /// The warnings that were kept.
+    pub fn kept(&self) -> Vec<String> {
+        let kept = self.kept.as_ref().map(|kept| kept.lock().expect(NOT_POISONED).clone());
+        kept.unwrap_or_default()
     }
 
     /// Shows an event, and says whether the user asked to stop.
@@ -64,7 +86,10 @@ impl Console {
 
     /// A warning, also when quiet.
     pub fn warn(&self, message: &str) {
-        self.line(&format!("warning: {message}"));
+        match &self.kept {
+            Some(kept) => kept.lock().expect(NOT_POISONED).push(message.into()),
+            None => self.line(&format!("warning: {message}")),
+        }
     }
 
     /// A line on standard error, above the bar, also when quiet.
@@ -78,7 +103,7 @@ impl Console {
     }
 
     fn advance(&self, phase: Phase, done: usize, total: usize) {
-        let mut shown = self.phase.lock().expect("no thread panics while it holds the lock");
+        let mut shown = self.phase.lock().expect(NOT_POISONED);
         if *shown != Some(phase) {
             *shown = Some(phase);
             let style = format!(

@@ -73,7 +73,7 @@ pub fn run(args: Infer) -> Result<()> {
     if let Some(plot) = &args.plot {
         files::check(plot)?;
     }
-    let console = Console::new(args.quiet.quiet || args.json.json)?;
+    let console = Console::for_result(args.quiet.quiet, args.json.json)?;
     let mut model = Model::open(&args.model)?;
     if args.raw {
         model.about.calibration = None;
@@ -95,7 +95,7 @@ pub fn run(args: Infer) -> Result<()> {
     let report = infer(&model, &device, &options, &|event| console.report(event));
     console.finish();
     let report = report?;
-    if report.other_flux_unit() {
+    if report.other_flux_unit() && !args.json.json {
         console.line("--flux-scale FACTOR multiplies all fluxes");
     }
     if let (Some(path), Some(metrics)) = (&args.plot, &report.metrics) {
@@ -106,7 +106,7 @@ pub fn run(args: Infer) -> Result<()> {
         )?;
     }
     if args.json.json {
-        outln!("{}", serde_json::to_string_pretty(&as_json(&report))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&report, &console.kept()))?);
     } else if !args.quiet.quiet {
         print(&model, &report, &args);
     }
@@ -143,7 +143,7 @@ fn print(model: &Model, report: &InferReport, args: &Infer) {
     }
 }
 
-fn as_json(report: &InferReport) -> serde_json::Value {
+fn as_json(report: &InferReport, warnings: &[String]) -> serde_json::Value {
     let flagged: serde_json::Map<String, serde_json::Value> = FLAGS
         .iter()
         .zip(&report.flagged)
@@ -157,5 +157,6 @@ fn as_json(report: &InferReport) -> serde_json::Value {
         "without_image": report.without_image(),
         "flagged": flagged,
         "metrics": report.metrics,
+        "warnings": warnings,
     })
 }

@@ -98,7 +98,7 @@ pub fn run(args: PopulationArguments) -> Result<()> {
         steps: args.steps.unwrap_or(STEPS_PER_PARAMETER * args.shape.parameters()),
         seed: args.seed.seed,
     };
-    let console = Console::new(args.quiet.quiet || args.json.json)?;
+    let console = Console::for_result(args.quiet.quiet, args.json.json)?;
     let model = args.model.map(Model::open).transpose()?;
     let folder = args.output.as_deref().map(NewFolder::staged).transpose()?;
     let report = infer_population(&options, model.as_ref(), &|event| console.report(event));
@@ -111,7 +111,9 @@ pub fn run(args: PopulationArguments) -> Result<()> {
         write(folder, &report)?;
     }
     if args.json.json {
-        outln!("{}", serde_json::to_string_pretty(&as_json(&report))?);
+        let mut json = as_json(&report);
+        json["warnings"] = console.kept().into();
+        outln!("{}", serde_json::to_string_pretty(&json)?);
     } else if !args.quiet.quiet {
         print(&report, args.output.as_deref());
     }

@@ -221,7 +221,7 @@ fn missing_tiles_are_masked() {
 #[test]
 fn what_has_hardly_any_tiles_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
-    let unknown = with(rice(), "TFORM1", "'1P\u{c2}(9)'");
+    let unknown = with(rice(), "TFORM1", "'1P?(9)'");
     for (bytes, problem) in [
         (without_tiles(0..10), "more than nine tenths of its tiles are missing"),
         (unknown, "TFORM1"),

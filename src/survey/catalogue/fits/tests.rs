@@ -258,7 +258,7 @@ fn files_that_cannot_be_read() {
     assert!(message(file("BINTABLE", &huge, b"")).contains("more data than a file can have"));
     let negative = ["NAXIS1  = 8", "NAXIS2  = -3"];
     assert!(message(file("BINTABLE", &negative, b"")).contains("NAXIS2 is -3"));
-    for fields in [-1, 1000, 1 << 40] {
+    for fields in [-1, 1000, 1_i64 << 40] {
         let fields = format!("TFIELDS = {fields}");
         let table = file("BINTABLE", &["NAXIS1  = 8", "NAXIS2  = 1", &fields], &[0; 8]);
         assert!(message(table).contains(&fields.replace(" = ", " is ")));
