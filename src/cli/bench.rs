@@ -9,6 +9,9 @@ use super::text::{
 use crate::device::Peak;
 use crate::diagnose::bench::{Bench, BenchOptions, OperationTime, SweepStep, bench, sweep};
 use crate::files;
+use crate::plot::Error as PlotError;
+use crate::plot::roofline::{Rate, Roof, roofline};
+use crate::plot::svg::write_svg;
 use crate::train::{Recipe, network_of};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -20,6 +23,7 @@ use std::path::{Path, PathBuf};
   lensgpu bench
   lensgpu bench --members 20 --batch 64 --device software
   lensgpu bench --sweep
+  lensgpu bench --plot roofline.svg
   lensgpu bench --json > before.json; lensgpu bench --compare before.json")]
 pub struct BenchArgs {
     /// Members of the ensemble
@@ -43,6 +47,9 @@ pub struct BenchArgs {
     /// Compare with an earlier result of --json
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
+    /// Plot each operation below what bandwidth and arithmetic of the device allow
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
     #[command(flatten)]
@@ -52,6 +59,9 @@ pub struct BenchArgs {
 /// # Errors
 /// Those of [`DeviceArgument::open`], [`network_of`] and [`bench`].
 pub fn run(args: BenchArgs) -> Result<()> {
+    if let Some(plot) = &args.plot {
+        files::check(plot)?;
+    }
     let network = network_of(args.network.as_deref(), Recipe::Vanilla, &args.input)?;
     let device = args.device.open()?;
     let options = BenchOptions {
@@ -64,6 +74,9 @@ pub fn run(args: BenchArgs) -> Result<()> {
         _ => None,
     };
     let result = bench(&device, &network, &options)?;
+    if let Some(path) = &args.plot {
+        write_svg(path, &plot(&result)?)?;
+    }
     let sweep = match args.sweep {
         true => Some(sweep(&device, &network, &options)?),
         false => None,
@@ -83,6 +96,23 @@ pub fn run(args: BenchArgs) -> Result<()> {
     };
     out!("{text}");
     Ok(())
+}
+
+fn plot(b: &Bench) -> Result<String, PlotError> {
+    let roof = Roof {
+        flops_per_second: b.peak.flops_per_second,
+        bytes_per_second: b.peak.bytes_per_second,
+    };
+    let rates = b.operations.iter().map(|o| Rate {
+        name: format!("{} {}", o.operation, o.layer),
+        flops_per_second: 1e9 * o.gflops_per_second,
+        bytes_per_second: 1e9 * o.gigabytes_per_second,
+    });
+    roofline(
+        &format!("{}: {}", b.device, setting(b)),
+        roof,
+        &rates.collect::<Vec<_>>(),
+    )
 }
 
 /// An earlier result for the same members, batch and images.
@@ -242,10 +272,14 @@ fn figures(b: &Bench) -> String {
 fn operations(b: &Bench) -> String {
     let total: f64 = b.operations.iter().map(|o| o.seconds).sum();
     let rows = b.operations.iter().map(|o| {
-        let [rate, fraction] = match o.gflops_per_second {
+        let shares = [
+            (o.gflops_per_second, o.peak_fraction),
+            (o.gigabytes_per_second, o.copy_fraction),
+        ];
+        let [[rate, fraction], [bytes, of_copy]] = shares.map(|(rate, share)| match rate {
             0.0 => [String::new(), String::new()],
-            rate => [format!("{rate:.1}"), format!("{:.0} %", 100.0 * o.peak_fraction)],
-        };
+            rate => [format!("{rate:.1}"), format!("{:.0} %", 100.0 * share)],
+        });
         [
             o.operation.clone(),
             o.layer.clone(),
@@ -253,9 +287,11 @@ fn operations(b: &Bench) -> String {
             format!("{:.1} %", 100.0 * o.seconds / total),
             rate,
             fraction,
+            bytes,
+            of_copy,
         ]
     });
-    let sum = ["all together", "", &milliseconds(total), "", "", ""].map(String::from);
+    let sum = ["all together", "", &milliseconds(total), "", "", "", "", ""].map(String::from);
     table(
         [
             Text("operation"),
@@ -264,6 +300,8 @@ fn operations(b: &Bench) -> String {
             Number("fraction"),
             Number("GFLOP/s"),
             Number("of the peak"),
+            Number("GB/s"),
+            Number("of a copy"),
         ],
         rows.chain([sum]),
     )

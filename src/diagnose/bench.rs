@@ -87,6 +87,12 @@ pub struct OperationTime {
     pub gflops_per_second: f64,
     /// The same divided by the device's peak.
     pub peak_fraction: f64,
+    /// Bytes that it cannot do without reading or writing, divided by the time.
+    #[serde(default)]
+    pub gigabytes_per_second: f64,
+    /// The same divided by the rate of a copy.
+    #[serde(default)]
+    pub copy_fraction: f64,
 }
 
 /// Time of a training step for other numbers.
@@ -159,12 +165,15 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
 
     let peak = device.peak()?;
     let gflop = |op: &Op| op.flops() * members as f64 * 1e-9;
+    let gigabytes = |op: &Op| (4 * op.values() * members) as f64 * 1e-9;
     let operations = ops.iter().zip(profile).map(|(op, seconds)| OperationTime {
         operation: op.name().to_string(),
         layer: op.layer().to_string(),
         seconds,
         gflops_per_second: gflop(op) / seconds,
         peak_fraction: 1e9 * gflop(op) / seconds / peak.flops_per_second,
+        gigabytes_per_second: gigabytes(op) / seconds,
+        copy_fraction: 1e9 * gigabytes(op) / seconds / peak.bytes_per_second,
     });
     Ok(Bench {
         device: device.name(),

@@ -167,7 +167,7 @@ impl LensConvolve {
     }
 }
 
-operation!(LensConvolve, "lens_convolve", |_op| "simulator", |op| op.flops());
+operation!(LensConvolve, "lens_convolve", |_op| "simulator", flops: |op| op.flops());
 
 /// Images (N,H,W,C) in pixel values: (counts + read noise - sky + sky left) times the value of an electron. Counts are
 /// Poisson distributed with mean light + sky: by inversion below [`EXACT_BELOW`], else approximated by a Gaussian.

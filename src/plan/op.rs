@@ -23,6 +23,11 @@ pub trait Operation {
     fn flops(&self) -> f64 {
         0.0
     }
+
+    /// Values per member that it cannot do without reading or writing, each counted once; 0 if that is not what limits it.
+    fn values(&self) -> usize {
+        0
+    }
 }
 
 impl Op {
@@ -47,6 +52,11 @@ impl Op {
     pub fn flops(&self) -> f64 {
         self.operation().flops()
     }
+
+    /// See [`Operation::values`].
+    pub fn values(&self) -> usize {
+        self.operation().values()
+    }
 }
 
 /// A part of a member's row of parameters or gradients, from `offset` on.
@@ -58,9 +68,9 @@ pub struct Slice {
     pub offset: usize,
 }
 
-/// Implements [`Operation`] for one struct: its name, its layer, and its floating point operations if it has any.
+/// Implements [`Operation`] for one struct: its name, its layer, and its values and floating point operations if they count.
 macro_rules! operation {
-    ($op:ident, $name:literal, $layer:expr $(, $flops:expr)?) => {
+    ($op:ident, $name:literal, $layer:expr $(, values: $values:expr)? $(, flops: $flops:expr)?) => {
         impl $crate::plan::Operation for $op {
             fn name(&self) -> &'static str {
                 $name
@@ -74,6 +84,11 @@ macro_rules! operation {
             $(fn flops(&self) -> f64 {
                 let flops: fn(&$op) -> f64 = $flops;
                 flops(self)
+            })?
+
+            $(fn values(&self) -> usize {
+                let values: fn(&$op) -> usize = $values;
+                values(self)
             })?
         }
     };

@@ -138,7 +138,7 @@ impl Simulator {
         let (population, window, seed) = (&self.population, &self.window, self.seed);
         let shape = self.plan.shape;
         // Batches that the device works on, and the value of the sink's break; both are shared by the two closures.
-        let in_flight: RefCell<VecDeque<Vec<Object>>> = RefCell::default();
+        let in_flight: RefCell<VecDeque<Vec<(Object, f64)>>> = RefCell::default();
         let end: RefCell<Option<B>> = RefCell::new(None);
         let mut number = first;
         let mut next_batch = || {
@@ -152,10 +152,14 @@ impl Simulator {
                 let draw = |number| Some(population.object(seed, number)).filter(&selected);
                 objects.par_extend(numbers.into_par_iter().filter_map(draw));
             }
-            let words: Vec<Vec<u32>> = objects
-                .par_iter()
-                .map(|object| object.words(&shape, population, &window.bands))
-                .collect();
+            // By all threads, while the device renders the batch before: a radius takes a thread longer than an image a GPU.
+            let (words, objects): (Vec<Vec<u32>>, Vec<(Object, f64)>) = objects
+                .into_par_iter()
+                .map(|object| {
+                    let theta_e_crit = object.mass.theta_e_crit();
+                    (object.words(&shape, population, &window.bands), (object, theta_e_crit))
+                })
+                .unzip();
             in_flight.borrow_mut().push_back(objects);
             Ok(Some(words.concat()))
         };
@@ -168,7 +172,7 @@ impl Simulator {
                 .expect("every batch was drawn before");
             let (images, arcs) = bytemuck::cast_slice::<u32, f32>(words).split_at(shape.objects * len);
             let images = images.chunks_exact(len).zip(arcs.chunks_exact(2));
-            for (object, (image, arcs)) in objects.iter().zip(images) {
+            for ((object, theta_e_crit), (image, arcs)) in objects.iter().zip(images) {
                 if end.borrow().is_some() {
                     break;
                 }
@@ -186,7 +190,7 @@ impl Simulator {
                 faint = if object.is_lens { 0 } else { faint };
                 let simulated = SimulatedObject {
                     object,
-                    theta_e_crit: object.mass.theta_e_crit(),
+                    theta_e_crit: *theta_e_crit,
                     arc_pixels: arcs[0] as u32,
                     arc_flux: arcs[1],
                     image,

@@ -31,7 +31,7 @@ pub struct ActivationForward {
     pub out: TensorId,
 }
 
-operation!(ActivationForward, "activation_forward", |op| &op.layer);
+operation!(ActivationForward, "activation_forward", |op| &op.layer, values: |op| 2 * op.len);
 
 /// dx = dout f'(x), value by value, with f'(0) = 0 for relu and [`LEAKY_SLOPE`] for leaky relu (as in TensorFlow); gated
 /// by x > 0 if `gate`.
@@ -47,4 +47,4 @@ pub struct ActivationGradInput {
     pub accumulate: bool,
 }
 
-operation!(ActivationGradInput, "activation_grad_input", |op| &op.layer);
+operation!(ActivationGradInput, "activation_grad_input", |op| &op.layer, values: |op| 3 * op.len);

@@ -21,6 +21,11 @@ impl AverageShape {
     pub fn out_w(&self) -> usize {
         self.w / self.window_w
     }
+
+    /// Of x and the output.
+    pub fn values(&self) -> usize {
+        self.batch * (self.h * self.w + self.out_h() * self.out_w()) * self.c
+    }
 }
 
 /// out = mean of each window: (B,H,W,C) to (B,Ho,Wo,C).
@@ -32,7 +37,7 @@ pub struct AveragePoolForward {
     pub out: TensorId,
 }
 
-operation!(AveragePoolForward, "average_pool_forward", |op| &op.layer);
+operation!(AveragePoolForward, "average_pool_forward", |op| &op.layer, values: |op| op.shape.values());
 
 /// dx = dout of the window / (window_h window_w), 0 in the remainder; gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,4 +52,4 @@ pub struct AveragePoolGradInput {
     pub accumulate: bool,
 }
 
-operation!(AveragePoolGradInput, "average_pool_grad_input", |op| &op.layer);
+operation!(AveragePoolGradInput, "average_pool_grad_input", |op| &op.layer, values: |op| op.shape.values());

@@ -13,7 +13,7 @@ pub struct AddForward {
     pub out: TensorId,
 }
 
-operation!(AddForward, "add_forward", |op| &op.layer);
+operation!(AddForward, "add_forward", |op| &op.layer, values: |op| 3 * op.len);
 
 /// `to[r, to_first + c] = from[r, from_first + c]`, or += if `accumulate`, for all rows r and `channels` channels c; where
 /// there is a `gate`, only where `gate[r, to_first + c] > 0`, else 0.
@@ -37,4 +37,4 @@ pub struct ChannelCopy {
     pub accumulate: bool,
 }
 
-operation!(ChannelCopy, "channel_copy", |op| &op.layer);
+operation!(ChannelCopy, "channel_copy", |op| &op.layer, values: |op| 2 * op.rows * op.channels);

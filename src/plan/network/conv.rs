@@ -36,6 +36,13 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
+    /// Of the input, the output and the kernel.
+    pub fn values(&self) -> usize {
+        let kernel = self.kernel_h * self.kernel_w * self.in_c * self.out_c;
+        let images = self.in_h * self.in_w * self.in_c + self.out_h() * self.out_w() * self.out_c;
+        self.batch * images + kernel
+    }
+
     pub fn out_h(&self) -> usize {
         self.windows(self.in_h, self.kernel_h)
     }
@@ -94,7 +101,7 @@ pub struct ConvForward {
     pub out: TensorId,
 }
 
-operation!(ConvForward, "conv_forward", |op| &op.layer, |op| op.shape.flops());
+operation!(ConvForward, "conv_forward", |op| &op.layer, values: |op| op.shape.values(), flops: |op| op.shape.flops());
 
 /// `dx[b,i,j,c] = sum over u,v,o of dout[b,(i+p-u)/s,(j+q-v)/s,o] kernel[u,v,c,o]` over those u, v for which both
 /// quotients are whole and inside dout; gated by x > 0 if `gate`.
@@ -110,7 +117,7 @@ pub struct ConvGradInput {
     pub accumulate: bool,
 }
 
-operation!(ConvGradInput, "conv_grad_input", |op| &op.layer, |op| op.shape.flops());
+operation!(ConvGradInput, "conv_grad_input", |op| &op.layer, values: |op| op.shape.values(), flops: |op| op.shape.flops());
 
 /// `dkernel[u,v,c,o] = sum over b,i,j of x[b,si+u-p,sj+v-q,c] dout[b,i,j,o]`; `dbias[o] = sum of dout[..,o]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +131,4 @@ pub struct ConvGradWeight {
     pub accumulate: bool,
 }
 
-operation!(ConvGradWeight, "conv_grad_weight", |op| &op.layer, |op| op
-    .shape
-    .flops());
+operation!(ConvGradWeight, "conv_grad_weight", |op| &op.layer, values: |op| op.shape.values(), flops: |op| op.shape.flops());

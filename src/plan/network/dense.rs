@@ -11,6 +11,11 @@ pub struct DenseShape {
 }
 
 impl DenseShape {
+    /// Of x, the output and the kernel.
+    pub fn values(&self) -> usize {
+        self.batch * (self.inputs + self.outputs) + self.inputs * self.outputs
+    }
+
     pub fn flops(&self) -> f64 {
         2.0 * (self.batch * self.inputs * self.outputs) as f64
     }
@@ -28,7 +33,7 @@ pub struct DenseForward {
     pub out: TensorId,
 }
 
-operation!(DenseForward, "dense_forward", |op| &op.layer, |op| op.shape.flops());
+operation!(DenseForward, "dense_forward", |op| &op.layer, values: |op| op.shape.values(), flops: |op| op.shape.flops());
 
 /// dkernel = x^T dout, dbias = sum over the batch of dout; and where somebody needs it, dx = dout kernel^T.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,5 +50,10 @@ pub struct DenseGrad {
     pub input: Option<InputGrad>,
 }
 
-operation!(DenseGrad, "dense_grad", |op| &op.layer, |op| op.shape.flops()
-    * if op.input.is_some() { 2.0 } else { 1.0 });
+operation!(DenseGrad, "dense_grad", |op| &op.layer, values: |op| op.products() * op.shape.values(), flops: |op| op.products() as f64 * op.shape.flops());
+
+impl DenseGrad {
+    fn products(&self) -> usize {
+        1 + usize::from(self.input.is_some())
+    }
+}

@@ -15,4 +15,4 @@ pub struct Fgsm {
     pub out: TensorId,
 }
 
-operation!(Fgsm, "fgsm", |_op| "input");
+operation!(Fgsm, "fgsm", |_op| "input", values: |op| 3 * op.len);

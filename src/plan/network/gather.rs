@@ -33,7 +33,7 @@ pub struct Gather {
     pub y: TensorId,
 }
 
-operation!(Gather, "gather", |_op| "input");
+operation!(Gather, "gather", |_op| "input", values: |op| 2 * op.batch * op.h * op.w * op.c);
 
 /// Four random words of four words (Jarzynski & Olano 2020, JCGT 9, 3).
 pub fn pcg4d(key: [u32; 4]) -> [u32; 4] {

@@ -41,7 +41,7 @@ pub struct NormForward {
     pub out: TensorId,
 }
 
-operation!(NormForward, "norm_forward", |op| &op.layer);
+operation!(NormForward, "norm_forward", |op| &op.layer, values: |op| op.shape.values() + op.shape.pooled());
 
 /// The gradients of gamma and beta, and that of x where somebody needs it. With xhat = (x - mean) / sqrt(variance + epsilon)
 /// and dz the gradient at the norm's own output (dout put back at each window's maximum; of equal values the first in
@@ -64,4 +64,7 @@ pub struct NormGrad {
     pub input: Option<InputGrad>,
 }
 
-operation!(NormGrad, "norm_grad", |op| &op.layer);
+operation!(NormGrad, "norm_grad", |op| &op.layer, values: |op| {
+    let written = if op.input.is_some() { op.shape.values() } else { 0 };
+    op.shape.values() + op.shape.pooled() + written
+});

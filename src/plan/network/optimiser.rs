@@ -41,7 +41,8 @@ pub struct Adam {
     pub log: TensorId,
 }
 
-operation!(Adam, "adam", |_op| "optimiser");
+// Weights and both moments before and after, and gradients.
+operation!(Adam, "adam", |_op| "optimiser", values: |op| 7 * op.param_stride);
 
 /// average += (1 - decay) ([params, stats] - average), after a step that was taken (Polyak & Juditsky 1992). It starts at
 /// 0, so after t steps callers must divide it by 1 - decay^t.
@@ -61,4 +62,4 @@ pub struct Average {
     pub good_average: TensorId,
 }
 
-operation!(Average, "average", |_op| "optimiser");
+operation!(Average, "average", |_op| "optimiser", values: |op| 3 * (op.param_stride + op.stat_stride));

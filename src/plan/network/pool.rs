@@ -26,6 +26,16 @@ impl PoolShape {
     pub fn rows(&self) -> usize {
         self.batch * self.h * self.w
     }
+
+    /// Of x.
+    pub fn values(&self) -> usize {
+        self.rows() * self.c
+    }
+
+    /// Values behind the pooling.
+    pub fn pooled(&self) -> usize {
+        self.batch * self.out_h() * self.out_w() * self.c
+    }
 }
 
 /// out = the largest value of each window.
@@ -37,7 +47,7 @@ pub struct PoolForward {
     pub out: TensorId,
 }
 
-operation!(PoolForward, "pool_forward", |op| &op.layer);
+operation!(PoolForward, "pool_forward", |op| &op.layer, values: |op| op.shape.values() + op.shape.pooled());
 
 /// dx = dout at the first largest value of each window in row-major order, else 0; gated by x > 0 if `gate`.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,4 +61,4 @@ pub struct PoolGradInput {
     pub accumulate: bool,
 }
 
-operation!(PoolGradInput, "pool_grad_input", |op| &op.layer);
+operation!(PoolGradInput, "pool_grad_input", |op| &op.layer, values: |op| 2 * op.shape.values() + op.shape.pooled());
