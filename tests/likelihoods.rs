@@ -55,7 +55,7 @@ fn every_likelihood_works_with_every_command() {
         let at = folder.path();
         done(
             at,
-            &format!("train {TRAIN} {BANDS} {QUICK} --likelihood {name} --hold-out 20 -o @/run"),
+            &format!("train {TRAIN} {BANDS} {QUICK} --shift 2 --likelihood {name} --hold-out 20 -o @/run"),
         );
         let model = at.join("run/model.safetensors");
         assert_eq!(Model::read(&model).unwrap().network.heads().likelihood, likelihood);

@@ -67,7 +67,7 @@ impl Recipe {
                 least_steps: 8000,
                 learning_rate: 3e-3,
                 final_rate: 3e-5,
-                shift: 2,
+                shift: 1,
                 warm_up: 200,
                 ema: 0.999,
                 ..vanilla
