@@ -1,6 +1,6 @@
 //! What the tests of the kernels share: a network of every layer, and the variants of an operation.
 
-use lensgpu::plan::{InputGrad, NetworkOp, Op};
+use lensgpu::plan::{NetworkOp, Op};
 
 /// Every layer, for images of at least 15 x 15 pixels, with values that several layers take, behind a fused ReLU and not.
 pub const EVERY_LAYER: &str = "layers = [
@@ -31,25 +31,23 @@ pub fn variants(op: &Op) -> Vec<Op> {
         return vec![op.clone()];
     };
     macro_rules! variants {
-        ($op:expr) => {
-            [(false, false), (false, true), (true, false), (true, true)].map(|(gate, accumulate)| {
-                let mut op = $op.clone();
-                (op.gate, op.accumulate) = (gate, accumulate);
-                Op::from(op)
+        ($op:expr, |$each:ident, $gate:ident, $accumulate:ident| $set:expr) => {
+            [(false, false), (false, true), (true, false), (true, true)].map(|($gate, $accumulate)| {
+                let mut $each = $op.clone();
+                $set;
+                Op::from($each)
             })
         };
+        ($op:expr) => {
+            variants!($op, |op, gate, accumulate| (op.gate, op.accumulate) =
+                (gate, accumulate))
+        };
     }
-    // The same where it is one of several gradients.
+    // It may be one of several gradients.
     macro_rules! beside {
         ($op:expr) => {
-            [(false, false), (false, true), (true, false), (true, true)].map(|(gate, accumulate)| {
-                let mut op = $op.clone();
-                op.input = op.input.map(|to| InputGrad {
-                    gate,
-                    accumulate,
-                    ..to
-                });
-                Op::from(op)
+            variants!($op, |op, gate, accumulate| if let Some(to) = &mut op.input {
+                (to.gate, to.accumulate) = (gate, accumulate);
             })
         };
     }

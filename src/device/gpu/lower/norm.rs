@@ -3,28 +3,25 @@
 use super::pool::{blocks, shape, windows};
 use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
-use crate::plan::{BatchStats, InputGrad, NormForward, NormGrad, StatsSource};
+use crate::plan::{InputGrad, NormForward, NormGrad, StatsSource, TensorId};
 
 const THREADS: usize = 256;
 
 /// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta). In training, mean and biased variance of the batch
 /// and the running statistics first: of few rows in the same pass, else in pieces that another pass has left.
 pub fn forward(op: &NormForward, cx: &mut Lowering) -> Vec<Pass> {
+    let pieces = Pieces::new(op.shape.rows(), Tile::new(op.shape.c), cx.class);
+    let apply = apply(op, pieces, cx);
     match op.source {
-        StatsSource::Batch(to) => {
-            let pieces = Pieces::new(op.shape.rows(), Tile::new(op.shape.c), cx.class);
-            let apply = apply(op, Some((to, pieces)), cx);
-            let stats = (pieces.count > 1).then(|| stats(op, pieces, cx));
-            stats.into_iter().chain([apply]).collect()
-        }
-        StatsSource::Running(_) => vec![apply(op, None, cx)],
+        StatsSource::Batch(_) if pieces.count > 1 => vec![stats(op, pieces, cx), apply],
+        StatsSource::Batch(_) | StatsSource::Running(_) => vec![apply],
     }
 }
 
 /// Mean and M2 of each piece of the rows.
 fn stats(op: &NormForward, pieces: Pieces, cx: &mut Lowering) -> Pass {
     let tile = Tile::new(op.shape.c);
-    let partials = cx.scratch("partials", pieces.count * 2 * op.shape.c);
+    let partials = pieces.partials(op.shape.c, cx);
     let grid = fold(pieces.count * tile.count);
     Pass {
         shader: "norm.wgsl",
@@ -47,12 +44,13 @@ fn stats(op: &NormForward, pieces: Pieces, cx: &mut Lowering) -> Pass {
 }
 
 /// The output, with the statistics of the batch if they are to be finished or computed first.
-fn apply(op: &NormForward, batch: Option<(BatchStats, Pieces)>, cx: &mut Lowering) -> Pass {
+fn apply(op: &NormForward, pieces: Pieces, cx: &mut Lowering) -> Pass {
     let s = op.shape;
+    let is_batch = matches!(op.source, StatsSource::Batch(_));
     let tile = Tile::new(s.c);
     let params = row([op.gamma, op.beta]);
     let turns = (s.batch * s.out_h() * s.out_w()).div_ceil(tile.turns());
-    let (per, grid) = tile.windows(turns, batch.map(|(_, pieces)| pieces), cx.class);
+    let (per, grid) = tile.windows(turns, is_batch.then_some(pieces), cx.class);
     let mut constants = shape(s);
     constants.extend([
         ("X_STRIDE", cx.stride(op.x).into()),
@@ -64,7 +62,7 @@ fn apply(op: &NormForward, batch: Option<(BatchStats, Pieces)>, cx: &mut Lowerin
         ("MEAN", op.mean_offset.into()),
         ("VARIANCE", op.variance_offset.into()),
         ("PER", per.into()),
-        ("BATCH_STATS", batch.is_some().into()),
+        ("BATCH_STATS", is_batch.into()),
         ("LANES", tile.lanes.into()),
         ("GRID_X", grid[0].into()),
     ]);
@@ -73,8 +71,8 @@ fn apply(op: &NormForward, batch: Option<(BatchStats, Pieces)>, cx: &mut Lowerin
         Binding::read("params", params),
         Binding::write("out", op.out),
     ];
-    match (batch, op.source) {
-        (Some((to, pieces)), _) => {
+    match op.source {
+        StatsSource::Batch(to) => {
             // The second pass of a step updates the running statistics of the first: one buffer, bound once.
             let first = to.before != to.next;
             constants.extend([
@@ -88,14 +86,13 @@ fn apply(op: &NormForward, batch: Option<(BatchStats, Pieces)>, cx: &mut Lowerin
                 constants.push(("ROWS", pieces.rows.into()));
             }
             buffers.extend([Binding::write("batch_stats", to.batch), Binding::write("next", to.next)]);
-            buffers.extend(pieces.binding(s.c, cx));
+            buffers.extend(pieces.left_by_another(s.c, cx));
             buffers.extend(first.then(|| Binding::read("before", to.before)));
         }
-        (None, StatsSource::Running(stats)) => {
+        StatsSource::Running(stats) => {
             constants.push(("STAT_STRIDE", cx.stride(stats).into()));
             buffers.push(Binding::read("stats", stats));
         }
-        (None, StatsSource::Batch(_)) => unreachable!("batch statistics come with their pieces"),
     }
     Pass {
         shader: "norm.wgsl",
@@ -126,7 +123,7 @@ fn grad_param(op: &NormGrad, pieces: Pieces, cx: &mut Lowering) -> Pass {
     let s = op.shape;
     let tile = Tile::new(s.c);
     let grid = fold(pieces.count * tile.count);
-    let partials = cx.scratch("partials", pieces.count * 2 * s.c);
+    let partials = pieces.partials(s.c, cx);
     let (mut constants, mut buffers) = common(op, pieces, tile, grid, cx);
     constants.push(("ROWS", pieces.rows.into()));
     buffers.push(Binding::write("partials", partials));
@@ -142,7 +139,7 @@ fn grad_param(op: &NormGrad, pieces: Pieces, cx: &mut Lowering) -> Pass {
 /// The pieces added up.
 fn grad_sum(op: &NormGrad, pieces: Pieces, cx: &mut Lowering) -> Pass {
     let grid = fold(blocks(op.shape.c));
-    let partials = cx.scratch("partials", pieces.count * 2 * op.shape.c);
+    let partials = pieces.partials(op.shape.c, cx);
     let mut constants = vec![
         ("C", op.shape.c.into()),
         ("PIECES", pieces.count.into()),
@@ -171,7 +168,7 @@ fn grad_input(op: &NormGrad, to: InputGrad, pieces: Pieces, cx: &mut Lowering) -
     ]);
     buffers.push(gradients(op, &mut constants, cx));
     buffers.push(Binding::write("grad_x", to.dx));
-    buffers.extend(pieces.binding(op.shape.c, cx));
+    buffers.extend(pieces.left_by_another(op.shape.c, cx));
     Pass {
         shader: "norm.wgsl",
         entry: "norm_grad_input",
@@ -197,8 +194,6 @@ fn common(
         ("PARAM_STRIDE", cx.stride(op.gamma.tensor).into()),
         ("GAMMA", op.gamma.offset.into()),
         ("EPSILON", op.epsilon.into()),
-    ]);
-    constants.extend([
         ("PIECES", pieces.count.into()),
         ("LANES", tile.lanes.into()),
         ("TREE", tile.tree().into()),
@@ -294,13 +289,15 @@ impl Pieces {
             rows: rows_each,
         }
     }
-}
 
-impl Pieces {
+    /// Two values of each channel for each piece.
+    fn partials(self, channels: usize, cx: &mut Lowering) -> TensorId {
+        cx.scratch("partials", self.count * 2 * channels)
+    }
+
     /// What another pass has left of several pieces.
-    fn binding(self, channels: usize, cx: &mut Lowering) -> Option<Binding> {
-        let partials = || cx.scratch("partials", self.count * 2 * channels);
-        (self.count > 1).then(partials).map(|id| Binding::read("partials", id))
+    fn left_by_another(self, channels: usize, cx: &mut Lowering) -> Option<Binding> {
+        (self.count > 1).then(|| Binding::read("partials", self.partials(channels, cx)))
     }
 }
 
