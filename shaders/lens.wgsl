@@ -1,8 +1,8 @@
 // The simulator: from objects of WORDS words each (see src/plan/lens.rs) to images.
 //
 // lens_psf       objects                 ->  kernels (N,C,K,K), each with a sum of 1
-// lens_render    objects                 ->  light (N,2,C,H,W) of the lensed source and of everything else, electrons
-// lens_convolve  light, kernels          ->  out (N,2,C,H,W)
+// lens_render    objects                 ->  light (N,P,H,W), electrons: all of each band, and the lensed source in the first
+// lens_convolve  light, kernels          ->  out (N,P,H,W)
 // lens_noise     objects, light          ->  images (N,H,W,C): pixel values
 // lens_arcs      objects, light          ->  (N,2), behind the images: pixels above the noise, their summed S/N
 //
@@ -84,7 +84,7 @@ fn lens_render(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
         let place = vec2<f32>(vec2<u32>(pixel % W, pixel / W));
         let centre = (place - 0.5 * vec2<f32>(${W - 1}.0, ${H - 1}.0)) * PIXEL_SCALE;
         var arcs: array<f32, BANDS>;
-        var rest: array<f32, BANDS>;
+        var others: array<f32, BANDS>;
 
         if (lensed > 0u) {
             for (var sample = 0u; sample < ${SAMPLES * SAMPLES}u; sample++) {
@@ -123,14 +123,14 @@ fn lens_render(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
             }
             shape /= f32(side * side);
 #for band in 0..BANDS
-            rest[$band] += shape * word(at + ${OWN_WORDS + band}u);
+            others[$band] += shape * word(at + ${OWN_WORDS + band}u);
 #endfor
         }
-        let out = index / ${H * W}u * ${2 * BANDS * H * W}u + pixel;
+        let out = index / ${H * W}u * ${(BANDS + 1) * H * W}u + pixel;
 #for band in 0..BANDS
-        light[out + ${band * H * W}u] = arcs[$band] / ${SAMPLES * SAMPLES}.0;
-        light[out + ${(BANDS + band) * H * W}u] = rest[$band];
+        light[out + ${band * H * W}u] = arcs[$band] / ${SAMPLES * SAMPLES}.0 + others[$band];
 #endfor
+        light[out + ${BANDS * H * W}u] = arcs[0] / ${SAMPLES * SAMPLES}.0;
     }
 }
 
@@ -150,7 +150,7 @@ var<workgroup> sh_light: array<f32, ${SIDE * SIDE}>;
 @compute @workgroup_size(256)
 fn lens_convolve(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let index = group.x + group.y * GRID_X;
-    let plane = min(index / ${TILES}u, ${OBJECTS * 2 * BANDS - 1}u);
+    let plane = min(index / ${TILES}u, ${OBJECTS * (BANDS + 1) - 1}u);
     let left = index % ${TILES_W}u * 16u;
     let top = index / ${TILES_W}u % ${TILES_H}u * 16u;
     for (var place = thread; place < ${SIDE * SIDE}u; place += 256u) {
@@ -159,10 +159,12 @@ fn lens_convolve(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
         sh_light[place] = light[(plane * H + u32(i)) * W + u32(j)];
     }
     workgroupBarrier();
+    // The last plane is of the first band.
+    let band = plane % ${BANDS + 1}u % BANDS;
 #if SAME
-    let kernel = plane % BANDS * ${KERNEL * KERNEL}u;
+    let kernel = band * ${KERNEL * KERNEL}u;
 #else
-    let kernel = (plane / ${2 * BANDS}u * BANDS + plane % BANDS) * ${KERNEL * KERNEL}u;
+    let kernel = (plane / ${BANDS + 1}u * BANDS + band) * ${KERNEL * KERNEL}u;
 #endif
     let i = thread / 16u;
     let j = thread % 16u;
@@ -175,7 +177,7 @@ fn lens_convolve(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
         }
         sum += line;
     }
-    if (index < ${OBJECTS * 2 * BANDS * TILES}u && top + i < H && left + j < W) {
+    if (index < ${OBJECTS * (BANDS + 1) * TILES}u && top + i < H && left + j < W) {
         out[(plane * H + top + i) * W + left + j] = sum;
     }
 }
@@ -202,11 +204,11 @@ fn lens_noise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         let object = number * WORDS;
         let row = pixel / W + ROW;
         let column = pixel % W + COLUMN;
-        let place = number * ${2 * BANDS * H * W}u + band * ${H * W}u + pixel;
+        let place = number * ${(BANDS + 1) * H * W}u + band * ${H * W}u + pixel;
         let at = object + BANDS_AT + band * BAND_WORDS;
         let sky = word(at);
         let own = objects[at + 7u];
-        let mean = light[place] + light[place + ${BANDS * H * W}u] + sky;
+        let mean = light[place] + sky;
         let random = pcg4d(vec4<u32>(objects[object], objects[object + 1u], own, (row << 16u) | column));
         var counts = 0.0;
         if (mean < EXACT_BELOW) {
@@ -250,7 +252,7 @@ fn lens_arcs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let noise = sqrt(word(band) + word(band + 1u) * word(band + 1u));
     var sum = vec2<f32>(0.0);
     for (var pixel = thread; pixel < ${H * W}u; pixel += 256u) {
-        let ratio = light[object * ${2 * BANDS * H * W}u + pixel] / noise;
+        let ratio = light[object * ${(BANDS + 1) * H * W}u + ${BANDS * H * W}u + pixel] / noise;
         sum += select(vec2<f32>(0.0), vec2<f32>(1.0, ratio), ratio > 1.0);
     }
     sh_sums[thread] = sum;

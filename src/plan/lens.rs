@@ -1,8 +1,8 @@
 //! The operations of the simulator: objects in, images out. Their plan has one member; the batch are the objects.
 //!
-//! Lengths are in arcsec from the centre of the image, x along columns, y along rows; light is in electrons.
-//! [`LensRender`] separates the lensed source from everything else, so that the arcs can be measured: light has the
-//! shape (N, [`LAYERS`], C, H, W).
+//! Lengths are in arcsec from the centre of the image, x along columns, y along rows; light is in electrons. It has the
+//! shape (N,P,H,W) with P = C + 1 planes: all light of each band, and last the lensed source in the first band alone, so
+//! that the arcs can be measured.
 
 use super::{Op, Operation, TensorId};
 
@@ -10,9 +10,6 @@ operations! {
     /// An operation of the simulator.
     LensOp: Lens { LensPsf, LensRender, LensConvolve, LensNoise, LensArcs }
 }
-
-/// Layers of the light: the lensed source, and everything else.
-pub const LAYERS: usize = 2;
 
 /// Value of a masked pixel, as in Lens Finding Challenge 1.
 pub const MASKED: f32 = 100.0;
@@ -44,6 +41,11 @@ impl LensShape {
     /// Pixels of an image.
     pub fn pixels(&self) -> usize {
         self.h * self.w
+    }
+
+    /// Planes P of an object's light: one per band, and the lensed source in the first band.
+    pub fn planes(&self) -> usize {
+        self.bands + 1
     }
 
     /// Words of an object.
@@ -114,7 +116,7 @@ pub struct LensPsf {
 
 operation!(LensPsf, "lens_psf", |_op| "simulator");
 
-/// Light (N,LAYERS,C,H,W) in electrons per pixel, before it is blurred by the point spread function.
+/// Light (N,P,H,W) in electrons per pixel, before it is blurred by the point spread function.
 ///
 /// The deflector is an elliptical power law (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 23 to 29) with external
 /// shear: convergence (2 - t)/2 (b/R)^t, R^2 = q^2 x^2 + y^2 along its axes; t = 1 is the singular isothermal ellipsoid
@@ -144,13 +146,13 @@ pub fn side(distance: f32) -> usize {
         .map_or(2, |(_, side)| *side)
 }
 
-/// out = light * kernel, the convolution of each plane with the kernel of its band. Beyond the edges the light is that
-/// of the nearest pixel.
+/// out = light * kernel, the convolution of each plane with the kernel of its band, of the last plane with that of the
+/// first band. Beyond the edges the light is that of the nearest pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensConvolve {
     /// Sizes.
     pub shape: LensShape,
-    /// Light (N,LAYERS,C,H,W).
+    /// Light (N,P,H,W).
     pub light: TensorId,
     /// Kernels (N,C,K,K), or (C,K,K) if `same`.
     pub kernels: TensorId,
@@ -163,7 +165,7 @@ pub struct LensConvolve {
 impl LensConvolve {
     fn flops(&self) -> f64 {
         let s = self.shape;
-        2.0 * (LAYERS * s.objects * s.pixels() * s.bands * s.kernel * s.kernel) as f64
+        2.0 * (s.objects * s.planes() * s.pixels() * s.kernel * s.kernel) as f64
     }
 }
 
@@ -180,7 +182,7 @@ pub struct LensNoise {
     pub shape: LensShape,
     /// Objects (N, words).
     pub objects: TensorId,
-    /// Blurred light (N,LAYERS,C,H,W).
+    /// Blurred light (N,P,H,W).
     pub light: TensorId,
     /// Result: the images; the tensor ends with the result of [`LensArcs`].
     pub images: TensorId,
@@ -199,7 +201,7 @@ pub struct LensArcs {
     pub shape: LensShape,
     /// Objects (N, words).
     pub objects: TensorId,
-    /// Blurred light (N,LAYERS,C,H,W).
+    /// Blurred light (N,P,H,W).
     pub light: TensorId,
     /// Images, followed by the result.
     pub images: TensorId,

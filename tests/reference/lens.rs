@@ -201,7 +201,7 @@ pub fn render(op: &LensRender, memory: &mut Memory) {
                 mass.alpha(theta)
             }
         };
-        memory.row_mut(op.light, 0)[n * LAYERS * s.bands * s.pixels()..][..LAYERS * s.bands * s.pixels()].fill(0.0);
+        memory.row_mut(op.light, 0)[n * s.planes() * s.pixels()..][..s.planes() * s.pixels()].fill(0.0);
         let lensed = words.words[object::LENSED] as usize;
         for k in 0..words.words[object::COMPONENTS] as usize {
             let at = s.components_at() + k * s.component_words();
@@ -220,11 +220,13 @@ pub fn render(op: &LensRender, memory: &mut Memory) {
                     let distance = (x - cx).abs().max((y - cy).abs()) / scale;
                     mean(&s, place, side(distance as f32), |theta| sersic(&words, at, theta))
                 };
-                let layer = usize::from(k >= lensed);
+                let amplitude = |band: usize| words.float(at + object::COMPONENT_WORDS + band);
+                let planes = &mut memory.row_mut(op.light, 0)[n * s.planes() * s.pixels()..];
                 for band in 0..s.bands {
-                    let amplitude = words.float(at + object::COMPONENT_WORDS + band);
-                    let to = ((n * LAYERS + layer) * s.bands + band) * s.pixels() + pixel;
-                    memory.row_mut(op.light, 0)[to] += amplitude * shape;
+                    planes[band * s.pixels() + pixel] += amplitude(band) * shape;
+                }
+                if k < lensed {
+                    planes[s.bands * s.pixels() + pixel] += amplitude(0) * shape;
                 }
             }
         }
@@ -235,9 +237,11 @@ pub fn convolve(op: &LensConvolve, memory: &mut Memory) {
     let (s, k) = (op.shape, op.shape.kernel);
     let half = (k / 2) as isize;
     let inside = |place: isize, size: usize| place.clamp(0, size as isize - 1) as usize;
-    for plane in 0..s.objects * LAYERS * s.bands {
-        let object = if op.same { 0 } else { plane / (LAYERS * s.bands) };
-        let kernel = memory.all(op.kernels)[(object * s.bands + plane % s.bands) * k * k..][..k * k].to_vec();
+    for plane in 0..s.objects * s.planes() {
+        let object = if op.same { 0 } else { plane / s.planes() };
+        // The last plane is of the first band.
+        let band = plane % s.planes() % s.bands;
+        let kernel = memory.all(op.kernels)[(object * s.bands + band) * k * k..][..k * k].to_vec();
         let light = memory.all(op.light)[plane * s.pixels()..][..s.pixels()].to_vec();
         for i in 0..s.h as isize {
             for j in 0..s.w as isize {
@@ -287,8 +291,7 @@ pub fn noise(op: &LensNoise, memory: &mut Memory) {
             let own = words.words[at + 7];
             let [sky, read, electron] = words.floats(at);
             let sky_left = words.float(at + object::SKY_LEFT);
-            let layer = |layer: usize| light[((n * LAYERS + layer) * s.bands + band) * s.pixels() + pixel];
-            let mean = layer(0) + layer(1) + sky;
+            let mean = light[(n * s.planes() + band) * s.pixels() + pixel] + sky;
             let [a, b, c, d] = pcg4d([words.words[0], words.words[1], own, (row as u32) << 16 | column as u32]);
             let counts = if mean < f64::from(EXACT_BELOW) {
                 poisson(mean, uniform(a))
@@ -327,7 +330,7 @@ pub fn arcs(op: &LensArcs, memory: &mut Memory) {
         let words = Words::of(memory, op.objects, s, n);
         let [sky, read] = words.floats(words.band(0));
         let noise = (sky + read * read).sqrt();
-        let light = &memory.all(op.light)[n * LAYERS * s.bands * s.pixels()..][..s.pixels()];
+        let light = &memory.all(op.light)[(n * s.planes() + s.bands) * s.pixels()..][..s.pixels()];
         let seen: Vec<f64> = light
             .iter()
             .map(|light| light / noise)

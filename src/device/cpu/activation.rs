@@ -2,7 +2,7 @@
 
 use super::elementary::exp;
 use super::memory::{Memory, Scratch};
-use super::simd::simd;
+use super::simd::{Simd, simd};
 use super::{Native, put_input_grad, relu};
 use crate::plan::{Activation, ActivationForward, ActivationGradInput, LEAKY_SLOPE};
 
@@ -37,7 +37,7 @@ simd! {
             Activation::Linear => map(x, out, |x| x),
             Activation::Relu => map(x, out, relu),
             Activation::LeakyRelu => map(x, out, |x| if x > 0.0 { x } else { LEAKY_SLOPE * x }),
-            Activation::Silu => map(x, out, |x| x * sigmoids(x)[0]),
+            Activation::Silu => map(x, out, |x| x * sigmoids::<S>(x)[0]),
         }
     }
 }
@@ -49,7 +49,7 @@ simd! {
             Activation::Relu => put_products(op, x, dout, dx, |x| if x > 0.0 { 1.0 } else { 0.0 }),
             Activation::LeakyRelu => put_products(op, x, dout, dx, |x| if x > 0.0 { 1.0 } else { LEAKY_SLOPE }),
             Activation::Silu => put_products(op, x, dout, dx, |x| {
-                let [plus, minus] = sigmoids(x);
+                let [plus, minus] = sigmoids::<S>(x);
                 plus * (1.0 + x * minus)
             }),
         }
@@ -70,8 +70,8 @@ fn put_products(op: &ActivationGradInput, x: &[f32], dout: &[f32], dx: &mut [f32
 
 /// 1 / (1 + exp(-x)) and 1 / (1 + exp(x)). Neither overflows, and neither is the difference of two similar numbers.
 #[inline(always)]
-fn sigmoids(x: f32) -> [f32; 2] {
-    let e = exp(-x.abs());
+fn sigmoids<S: Simd>(x: f32) -> [f32; 2] {
+    let e = exp::<S>(-x.abs());
     let large = 1.0 / (1.0 + e);
     let small = e * large;
     if x < 0.0 { [small, large] } else { [large, small] }

@@ -35,6 +35,8 @@ pub trait Simd {
     fn add(a: Self::V, b: Self::V) -> Self::V;
     /// a b + c
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a b + c of single values, for loops that the compiler vectorises: fused where the CPU can.
+    fn fma(a: f32, b: f32, c: f32) -> f32;
 }
 
 /// The name of the instruction set in use, for display.
@@ -81,14 +83,17 @@ impl Simd for Plain {
 
     #[inline(always)]
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        lanes(|l| Self::fma(a[l], b[l], c[l]))
+    }
+
+    #[inline(always)]
+    fn fma(a: f32, b: f32, c: f32) -> f32 {
         // Every 64-bit Arm CPU has the fused instruction; elsewhere it could become a call of the maths library.
-        lanes(|l| {
-            if cfg!(target_arch = "aarch64") {
-                a[l].mul_add(b[l], c[l])
-            } else {
-                a[l] * b[l] + c[l]
-            }
-        })
+        if cfg!(target_arch = "aarch64") {
+            a.mul_add(b, c)
+        } else {
+            a * b + c
+        }
     }
 }
 
@@ -158,6 +163,11 @@ pub mod x86 {
             // SAFETY: only `avx512` of the macro `simd` uses this type, which runs where the CPU has AVX-512F.
             unsafe { _mm512_fmadd_ps(a, b, c) }
         }
+
+        #[inline(always)]
+        fn fma(a: f32, b: f32, c: f32) -> f32 {
+            a.mul_add(b, c)
+        }
     }
 
     pub struct Avx2;
@@ -203,6 +213,11 @@ pub mod x86 {
         fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
             // SAFETY: only `avx2` of the macro `simd` uses this type, which runs where the CPU has AVX2 and FMA.
             unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
+        }
+
+        #[inline(always)]
+        fn fma(a: f32, b: f32, c: f32) -> f32 {
+            a.mul_add(b, c)
         }
     }
 }

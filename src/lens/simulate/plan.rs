@@ -89,10 +89,11 @@ impl LensPlan {
             TensorId(tensors.len() - 1)
         };
         let pixels = shape.objects * shape.bands * shape.pixels();
+        let light_len = shape.objects * shape.planes() * shape.pixels();
         let kernel_len = shape.bands * shape.kernel * shape.kernel;
         let objects = tensor("objects", shape.objects * shape.words());
-        let light = tensor("light", LAYERS * pixels);
-        let blurred = tensor("blurred", LAYERS * pixels);
+        let light = tensor("light", light_len);
+        let blurred = tensor("blurred", light_len);
         let kernels = tensor(
             "kernels",
             if kernel.is_some() {

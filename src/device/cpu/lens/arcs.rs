@@ -3,7 +3,7 @@
 use super::object::{Band, Object};
 use crate::device::cpu::Native;
 use crate::device::cpu::memory::{Memory, Scratch};
-use crate::plan::{LAYERS, LensArcs};
+use crate::plan::LensArcs;
 
 impl Native for LensArcs {
     fn run(&self, memory: &mut Memory, _: &mut Scratch) {
@@ -13,7 +13,7 @@ impl Native for LensArcs {
         let out = &mut images.row_mut(0)[s.objects * len..];
         for (number, out) in out.chunks_exact_mut(2).enumerate() {
             let object = Object::new(memory, self.objects, &s, number);
-            let light = &memory.row(self.light, 0)[number * LAYERS * len..][..s.pixels()];
+            let light = &memory.row(self.light, 0)[(number * s.planes() + s.bands) * s.pixels()..][..s.pixels()];
             let Band { sky, read_noise, .. } = object.band(0);
             let noise = (sky + read_noise * read_noise).sqrt();
             let above = light.iter().map(|light| light / noise).filter(|ratio| *ratio > 1.0);

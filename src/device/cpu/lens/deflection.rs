@@ -2,8 +2,12 @@
 //! to 29). The series needs no angles, which would lose accuracy near the centre.
 
 use super::Lane;
-use crate::device::cpu::elementary::pow;
-use crate::device::cpu::simd::LANES;
+use crate::device::cpu::elementary::{exp, ln};
+use crate::device::cpu::simd::{LANES, Simd};
+
+/// Square of the elliptical radius, arcsec, below which a ray is at the centre. There the deflection has no direction:
+/// its mean is 0.
+const CENTRE: f32 = 1e-30;
 
 /// The mass of an object.
 #[derive(Clone, Copy)]
@@ -27,66 +31,61 @@ pub(super) struct PowerLaw {
 impl PowerLaw {
     /// Deflection (x, y) by the power law without shear, at points relative to its centre, all along its axes.
     #[inline(always)]
-    fn deflection(&self, px: &Lane, py: &Lane) -> (Lane, Lane) {
+    fn deflection<S: Simd>(&self, px: &Lane, py: &Lane) -> (Lane, Lane) {
         let zero = [0.0; LANES];
         if self.b <= 0.0 {
             return (zero, zero);
         }
-        let (mut ux, mut uy, mut radius) = (zero, zero, zero);
+        let (mut ux, mut uy, mut radius2) = (zero, zero, zero);
         let (mut factor_x, mut factor_y) = (zero, zero);
         let minus_f = (self.q - 1.0) / (self.q + 1.0);
         for l in 0..LANES {
             let (ex, ey) = (self.q * px[l], py[l]);
-            let largest = ex.abs().max(ey.abs());
-            // At the centre the deflection has no direction; its mean there is 0.
-            let per = if largest > 0.0 { 1.0 / largest } else { 0.0 };
-            let (sx, sy) = (ex * per, ey * per);
-            let norm = (sx * sx + sy * sy).sqrt();
-            let per = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            ux[l] = sx * per;
-            uy[l] = sy * per;
-            radius[l] = largest * norm;
-            factor_x[l] = minus_f * (ux[l] * ux[l] - uy[l] * uy[l]);
+            radius2[l] = S::fma(ex, ex, ey * ey).max(CENTRE);
+            let per = 1.0 / radius2[l].sqrt();
+            ux[l] = ex * per;
+            uy[l] = ey * per;
+            factor_x[l] = minus_f * S::fma(ux[l], ux[l], -(uy[l] * uy[l]));
             factor_y[l] = minus_f * 2.0 * ux[l] * uy[l];
         }
-        let (mut term_x, mut term_y) = (ux, uy);
-        for n in 1..=self.terms {
+        // The series 1 + k1 f (1 + k2 f (1 + ..)) of complex numbers, from the inside.
+        let (mut sum_x, mut sum_y) = ([1.0; LANES], zero);
+        for n in (1..=self.terms).rev() {
             let two_n = (2 * n) as f32;
             let k = (two_n - (2.0 - self.t)) / (two_n + (2.0 - self.t));
             for l in 0..LANES {
-                let x = k * (factor_x[l] * term_x[l] - factor_y[l] * term_y[l]);
-                let y = k * (factor_x[l] * term_y[l] + factor_y[l] * term_x[l]);
-                term_x[l] = x;
-                term_y[l] = y;
-                ux[l] += x;
-                uy[l] += y;
+                let (kx, ky) = (k * factor_x[l], k * factor_y[l]);
+                let x = S::fma(kx, sum_x[l], S::fma(-ky, sum_y[l], 1.0));
+                sum_y[l] = S::fma(kx, sum_y[l], ky * sum_x[l]);
+                sum_x[l] = x;
             }
         }
+        let ln_b = ln::<S>(self.b);
         for l in 0..LANES {
-            // At the centre the sum is 0, and so is the deflection, whatever the power.
-            let power = pow(self.b / radius[l].max(1e-30), self.t - 1.0);
+            let power = exp::<S>((self.t - 1.0) * S::fma(-0.5, ln::<S>(radius2[l]), ln_b));
             let scale = 2.0 * self.b / (1.0 + self.q) * power;
-            ux[l] *= scale;
-            uy[l] *= scale;
+            let x = S::fma(ux[l], sum_x[l], -(uy[l] * sum_y[l]));
+            uy[l] = scale * S::fma(ux[l], sum_y[l], uy[l] * sum_x[l]);
+            ux[l] = scale * x;
         }
         (ux, uy)
     }
 
     /// Where the ray at theta = (x, y) meets the source plane: beta = theta - alpha(theta).
     #[inline(always)]
-    pub(super) fn beta(&self, x: &Lane, y: &Lane) -> (Lane, Lane) {
+    pub(super) fn beta<S: Simd>(&self, x: &Lane, y: &Lane) -> (Lane, Lane) {
         let (mut px, mut py) = ([0.0; LANES], [0.0; LANES]);
         for l in 0..LANES {
             let (dx, dy) = (x[l] - self.x, y[l] - self.y);
-            px[l] = self.cos * dx + self.sin * dy;
-            py[l] = self.cos * dy - self.sin * dx;
+            px[l] = S::fma(self.cos, dx, self.sin * dy);
+            py[l] = S::fma(self.cos, dy, -self.sin * dx);
         }
-        let (ax, ay) = self.deflection(&px, &py);
+        let (ax, ay) = self.deflection::<S>(&px, &py);
         let [g1, g2] = self.shear;
         for l in 0..LANES {
             let (dx, dy) = (x[l] - self.x, y[l] - self.y);
-            px[l] = x[l] - (self.cos * ax[l] - self.sin * ay[l]) - (g1 * dx + g2 * dy);
-            py[l] = y[l] - (self.sin * ax[l] + self.cos * ay[l]) - (g2 * dx - g1 * dy);
+            px[l] = x[l] - S::fma(self.cos, ax[l], -self.sin * ay[l]) - S::fma(g1, dx, g2 * dy);
+            py[l] = y[l] - S::fma(self.sin, ax[l], self.cos * ay[l]) - S::fma(g2, dx, -g1 * dy);
         }
         (px, py)
     }

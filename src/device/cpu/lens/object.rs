@@ -88,15 +88,16 @@ impl<'a> Object<'a> {
         let len = self.shape.component_words();
         let at = self.shape.components_at() + number * len;
         let (w, amplitudes) = self.floats(at, len).split_at(object::COMPONENT_WORDS);
+        let [q, inverse_radius, inverse_index, b] = [w[4], w[5], w[6], w[7]];
         let sersic = Sersic {
             x: w[0],
             y: w[1],
             cos: w[2],
             sin: w[3],
-            q: w[4],
-            inverse_radius: w[5],
-            inverse_index: w[6],
-            b: w[7],
+            along: q * inverse_radius * inverse_radius,
+            across: inverse_radius * inverse_radius / q,
+            half_power: 0.5 * inverse_index,
+            minus_b: -b,
         };
         (sersic, amplitudes)
     }

@@ -6,8 +6,8 @@ use super::object::Object;
 use crate::device::cpu::Native;
 use crate::device::cpu::elementary::{exp, pow};
 use crate::device::cpu::memory::{Memory, Scratch};
-use crate::device::cpu::simd::{LANES, simd};
-use crate::plan::{LAYERS, LensRender, LensShape, side};
+use crate::device::cpu::simd::{LANES, Simd, lanes, simd};
+use crate::plan::{LensRender, LensShape, side};
 
 /// An elliptical Sersic profile.
 #[derive(Clone, Copy)]
@@ -18,23 +18,26 @@ pub(super) struct Sersic {
     pub cos: f32,
     pub sin: f32,
     /// Axis ratio.
-    pub q: f32,
-    pub inverse_radius: f32,
-    pub inverse_index: f32,
-    /// b(n).
-    pub b: f32,
+    /// q / radius^2 and 1 / (q radius^2), the weights of the squares of the coordinates along its axes.
+    pub along: f32,
+    pub across: f32,
+    /// 1 / 2n.
+    pub half_power: f32,
+    /// -b(n).
+    pub minus_b: f32,
 }
 
 impl Sersic {
     /// The profile at a point; 1 at the centre.
     #[inline(always)]
-    fn at(&self, x: &Lane, y: &Lane) -> Lane {
+    fn at<S: Simd>(&self, x: &Lane, y: &Lane) -> Lane {
         let mut out = [0.0; LANES];
         for l in 0..LANES {
             let (dx, dy) = (x[l] - self.x, y[l] - self.y);
-            let (u, v) = (self.cos * dx + self.sin * dy, self.cos * dy - self.sin * dx);
-            let scaled = (self.q * u * u + v * v / self.q) * self.inverse_radius * self.inverse_radius;
-            out[l] = exp(-self.b * pow(scaled.clamp(1e-20, 1e20), 0.5 * self.inverse_index));
+            let u = S::fma(self.cos, dx, self.sin * dy);
+            let v = S::fma(self.cos, dy, -self.sin * dx);
+            let scaled = S::fma(self.along * u, u, self.across * v * v);
+            out[l] = exp::<S>(self.minus_b * pow::<S>(scaled.clamp(1e-20, 1e20), self.half_power));
         }
         out
     }
@@ -48,11 +51,13 @@ fn offset(number: usize, side: usize, pixel_scale: f32) -> f32 {
 
 impl LensShape {
     /// Centre of a column, arcsec.
+    #[inline(always)]
     fn x(&self, column: usize) -> f32 {
         (column as f32 - 0.5 * (self.w - 1) as f32) * self.pixel_scale
     }
 
     /// Centre of a row, arcsec.
+    #[inline(always)]
     fn y(&self, row: usize) -> f32 {
         (row as f32 - 0.5 * (self.h - 1) as f32) * self.pixel_scale
     }
@@ -62,11 +67,11 @@ impl Native for LensRender {
     fn run(&self, memory: &mut Memory, scratch: &mut Scratch) {
         let s = self.shape;
         let mut light = memory.take(self.light);
-        let piece = LAYERS * s.bands * s.pixels();
+        let piece = s.planes() * s.pixels();
         scratch.workers.run(light.pieces(piece), |_, (_, number, light)| {
             let object = Object::new(memory, self.objects, &s, number);
             light.fill(0.0);
-            let (arcs, rest) = light.split_at_mut(s.bands * s.pixels());
+            let (bands, arcs) = light.split_at_mut(s.bands * s.pixels());
             let (all, lensed) = object.components();
             let mass = object.mass();
             let (lensed_profiles, _): (Vec<Sersic>, Vec<_>) = (0..lensed).map(|k| object.component(k)).unzip();
@@ -75,12 +80,14 @@ impl Native for LensRender {
                 // The rays of a row are deflected once for all components of the source.
                 lensed_row(&s, &mass, &lensed_profiles, i, &mut profiles[..lensed * s.w]);
                 for (k, profile) in profiles.chunks_exact(s.w).take(lensed).enumerate() {
-                    add(&s, arcs, i, object.component(k).1, profile);
+                    let amplitudes = object.component(k).1;
+                    add(&s, bands, i, amplitudes, profile);
+                    add(&s, arcs, i, &amplitudes[..1], profile);
                 }
                 let profile = &mut profiles[..s.w];
                 for (sersic, amplitudes) in (lensed..all).map(|k| object.component(k)) {
                     row(&s, &sersic, i, profile);
-                    add(&s, rest, i, amplitudes, profile);
+                    add(&s, bands, i, amplitudes, profile);
                 }
             }
         });
@@ -111,10 +118,10 @@ simd! {
             for b in 0..rays {
                 let dx = offset(b, rays, s.pixel_scale);
                 for block in 0..s.w.div_ceil(LANES) {
-                    let x: Lane = std::array::from_fn(|l| s.x(block * LANES + l) + dx);
-                    let (bx, by) = mass.beta(&x, &y);
+                    let x = lanes(|l| s.x(block * LANES + l) + dx);
+                    let (bx, by) = mass.beta::<S>(&x, &y);
                     for (sersic, out) in profiles.iter().zip(out.chunks_exact_mut(s.w)) {
-                        let profile = sersic.at(&bx, &by);
+                        let profile = sersic.at::<S>(&bx, &by);
                         let out = &mut out[block * LANES..];
                         out.iter_mut().zip(&profile).for_each(|(out, profile)| *out += profile);
                     }
@@ -138,8 +145,8 @@ simd! {
             let mut sum = [0.0; LANES];
             for sample in 0..4 {
                 let y = [s.y(i) + offset(sample / 2, 2, s.pixel_scale); LANES];
-                let x: Lane = std::array::from_fn(|l| s.x(block * LANES + l) + offset(sample % 2, 2, s.pixel_scale));
-                let profile = sersic.at(&x, &y);
+                let x = lanes(|l| s.x(block * LANES + l) + offset(sample % 2, 2, s.pixel_scale));
+                let profile = sersic.at::<S>(&x, &y);
                 for l in 0..LANES {
                     sum[l] += profile[l];
                 }
@@ -149,7 +156,7 @@ simd! {
         for (column, out) in out.iter_mut().enumerate() {
             let side = samples(column);
             if side > 2 {
-                *out = pixel(s, sersic, [column, i], side);
+                *out = pixel::<S>(s, sersic, [column, i], side);
             }
         }
     }
@@ -157,14 +164,13 @@ simd! {
 
 /// The mean over `side` x `side` samples of a pixel.
 #[inline(always)]
-fn pixel(s: &LensShape, sersic: &Sersic, [column, i]: [usize; 2], side: usize) -> f32 {
+fn pixel<S: Simd>(s: &LensShape, sersic: &Sersic, [column, i]: [usize; 2], side: usize) -> f32 {
+    let samples = side * side;
     let mut sum = 0.0;
-    for a in 0..side {
-        let y = [s.y(i) + offset(a, side, s.pixel_scale); LANES];
-        for b in (0..side).step_by(LANES) {
-            let x: Lane = std::array::from_fn(|l| s.x(column) + offset(b + l, side, s.pixel_scale));
-            sum += sersic.at(&x, &y)[..LANES.min(side - b)].iter().sum::<f32>();
-        }
+    for first in (0..samples).step_by(LANES) {
+        let x = lanes(|l| s.x(column) + offset((first + l) % side, side, s.pixel_scale));
+        let y = lanes(|l| s.y(i) + offset((first + l) / side, side, s.pixel_scale));
+        sum += sersic.at::<S>(&x, &y)[..LANES.min(samples - first)].iter().sum::<f32>();
     }
-    sum / (side * side) as f32
+    sum / samples as f32
 }

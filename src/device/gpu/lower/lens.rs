@@ -110,7 +110,7 @@ fn render(op: &LensRender) -> Vec<Pass> {
 /// Its tile of (16 + K - 1)^2 values fits in 16 KiB of workgroup memory up to K = 49.
 fn convolve(op: &LensConvolve) -> Vec<Pass> {
     let s = &op.shape;
-    let grid = fold(s.objects * LAYERS * s.bands * s.h.div_ceil(16) * s.w.div_ceil(16));
+    let grid = fold(s.objects * s.planes() * s.h.div_ceil(16) * s.w.div_ceil(16));
     let mut constants = constants(s, grid, &["GRID_X", "OBJECTS", "H", "W", "BANDS", "KERNEL"]);
     constants.push(("SAME", op.same.into()));
     vec![Pass {
