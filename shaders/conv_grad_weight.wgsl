@@ -7,17 +7,18 @@
 // grad_weight_sum adds these. Channels are processed in blocks of four, with zeros after the last channel.
 
 #entry grad_weight
-// There are SPLITS pieces of ROWS image rows of dout. Each thread computes a kernel row x 4 input channels x 4 output
-// channels of a piece in registers, while it moves along the image rows; further threads compute the bias, one per piece
-// and block. Neighbouring threads read neighbouring channels of the same pixels, from the first-level cache: one load for
-// some 40 multiply-adds.
+// There are SPLITS pieces of ROWS image rows of dout. Each thread computes WIDTH values of a kernel row x 4 input channels x
+// 4 output channels of a piece in registers, while it moves along the image rows; further threads compute the bias, one per
+// piece and block. Neighbouring threads read neighbouring channels of the same pixels, from the first-level cache: one load
+// for some 40 multiply-adds.
 #let IN_BLOCKS = (IN_C + 3) / 4
 #let OUT_BLOCKS = (OUT_C + 3) / 4
 #let USED = (IN_C >= 4) * 4 + (IN_C < 4) * IN_C
 #let PIECE = (KERNEL_H * KERNEL_W * IN_C + 1) * OUT_BLOCKS
-#let WEIGHT_THREADS = SPLITS * KERNEL_H * OUT_BLOCKS * IN_BLOCKS
-// Columns of x that a window has in common with the next one.
-#let OVERLAP = (KERNEL_W > STRIDE) * (KERNEL_W - STRIDE)
+#let STRIPS = (KERNEL_W + WIDTH - 1) / WIDTH
+#let WEIGHT_THREADS = SPLITS * STRIPS * KERNEL_H * OUT_BLOCKS * IN_BLOCKS
+// Columns of x that a strip of a window has in common with that of the next one.
+#let OVERLAP = (WIDTH > STRIDE) * (WIDTH - STRIDE)
 
 #if IN_C % 4 == 0
 alias X = vec4<f32>;
@@ -84,9 +85,16 @@ fn weight_partials(member: u32, index: u32) {
     let in_block = index % ${IN_BLOCKS}u;
     let out_block = index / ${IN_BLOCKS}u % ${OUT_BLOCKS}u;
     let u = index / ${IN_BLOCKS * OUT_BLOCKS}u % KERNEL_H;
-    let split = index / ${IN_BLOCKS * OUT_BLOCKS * KERNEL_H}u;
+    let split = index / ${IN_BLOCKS * OUT_BLOCKS * KERNEL_H * STRIPS}u;
+#if STRIPS > 1
+    // The last strip begins earlier, so that it ends with the kernel; what it shares with the one before it, that one stores.
+    let own_left = index / ${IN_BLOCKS * OUT_BLOCKS * KERNEL_H}u % ${STRIPS}u * WIDTH;
+    let left = min(own_left, ${KERNEL_W - WIDTH}u);
+#else
+    const left = 0u;
+#endif
 
-#for v in 0..KERNEL_W
+#for v in 0..WIDTH
 #for c in 0..USED
     var sum_${v}_$c = vec4<f32>();
 #endfor
@@ -105,7 +113,7 @@ fn weight_partials(member: u32, index: u32) {
 #endif
         let dout_row = row * OUT_W;
 #for q in 0..OVERLAP
-        var x_$q = load_column(member, x_row, ${q}u, in_block);
+        var x_$q = load_column(member, x_row, left + ${q}u, in_block);
 #endfor
         // Whole stretches of the row, then the remainder.
 #for part in 0..2
@@ -116,11 +124,11 @@ fn weight_partials(member: u32, index: u32) {
             let c_$q = x_$q;
 #endfor
 #for p in 0..N
-#for q in p * STRIDE + OVERLAP..p * STRIDE + KERNEL_W
-            let c_$q = load_column(member, x_row, j * ${STRIDE}u + ${q}u, in_block);
+#for q in p * STRIDE + OVERLAP..p * STRIDE + WIDTH
+            let c_$q = load_column(member, x_row, j * ${STRIDE}u + left + ${q}u, in_block);
 #endfor
             let d_$p = load_dout(member, dout_row + j + ${p}u, out_block);
-#for v in 0..KERNEL_W
+#for v in 0..WIDTH
 #for c in 0..USED
             sum_${v}_$c = fma(vec4<f32>(c_${p * STRIDE + v}[$c]), d_$p, sum_${v}_$c);
 #endfor
@@ -135,10 +143,14 @@ fn weight_partials(member: u32, index: u32) {
     }
 
     let first = (member * SPLITS + split) * ${PIECE}u + out_block;
-#for v in 0..KERNEL_W
+#for v in 0..WIDTH
 #for c in 0..USED
+#if STRIPS > 1
+    if (in_block * 4u + ${c}u < IN_C && left + ${v}u >= own_left) {
+#else
     if (in_block * 4u + ${c}u < IN_C) {
-        partials[first + ((u * KERNEL_W + ${v}u) * IN_C + in_block * 4u + ${c}u) * ${OUT_BLOCKS}u] = sum_${v}_$c;
+#endif
+        partials[first + ((u * KERNEL_W + left + ${v}u) * IN_C + in_block * 4u + ${c}u) * ${OUT_BLOCKS}u] = sum_${v}_$c;
     }
 #endfor
 #endfor

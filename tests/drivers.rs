@@ -30,10 +30,22 @@ const LEAST_WAVES: u64 = 8;
 /// What a driver says about a kernel, by its own names.
 type Statistics = BTreeMap<String, u64>;
 
-/// Training, adversarial training and inference of the networks that the program contains, and a simulation.
+/// Kernels as wide as a user may ask for.
+const WIDE: &str = "
+    layers = [
+        { layer = 'conv', name = 'conv1', filters = 16, kernel = 17, padding = 'same', activation = 'relu' },
+        { layer = 'conv', name = 'conv2', filters = 16, kernel = 11, stride = 2, activation = 'relu' },
+        { layer = 'conv', name = 'conv3', filters = 16, kernel = 7, activation = 'relu' },
+        { layer = 'flatten' },
+        { layer = 'heads', mean = 'mean', var = 'var' },
+    ]";
+
+/// Training, adversarial training and inference of the networks that the program contains and of one with wide kernels, and a
+/// simulation.
 fn plans() -> Vec<(String, Plan)> {
     let mut plans = Vec::new();
     for (name, input, batch, network) in [
+        ("wide", [55, 55, 4], 16, WIDE),
         (
             "vanilla",
             [55, 55, 3],
@@ -267,7 +279,9 @@ fn no_kernel_spills_registers_or_starves_the_chip() {
             };
             // Scalar registers are spilled to lanes of vector registers, not to memory.
             assert_eq!(number("Spilled VGPRs"), 0, "{chip}: {row:?}");
-            assert!(number("Subgroups per SIMD") >= LEAST_WAVES, "{chip}: {row:?}");
+            // The tiles of wide kernels fill the workgroup memory.
+            let wide = row[2].starts_with("wide");
+            assert!(wide || number("Subgroups per SIMD") >= LEAST_WAVES, "{chip}: {row:?}");
         }
     }
 }

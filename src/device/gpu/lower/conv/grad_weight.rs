@@ -15,7 +15,9 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
     let partials = cx.scratch("partials", split.count * items * 4);
 
     let threads = 64;
-    let weight_threads = split.count * s.kernel_h * out_blocks * in_blocks;
+    let registers = Registers::new(s);
+    let strips = s.kernel_w.div_ceil(registers.width);
+    let weight_threads = split.count * strips * s.kernel_h * out_blocks * in_blocks;
     let grid = fold((weight_threads + split.count * out_blocks).div_ceil(threads));
     let padded = s.pad_top() > 0 || s.pad_left() > 0 || overhangs(s);
     let mut constants = vec![
@@ -33,7 +35,8 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
         ("DOUT_STRIDE", cx.stride(op.dout).into()),
         ("SPLITS", split.count.into()),
         ("ROWS", split.rows.into()),
-        ("COLUMNS", s.out_w().min(4).into()),
+        ("WIDTH", registers.width.into()),
+        ("COLUMNS", registers.columns.into()),
         ("THREADS", threads.into()),
         ("PADDED", padded.into()),
         ("GRID_X", grid[0].into()),
@@ -85,6 +88,40 @@ fn overhangs(s: ConvShape) -> bool {
     over(s.out_h(), s.kernel_h, s.pad_top(), s.in_h) || over(s.out_w(), s.kernel_w, s.pad_left(), s.in_w)
 }
 
+/// What a thread keeps in registers.
+struct Registers {
+    /// Values of a kernel row.
+    width: usize,
+    /// Pixels of dout at a time.
+    columns: usize,
+}
+
+impl Registers {
+    /// Values that fit beside addresses and counters: a thread has 128 registers on an Intel GPU, 255 on others.
+    const MOST: usize = 108;
+
+    fn new(s: ConvShape) -> Registers {
+        let channels = s.in_c.min(4);
+        // The sums, and the columns of x and the pixels of dout that they are made of.
+        let values = |width: usize, columns: usize| 4 * (width * channels + (columns - 1) * s.stride + width + columns);
+        let widths = (1..=s.kernel_w).rev();
+        let width = widths
+            .into_iter()
+            .find(|&width| values(width, 1) <= Registers::MOST)
+            .unwrap_or(1);
+        let most = s.out_w().min(4);
+        let columns = (1..=most)
+            .rev()
+            .find(|&columns| values(width, columns) <= Registers::MOST)
+            .unwrap_or(1);
+        // Strips of the same width, as far as possible.
+        Registers {
+            width: s.kernel_w.div_ceil(s.kernel_w.div_ceil(width)),
+            columns,
+        }
+    }
+}
+
 /// How the sum over the batch is split into pieces.
 struct Split {
     count: usize,
@@ -114,6 +151,31 @@ impl Split {
 mod tests {
     use super::*;
     use crate::plan::Padding;
+
+    #[test]
+    fn the_values_of_a_thread_fit_its_registers() {
+        let values = |kernel_w: usize, in_c: usize, stride: usize| {
+            let s = ConvShape {
+                batch: 1,
+                in_h: 40,
+                in_w: 40,
+                in_c,
+                kernel_h: 3,
+                kernel_w,
+                out_c: 8,
+                stride,
+                padding: Padding::Same,
+            };
+            let Registers { width, columns } = Registers::new(s);
+            assert!(width * kernel_w.div_ceil(width) >= kernel_w && width <= kernel_w);
+            (width, columns)
+        };
+        assert_eq!(values(3, 16, 1), (3, 4));
+        assert_eq!(values(5, 32, 1), (5, 1));
+        assert_eq!(values(5, 3, 2), (5, 3));
+        assert_eq!(values(17, 4, 1), (5, 1));
+        assert_eq!(values(7, 1, 1), (7, 4));
+    }
 
     #[test]
     fn pieces_cover_the_batch() {

@@ -5,8 +5,9 @@ use crate::device::gpu::lower::AdapterClass;
 /// Workgroup memory of every adapter (16 KiB), in vec4.
 const WORKGROUP_VEC4: usize = 1024;
 const MAX_THREADS: usize = 256;
-/// Src values that a thread keeps in registers at most, in vec4: those of 8 pixels under a kernel of 17 without a stride.
-const MAX_VALUES: usize = 24;
+/// Src values that a thread keeps in registers at most, in vec4: those of 8 pixels under a kernel of 13 without a stride. With
+/// more, a kernel of 17 spilled registers.
+const MAX_VALUES: usize = 20;
 
 /// Workgroup memory that four SIMD units of a GPU share, in vec4: 128 KiB on AMD's RDNA, a little more on NVIDIA.
 const SHARED_VEC4: usize = 8192;
