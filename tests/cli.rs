@@ -79,6 +79,7 @@ fn a_stack_is_trained_inferred_and_described() {
     assert_eq!(
         f.list("deep/run"),
         [
+            "calibration_rows.bin",
             "checkpoint.safetensors",
             "held_out.csv",
             "log.csv",

@@ -14,6 +14,7 @@ mod infer;
 mod info;
 mod labelled;
 mod mass;
+mod merge;
 mod models;
 mod on_device_lost;
 mod output;
@@ -52,6 +53,7 @@ const FAILED_DEVICE: u8 = 3;
 enum Command {
     Simulate(simulate::Simulate),
     Train(Box<train::Train>),
+    Merge(merge::Merge),
     Infer(Box<infer::Infer>),
     Evaluate(Box<evaluate::Evaluate>),
     Calibrate(Box<calibrate::Calibrate>),
@@ -70,6 +72,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let result = match Cli::parse_from(arguments).command {
         Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(*args),
+        Command::Merge(args) => merge::run(args),
         Command::Infer(args) => infer::run(*args),
         Command::Evaluate(args) => evaluate::run(*args),
         Command::Calibrate(args) => calibrate::run(*args),

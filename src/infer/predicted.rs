@@ -49,7 +49,7 @@ impl PredictedImage {
     pub fn predicted(&mut self, scaled: &MemberPredictions, model: &Model) {
         if !self.is_masked_throughout() {
             self.members = model.in_units(scaled);
-            self.facts.distances.features = scaled.feature_distance;
+            self.facts.distances.features = scaled.feature_distance();
         }
     }
 

@@ -163,20 +163,19 @@ impl Ensemble {
                 let of_row = logits.iter().skip(row).step_by(batch);
                 of_row.map(|logit| fraction * sigmoid(f64::from(*logit))).collect()
             };
-            let distance = |row: usize| {
+            let distances = |row: usize| {
                 let of_member = |(member, cloud): (usize, &Cloud)| {
                     let size = cloud.mean.len();
-                    cloud.distance(&features[(member * batch + row) * size..][..size])
+                    fraction * cloud.distance(&features[(member * batch + row) * size..][..size])
                 };
-                let sum: f64 = clouds.iter().enumerate().map(of_member).sum();
-                (!clouds.is_empty()).then_some(fraction * sum / members as f64)
+                clouds.iter().enumerate().map(of_member).collect()
             };
             let predictions = (0..count).map(|row| MemberPredictions {
                 likelihood,
                 mu: head(row, 0),
                 var: head(row, 1),
                 lens: probabilities(row),
-                feature_distance: distance(row),
+                feature_distances: distances(row),
                 lowest: f64::NEG_INFINITY,
             });
             match views_added {

@@ -16,9 +16,9 @@ pub struct MemberPredictions {
     pub var: Vec<f64>,
     /// Probabilities that the image shows a lens, (M); empty if the network has no lens head.
     pub lens: Vec<f64>,
-    /// Distance of the features from those of the training images, see [`ood`](super::ood); `None` if the model has no
-    /// features to compare with.
-    pub feature_distance: Option<f64>,
+    /// Distances of the features from those of the training images, see [`ood`](super::ood), (M); empty if the model has
+    /// no features to compare with.
+    pub feature_distances: Vec<f64>,
     /// Smallest possible label, below which no quantile is reported: 0 for a radius, minus infinity for the label of a table.
     pub lowest: f64,
 }
@@ -45,7 +45,7 @@ impl MemberPredictions {
             mu,
             var,
             lens: self.lens.clone(),
-            feature_distance: self.feature_distance,
+            feature_distances: self.feature_distances.clone(),
             lowest: self.lowest,
         }
     }
@@ -55,6 +55,13 @@ impl MemberPredictions {
     pub fn p_lens(&self) -> Option<f64> {
         let sum: f64 = self.lens.iter().sum();
         (!self.lens.is_empty()).then_some(sum / self.lens.len() as f64)
+    }
+
+    /// The mean distance of the features of all members from those of the training images; `None` if the model has no
+    /// features to compare with.
+    pub fn feature_distance(&self) -> Option<f64> {
+        let sum: f64 = self.feature_distances.iter().sum();
+        (!self.feature_distances.is_empty()).then_some(sum / self.feature_distances.len() as f64)
     }
 
     /// The ensemble's distribution, from predictions in the label's unit.
@@ -72,27 +79,26 @@ impl MemberPredictions {
     /// # Panics
     /// An index that no member has.
     pub fn select(&self, members: &[usize]) -> MemberPredictions {
-        let pick = |values: &[f64]| members.iter().map(|&m| values[m]).collect();
-        let lens = if self.lens.is_empty() { vec![] } else { pick(&self.lens) };
+        let pick = |values: &[f64]| match values {
+            [] => vec![],
+            values => members.iter().map(|&m| values[m]).collect(),
+        };
         MemberPredictions {
             likelihood: self.likelihood,
             mu: pick(&self.mu),
             var: pick(&self.var),
-            lens,
-            feature_distance: self.feature_distance,
+            lens: pick(&self.lens),
+            feature_distances: pick(&self.feature_distances),
             lowest: self.lowest,
         }
     }
 
-    /// Adds the means, variances, probabilities and scores of `other`, to be divided by the number of terms later.
+    /// Adds the means, variances, probabilities and distances of `other`, to be divided by the number of terms later.
     pub fn add(&mut self, other: &MemberPredictions) {
         let add = |sums: &mut Vec<f64>, values: &[f64]| sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
         add(&mut self.mu, &other.mu);
         add(&mut self.var, &other.var);
         add(&mut self.lens, &other.lens);
-        self.feature_distance = self
-            .feature_distance
-            .zip(other.feature_distance)
-            .map(|(sum, v)| sum + v);
+        add(&mut self.feature_distances, &other.feature_distances);
     }
 }

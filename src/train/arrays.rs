@@ -119,7 +119,7 @@ fn trained(
     }
     let folds = trainer.finish()?;
     let trained = folds.iter().zip(prepared).map(|(finished, prepared)| {
-        let model = finish(finished, prepared, device, progress)?;
+        let (model, _) = finish(finished, prepared, device, progress)?;
         let validation = &finished.data.validation;
         let mut evaluation = evaluate(&model, prepared, validation, device, progress)?;
         Ok(Trained {

@@ -1,5 +1,6 @@
 //! Errors of training.
 
+use super::merge::MergeError;
 use super::recipe::Recipe;
 use crate::survey::Place;
 use std::io;
@@ -279,6 +280,23 @@ pub enum Error {
         /// The count or list.
         what: &'static str,
     },
+    /// The predictions for the calibration rows of a run cannot be opened.
+    #[error("{}: the predictions for the calibration rows cannot be read", path.display())]
+    NoCalibrationRows {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The predictions for the calibration rows of a run cannot be used.
+    #[error("{} is damaged or of another version; train the run again", path.display())]
+    CalibrationRowsDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Runs that cannot be merged.
+    #[error(transparent)]
+    Merge(Box<MergeError>),
     /// A file of the run cannot be encoded.
     #[error("{what} cannot be encoded")]
     Encode {
@@ -319,6 +337,12 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 impl From<crate::survey::Error> for Error {
     fn from(error: crate::survey::Error) -> Error {
         Error::Survey(error.into())
+    }
+}
+
+impl From<MergeError> for Error {
+    fn from(error: MergeError) -> Error {
+        Error::Merge(error.into())
     }
 }
 

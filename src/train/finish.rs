@@ -1,6 +1,7 @@
 //! From a training that has ended to a model: its members, their feature distributions, calibration, and scores on rows
 //! that were not trained on.
 
+use super::calibration_rows::CalibrationRows;
 use super::dataset::{Dataset, Examples};
 use super::error::Error;
 use super::options::TrainOptions;
@@ -13,7 +14,6 @@ use crate::posterior::calibration::{Calibration, Method, PredictiveDistribution,
 use crate::posterior::metrics::classification::{ClassMetrics, ScoredClass};
 use crate::posterior::metrics::{Metrics, ScoredPrediction};
 use crate::posterior::mixture::{Mixture, Prediction};
-use crate::posterior::ood::Distances;
 use crate::progress::{Callback, chain, note, warn};
 
 /// Training images that the feature distributions are fitted on: enough for the covariance of hundreds of features.
@@ -62,12 +62,18 @@ pub struct Finished {
     pub data: Dataset,
 }
 
-/// Makes, calibrates and describes the model. That it cannot be calibrated is only a warning.
+/// Makes, calibrates and describes the model, and returns also what it was calibrated on. That it cannot be calibrated is
+/// only a warning.
 ///
 /// # Errors
 /// A member that skipped most of its steps, or whose predictions for training images are not finite, although its weights
 /// are; the device was lost.
-pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progress: &Callback) -> Result<Model, Error> {
+pub fn finish(
+    finished: &Finished,
+    prepared: &Prepared,
+    device: &Device,
+    progress: &Callback,
+) -> Result<(Model, CalibrationRows), Error> {
     let Finished {
         network, options, data, ..
     } = finished;
@@ -102,11 +108,9 @@ pub fn finish(finished: &Finished, prepared: &Prepared, device: &Device, progres
             &format!("the features of the network are not part of the ood_score: {error}"),
         );
     }
-    if let Err(error) = calibrate(&mut model, prepared, &data.validation, device) {
-        let error = chain(&error);
-        warn(progress, &format!("the model is not calibrated: {error}"));
-    }
-    Ok(model)
+    let rows = calibration_rows(&model, prepared, data, device)?;
+    calibrate(&mut model, &rows, progress);
+    Ok((model, rows))
 }
 
 /// A member whose gradients are hardly ever finite returns to old weights again and again, and learns nothing.
@@ -183,7 +187,7 @@ pub fn evaluate(
     let objects = ids.iter().zip(&prepared.scored).zip(&predictions);
     for (((id, facts), p), &label) in objects.zip(&examples.labels) {
         let mut facts = facts.clone();
-        facts.distances.features = p.feature_distance;
+        facts.distances.features = p.feature_distance();
         let predicted = PredictiveDistribution::new(p, calibration)?;
         let truth = Some(label).filter(|label| !label.is_nan());
         let score = truth.map(|truth| ScoredPrediction::new(truth, &predicted));
@@ -224,10 +228,14 @@ pub fn evaluate(
 
 /// The members' predictions in the label's unit.
 fn predict(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<MemberPredictions>, Error> {
-    let batch = examples.labels.len().min(BATCH);
-    let mut ensemble = Ensemble::of_members(device, &model.network, &model.members, batch)?;
-    let predictions = ensemble.predict(&examples.images)?;
+    let predictions = scaled_predictions(model, examples, device)?;
     Ok(predictions.iter().map(|p| model.in_units(p)).collect())
+}
+
+fn scaled_predictions(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<MemberPredictions>, Error> {
+    let batch = examples.labels.len().clamp(1, BATCH);
+    let mut ensemble = Ensemble::of_members(device, &model.network, &model.members, batch)?;
+    Ok(ensemble.predict(&examples.images)?)
 }
 
 /// Fits the distribution of the training images among each member's features.
@@ -242,43 +250,59 @@ fn fit_features(model: &mut Model, train: &Examples, device: &Device) -> Result<
     Ok(())
 }
 
-/// Fits the calibration (on the lenses) and the limits of flags on the rows kept for them; without such rows, only the
-/// limits, on the validation rows.
-fn calibrate(model: &mut Model, prepared: &Prepared, validation: &Examples, device: &Device) -> Result<(), Error> {
-    let distances = |predictions: &[MemberPredictions]| -> Vec<Distances> {
-        let both = prepared.distances.iter().zip(predictions);
-        let of_both = both.map(|(&image, prediction)| Distances {
-            features: prediction.feature_distance,
-            ..image
-        });
-        of_both.collect()
+/// The predictions for the rows kept for calibration; without such rows, for the validation rows.
+fn calibration_rows(
+    model: &Model,
+    prepared: &Prepared,
+    data: &Dataset,
+    device: &Device,
+) -> Result<CalibrationRows, Error> {
+    let (split, examples) = match prepared.calibration.labels.is_empty() {
+        true => (VALIDATION_SPLIT, &data.validation),
+        false => (CALIBRATION_SPLIT, &prepared.calibration),
     };
-    let examples = &prepared.calibration;
-    if examples.labels.is_empty() {
-        if !validation.labels.is_empty() {
-            let predictions = predict(model, validation, device)?;
-            model
-                .about
-                .set_limits(&distances(&predictions), &predictions, VALIDATION_SPLIT);
-        }
-        return Ok(());
+    Ok(CalibrationRows {
+        data: data.fingerprint,
+        split: split.into(),
+        labels: examples.labels.clone(),
+        distances: prepared.distances.clone(),
+        predictions: scaled_predictions(model, examples, device)?,
+    })
+}
+
+/// Fits the calibration (on the lenses) and the limits of flags on the rows kept for them; on validation rows only the
+/// limits. That the calibration cannot be fitted is only a warning.
+pub fn calibrate(model: &mut Model, rows: &CalibrationRows, progress: &Callback) {
+    if rows.labels.is_empty() {
+        return;
     }
-    let predictions = predict(model, examples, device)?;
-    model
-        .about
-        .set_limits(&distances(&predictions), &predictions, CALIBRATION_SPLIT);
-    let rows = predictions
+    let predictions: Vec<MemberPredictions> = rows.predictions.iter().map(|p| model.in_units(p)).collect();
+    let about = &mut model.about;
+    about.set_limits(&rows.all_distances(), &predictions, &rows.split);
+    if rows.split == VALIDATION_SPLIT {
+        return;
+    }
+    match fitted(&predictions, rows) {
+        Ok(calibration) => about.calibration = Some(calibration),
+        Err(error) => {
+            let error = chain(&error);
+            warn(progress, &format!("the model is not calibrated: {error}"));
+        }
+    }
+}
+
+fn fitted(predictions: &[MemberPredictions], rows: &CalibrationRows) -> Result<Calibration, Error> {
+    let lenses = predictions
         .iter()
-        .zip(&examples.labels)
+        .zip(&rows.labels)
         .filter(|(_, label)| !label.is_nan());
-    let rows: Vec<(Mixture, f64)> = rows
+    let lenses: Vec<(Mixture, f64)> = lenses
         .map(|(p, &truth)| Ok((p.mixture()?, truth)))
         .collect::<Result<_, Error>>()?;
-    model.about.calibration = Some(Calibration {
-        map: fit(Method::default(), &rows)?,
-        record: Record::new(CALIBRATION_SPLIT, rows.len(), utc_now()),
-    });
-    Ok(())
+    Ok(Calibration {
+        map: fit(Method::default(), &lenses)?,
+        record: Record::new(&rows.split, lenses.len(), utc_now()),
+    })
 }
 
 fn note_coverage(raw: &Metrics, calibrated: &Metrics, split: &str, progress: &Callback) {

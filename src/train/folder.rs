@@ -1,6 +1,7 @@
 //! The files of a run: `run.toml`, `log.csv`, `checkpoint.safetensors`, and at the end `model.safetensors` with its plots
-//! and predictions; of several folds, each in a folder of its own, and their scores in `folds.csv`.
+//! and predictions, and `calibration_rows.bin`, what it was calibrated on; of several folds, each in a folder of its own, and their scores in `folds.csv`.
 
+use super::calibration_rows::CalibrationRows;
 use super::checkpoint::Checkpoint;
 use super::error::Error;
 use super::finish::Evaluation;
@@ -29,6 +30,7 @@ const RUN: &str = "run.toml";
 const LOG: &str = "log.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const MODEL: &str = "model.safetensors";
+const CALIBRATION_ROWS: &str = "calibration_rows.bin";
 const FOLDS: &str = "folds.csv";
 const CURVES: &str = "training_curves.svg";
 const PREDICTED: &str = "predicted_vs_true.svg";
@@ -166,6 +168,22 @@ impl RunFolder {
     /// Those of [`write_log`].
     pub fn write_log(&self, history: &[EpochRecord]) -> Result<(), Error> {
         write_log(&self.path.join(LOG), history)
+    }
+
+    /// Writes what the members predict for the rows of their calibration.
+    ///
+    /// # Errors
+    /// Those of [`CalibrationRows::write`].
+    pub fn write_calibration_rows(&self, rows: &CalibrationRows) -> Result<(), Error> {
+        rows.write(&self.path.join(CALIBRATION_ROWS))
+    }
+
+    /// Reads what [`write_calibration_rows`](Self::write_calibration_rows) wrote.
+    ///
+    /// # Errors
+    /// Those of [`CalibrationRows::read`].
+    pub fn read_calibration_rows(&self) -> Result<CalibrationRows, Error> {
+        CalibrationRows::read(&self.path.join(CALIBRATION_ROWS))
     }
 
     /// Writes the model.

@@ -11,6 +11,8 @@
 //! | [`trainer`], `validation` | epoch by epoch on a device: start reading here |
 //! | `fit` | the loop over epochs |
 //! | `finish` | from the trained members to a calibrated model with scores |
+//! | `calibration_rows` | what the members predict for the rows of their calibration |
+//! | `merge` | members of several runs in one model |
 //! | [`bands`], `dataset` | what the trainer takes |
 //! | `batches`, `schedule` | which images in which step, and the learning rate |
 //! | `initial` | bias correction of the running statistics |
@@ -20,6 +22,7 @@
 mod arrays;
 pub mod bands;
 mod batches;
+mod calibration_rows;
 pub mod checkpoint;
 mod dataset;
 mod error;
@@ -30,6 +33,7 @@ mod folds;
 mod history;
 mod initial;
 mod labelled;
+mod merge;
 pub mod options;
 mod prepare;
 mod recipe;
@@ -46,6 +50,7 @@ pub use dataset::{Dataset, EpochImages, Examples};
 pub use error::{Cause, Error};
 pub use folds::{Folds, OverFolds};
 pub use labelled::LabelledImages;
+pub use merge::{MergeError, merge};
 pub use options::{DataOptions, RunOptions, SimulateOptions, TrainOptions};
 pub use prepare::network_of;
 pub use recipe::Recipe;

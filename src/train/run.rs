@@ -271,7 +271,9 @@ fn write(
     device: &Device,
     progress: &Callback,
 ) -> Result<(Model, Option<Evaluation>), Error> {
-    let model = finish(finished, prepared, device, progress)?;
+    let (model, rows) = finish(finished, prepared, device, progress)?;
+    // Before the model, whose file says that the run is complete.
+    folder.write_calibration_rows(&rows)?;
     folder.write_model(&model)?;
     let evaluation = score(folder, &model, prepared, &finished.data.validation, device, progress)?;
     Ok((model, evaluation))

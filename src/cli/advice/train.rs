@@ -1,7 +1,7 @@
 //! Advice on trainings that cannot begin, be resumed or end.
 
 use crate::files;
-use crate::train::Error;
+use crate::train::{Error, MergeError};
 
 /// What to do about a training that failed.
 pub fn advice(error: &Error) -> Option<String> {
@@ -32,6 +32,7 @@ pub fn advice(error: &Error) -> Option<String> {
             ));
         }
         Error::NoRun { .. } => "Give the folder of a run that `lensgpu train -o` began.",
+        Error::Merge(error) => return of_merge(error),
         Error::CheckpointRefused { source, .. } => return advice(source),
         Error::Files(error) => return super::files::advice(error),
         Error::Survey(error) => return super::survey::advice(error),
@@ -51,11 +52,37 @@ pub fn advice(error: &Error) -> Option<String> {
         | Error::CheckpointDamaged { .. }
         | Error::CheckpointTensor { .. }
         | Error::CheckpointProgress { .. }
+        | Error::NoCalibrationRows { .. }
+        | Error::CalibrationRowsDamaged { .. }
         | Error::Encode { .. }
         | Error::Network(_) => return None,
         Error::Device(error) => return super::device::advice(error),
         Error::Posterior(error) => return super::posterior::advice(error),
         Error::Plot(error) => return super::plot::advice(error),
+    };
+    Some(advice.into())
+}
+
+/// What to do about runs that cannot be merged.
+fn of_merge(error: &MergeError) -> Option<String> {
+    let advice = match error {
+        MergeError::NotFinished { folder } => {
+            return Some(format!("Finish it with `lensgpu train --resume {}`.", folder.display()));
+        }
+        MergeError::Missing { members } => {
+            let member = members.first()?;
+            return Some(format!(
+                "Train them with the options of the other runs and --members, such as --members {member}..{member}; or say \
+                 with --members which members the model is to have."
+            ));
+        }
+        MergeError::Overlap { .. } => "Name each run once, and runs with different --members.",
+        MergeError::NotExpected { .. } => "Leave out that run, or change --members.",
+        MergeError::Differ { .. } | MergeError::OtherData { .. } => {
+            "Members of one ensemble are trained with the same data and options; only --members and --device may differ."
+        }
+        MergeError::Folds { .. } => "Train each member range without --folds.",
+        MergeError::NoRuns | MergeError::Inconsistent { .. } => return None,
     };
     Some(advice.into())
 }
