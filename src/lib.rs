@@ -149,15 +149,21 @@ pub mod survey;
 #[doc(hidden)]
 pub mod train;
 
-pub use device::Device;
+pub use device::{Device, Error as DeviceError};
+pub use diagnose::Error as SelfTestError;
+pub use diagnose::adapter::check_adapter;
+pub use evaluate::{Error as EvaluateError, MetricSet, evaluate_arrays};
 pub use infer::{Error as InferError, ImagePrediction, Passes, Predictor};
 pub use lens::physics::cosmology::{Cosmology, Distances};
+pub use lens::simulate::{SimulatedImages, TruthColumn, TruthValues, simulate_arrays};
+pub use lens::{Error as SimulateError, Population};
 pub use likelihood::Likelihood;
 pub use model::{About, Error as ModelError, Member, MemberSummary, Model, Target, TrainingSummary};
 pub use nn::Network;
 pub use posterior::MemberPredictions;
-pub use posterior::metrics::Metrics;
+pub use posterior::calibration::PredictiveDistribution;
 pub use posterior::metrics::classification::ClassMetrics;
+pub use posterior::metrics::{METRICS, Metric, Metrics};
 pub use posterior::mixture::Prediction;
 pub use progress::{Callback, EpochRecord, Event, MemberEpoch, Phase, ignore_events};
 pub use survey::flags;

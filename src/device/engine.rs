@@ -9,7 +9,9 @@ use std::ops::ControlFlow;
 /// All tensors are zero at first. Words are 32 bits, f32 or u32 as the plan says ([`bytemuck::cast_slice`] converts
 /// between the two). A tensor consists of one row per member, in the order of the members, or of a single row if it is
 /// shared.
-pub trait Engine {
+///
+/// An engine may be moved to another thread between two calls.
+pub trait Engine: Send {
     /// Members that the engine was made for.
     fn members(&self) -> usize;
 

@@ -7,6 +7,14 @@ pub enum Error {
     /// There is nothing to evaluate on.
     #[error("there is no labelled object to evaluate on")]
     NoObjects,
+    /// True values that do not belong to the predictions.
+    #[error("{found} true values for {predictions} predictions")]
+    TruthLength {
+        /// Number of predictions.
+        predictions: usize,
+        /// Number of true values.
+        found: usize,
+    },
     /// Metrics of some of the objects would be misleading.
     #[error("stopped after {done} of {total} objects")]
     Stopped {

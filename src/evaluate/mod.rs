@@ -3,10 +3,12 @@
 //! | file | what it has |
 //! |---|---|
 //! | this one | [`Evaluation`], all that a report shows |
+//! | `arrays` | metrics of predictions for images in memory |
 //! | `labelled` | predictions for labelled images |
 //! | `cross_fit` | the effect of a calibration on rows that it was not fitted to |
 //! | `flagged`, `bins`, `sub_ensembles` | metrics by flag, by quantity, and by number of members |
 
+mod arrays;
 mod bins;
 mod cross_fit;
 mod error;
@@ -14,6 +16,7 @@ mod flagged;
 mod labelled;
 mod sub_ensembles;
 
+pub use arrays::evaluate_arrays;
 pub use bins::{Bin, BinnedMetrics};
 pub use cross_fit::cross_fitted;
 pub use error::Error;

@@ -60,6 +60,14 @@ pub enum Error {
         /// Name of the column.
         column: String,
     },
+    /// Predictions of some of the images would be mistaken for those of all.
+    #[error("stopped after {done} of {total} images")]
+    Stopped {
+        /// Images with a prediction.
+        done: usize,
+        /// All images.
+        total: usize,
+    },
     /// Not a single image could be read.
     #[error("none of {images} images could be read; the first: {first}")]
     NothingReadable {

@@ -24,6 +24,15 @@ pub struct ImagePrediction {
     pub members: MemberPredictions,
 }
 
+impl ImagePrediction {
+    /// The distribution that `prediction` describes, for the model that made it; `None` if there is no prediction.
+    pub fn distribution<'a>(&self, model: &'a Model) -> Option<PredictiveDistribution<'a>> {
+        let known = self.prediction.theta_e.is_finite();
+        let distribution = || PredictiveDistribution::new(&self.members, model.about.calibration.as_ref()).ok();
+        known.then(distribution).flatten()
+    }
+}
+
 /// An image that went through the network.
 #[derive(Serialize, Deserialize)]
 pub struct PredictedImage {

@@ -10,7 +10,7 @@ pub fn advice(error: &Error) -> Option<String> {
             Some("Name the table and the column of the Einstein radii with --catalogue and --label.".into())
         }
         Error::Posterior(error) => posterior::advice(error),
-        Error::Stopped { .. } => None,
+        Error::TruthLength { .. } | Error::Stopped { .. } => None,
         Error::Infer(error) => super::infer::advice(error),
     }
 }

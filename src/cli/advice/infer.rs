@@ -21,6 +21,7 @@ pub fn advice(error: &Error) -> Option<String> {
         }
         Error::Size { .. }
         | Error::ArrayLength { .. }
+        | Error::Stopped { .. }
         | Error::NothingReadable { .. }
         | Error::NoImage
         | Error::Unreadable(_)

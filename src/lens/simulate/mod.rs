@@ -9,9 +9,12 @@
 //! | [`plan`] | the operations that turn objects into images |
 //! | [`simulator`] | draws objects, runs them on a device and returns their images |
 //! | `psf` | point spread functions that a population reads from files |
+//! | `truth` | the parameters of an object as a row of a table |
+//! | `arrays` | images and parameters in memory |
 //! | [`write`](mod@write) | writes images and tables to disk |
 //! | `preview` | a contact sheet in colour |
 
+mod arrays;
 pub mod distribution;
 mod draw;
 pub mod object;
@@ -20,4 +23,7 @@ pub mod population;
 mod preview;
 mod psf;
 pub mod simulator;
+mod truth;
 pub mod write;
+
+pub use arrays::{SimulatedImages, TruthColumn, TruthValues, simulate_arrays};

@@ -6,6 +6,7 @@ use super::population::{LabelDefinition, Population};
 use super::psf::PsfImages;
 use crate::device::{Device, Engine};
 use crate::lens::Error;
+use crate::plan::MASKED;
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -39,6 +40,17 @@ pub struct SimulatedObject<'a> {
     pub arc_flux: f32,
     /// Pixel values (H,W,C); masked pixels are 100.
     pub image: &'a [f32],
+}
+
+impl SimulatedObject<'_> {
+    /// The pixel values with NaN for masked pixels.
+    pub(super) fn flux(&self, population: &Population) -> impl Iterator<Item = f32> {
+        let masks = population.masks.is_some();
+        self.image.iter().map(move |&value| match value == MASKED && masks {
+            true => f32::NAN,
+            false => value,
+        })
+    }
 }
 
 /// Images and labels to train on: see [`Simulator::lenses`] and [`Simulator::lenses_and_others`].

@@ -2,7 +2,7 @@
 //! with the columns of the challenge, and `truth.csv`.
 
 use super::Output;
-use super::truth::Truth;
+use super::truth::TruthFile;
 use crate::files::{self, folder_of};
 use crate::lens::Error;
 use crate::lens::simulate::population::Population;
@@ -27,7 +27,7 @@ pub(super) struct Challenge {
     /// AB magnitude of a pixel value of 1.
     zero_point: f64,
     classifications: TableWriter,
-    truth: Truth,
+    truth: TruthFile,
 }
 
 impl Challenge {
@@ -50,7 +50,7 @@ impl Challenge {
             pixel_scale: population.pixel_scale,
             zero_point: population.zero_point,
             classifications: TableWriter::create(&folder.join("classifications.csv"), columns)?,
-            truth: Truth::new(&folder.join("truth.csv"), "ID", population)?,
+            truth: TruthFile::new(&folder.join("truth.csv"), "ID", population)?,
         })
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `challenge` | the layout of Lens Finding Challenge 1 |
 //! | `stack` | one `.npy` file and a catalogue |
-//! | `truth` | the table with the parameters of all objects |
+//! | `truth` | the file with the parameters of all objects |
 
 mod challenge;
 mod stack;

@@ -1,12 +1,11 @@
 //! One file `images.npy` (N,H,W,C) with all images, and `catalogue.csv`.
 
 use super::Output;
-use super::truth::Truth;
+use super::truth::TruthFile;
 use crate::files;
 use crate::lens::Error;
 use crate::lens::simulate::population::Population;
 use crate::lens::simulate::simulator::SimulatedObject;
-use crate::plan::MASKED;
 use npyz::{NpyWriter, WriterBuilder};
 use std::fs::File;
 use std::io::BufWriter;
@@ -15,9 +14,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Stack {
     images: NpyWriter<f32, BufWriter<File>>,
     path: PathBuf,
-    truth: Truth,
-    /// Whether images have masked pixels.
-    masks: bool,
+    truth: TruthFile,
+    population: Population,
 }
 
 impl Stack {
@@ -36,12 +34,12 @@ impl Stack {
             .writer(BufWriter::new(file))
             .begin_nd()
             .map_err(files::Error::write(&path))?;
-        let truth = Truth::new(&folder.join("catalogue.csv"), "id", population)?;
+        let truth = TruthFile::new(&folder.join("catalogue.csv"), "id", population)?;
         Ok(Stack {
             images,
             path,
             truth,
-            masks: population.masks.is_some(),
+            population: population.clone(),
         })
     }
 }
@@ -49,13 +47,7 @@ impl Stack {
 impl Output for Stack {
     fn push(&mut self, number: usize, simulated: &SimulatedObject) -> Result<(), Error> {
         // A stack has no header that says what a masked pixel is; everyone knows NaN.
-        let mut values = simulated
-            .image
-            .iter()
-            .map(|&value| match value == MASKED && self.masks {
-                true => f32::NAN,
-                false => value,
-            });
+        let mut values = simulated.flux(&self.population);
         let written = values.try_for_each(|value| self.images.push(&value));
         written.map_err(files::Error::write(&self.path))?;
         self.truth.push(number as i32, simulated)

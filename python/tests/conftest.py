@@ -1,0 +1,83 @@
+"""What the tests share: the program, and small data."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lensgpu
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TINY = """layers = [
+    { layer = 'flatten' }, { layer = 'dense', name = 'dense', units = 8, activation = 'relu' },
+    { layer = 'heads', mean = 'mean', var = 'var' }]
+"""
+
+
+@pytest.fixture(scope="session")
+def program():
+    """Runs the command line; scripts/test-python names the program in LENSGPU."""
+    path = os.environ.get("LENSGPU") or shutil.which("lensgpu")
+    if path is None:
+        pytest.skip("the program lensgpu is not installed")
+
+    def run(*arguments):
+        subprocess.run([path, *map(str, arguments)], check=True, capture_output=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ground():
+    """30 simulated lenses for the shipped model lfc1-ground, with their true values."""
+    images, truth = lensgpu.simulate("lfc1-ground", 30, seed=3, device="cpu")
+    return images, truth
+
+
+@pytest.fixture(scope="session")
+def model():
+    return lensgpu.Model.load("lfc1-ground")
+
+
+@pytest.fixture(scope="session")
+def rings():
+    """200 noisy rings of 12 x 12 pixels in two bands, a few pixels masked, and their radii."""
+    random = np.random.default_rng(1)
+    radii = random.uniform(1, 3, 200)
+    y, x = np.indices((12, 12)) - 5.5
+    profile = np.exp(-((np.hypot(x, y) - 1.6 * radii[:, None, None]) ** 2))
+    images = profile[..., None] * [4.0, 2.0] + random.normal(0, 0.3, (200, 12, 12, 2))
+    images[::7, 3, 4, 1] = np.nan
+    return images.astype(np.float32), radii
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A small network file."""
+    path = tmp_path_factory.mktemp("network") / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def write_stack(folder, images, radii=None):
+    """A folder with a stack of images, as the command line reads it."""
+    folder.mkdir()
+    np.save(folder / "images.npy", images)
+    if radii is not None:
+        rows = "".join(f"{i},{radius!r}\n" for i, radius in enumerate(np.asarray(radii).tolist()))
+        (folder / "catalogue.csv").write_text("id,theta_e\n" + rows)
+
+
+def read_csv(path):
+    """A CSV table as a structured array; an empty cell is NaN."""
+    return np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8")
+
+
+def assert_same(ours, theirs):
+    """Every number is the same, bit for bit; NaN equals NaN."""
+    for name in theirs.dtype.names:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
