@@ -22,6 +22,7 @@ mod selftest;
 mod simulate;
 mod techniques;
 mod text;
+mod tiles;
 mod train;
 
 use clap::{Parser, Subcommand};
