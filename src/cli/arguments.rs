@@ -47,7 +47,7 @@ pub struct Images {
     flux_scale: f64,
     /// Pixel scale in arcsec per pixel [default: from the preset or the FITS headers]
     #[arg(long, value_name = "ARCSEC")]
-    pixel_scale: Option<f64>,
+    pub pixel_scale: Option<f64>,
     /// Mask pixels with exactly this value [default: 100 in the Lens Finding Challenge]
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     mask_value: Option<f64>,

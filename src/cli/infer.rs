@@ -4,6 +4,7 @@ use super::arguments::{DeviceArgument, Images, Json, PassArguments, ProvenanceAr
 use super::console::Console;
 use super::output::{out, outln};
 use super::text;
+use super::tiles::Tiles;
 use super::usage;
 use crate::files;
 use crate::infer::{InferOptions, InferReport, infer};
@@ -23,13 +24,15 @@ use std::path::PathBuf;
   lensgpu infer runs/ground/model.safetensors candidates/ -o einstein_radii.csv
   lensgpu infer model.safetensors cutouts/ --images '{id}_{band}.fits' -o out.fits --catalogue targets.csv
   lensgpu infer lfc1-ground candidates/ -o einstein_radii.csv --resume
+  lensgpu infer lfc1-ground --tiles 'coadds/{tile}_{band}.fits' --positions targets.parquet -o einstein_radii.parquet
   lensgpu infer runs/photometry/model.safetensors photometry.fits -o redshifts.csv
   lensgpu infer model.safetensors simulated/ --catalogue truth.csv --truth theta_e --plot check.svg -o out.csv")]
 pub struct Infer {
     /// Model file written by `lensgpu train` (model.safetensors), or a shipped model (see `lensgpu models`)
     model: PathBuf,
     /// Folder with the images; or a table with the features of the model's training table
-    dir: PathBuf,
+    #[arg(required_unless_present = "tiles", conflicts_with = "tiles")]
+    dir: Option<PathBuf>,
     /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -63,6 +66,8 @@ pub struct Infer {
     quiet: Quiet,
     #[command(flatten)]
     images: Images,
+    #[command(flatten)]
+    tiles: Tiles,
 }
 
 /// Writes the catalogue.
@@ -79,11 +84,21 @@ pub fn run(args: Infer) -> Result<()> {
         model.about.calibration = None;
     }
     let device = args.device.open_and_show(&console)?;
-    let images = args.images.options(&args.dir, None, None)?;
+    let tiles = args.tiles.source(&model, args.images.pixel_scale);
+    let folder = tiles.as_ref().map(|tiles| tiles.folder.clone()).or(args.dir.clone());
+    let images = args.images.options(&folder.unwrap_or_default(), None, None)?;
+    let images = ImageFolderOptions {
+        keep_unmatched: args.keep_unmatched,
+        ..images.image_folder(false).map_err(usage)?
+    };
     let options = InferOptions {
-        images: ImageFolderOptions {
-            keep_unmatched: args.keep_unmatched,
-            ..images.image_folder(false).map_err(usage)?
+        images: match tiles {
+            Some(tiles) => ImageFolderOptions {
+                catalogue: Some(tiles.positions),
+                tiles: Some(tiles.options),
+                ..images
+            },
+            None => images,
         },
         output: args.output.clone(),
         provenance: Some(args.provenance.of("THETA_E", Some(&args.model))?),

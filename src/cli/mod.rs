@@ -23,6 +23,7 @@ mod selftest;
 mod simulate;
 mod techniques;
 mod text;
+mod tiles;
 mod train;
 
 use clap::{Parser, Subcommand};

@@ -107,7 +107,12 @@ pub fn infer(
         .iter()
         .map(|catalogue| catalogue.path.as_path())
         .chain(model_file);
-    files::check_inputs(&options.output, inputs.chain([options.images.dir.as_path()])).map_err(survey::Error::from)?;
+    let shared = source.shared_files();
+    let images = shared
+        .iter()
+        .map(|file| file.as_path())
+        .chain([options.images.dir.as_path()]);
+    files::check_inputs(&options.output, inputs.chain(images)).map_err(survey::Error::from)?;
     let columns = Columns::new(model, &source, options)?;
     let table = columns.table(model);
     let provenance = options.provenance.as_ref();

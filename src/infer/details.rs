@@ -35,6 +35,7 @@ pub(super) fn details(
             json!({
                 "folder": options.images.dir,
                 "images": options.images.images,
+                "tiles": options.images.tiles.as_ref().map(|tiles| &tiles.pattern),
                 "preset": options.images.preset.map(|preset| preset.name),
                 "bands": source.bands,
                 "catalogue": source.catalogue.as_ref().map(|catalogue| &catalogue.path),

@@ -62,23 +62,24 @@ impl Origin {
 /// A checksum of the objects' ids, and of the names, lengths and times of their files.
 fn images_of(source: &ImageFolder) -> String {
     let mut hash = Sha256::new();
-    let mut last = None;
+    let mut last = Vec::new();
     for object in &source.objects {
         hash.update(object.id.as_bytes());
         hash.update([0]);
-        for file in source.files(object) {
-            // A stack is the file of all objects.
-            if last.as_ref() == Some(&file) {
-                continue;
-            }
-            let metadata = fs::metadata(&file).ok();
+        let files = source.files(object);
+        // A stack is the file of all objects, and a tile those of many.
+        if files == last {
+            continue;
+        }
+        for file in &files {
+            let metadata = fs::metadata(file).ok();
             let time = metadata
                 .as_ref()
                 .and_then(|m| m.modified().ok()?.duration_since(UNIX_EPOCH).ok());
             let length = metadata.map(|m| m.len());
             hash.update(format!("{} {length:?} {time:?}\0", file.display()));
-            last = Some(file);
         }
+        last = files;
     }
     hexadecimal(&hash.finalize())
 }

@@ -1,7 +1,9 @@
 //! Images for a model.
 
 use super::Model;
-use crate::survey::{BandsError, FluxUnit, ImageFolderOptions, PixelOptions, model_bands};
+use crate::survey::{
+    BandsError, FluxUnit, ImageFolderOptions, PixelOptions, PositionColumns, TileOptions, model_bands,
+};
 
 impl Model {
     /// How a folder is opened for this model: bands, crop, flux unit, layout and columns that are not given are those of
@@ -29,6 +31,18 @@ impl Model {
                 .map(|images| images.unless_named(given.bands.as_deref())),
             ..given.clone()
         })
+    }
+
+    /// How stamps are cut out of tiles for this model: of its size and, unless `pixel_scale` is given, its pixel scale.
+    /// `pattern`, `columns`: see [`TileOptions`].
+    pub fn tiles(&self, pattern: String, columns: Option<PositionColumns>, pixel_scale: Option<f64>) -> TileOptions {
+        let input = self.network.input_shape();
+        TileOptions {
+            pattern,
+            columns,
+            size: [input.h, input.w],
+            pixel_scale: pixel_scale.or(self.about.pixel_scale),
+        }
     }
 
     /// The unit of the simulated images that the model was trained on; `None` if it was trained on a folder.

@@ -13,6 +13,7 @@ use super::split::SplitError;
 use super::stretch::StretchError;
 use super::table::TableError;
 use super::tabular::TabularError;
+use super::tiles::TilesError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,9 @@ pub enum Error {
     /// A table that cannot be used.
     #[error(transparent)]
     Tabular(Box<TabularError>),
+    /// Tiles and positions that cannot be used.
+    #[error(transparent)]
+    Tiles(Box<TilesError>),
     /// A row of a table that has no prediction.
     #[error("{reason}")]
     UnusableRow {
@@ -163,6 +167,12 @@ impl From<CatalogueError> for Error {
 impl From<TabularError> for Error {
     fn from(error: TabularError) -> Error {
         Error::Tabular(Box::new(error))
+    }
+}
+
+impl From<TilesError> for Error {
+    fn from(error: TilesError) -> Error {
+        Error::Tiles(Box::new(error))
     }
 }
 

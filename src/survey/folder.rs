@@ -16,6 +16,7 @@ use super::preset::Preset;
 use super::remembered::ImageSource;
 use super::selection::{DropReport, Object, Pixels, Selection, is_table};
 use super::tabular::{self, Missing};
+use super::tiles::{self, TileOptions};
 
 /// The user's description of a folder. What is not given is detected.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct ImageFolderOptions {
     pub catalogue: Option<PathBuf>,
     /// The column of the ids [default: `id`].
     pub id_column: Option<String>,
+    /// Large images that stamps are cut out of, in place of an image per object.
+    pub tiles: Option<TileOptions>,
     /// Use the central `crop` x `crop` pixels.
     pub crop: Option<usize>,
     /// Every flux is multiplied by this.
@@ -70,6 +73,7 @@ impl ImageFolderOptions {
             label: None,
             catalogue: None,
             id_column: None,
+            tiles: None,
             crop: None,
             flux_scale: 1.0,
             pixel_scale: None,
@@ -263,6 +267,9 @@ impl ImageFolder {
     /// [`require_labels`](ImageFolderOptions::require_labels), rows without a usable label.
     pub fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
         check(options)?;
+        if let Some(tiles) = &options.tiles {
+            return tiles::open(options, tiles);
+        }
         if is_table_file(&options.dir) {
             return tabular::open(options);
         }
@@ -282,8 +289,9 @@ impl ImageFolder {
             warnings,
         } = layout;
         let with_image = selection.objects.iter().filter_map(image_of);
-        let (width, height, astrometry) =
-            first_readable(with_image, |(id, _)| guarded(|| images.files(id), || images.header(id)))?;
+        let (width, height, astrometry) = first_readable(with_image, |(id, place)| {
+            guarded(|| images.files(id, place), || images.header(id))
+        })?;
         let crop = options.crop.or(challenge.map(|c| c.crop));
         let catalogue = selection.catalogue.as_ref();
         let name = |column: usize| catalogue.map(|c| c.columns[column].clone());
@@ -379,7 +387,7 @@ impl ImageFolder {
         let (id, place) = image_of(object).ok_or(Error::NoImage).map_err(of_object)?;
         let mut cutout = Cutout::blank(id.to_owned(), [self.height, self.width, self.bands.len()]);
         let fill = || self.images.fill(&mut cutout, place, self.cropped, self.flux_scale);
-        let astrometry = guarded(|| self.images.files(id), fill).map_err(of_object)?;
+        let astrometry = guarded(|| self.images.files(id, place), fill).map_err(of_object)?;
         cutout.id.clone_from(&object.id);
         cutout.theta_e = object.theta_e;
         cutout.pixel_scale = astrometry.pixel_scale;
@@ -394,13 +402,23 @@ impl ImageFolder {
 
     /// The files that hold an object's image; none if it has no image.
     pub fn files(&self, object: &Object) -> Vec<PathBuf> {
-        image_of(object).map_or(vec![], |(id, _)| self.images.files(id))
+        image_of(object).map_or(vec![], |(id, place)| self.images.files(id, place))
+    }
+
+    /// The files that hold the images of many objects: a stack, a table or tiles.
+    pub fn shared_files(&self) -> Vec<PathBuf> {
+        match &self.images {
+            Images::Stack { stack, .. } => vec![stack.path.clone()],
+            Images::Table(features) => vec![features.path().into()],
+            Images::Tiles(stamps) => stamps.all_files(),
+            Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } => vec![],
+        }
     }
 
     /// Whether objects may have positions: those of a stack or of pictures have none unless the catalogue has.
     pub fn may_have_positions(&self) -> bool {
         let in_headers = match self.images {
-            Images::PerBand { .. } | Images::PerObject { .. } => true,
+            Images::PerBand { .. } | Images::PerObject { .. } | Images::Tiles(_) => true,
             Images::Pictures { .. } | Images::Stack { .. } | Images::Table(_) => false,
         };
         in_headers || self.catalogue.as_ref().is_some_and(|c| c.positions().is_some())

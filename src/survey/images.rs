@@ -10,6 +10,7 @@ use super::npy::Stack;
 use super::pattern::Pattern;
 use super::picture::{picture_shape, read_picture};
 use super::tabular::Features;
+use super::tiles::Stamps;
 
 /// The files that hold the images.
 #[derive(Debug)]
@@ -39,12 +40,15 @@ pub(super) enum Images {
     Stack { stack: Stack, rules: PixelRules },
     /// No images: each has one pixel, whose bands are the features of a row.
     Table(Features),
+    /// Stamps around positions in large images.
+    Tiles(Stamps),
 }
 
 impl Images {
-    /// All files of an object.
-    pub fn files(&self, id: &str) -> Vec<PathBuf> {
+    /// All files of an object; `place` is that in a stack, a table or among the stamps.
+    pub fn files(&self, id: &str, place: usize) -> Vec<PathBuf> {
         match self {
+            Images::Tiles(stamps) => stamps.files(place),
             Images::Stack { stack, .. } => vec![stack.path.clone()],
             Images::Table(features) => vec![features.path().into()],
             Images::PerBand { root, patterns, .. } => patterns.iter().map(|pattern| pattern.file(root, id)).collect(),
@@ -61,7 +65,7 @@ impl Images {
                 let [_, height, width, _] = stack.shape;
                 return Ok((width, height, Astrometry::default()));
             }
-            Images::Table(_) => return Ok((1, 1, Astrometry::default())),
+            Images::Table(_) | Images::Tiles(_) => return Ok((1, 1, Astrometry::default())),
             Images::Pictures { root, pattern, .. } => {
                 let (width, height, _) = picture_shape(&pattern.file(root, id))?;
                 return Ok((width, height, Astrometry::default()));
@@ -82,7 +86,7 @@ impl Images {
         Ok((header.width, header.height, header.astrometry))
     }
 
-    /// Fills the cutout's bands; `index` is the object's place in a stack or a table. Unless `crop` is set, images of another size
+    /// Fills the cutout's bands; `index` is the object's place in a stack, a table or among the stamps. Unless `crop` is set, images of another size
     /// than the cutout are refused.
     pub fn fill(&self, cutout: &mut Cutout, index: usize, crop: bool, flux_scale: f64) -> Result<Astrometry> {
         let put = |cutout: &mut Cutout, band: usize, plane: &Plane, file: &Path| {
@@ -109,6 +113,7 @@ impl Images {
                 cutout.fill_row(features.of(index)?);
                 Ok(Astrometry::default())
             }
+            Images::Tiles(stamps) => stamps.fill(cutout, index, flux_scale),
             Images::Stack { stack, rules } => {
                 let [_, height, width, step] = stack.shape;
                 let mut values = stack.read(index)?;

@@ -17,6 +17,7 @@
 //! | `guard` | panics of dependencies as errors |
 //! | `psf` | a point spread function |
 //! | `audit`, `few` | warnings about the images; lists in messages |
+//! | `tiles` | stamps cut out of large images around positions |
 //! | `tabular` | a table without images: rows are images of one pixel |
 //! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
 //! | [`statistics`] | statistics of a cutout that need no network, for the out-of-distribution score |
@@ -54,6 +55,7 @@ pub mod statistics;
 pub(crate) mod stretch;
 pub mod table;
 mod tabular;
+mod tiles;
 
 pub use audit::Audit;
 pub use bands::{BandChoice, BandsError, FluxUnit, MaskBits, Photometry, PixelOptions, model_bands};
@@ -75,3 +77,4 @@ pub use split::SplitError;
 pub use stretch::{Curve, Stretch, StretchError};
 pub use table::TableError;
 pub use tabular::{Missing, TabularError};
+pub use tiles::{PositionColumns, TileOptions, TilesError};

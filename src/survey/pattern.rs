@@ -31,6 +31,22 @@ impl Pattern {
         if text.split('/').any(|part| part.matches(ID).count() > 1) {
             return Err(FolderError::PatternRepeatsId { pattern: pattern() });
         }
+        Pattern::of_bands(text, bands)
+    }
+
+    /// In the pattern of tiles' names, what differs between tiles.
+    pub const TILE: &str = "{tile}";
+
+    /// The pattern of each band, or one pattern if the text has no `{band}`, of tiles: `{tile}` is what `{id}` is for
+    /// objects, and need not be there.
+    pub fn of_tiles(text: &str, bands: &[String]) -> Result<Vec<Pattern>, FolderError> {
+        if text.contains(Pattern::TILE) {
+            return Pattern::parse(&text.replace(Pattern::TILE, ID), Some(bands));
+        }
+        Pattern::of_bands(text, Some(bands))
+    }
+
+    fn of_bands(text: &str, bands: Option<&[String]>) -> Result<Vec<Pattern>, FolderError> {
         if !text.contains(BAND) {
             return Ok(vec![Pattern(text.to_owned())]);
         }
@@ -39,7 +55,7 @@ impl Pattern {
                 Some(band) => Err(FolderError::BandIsPath { band: band.clone() }),
                 None => Ok(bands.iter().map(|band| Pattern(text.replace(BAND, band))).collect()),
             },
-            _ => Err(FolderError::PatternNeedsBands { pattern: pattern() }),
+            _ => Err(FolderError::PatternNeedsBands { pattern: text.into() }),
         }
     }
 

@@ -79,6 +79,7 @@ impl DataOptions {
             missing: self.missing,
             label: self.label.clone(),
             catalogue: self.catalogue.clone(),
+            tiles: None,
             id_column: self.id_column.clone(),
             crop: self.crop,
             flux_scale: self.flux_scale,

@@ -3,7 +3,7 @@
 use super::{catalogue, files};
 use crate::survey::{
     BandsError, ColumnRole, Error, FitsError, FolderError, NpyError, SelectionError, SplitError, TableError,
-    TabularError,
+    TabularError, TilesError,
 };
 
 /// What to do about the images or the catalogue.
@@ -22,6 +22,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Split(SplitError::TooFewRows { hold_out: 1.., .. }) => "Lower --hold-out.",
         Error::Panicked { .. } => "Download or copy the file again; other programs may be able to read it.",
         Error::Table(error) => return table(error),
+        Error::Tiles(error) => return tiles(error).map(str::to_string),
         Error::Tabular(error) => return tabular(error).map(str::to_string),
         Error::Picture { .. }
         | Error::UnusableRow { .. }
@@ -132,6 +133,24 @@ fn tabular(error: &TabularError) -> Option<&'static str> {
     })
 }
 
+fn tiles(error: &TilesError) -> Option<&'static str> {
+    Some(match error {
+        TilesError::NoTile { .. } | TilesError::MissingBand { .. } => {
+            "Correct the pattern given with --tiles, or name the bands of the files with --bands."
+        }
+        TilesError::Scale { .. } => "Give the stamps another scale with --pixel-scale.",
+        TilesError::NoTable => "Name it with --positions.",
+        TilesError::NoPositions { .. } => "Name them with --sky-columns RA,DEC or --pixel-columns X,Y.",
+        TilesError::PixelsOfWhichTile { .. } => {
+            "Give one tile, or positions on the sky, whose columns --sky-columns RA,DEC names."
+        }
+        TilesError::NothingInside { .. } => {
+            "See whether these are the tiles of the table; --sky-columns RA,DEC names other columns."
+        }
+        TilesError::Apart { .. } | TilesError::NoPlace { .. } => return None,
+    })
+}
+
 fn table(error: &TableError) -> Option<String> {
     let advice = match error {
         TableError::SidecarTaken { .. } => "Move that file, choose another output, or give --no-sidecar.",
@@ -162,6 +181,7 @@ fn fits(error: &FitsError) -> Option<String> {
         | FitsError::ImageSize { .. }
         | FitsError::Axes { .. }
         | FitsError::PixelCount { .. }
+        | FitsError::NoSky { .. }
         | FitsError::NoImage => return None,
     };
     Some(advice.into())

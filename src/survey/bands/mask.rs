@@ -1,9 +1,10 @@
 //! Which pixels have no value: by masks and weights beside the image, and by values that mean so.
 
 use super::error::BandsError;
+use super::read::part;
 use super::role::{Role, role, words};
 use super::zero_point::FluxUnit;
-use crate::survey::fits::{FitsError, FitsFile, ImageHdu, Keywords};
+use crate::survey::fits::{FitsError, FitsFile, ImageHdu, Keywords, Window};
 use crate::survey::preset::Preset;
 use serde::{Deserialize, Serialize};
 
@@ -103,8 +104,14 @@ impl PixelRules {
     }
 
     /// Masks, as NaN, the pixels of one plane of an image that its masks, weights and noise say have no value. `flux` is
-    /// the place of the image, and that of the plane in it.
-    pub fn apply_planes(&self, file: &mut FitsFile, flux: (usize, usize), values: &mut [f64]) -> Result<(), Failure> {
+    /// the place of the image, and that of the plane in it; `values`: all pixels, or those of the window.
+    pub fn apply_planes(
+        &self,
+        file: &mut FitsFile,
+        flux: (usize, usize),
+        window: Option<Window>,
+        values: &mut [f64],
+    ) -> Result<(), Failure> {
         let (image, plane) = flux;
         for at in companions(&file.images, image) {
             let header = file.images[at].clone();
@@ -117,7 +124,7 @@ impl PixelRules {
             if found != expected || !(header.planes == 1 || header.planes == planes) {
                 return Err(BandsError::MaskSize { name, found, expected }.into());
             }
-            let companion = file.image(at)?;
+            let companion = part(file, at, window)?;
             let companion = companion.plane(if header.planes == 1 { 0 } else { plane });
             let kind = role(&header).0;
             let masked = |value: f64| match kind {

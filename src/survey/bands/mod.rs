@@ -27,6 +27,7 @@ pub use choice::{BandChoice, model_bands};
 pub use error::BandsError;
 pub(super) use mask::PixelRules;
 pub use mask::{MaskBits, PixelOptions};
-pub(super) use read::BandReader;
+pub(super) use matching::FluxPlane;
+pub(super) use read::{BandPixels, BandReader};
 pub(super) use summary::FileSummary;
 pub use zero_point::{FluxUnit, Photometry};

@@ -9,7 +9,7 @@ use super::matching::{FluxPlane, Remark, find_bands, find_only, flux_planes};
 use super::zero_point::{Photometry, zero_point};
 use crate::survey::cutout::Plane;
 use crate::survey::error::{Error, Result};
-use crate::survey::fits::{Astrometry, FitsError, FitsFile, Image, ImageHdu, Keywords};
+use crate::survey::fits::{Astrometry, FitsError, FitsFile, Image, ImageHdu, Keywords, Window};
 use crate::survey::preset::Preset;
 
 /// The pixels of one band.
@@ -83,6 +83,17 @@ impl BandReader {
         }
     }
 
+    /// The planes of the bands, and the headers of their images.
+    pub fn planes(&self, path: &Path, bands: &[BandChoice], only: bool) -> Result<Vec<(FluxPlane, ImageHdu)>> {
+        let (file, planes, _) = open(path)?;
+        let found = match bands {
+            [band] if only => vec![find_only(band, &planes).map_err(Error::bands(path))?],
+            _ => find_bands(bands, &planes).map_err(Error::bands(path))?.0,
+        };
+        let with_header = |plane: &FluxPlane| (plane.clone(), file.images[plane.image].clone());
+        Ok(found.into_iter().map(with_header).collect())
+    }
+
     /// The header of the band in a file that holds only this one.
     pub fn only_header(&self, path: &Path, band: &BandChoice) -> Result<ImageHdu> {
         let (file, planes, _) = open(path)?;
@@ -114,20 +125,35 @@ impl BandReader {
         let astrometry = found.iter().fold(Astrometry::default(), |known, plane| {
             known.or(file.images[plane.image].astrometry)
         });
-        let bands = self.pixels(file, found).map_err(|failure| match failure {
-            Failure::Bands(error) => Error::bands(path)(error),
-            Failure::Fits(error) => Error::fits(path)(error),
-        })?;
-        Ok((bands, astrometry))
+        Ok((self.part(path, file, found, None)?, astrometry))
     }
 
-    fn pixels(&self, file: &mut FitsFile, planes: &[&FluxPlane]) -> Result<Vec<BandPixels>, Failure> {
+    /// The pixels of bands in an open file, all or those of a part.
+    pub fn part(
+        &self,
+        path: &Path,
+        file: &mut FitsFile,
+        planes: &[&FluxPlane],
+        window: Option<Window>,
+    ) -> Result<Vec<BandPixels>> {
+        self.pixels(file, planes, window).map_err(|failure| match failure {
+            Failure::Bands(error) => Error::bands(path)(error),
+            Failure::Fits(error) => Error::fits(path)(error),
+        })
+    }
+
+    fn pixels(
+        &self,
+        file: &mut FitsFile,
+        planes: &[&FluxPlane],
+        window: Option<Window>,
+    ) -> Result<Vec<BandPixels>, Failure> {
         // The planes of a cube are decoded together.
         let mut decoded: Vec<(usize, Image)> = Vec::new();
         let mut bands = Vec::with_capacity(planes.len());
         for plane in planes {
             if !decoded.iter().any(|(image, _)| *image == plane.image) {
-                decoded.push((plane.image, file.image(plane.image)?));
+                decoded.push((plane.image, part(file, plane.image, window)?));
             }
             let (_, image) = decoded
                 .iter()
@@ -138,7 +164,8 @@ impl BandReader {
             let mut values = image.plane(plane.plane).to_vec();
             self.rules.mask_values(&mut values, width, 1, header.integer);
             linear_from_asinh(&mut values, &header.keywords)?;
-            self.rules.apply_planes(file, (plane.image, plane.plane), &mut values)?;
+            self.rules
+                .apply_planes(file, (plane.image, plane.plane), window, &mut values)?;
             if let Some(unit) = self.rules.unit {
                 let from = zero_point(&header, self.preset).ok_or(BandsError::NoZeroPoint)?;
                 let factor = unit.factor(from);
@@ -150,6 +177,14 @@ impl BandReader {
             bands.push(BandPixels { width, height, values });
         }
         Ok(bands)
+    }
+}
+
+/// An image of a file, or a part of it.
+pub(super) fn part(file: &mut FitsFile, image: usize, window: Option<Window>) -> Result<Image, FitsError> {
+    match window {
+        Some(window) => file.part(image, window),
+        None => file.image(image),
     }
 }
 

@@ -64,6 +64,11 @@ impl Catalogue {
         self.position_columns.map(|columns| (columns.ra, columns.dec))
     }
 
+    /// Takes these columns as right ascension and declination.
+    pub(in crate::survey) fn set_positions(&mut self, (ra, dec): (usize, usize)) {
+        self.position_columns = Some(PositionColumns { ra, dec });
+    }
+
     /// Right ascension and declination of a row, degrees; `None` if they are unknown or no position on the sky.
     pub fn position(&self, row: usize) -> Option<(f64, f64)> {
         let columns = self.position_columns?;

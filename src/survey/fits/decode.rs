@@ -2,10 +2,10 @@
 
 use fitsio_pure::value::Value;
 
-use super::FitsError;
 use super::file::ImageHdu;
 use super::header::Header;
 use super::tiles;
+use super::{FitsError, Window};
 use crate::survey::guard::caught;
 
 /// One image in physical units (BSCALE and BZERO applied), BLANK pixels as NaN.
@@ -35,11 +35,10 @@ pub(super) enum Storage {
     Tiles { bitpix: i64, axes: Vec<usize> },
 }
 
-/// `bytes` are the image's data unit.
-pub(super) fn decode(bytes: Vec<u8>, image: &ImageHdu) -> Result<Image, FitsError> {
-    let ImageHdu {
-        width, height, planes, ..
-    } = *image;
+/// `bytes` are the image's data unit or, of a plain image, those of the `window`, which is the part that is wanted.
+pub(super) fn decode(bytes: &[u8], image: &ImageHdu, window: Option<Window>) -> Result<Image, FitsError> {
+    let planes = image.planes;
+    let (width, height) = window.map_or((image.width, image.height), |w| (w.width, w.height));
     let scaling = Scaling::new(&image.header)?;
     let values = match &image.storage {
         Storage::Plain { bitpix } => {
@@ -50,7 +49,10 @@ pub(super) fn decode(bytes: Vec<u8>, image: &ImageHdu) -> Result<Image, FitsErro
                 Numbers::Floats(values) => scaling.floats(values),
             }
         }
-        Storage::Tiles { bitpix, axes } => tiles::read(&bytes, &image.header, *bitpix, axes, &scaling)?,
+        Storage::Tiles { bitpix, axes } => {
+            let window = window.map(|window| window.on_axes(axes, image.axes));
+            tiles::read(bytes, &image.header, *bitpix, axes, window, &scaling)?
+        }
     };
     if values.len() != width * height * planes {
         return Err(FitsError::PixelCount {

@@ -116,4 +116,10 @@ pub enum FitsError {
     /// A file without images.
     #[error("it has no image")]
     NoImage,
+    /// An image whose pixels have no place on the sky.
+    #[error("its header has no usable position on the sky: {reason}")]
+    NoSky {
+        /// What is missing or unknown.
+        reason: String,
+    },
 }

@@ -11,11 +11,13 @@ use super::decode::{Image, Storage, decode};
 use super::hdu::{Content, content};
 use super::header::{Header, has_end};
 use super::keywords::Keywords;
-use super::{Astrometry, FitsError};
+use super::sky::SkyGrid;
+use super::{Astrometry, FitsError, Window};
 use crate::files::{self, unpack};
+use std::collections::HashMap;
 
-trait ReadSeek: Read + Seek {}
-impl<T: Read + Seek> ReadSeek for T {}
+trait ReadSeek: Read + Seek + Send {}
+impl<T: Read + Seek + Send> ReadSeek for T {}
 
 /// An open file.
 pub(in crate::survey) struct FitsFile {
@@ -24,6 +26,8 @@ pub(in crate::survey) struct FitsFile {
     pub images: Vec<ImageHdu>,
     /// Whether it has a table that is not a compressed image.
     pub has_table: bool,
+    /// The data units of compressed images of which parts were read.
+    compressed: HashMap<usize, Vec<u8>>,
 }
 
 /// An image HDU: its header, and where its pixels are.
@@ -46,6 +50,8 @@ pub(in crate::survey) struct ImageHdu {
     pub(super) header: Arc<Header>,
     /// How its pixels are stored.
     pub(super) storage: Storage,
+    /// Its width and height among all its axes, counted from 0.
+    pub(super) axes: [usize; 2],
     data_start: u64,
     data_length: usize,
 }
@@ -101,16 +107,52 @@ impl FitsFile {
             reader,
             images,
             has_table,
+            compressed: HashMap::new(),
         })
     }
 
     /// Reads the pixels of an image.
     pub fn image(&mut self, index: usize) -> Result<Image, FitsError> {
+        let bytes = self.data(index)?;
+        decode(&bytes, &self.images[index], None)
+    }
+
+    /// Reads a part of all planes of an image, which must be inside it. Of a plain image, only its bytes are read. Those
+    /// of a compressed image are kept, compressed, for further parts.
+    pub fn part(&mut self, index: usize, window: Window) -> Result<Image, FitsError> {
+        if let Storage::Plain { bitpix } = self.images[index].storage {
+            let bytes = self.rows(index, window, bitpix.unsigned_abs() as usize / 8)?;
+            return decode(&bytes, &self.images[index], Some(window));
+        }
+        if !self.compressed.contains_key(&index) {
+            let bytes = self.data(index)?;
+            self.compressed.insert(index, bytes);
+        }
+        decode(&self.compressed[&index], &self.images[index], Some(window))
+    }
+
+    /// The data unit of an image.
+    fn data(&mut self, index: usize) -> Result<Vec<u8>, FitsError> {
         let image = &self.images[index];
         self.reader.seek(SeekFrom::Start(image.data_start))?;
         let mut bytes = vec![0; image.data_length];
         self.reader.read_exact(&mut bytes)?;
-        decode(bytes, image)
+        Ok(bytes)
+    }
+
+    /// The bytes of a part of all planes, of `size` bytes per pixel.
+    fn rows(&mut self, index: usize, window: Window, size: usize) -> Result<Vec<u8>, FitsError> {
+        let image = &self.images[index];
+        let row = window.width * size;
+        let mut bytes = vec![0; row * window.height * image.planes];
+        for (at, row) in bytes.chunks_exact_mut(row).enumerate() {
+            let (plane, y) = (at / window.height, window.y + at % window.height);
+            let pixel = (plane * image.height + y) * image.width + window.x;
+            self.reader
+                .seek(SeekFrom::Start(image.data_start + (pixel * size) as u64))?;
+            self.reader.read_exact(row)?;
+        }
+        Ok(bytes)
     }
 }
 
@@ -148,9 +190,15 @@ impl ImageHdu {
             keywords: Keywords::new(header.clone(), primary.clone()),
             header,
             storage,
+            axes: [used[0], used[1]],
             data_start,
             data_length,
         })
+    }
+
+    /// Where its pixels are on the sky.
+    pub fn sky_grid(&self) -> Result<SkyGrid, FitsError> {
+        SkyGrid::new(&self.header, self.axes.map(|axis| axis + 1))
     }
 }
 

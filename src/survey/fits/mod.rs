@@ -9,7 +9,9 @@
 //! | `decode` | an image's pixels in physical units |
 //! | `tiles`, `tile_table` | tile-compressed images |
 //! | `codec`, `quantised` | the pixels of one tile |
+//! | `window` | a part of an image |
 //! | `wcs`, `projection`, `frame` | position and pixel scale |
+//! | `sky` | from pixels to the sky and back |
 
 #[cfg(test)]
 mod astropy_tests;
@@ -23,15 +25,19 @@ mod header;
 mod keywords;
 mod projection;
 mod quantised;
+mod sky;
 mod tile_table;
 mod tiles;
 mod wcs;
+mod window;
 
 pub(super) use decode::Image;
 pub use error::FitsError;
 pub(super) use file::{FitsFile, ImageHdu};
 pub(super) use keywords::Keywords;
+pub(super) use sky::{SkyGrid, from_plane};
 pub(super) use wcs::Astrometry;
+pub(super) use window::Window;
 
 #[cfg(test)]
 mod tests {

@@ -76,7 +76,7 @@ impl Projection {
 }
 
 /// The projection of `RA---TAN-SIP` is TAN.
-fn code(kind: &str) -> &str {
+pub(super) fn code(kind: &str) -> &str {
     kind.get(5..8).unwrap_or_default()
 }
 

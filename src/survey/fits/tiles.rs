@@ -13,15 +13,19 @@ use super::tile_table::TileTable;
 /// A file with less than one tile of so many is no image of which some pixels are masked, but what is left of one.
 const MOST_MISSING: usize = 10;
 
-/// All pixels in physical units, those without a value as NaN. `bytes`: the data unit of the table; `axes`: lengths of
-/// the image's axes, the fastest first.
+/// Pixels in physical units, those without a value as NaN. `bytes`: the data unit of the table; `axes`: lengths of the
+/// image's axes, the fastest first; `window`: first and number of the pixels that are wanted on each axis, if not all
+/// are.
 pub(super) fn read(
     bytes: &[u8],
     header: &Header,
     bitpix: i64,
     axes: &[usize],
+    window: Option<Vec<(usize, usize)>>,
     scaling: &Scaling,
 ) -> Result<Vec<f64>, FitsError> {
+    let is_whole = window.is_none();
+    let window = window.unwrap_or_else(|| axes.iter().map(|&length| (0, length)).collect());
     if ![8, 16, 32, 64, -32, -64].contains(&bitpix) {
         let keyword = "ZBITPIX".into();
         return Err(FitsError::DamagedHeader { keyword, value: bitpix });
@@ -40,7 +44,7 @@ pub(super) fn read(
         scaling,
     };
     let mut values = Vec::new();
-    let pixels = axes.iter().product();
+    let pixels = window.iter().map(|(_, count)| count).product();
     values
         .try_reserve_exact(pixels)
         .map_err(|_| FitsError::ImageSize { axes: axes.into() })?;
@@ -49,6 +53,9 @@ pub(super) fn read(
     let mut found = 0;
     for tile in 0..grid.count.min(image.table.rows) {
         let place = grid.place(tile);
+        if !overlap(&place, &window) {
+            continue;
+        }
         let count = place.iter().map(|(_, length)| length).product();
         let Some(decoded) = image.tile(tile, count)? else {
             continue;
@@ -56,10 +63,10 @@ pub(super) fn read(
         if decoded.len() != count {
             return Err(FitsError::Tiles("a tile has another number of pixels than its size"));
         }
-        grid.put(&place, &decoded, &mut values);
+        put(&place, &decoded, &window, &mut values);
         found += 1;
     }
-    match found * MOST_MISSING < grid.count {
+    match is_whole && found * MOST_MISSING < grid.count {
         true => Err(FitsError::Tiles("more than nine tenths of its tiles are missing")),
         false => Ok(values),
     }
@@ -167,17 +174,33 @@ impl Grid {
         });
         place.collect()
     }
+}
 
-    /// Copies a tile into the image, row by row.
-    fn put(&self, place: &[(usize, usize)], tile: &[f64], image: &mut [f64]) {
-        for (row, values) in tile.chunks_exact(place[0].1).enumerate() {
-            let (mut row, mut at, mut step) = (row, place[0].0, self.axes[0]);
-            for (&(start, length), axis) in place[1..].iter().zip(&self.axes[1..]) {
-                at += (start + row % length) * step;
+/// Whether two places, by their first pixel and length on each axis, have a pixel in common.
+fn overlap(one: &[(usize, usize)], other: &[(usize, usize)]) -> bool {
+    let mut axes = one.iter().zip(other);
+    axes.all(|(&(a, length), &(b, count))| a < b + count && b < a + length)
+}
+
+/// Copies the part of a tile that is in the window into the pixels of the window, row by row.
+fn put(place: &[(usize, usize)], tile: &[f64], window: &[(usize, usize)], image: &mut [f64]) {
+    let ((start, length), (from, count)) = (place[0], window[0]);
+    let (first, end) = (start.max(from), (start + length).min(from + count));
+    for (row, values) in tile.chunks_exact(length).enumerate() {
+        let (mut row, mut at, mut step) = (row, 0, count);
+        let inside = place[1..]
+            .iter()
+            .zip(&window[1..])
+            .all(|(&(start, length), &(from, count))| {
+                let pixel = start + row % length;
+                at += pixel.wrapping_sub(from).wrapping_mul(step);
                 row /= length;
-                step *= axis;
-            }
-            image[at..at + values.len()].copy_from_slice(values);
+                step *= count;
+                (from..from + count).contains(&pixel)
+            });
+        if inside {
+            let at = at + first - from;
+            image[at..at + end - first].copy_from_slice(&values[first - start..end - start]);
         }
     }
 }

@@ -64,22 +64,23 @@ impl Astrometry {
     }
 }
 
-/// The linear part of a world coordinate system, and its reference point.
-struct Wcs {
+/// A world coordinate system: its linear part, its reference point, its projection and distortion.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Wcs {
     /// Degrees per pixel: longitude and latitude by width and height.
     matrix: [[f64; 2]; 2],
     /// Pixels, from 1.
-    reference: Option<[f64; 2]>,
+    pub reference: Option<[f64; 2]>,
     /// Longitude and latitude of the reference pixel, degrees; `None` if there is none.
-    origin: Option<(f64, f64)>,
-    galactic: bool,
-    projection: Projection,
+    pub origin: Option<(f64, f64)>,
+    pub galactic: bool,
+    pub projection: Projection,
     distortion: Distortion,
 }
 
 impl Wcs {
     /// `None` without a scale, or with a unit that is no angle.
-    fn new(header: &Header, axes: [usize; 2]) -> Option<Wcs> {
+    pub fn new(header: &Header, axes: [usize; 2]) -> Option<Wcs> {
         let kind = |axis: usize| {
             header
                 .text(&format!("CTYPE{axis}"))
@@ -104,8 +105,7 @@ impl Wcs {
         Some(Wcs {
             matrix: matrix(header, world, axes, units)?,
             reference: pixel(axes[0]).zip(pixel(axes[1])).map(|(x, y)| [x, y]),
-            // Simulations write (0, 0) if they have no position.
-            origin: origin.filter(|&origin| origin != (0.0, 0.0)),
+            origin,
             galactic: kinds[0].starts_with("GLON"),
             projection: Projection::new(header, kinds[0]),
             distortion: Distortion::new(header, kinds[0], world),
@@ -114,10 +114,18 @@ impl Wcs {
 
     /// Longitude and latitude of the image's centre, degrees.
     fn centre(&self, width: usize, height: usize) -> Option<(f64, f64)> {
-        let (origin, [px, py]) = (self.origin?, self.reference?);
+        // Simulations write (0, 0) if they have no position.
+        self.origin.filter(|&origin| origin != (0.0, 0.0))?;
+        let [px, py] = self.reference?;
         let inside = (0.5..width as f64 + 0.5).contains(&px) && (0.5..height as f64 + 0.5).contains(&py);
-        let pixel = [(width as f64 + 1.0) / 2.0 - px, (height as f64 + 1.0) / 2.0 - py];
-        let [u, v] = self.distortion.of_pixels(pixel);
+        self.sphere([(width as f64 + 1.0) / 2.0, (height as f64 + 1.0) / 2.0], inside)
+    }
+
+    /// Longitude and latitude of a pixel (x, y), counted from 1, degrees. `inside`: whether the reference pixel is in the
+    /// image, near which an unknown projection is taken as TAN.
+    pub fn sphere(&self, [x, y]: [f64; 2], inside: bool) -> Option<(f64, f64)> {
+        let (origin, [px, py]) = (self.origin?, self.reference?);
+        let [u, v] = self.distortion.of_pixels([x - px, y - py]);
         let m = self.matrix;
         let plane = [m[0][0] * u + m[0][1] * v, m[1][0] * u + m[1][1] * v];
         let [x, y] = self.distortion.of_plane(plane);

@@ -65,6 +65,11 @@ pub(super) enum Pixels {
 }
 
 impl Object {
+    /// Says where its image is in a stack or among the objects that have one; `None`: it has none.
+    pub(super) fn set_place(&mut self, place: Option<usize>) {
+        self.pixels = place.map(Pixels::InStack);
+    }
+
     /// Whether it has an image, which may be unreadable.
     pub fn has_image(&self) -> bool {
         self.pixels.is_some()
@@ -195,9 +200,7 @@ impl Selection {
         let path = match (&layout.images, &options.condition) {
             (_, Some(_)) => Some(required_catalogue(options)?),
             (Images::Stack { .. }, None) => find_catalogue(options)?,
-            (Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } | Images::Table(_), None) => {
-                options.catalogue.clone()
-            }
+            (_, None) => options.catalogue.clone(),
         };
         match path {
             Some(path) => Selection::of_rows(read(&path, options)?, options, layout),
@@ -208,7 +211,7 @@ impl Selection {
     fn of_images(options: &ImageFolderOptions, images: &Images) -> Result<Selection> {
         let objects = match images {
             Images::Stack { stack, .. } => numbered(stack.shape[0]),
-            Images::PerBand { .. } | Images::PerObject { .. } | Images::Pictures { .. } | Images::Table(_) => {
+            _ => {
                 let present = PresentImages::find(images, 0, &options.dir)?;
                 let ids = present.ids();
                 if ids.is_empty() {

@@ -35,7 +35,7 @@ impl<'a> PresentImages<'a> {
                 }
                 .into());
             }
-            Images::Stack { .. } | Images::Table(_) => return Ok(PresentImages::Stack),
+            Images::Stack { .. } | Images::Table(_) | Images::Tiles(_) => return Ok(PresentImages::Stack),
             Images::PerBand { root, patterns, .. } => (root, patterns.as_slice()),
             Images::PerObject { root, pattern, .. } | Images::Pictures { root, pattern, .. } => {
                 (root, std::slice::from_ref(pattern))

@@ -1,0 +1,406 @@
+//! Stamps cut out of tiles: against astropy's `Cutout2D` and `reproject`, recorded by tests/data/tiles/make.py, and from
+//! the command line.
+
+mod common;
+
+use common::program::{Folder, SHAPE, done, program, ran, table};
+use common::{says, write_stack};
+use lensgpu::survey::{Cutout, ImageFolder, ImageFolderOptions, PositionColumns, TileOptions};
+use lensgpu::train::Examples;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiles")
+}
+
+/// Tiles in the folder of recorded cases.
+fn options(pattern: &str, positions: &str, bands: &[&str], size: usize, scale: Option<f64>) -> ImageFolderOptions {
+    ImageFolderOptions {
+        bands: Some(bands.iter().map(|band| band.to_string()).collect()),
+        catalogue: Some(data().join(positions)),
+        require_labels: false,
+        tiles: Some(TileOptions {
+            pattern: pattern.into(),
+            columns: None,
+            size: [size, size],
+            pixel_scale: scale,
+        }),
+        ..ImageFolderOptions::new(data())
+    }
+}
+
+/// Those of all objects that are in a tile.
+fn stamps(options: &ImageFolderOptions) -> Vec<Cutout> {
+    let folder = ImageFolder::open(options).unwrap_or_else(|error| panic!("{error:#}"));
+    let with_image = (0..folder.len()).filter(|&at| folder.objects[at].has_image());
+    with_image.map(|at| folder.read(at).unwrap()).collect()
+}
+
+fn expected(name: &str) -> Vec<f64> {
+    let bytes = fs::read(data().join(name)).unwrap();
+    npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap()
+}
+
+/// The stamps must have these values, NaN where they are masked, within `tolerance` times the brightest pixel's value.
+#[track_caller]
+fn compare(what: &str, stamps: &[Cutout], expected: &[f64], tolerance: f64) {
+    let found = stamps.iter().flat_map(|stamp| stamp.pixels.iter().zip(&stamp.mask));
+    let found: Vec<(f32, bool)> = found.map(|(&value, &masked)| (value, masked)).collect();
+    assert_eq!(found.len(), expected.len(), "{what}");
+    assert!(
+        expected.iter().filter(|v| v.is_finite()).count() > expected.len() / 4,
+        "{what}"
+    );
+    for (at, ((value, masked), wanted)) in found.into_iter().zip(expected).enumerate() {
+        assert_eq!(
+            masked,
+            wanted.is_nan(),
+            "{what}: pixel {at}: {value}, expected {wanted}"
+        );
+        let difference = (f64::from(value) - wanted).abs();
+        assert!(
+            masked || difference <= tolerance,
+            "{what}: pixel {at}: {value}, expected {wanted}"
+        );
+    }
+}
+
+const CASES: [&str; 6] = ["tan", "rotated", "sip", "tpv", "wrap", "pole"];
+
+#[test]
+fn stamps_of_the_tiles_own_pixels_are_those_of_astropy() {
+    for name in CASES {
+        for size in [11, 10] {
+            let (tile, positions) = (format!("{name}.fits"), format!("{name}.csv"));
+            let options = options(&tile, &positions, &["g"], size, None);
+            compare(
+                name,
+                &stamps(&options),
+                &expected(&format!("{name}_own_{size}.npy")),
+                0.0,
+            );
+        }
+    }
+}
+
+#[test]
+fn a_scale_within_one_percent_is_the_tiles_own() {
+    let scaled = |scale| stamps(&options("tan.fits", "tan.csv", &["g"], 11, Some(scale)));
+    compare("2.019", &scaled(2.019), &expected("tan_own_11.npy"), 0.0);
+    assert!((scaled(2.019)[0].pixel_scale.unwrap() - 2.0).abs() < 1e-4);
+    assert_eq!(scaled(2.03)[0].pixel_scale, Some(2.03));
+}
+
+#[test]
+fn resampled_stamps_are_those_of_reproject() {
+    for name in CASES {
+        for scale in [2.5, 1.7] {
+            let options = options(&format!("{name}.fits"), &format!("{name}.csv"), &["g"], 11, Some(scale));
+            let what = format!("{name}, {scale} arcsec per pixel");
+            // The brightest pixels have 200.
+            compare(
+                &what,
+                &stamps(&options),
+                &expected(&format!("{name}_{scale}.npy")),
+                0.02,
+            );
+        }
+    }
+}
+
+#[test]
+fn another_band_is_resampled_to_the_pixels_of_the_first() {
+    let options = options("bands_{band}.fits", "bands.csv", &["g", "r"], 11, Some(2.0));
+    compare("bands", &stamps(&options), &expected("bands.npy"), 0.02);
+}
+
+#[test]
+fn the_flux_of_a_source_is_conserved() {
+    let folder = options("source.fits", "source.csv", &["g"], 23, Some(2.5));
+    let sum: f64 = stamps(&folder)[0].pixels.iter().map(|&v| f64::from(v)).sum();
+    let adaptive: f64 = expected("source_adaptive.npy").iter().sum();
+    assert!((sum / adaptive - 1.0).abs() < 1e-4, "{sum} {adaptive}");
+}
+
+#[test]
+fn masks_and_weights_mask_pixels_of_the_tile() {
+    let own = options("masked.fits", "tan.csv", &["g"], 11, None);
+    compare("own pixels", &stamps(&own), &expected("masked_own_11.npy"), 0.0);
+    let resampled = options("masked.fits", "tan.csv", &["g"], 11, Some(2.5));
+    compare("resampled", &stamps(&resampled), &expected("masked_2.5.npy"), 0.02);
+}
+
+#[test]
+fn a_compressed_tile_gives_the_same_stamps() {
+    let packed = options("packed.fits.fz", "tan.csv", &["g"], 11, None);
+    compare("packed", &stamps(&packed), &expected("tan_own_11.npy"), 0.0);
+}
+
+#[test]
+fn positions_may_be_pixels_and_columns_may_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |table: &str, columns: Option<PositionColumns>| {
+        let path = folder.path().join("cat.csv");
+        fs::write(&path, table).unwrap();
+        let mut options = options("tan.fits", "tan.csv", &["g"], 11, None);
+        options.catalogue = Some(path);
+        options.tiles.as_mut().unwrap().columns = columns;
+        stamps(&options)
+    };
+    let names = |a: &str, b: &str| [a.to_string(), b.to_string()];
+    let wanted = &expected("tan_own_11.npy")[..2 * 121];
+    let pixels = with("id,x,y\na,30.2,25.4\nb,20.49,30.51\n", None);
+    compare("x, y", &pixels, wanted, 0.0);
+    // The tile is centred on ra 150, dec -30.
+    assert!((pixels[0].ra.unwrap() - 150.0).abs() < 0.01 && (pixels[0].dec.unwrap() + 30.0).abs() < 0.01);
+    let from_1 = with("id,X_IMAGE,Y_IMAGE\na,31.2,26.4\nb,21.49,31.51\n", None);
+    compare("SExtractor", &from_1, wanted, 0.0);
+    let named = Some(PositionColumns::Pixels(names("col", "row")));
+    compare(
+        "named",
+        &with("id,ra,dec,col,row\na,1,2,30.2,25.4\nb,3,4,20.49,30.51\n", named),
+        wanted,
+        0.0,
+    );
+    let (a, b) = (pixels[0].ra.unwrap(), pixels[0].dec.unwrap());
+    let sky = Some(PositionColumns::Sky(names("lens_ra", "lens_dec")));
+    let one = with(&format!("id,ra,dec,lens_ra,lens_dec\na,1,2,{a},{b}\n"), sky);
+    compare("named on the sky", &one, &wanted[..121], 0.0);
+}
+
+#[test]
+fn a_position_goes_to_the_tile_in_which_it_lies_deepest() {
+    // tan.fits around ra 150 and two others elsewhere; a copy of it further east, of which half overlaps.
+    let folder = tempfile::tempdir().unwrap();
+    let shifted = replaced(
+        &data().join("tan.fits"),
+        "CRPIX1  =                 31.5",
+        "CRPIX1  =                 61.5",
+    );
+    fs::write(folder.path().join("t2.fits"), shifted).unwrap();
+    fs::copy(data().join("tan.fits"), folder.path().join("t1.fits")).unwrap();
+    fs::copy(data().join("pole.fits"), folder.path().join("t10.fits")).unwrap();
+    let mut tiles = options("t{tile}.fits", "tan.csv", &["g"], 11, None);
+    tiles.dir = folder.path().into();
+    let open = ImageFolder::open(&tiles).unwrap();
+    let files: Vec<String> = (0..4)
+        .map(|at| {
+            open.files(&open.objects[at])[0]
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .into()
+        })
+        .collect();
+    // t2.fits has its left edge at x = -30 of t1.fits, and its right one at 31.5.
+    assert_eq!(files, ["t1.fits", "t1.fits", "t2.fits", "t1.fits"]);
+}
+
+/// A file with another text in place of one that must be there.
+fn replaced(path: &Path, from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = fs::read(path).unwrap();
+    let at = bytes.windows(from.len()).position(|part| part == from.as_bytes());
+    let at = at.unwrap_or_else(|| panic!("no {from} in {}", path.display()));
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    bytes
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |options: &ImageFolderOptions, parts: &[&str]| {
+        let error = ImageFolder::open(options).map(drop).expect_err("refused");
+        says(&format!("{:#}", anyhow::Error::from(error)), parts);
+    };
+    let edited = |from: &str, to: &str| {
+        fs::write(
+            folder.path().join("tile.fits"),
+            replaced(&data().join("tan.fits"), from, to),
+        )
+        .unwrap();
+        ImageFolderOptions {
+            dir: folder.path().into(),
+            ..options("tile.fits", "tan.csv", &["g"], 11, None)
+        }
+    };
+    refused(
+        &edited("RA---TAN", "RA---TNX"),
+        &["tile.fits", "the projection TNX is not known", "TPV"],
+    );
+    refused(&edited("RA---TAN", "RA---AIT"), &["AIT"]);
+    refused(&edited("CRVAL1", "XRVAL1"), &["tile.fits", "CRVAL"]);
+    refused(&edited("'ICRS    '", "'FK4     '"), &["FK5"]);
+    refused(&edited("RADESYS = 'ICRS    '", "CPDIS1  = 'LOOKUP  '"), &["CPDIS1"]);
+    refused(
+        &options("pole.fits", "tan.csv", &["g"], 11, None),
+        &["none of the 4 positions", "tan.csv", "dec 89.99"],
+    );
+    refused(
+        &options("tan.fits", "tan.csv", &["g"], 11, Some(0.1)),
+        &["tan.fits", "2.0000 arcsec", "0.1000"],
+    );
+    refused(
+        &options("bands_{band}.fits", "tan.csv", &["g", "z"], 11, None),
+        &["has no file", "bands_z.fits"],
+    );
+    refused(
+        &options("no_{band}.fits", "tan.csv", &["g"], 11, None),
+        &["no file in", "no_{band}.fits"],
+    );
+    refused(
+        &options("tan.fits", "../catalogues/make.py", &["g"], 11, None),
+        &["make.py"],
+    );
+    let table = folder.path().join("cat.csv");
+    fs::write(&table, "id,z\na,1\n").unwrap();
+    let other_table = |pattern: &str, bands: &[&str]| ImageFolderOptions {
+        catalogue: Some(table.clone()),
+        ..options(pattern, "tan.csv", bands, 11, None)
+    };
+    refused(
+        &other_table("tan.fits", &["g"]),
+        &["cat.csv has no columns of positions", "id", "z"],
+    );
+    fs::write(&table, "id,x,y\na,1,2\n").unwrap();
+    refused(
+        &other_table("bands_{tile}.fits", &["g"]),
+        &["positions in pixels", "2 tiles"],
+    );
+    for (band, tile) in [("g", "tan.fits"), ("r", "wrap.fits")] {
+        fs::copy(data().join(tile), folder.path().join(format!("apart_{band}.fits"))).unwrap();
+    }
+    let apart = ImageFolderOptions {
+        dir: folder.path().into(),
+        ..options("apart_{band}.fits", "tan.csv", &["g", "r"], 11, None)
+    };
+    refused(&apart, &["the bands g and r", "do not overlap"]);
+}
+
+/// A model of 12 x 12 pixels in two bands without a pixel scale, and tiles with positions; then what `infer` says of them.
+#[test]
+fn infer_on_tiles_is_infer_on_the_same_stamps_and_no_row_is_lost() {
+    let f = Folder::new();
+    done(&f.line("train {stack} --network {tiny.toml} --device cpu --members 2 --batch 8 --epochs 2 -o {run}"));
+    // Outside all tiles, without a position, at an edge; and repeated positions with other ids.
+    let mut positions = fs::read_to_string(data().join("bands.csv")).unwrap();
+    positions += "far,10.0,20.0\nunknown,,\n";
+    let tile = fs::read_to_string(data().join("bands.csv")).unwrap();
+    positions += &tile.lines().nth(1).unwrap().replace("bands-0", "again");
+    f.write("cat.csv", &positions);
+    let tiles = data().join("bands_{band}.fits").display().to_string();
+    let infer = |output: &str, more: &[&str]| {
+        let model = f.shown("run/model.safetensors");
+        let (cat, output) = (f.shown("cat.csv"), f.shown(output));
+        let mut args = vec![
+            "infer",
+            &model,
+            "--tiles",
+            &tiles,
+            "--positions",
+            &cat,
+            "--bands",
+            "g,r",
+        ];
+        args.extend(["--device", "cpu", "-o", &output]);
+        args.extend(more);
+        ran(&mut program(&args))
+    };
+    let said = infer("out.csv", &[]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    says(
+        &said.stderr,
+        &["2 of 5 positions of", "outside all tiles", "far, unknown"],
+    );
+    let (_, rows) = table(&f.path("out.csv"));
+    let ids: Vec<&str> = rows.iter().map(|row| row["id"].as_str()).collect();
+    assert_eq!(ids, ["bands-0", "bands-1", "far", "unknown", "again"]);
+    for (row, flagged) in rows.iter().zip([false, false, true, true, false]) {
+        let flags: i32 = row["flags"].parse().unwrap();
+        assert_eq!(
+            (flags & 512 != 0, row["theta_e"].is_empty()),
+            (flagged, flagged),
+            "{row:?}"
+        );
+    }
+    assert_eq!(
+        (rows[0]["ra"].as_str(), rows[2]["ra"].as_str()),
+        (tile.lines().nth(1).unwrap().split(',').nth(1).unwrap(), "10.0")
+    );
+
+    // The same stamps as a stack.
+    let stamps = stamps(&ImageFolderOptions {
+        catalogue: Some(f.path("cat.csv")),
+        ..options("bands_{band}.fits", "bands.csv", &["g", "r"], 12, None)
+    });
+    fs::create_dir(f.path("cut")).unwrap();
+    let images: Vec<f32> = stamps
+        .iter()
+        .flat_map(|stamp| {
+            stamp
+                .pixels
+                .iter()
+                .zip(&stamp.mask)
+                .map(|(&v, &m)| if m { f32::NAN } else { v })
+        })
+        .collect();
+    let labels = vec![1.0; 3];
+    write_stack(&f.path("cut"), &Examples { images, labels }, SHAPE);
+    done(&f.line("infer {run/model.safetensors} {cut} --device cpu -o {stack.csv}"));
+    let (_, of_stack) = table(&f.path("stack.csv"));
+    for (one, other) in of_stack.iter().zip([&rows[0], &rows[1], &rows[4]]) {
+        assert_eq!((&one["theta_e"], &one["sigma"]), (&other["theta_e"], &other["sigma"]));
+    }
+
+    let usage = |args: &[&str], parts: &[&str]| {
+        let ran = ran(&mut program(args));
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        says(&ran.stderr, parts);
+    };
+    let (model, output) = (f.shown("run/model.safetensors"), f.shown("x.csv"));
+    usage(&["infer", &model, "--tiles", "t.fits", "-o", &output], &["--positions"]);
+    usage(&["infer", &model, "-o", &output], &["DIR"]);
+    usage(
+        &[
+            "infer",
+            &model,
+            "--tiles",
+            "t.fits",
+            "--positions",
+            "a",
+            "--sky-columns",
+            "ra",
+            "-o",
+            &output,
+        ],
+        &["ra,dec"],
+    );
+    for name in ["bands_g.fits", "bands_r.fits"] {
+        fs::copy(data().join(name), f.path(name)).unwrap();
+    }
+    let (tiles, cat, tile) = (
+        f.shown("bands_{band}.fits"),
+        f.shown("cat.csv"),
+        f.shown("bands_g.fits"),
+    );
+    let onto = [
+        "infer",
+        &model,
+        "--tiles",
+        &tiles,
+        "--positions",
+        &cat,
+        "--bands",
+        "g,r",
+        "-o",
+        &tile,
+    ];
+    let onto = ran(&mut program(onto));
+    says(&onto.stderr, &["bands_g.fits", "input"]);
+    assert!(fs::read(&tile).unwrap() == fs::read(data().join("bands_g.fits")).unwrap());
+    let missing = infer("x.csv", &["--sky-columns", "RA2,dec"]);
+    assert_eq!(missing.code, Some(1));
+    says(&missing.stderr, &["cat.csv", "RA2"]);
+}
