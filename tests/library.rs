@@ -9,8 +9,8 @@ use lensgpu::survey::ImageFolderOptions;
 use lensgpu::train::run::{RunEnd, begin};
 use lensgpu::train::{Examples, RunOptions};
 use lensgpu::{
-    Event, LabelledImages, Model, Network, Passes, Phase, Predictor, Start, TrainError, TrainOptions, flags,
-    ignore_events, train_arrays,
+    Event, InferError, LabelledImages, Model, Network, Passes, Phase, Predictor, Start, TrainError, TrainOptions,
+    evaluate_arrays, flags, ignore_events, train_arrays,
 };
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -238,6 +238,40 @@ fn arrays_that_do_not_fit_are_refused() {
     let mut wrong = labels.clone();
     wrong[3] = f64::NAN;
     says(&refused(images, IMAGE, &wrong), &["object 3", "NaN"]);
+}
+
+#[test]
+fn a_prediction_in_memory_reports_its_progress_and_can_be_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = trained_on_files(dir.path(), &lenses(200, 1));
+    let images = lenses(40, 7).images;
+    let passes = Passes {
+        batch: 16,
+        all_views: false,
+    };
+    let mut predictor = Predictor::with_passes(model, &Device::Cpu, passes).unwrap();
+    let seen = Mutex::new(vec![]);
+    let report = |event: Event| {
+        if let Event::Advanced { phase, done, total } = event {
+            seen.lock().unwrap().push((phase, done, total));
+        }
+        ControlFlow::Continue(())
+    };
+    let all = predictor.predict_reporting(&images, &report).unwrap();
+    let expected = [16, 32, 40].map(|done| (Phase::Predicting, done, 40));
+    assert_eq!(*seen.lock().unwrap(), expected);
+    let stopped = predictor.predict_reporting(&images, &|_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(InferError::Stopped { done, total: 40 }) if (16..40).contains(&done)));
+    assert_eq!(predictor.predict(&images).unwrap(), all);
+
+    let image = &all[3];
+    let distribution = image.distribution(predictor.model()).unwrap();
+    assert_eq!(distribution.prediction(), image.prediction);
+    let truth: Vec<f64> = all.iter().map(|image| image.prediction.theta_e + 0.5).collect();
+    let scores = evaluate_arrays(predictor.model(), &all, &truth, 1).unwrap();
+    assert!((scores.metrics.bias + 0.5).abs() < 1e-12 && scores.metrics.n == 40);
+    let error = evaluate_arrays(predictor.model(), &all, &truth[1..], 1).unwrap_err();
+    says(&error.to_string(), &["39 true values for 40 predictions"]);
 }
 
 #[test]

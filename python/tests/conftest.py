@@ -33,9 +33,10 @@ def program():
 
 @pytest.fixture(scope="session")
 def ground():
-    """30 simulated lenses for the shipped model lfc1-ground, with their true values."""
+    """30 simulated objects as the shipped model lfc1-ground takes them, with their true values."""
     images, truth = lensgpu.simulate("lfc1-ground", 30, seed=3, device="cpu")
-    return images, truth
+    # The central 55 x 55 pixels in R, I and G.
+    return np.ascontiguousarray(images[:, 23:78, 23:78, :3]), truth
 
 
 @pytest.fixture(scope="session")

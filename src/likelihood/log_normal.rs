@@ -57,6 +57,10 @@ impl Family for LogNormal {
         Gaussian.tail(z)
     }
 
+    fn log_tail(&self, z: f64) -> f64 {
+        Gaussian.log_tail(z)
+    }
+
     fn tail_bound(&self, p: f64) -> f64 {
         Gaussian.tail_bound(p)
     }

@@ -174,3 +174,16 @@ fn names_are_those_of_files_and_unknown_ones_are_errors() {
         "unknown likelihood 'cauchy', expected one of: gaussian, student-t, log-normal"
     );
 }
+
+#[test]
+fn the_logarithm_of_a_log_normal_tail_does_not_underflow() {
+    // scipy.stats.norm.logcdf([-20, -40, -100])
+    for (z, expected) in [
+        (20.0, -203.917_155_371_097_3),
+        (40.0, -804.608_442_013_753_9),
+        (100.0, -5_005.524_208_694_205),
+    ] {
+        let found = Likelihood::LogNormal.log_below(-z);
+        assert!((found / expected - 1.0).abs() < 1e-9, "{z}: {found}");
+    }
+}
