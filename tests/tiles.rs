@@ -398,7 +398,7 @@ fn infer_on_tiles_is_infer_on_the_same_stamps_and_no_row_is_lost() {
         &tile,
     ];
     let onto = ran(&mut program(onto));
-    says(&onto.stderr, &["bands_g.fits", "input"]);
+    says(&onto.stderr, &["bands_g.fits", "is read by this command"]);
     assert!(fs::read(&tile).unwrap() == fs::read(data().join("bands_g.fits")).unwrap());
     let missing = infer("x.csv", &["--sky-columns", "RA2,dec"]);
     assert_eq!(missing.code, Some(1));
