@@ -42,7 +42,11 @@ fn expected(name: &str) -> Vec<f64> {
     npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap()
 }
 
-/// The stamps must have these values, NaN where they are masked, within `tolerance` times the brightest pixel's value.
+/// Of the brightest pixels, which have 200. The distortions of these tiles are larger than those of surveys, and change
+/// within a pixel.
+const ONE_PART_IN_4000: f64 = 0.05;
+
+/// The stamps must have these values within `tolerance`, and be masked where they are NaN.
 #[track_caller]
 fn compare(what: &str, stamps: &[Cutout], expected: &[f64], tolerance: f64) {
     let found = stamps.iter().flat_map(|stamp| stamp.pixels.iter().zip(&stamp.mask));
@@ -98,12 +102,11 @@ fn resampled_stamps_are_those_of_reproject() {
         for scale in [2.5, 1.7] {
             let options = options(&format!("{name}.fits"), &format!("{name}.csv"), &["g"], 11, Some(scale));
             let what = format!("{name}, {scale} arcsec per pixel");
-            // The brightest pixels have 200.
             compare(
                 &what,
                 &stamps(&options),
                 &expected(&format!("{name}_{scale}.npy")),
-                0.02,
+                ONE_PART_IN_4000,
             );
         }
     }
@@ -112,7 +115,7 @@ fn resampled_stamps_are_those_of_reproject() {
 #[test]
 fn another_band_is_resampled_to_the_pixels_of_the_first() {
     let options = options("bands_{band}.fits", "bands.csv", &["g", "r"], 11, Some(2.0));
-    compare("bands", &stamps(&options), &expected("bands.npy"), 0.02);
+    compare("bands", &stamps(&options), &expected("bands.npy"), ONE_PART_IN_4000);
 }
 
 #[test]
@@ -128,7 +131,12 @@ fn masks_and_weights_mask_pixels_of_the_tile() {
     let own = options("masked.fits", "tan.csv", &["g"], 11, None);
     compare("own pixels", &stamps(&own), &expected("masked_own_11.npy"), 0.0);
     let resampled = options("masked.fits", "tan.csv", &["g"], 11, Some(2.5));
-    compare("resampled", &stamps(&resampled), &expected("masked_2.5.npy"), 0.02);
+    compare(
+        "resampled",
+        &stamps(&resampled),
+        &expected("masked_2.5.npy"),
+        ONE_PART_IN_4000,
+    );
 }
 
 #[test]
@@ -398,7 +406,7 @@ fn infer_on_tiles_is_infer_on_the_same_stamps_and_no_row_is_lost() {
         &tile,
     ];
     let onto = ran(&mut program(onto));
-    says(&onto.stderr, &["bands_g.fits", "input"]);
+    says(&onto.stderr, &["bands_g.fits", "is read by this command"]);
     assert!(fs::read(&tile).unwrap() == fs::read(data().join("bands_g.fits")).unwrap());
     let missing = infer("x.csv", &["--sky-columns", "RA2,dec"]);
     assert_eq!(missing.code, Some(1));

@@ -98,9 +98,13 @@ def stamp_wcs(w, ra, dec, size, scale):
 
 
 def exact(values, w, stamp, size, ra, dec):
-    density = values / solid_angles(w, values.shape, ra, dec)
-    result, covered = reproject_exact((density, w), stamp, shape_out=(size, size), parallel=False)
-    result[covered < 0.5] = np.nan
+    """NaN counts as outside: reproject would spread it. Where less than half of a pixel has a value, it has none."""
+    known = np.isfinite(values)
+    density = np.where(known, values, 0.0) / solid_angles(w, values.shape, ra, dec)
+    mean, covered = reproject_exact((density, w), stamp, shape_out=(size, size), parallel=False)
+    fraction, _ = reproject_exact((known.astype(float), w), stamp, shape_out=(size, size), parallel=False)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = np.where(covered * fraction >= 0.5, mean / fraction, np.nan)
     return result * solid_angles(stamp, (size, size), ra, dec)
 
 
