@@ -15,7 +15,7 @@ def _real(values: Any, what: str, dtype: type) -> np.ndarray:
     Masked values of a masked array become NaN.
     """
     masked = isinstance(values, np.ma.MaskedArray)
-    array = values if masked else np.asarray(values)
+    array: Any = values if masked else np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what} have the dtype {array.dtype}; a real one is needed, such as {np.dtype(dtype)}")
     # A number too large for float32 becomes infinite, which counts as masked.

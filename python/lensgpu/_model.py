@@ -64,12 +64,13 @@ class Model:
     @property
     def about(self) -> dict[str, Any]:
         """Metadata, with the keys of ``about`` in docs/output.md: label, bands, pixel scale, training, calibration."""
-        return json.loads(self._native.about)
+        about: dict[str, Any] = json.loads(self._native.about)
+        return about
 
     @property
     def bands(self) -> list[str]:
         """Name of each channel."""
-        return self.about["bands"]
+        return list(self.about["bands"])
 
     @property
     def members(self) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import numbers
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,6 +37,11 @@ class Epoch:
     learning_rate: float
     seconds: float
     members: list[dict[str, Any]]
+
+
+def _numbers(members: Union[int, Iterable[int]]) -> list[int]:
+    """The numbers of the members, from their number or themselves."""
+    return list(members) if isinstance(members, Iterable) else list(range(members))
 
 
 def _plain(value: Any) -> Any:
@@ -122,9 +126,7 @@ def train(
     DeviceError
         An unknown device, or one that fails.
     """
-    if isinstance(members, numbers.Integral):
-        members = range(int(members))
-    given = {"members": None if members is None else list(members), "epochs": epochs, "seed": seed, **options}
+    given = {"members": None if members is None else _numbers(members), "epochs": epochs, "seed": seed, **options}
     settings: _lensgpu.Settings = {
         "recipe": recipe,
         "network": None if network is None else Path(network).read_text(encoding="utf-8"),
