@@ -73,6 +73,8 @@ pub enum Phase {
     Training,
     /// Predicts; counts images.
     Predicting,
+    /// Joins catalogues; counts rows.
+    Merging,
     /// Writes simulated lenses; counts objects.
     Simulating,
     /// Computes masses; counts catalogue rows.

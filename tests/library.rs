@@ -119,6 +119,7 @@ fn a_predictor_gives_the_predictions_and_flags_of_infer() {
             truth: None,
             passes,
             resume: false,
+            shard: None,
         };
         infer(&model, &Device::Cpu, &options, &ignore_events).unwrap();
         let mut predictor = Predictor::with_passes(model.clone(), &Device::Cpu, passes).unwrap();

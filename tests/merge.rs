@@ -137,7 +137,7 @@ fn runs_that_are_not_of_one_ensemble_are_refused_by_name() {
     for (name, options, parts) in [
         ("seed", "--seed 4", ["training.seed is 3 in", "and 4 in"]),
         ("clip", "--clip 4", ["training.clip is 5.0 in", "and 4.0 in"]),
-        ("epochs", "--epochs 5", ["training.epochs is 4 in", "and 5 in"]),
+        ("flips", "--no-augment", ["training.augment is true in", "and false in"]),
         ("split", "--hold-out 10", ["training.hold_out is 0 in", "and 10 in"]),
         ("bands", "--bands g,r", ["data.bands is null in", "[\"g\",\"r\"]"]),
         ("network", "--likelihood student-t", ["network.layers", "student"]),

@@ -408,6 +408,7 @@ fn inferred(device: &Device, model: &Model, examples: &Examples) -> Vec<f64> {
             all_views: false,
         },
         resume: false,
+        shard: None,
     };
     infer(model, device, &options, &ignore_events).unwrap();
     let mut table = csv::Reader::from_path(output).unwrap();

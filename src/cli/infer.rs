@@ -7,7 +7,7 @@ use super::text;
 use super::tiles::Tiles;
 use super::usage;
 use crate::files;
-use crate::infer::{InferOptions, InferReport, infer};
+use crate::infer::{InferOptions, InferReport, Shard, infer};
 use crate::model::Model;
 use crate::plot::predicted_vs_true::predicted_vs_true;
 use crate::plot::svg::write_svg;
@@ -25,6 +25,7 @@ use std::path::PathBuf;
   lensgpu infer model.safetensors cutouts/ --images '{id}_{band}.fits' -o out.fits --catalogue targets.csv
   lensgpu infer lfc1-ground candidates/ -o einstein_radii.csv --resume
   lensgpu infer lfc1-ground --tiles 'coadds/{tile}_{band}.fits' --positions targets.parquet -o einstein_radii.parquet
+  lensgpu infer model.safetensors survey/ --shard 3/64 -o shards/out_3.parquet
   lensgpu infer runs/photometry/model.safetensors photometry.fits -o redshifts.csv
   lensgpu infer model.safetensors simulated/ --catalogue truth.csv --truth theta_e --plot check.svg -o out.csv")]
 pub struct Infer {
@@ -39,6 +40,9 @@ pub struct Infer {
     /// Continue the same command after it was stopped or killed: what OUTPUT.unfinished has is not predicted again
     #[arg(long)]
     resume: bool,
+    /// Predict the K-th of N contiguous shares of the objects; `lensgpu merge` joins them, see docs/cluster.md
+    #[arg(long, value_name = "K/N", conflicts_with = "no_sidecar")]
+    shard: Option<Shard>,
     /// Also write each member's mean and variance
     #[arg(long)]
     member_columns: bool,
@@ -91,6 +95,10 @@ pub fn run(args: Infer) -> Result<()> {
         keep_unmatched: args.keep_unmatched,
         ..images.image_folder(false).map_err(usage)?
     };
+    let mut provenance = args.provenance.of("THETA_E", Some(&args.model))?;
+    provenance
+        .notes
+        .extend(args.shard.map(|shard| ("shard".into(), shard.to_string())));
     let options = InferOptions {
         images: match tiles {
             Some(tiles) => ImageFolderOptions {
@@ -101,11 +109,12 @@ pub fn run(args: Infer) -> Result<()> {
             None => images,
         },
         output: args.output.clone(),
-        provenance: Some(args.provenance.of("THETA_E", Some(&args.model))?),
+        provenance: Some(provenance),
         member_columns: args.member_columns,
         truth: args.truth.clone(),
         passes: args.passes.passes(),
         resume: args.resume,
+        shard: args.shard,
     };
     let report = infer(&model, &device, &options, &|event| console.report(event));
     console.finish();

@@ -1,7 +1,9 @@
 //! The images of a folder to a catalogue of Einstein radii.
 
 use super::details::details;
-use super::journal::{Journal, Origin};
+use super::journal::Journal;
+use super::origin::Origin;
+use super::shard::{Part, Shard};
 use super::stream::{NotPredicted, StreamedObject, open, stream};
 use super::{Error, Passes};
 use crate::device::Device;
@@ -38,6 +40,8 @@ pub struct InferOptions {
     pub passes: Passes,
     /// Take over what a run with the same inputs had predicted when it was stopped or killed, if there was one.
     pub resume: bool,
+    /// Predict only these of the objects; [`merge`](mod@super::merge) joins the catalogues of all shards.
+    pub shard: Option<Shard>,
 }
 
 /// What was predicted.
@@ -100,7 +104,7 @@ pub fn infer(
         require_labels: false,
         ..options.images.clone()
     };
-    let source = Arc::new(open(model, &source, progress)?);
+    let mut source = open(model, &source, progress)?;
     let model_file = provenance_model(options);
     let inputs = source
         .catalogue
@@ -113,8 +117,25 @@ pub fn infer(
         .map(|file| file.as_path())
         .chain([options.images.dir.as_path()]);
     files::check_inputs(&options.output, inputs.chain(images)).map_err(survey::Error::from)?;
+    // The columns of a shard are those of all objects.
     let columns = Columns::new(model, &source, options)?;
     let table = columns.table(model);
+    let shard = options.shard.unwrap_or(Shard::WHOLE);
+    let origin = Origin::of_run(model, &source, &options.images, options.passes, shard)?;
+    let part = match options.shard {
+        Some(shard) if shard.of > source.len() => {
+            return Err(Error::TooManyShards {
+                shards: shard.of,
+                objects: source.len(),
+            });
+        }
+        Some(shard) => {
+            let origin = Origin::of_shards(model, &source, &options.images, options.passes)?;
+            Some(Part::cut(&mut source, shard, origin))
+        }
+        None => None,
+    };
+    let source = Arc::new(source);
     let provenance = options.provenance.as_ref();
     let sidecar = Sidecar::create(&options.output, provenance)?;
     let mut writer = TableWriter::with_provenance(&options.output, table.columns(), provenance)?;
@@ -130,7 +151,6 @@ pub fn infer(
         scored: Vec::new(),
         metrics: None,
     };
-    let origin = Origin::new(model, &source, &options.images, options.passes)?;
     let mut journal = Journal::open(&options.output, &origin, options.resume)?;
     if options.resume {
         let message = format!("{} of {} objects were predicted before", journal.len(), source.len());
@@ -169,7 +189,7 @@ pub fn infer(
     report.output.clone_from(&written.path);
     written.warnings.iter().for_each(|message| warn(progress, message));
     if let Some(sidecar) = sidecar.filter(|_| !stopped) {
-        sidecar.write(&written, details(model, &source, options, &report))?;
+        sidecar.write(&written, details(model, &source, options, part.as_ref(), &report))?;
     }
     if !stopped {
         journal.remove();

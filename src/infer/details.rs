@@ -1,15 +1,17 @@
 //! What the file beside a catalogue of predictions says about it.
 
+use super::shard::Part;
 use super::{InferOptions, InferReport};
 use crate::model::Model;
 use crate::survey::{ImageFolder, flags};
 use serde_json::{Map, Value, json};
 
-/// The model, the input, and how many rows have each flag.
+/// The model, the input, the shard, and how many rows have each flag.
 pub(super) fn details(
     model: &Model,
     source: &ImageFolder,
     options: &InferOptions,
+    part: Option<&Part>,
     report: &InferReport,
 ) -> Map<String, Value> {
     let file = options
@@ -45,5 +47,11 @@ pub(super) fn details(
         ("without_prediction", report.unread.len().into()),
         ("flagged", flagged.into()),
     ];
-    Map::from_iter(details.map(|(key, value)| (key.to_string(), value)))
+    let part = part.map(|part| ("part", json!(part)));
+    Map::from_iter(
+        details
+            .into_iter()
+            .chain(part)
+            .map(|(key, value)| (key.to_string(), value)),
+    )
 }

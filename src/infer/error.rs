@@ -1,5 +1,7 @@
 //! Errors of inference.
 
+use super::shard::Shard;
+use crate::numeric::listed;
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
@@ -112,6 +114,69 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// More shards than objects.
+    #[error("{objects} objects cannot be divided into {shards} shards")]
+    TooManyShards {
+        /// Number of shards.
+        shards: usize,
+        /// Number of objects.
+        objects: usize,
+    },
+    /// A catalogue without the file that describes it.
+    #[error("{}: the file that describes this catalogue, {}.json, cannot be read", path.display(), path.display())]
+    NoDescription {
+        /// The catalogue.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A catalogue that is no shard.
+    #[error("{} is not the catalogue of a shard", path.display())]
+    NotAShard {
+        /// The catalogue.
+        path: PathBuf,
+    },
+    /// A catalogue that is not the one that the file beside it describes.
+    #[error("{} has other rows or columns than {}.json says: it was changed", path.display(), path.display())]
+    Changed {
+        /// The catalogue.
+        path: PathBuf,
+    },
+    /// Shards that do not belong together.
+    #[error("{} and {} are shards with another {name}", files[0].display(), files[1].display())]
+    OtherShard {
+        /// What differs.
+        name: String,
+        /// The catalogues.
+        files: [PathBuf; 2],
+    },
+    /// A shard that is given twice.
+    #[error("{} and {} are both shard {shard}", files[0].display(), files[1].display())]
+    ShardTwice {
+        /// The shard.
+        shard: Shard,
+        /// The catalogues.
+        files: [PathBuf; 2],
+    },
+    /// Shards that are not given.
+    #[error("of {of} shards, {} missing", listed("shard", numbers))]
+    ShardsMissing {
+        /// Their numbers, counted from 1.
+        numbers: Vec<u32>,
+        /// Number of shards.
+        of: usize,
+    },
+    /// An object that is in two catalogues.
+    #[error("the id {id} is in {} and again in {}", files[0].display(), files[1].display())]
+    IdTwice {
+        /// Id of the object.
+        id: String,
+        /// The catalogues, which may be the same.
+        files: [PathBuf; 2],
+    },
+    /// No shard has a row.
+    #[error("the shards have no rows")]
+    NoRows,
     /// A row of the output cannot be written.
     #[error("object {object}")]
     Row {

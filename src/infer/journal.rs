@@ -4,85 +4,22 @@
 //! and its CRC-32 (32 bits each, little-endian). The first is the run's [`Origin`], every other one an object. The first
 //! record that is cut off or damaged ends it.
 
+use super::Error;
+use super::origin::Origin;
 use super::stream::StreamedObject;
-use super::{Error, Passes};
-use crate::files::{self, checksum::hexadecimal};
-use crate::model::Model;
+use crate::files;
 use crate::progress::{Callback, warn};
-use crate::survey::{ImageFolder, ImageFolderOptions};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// After a kill, at most the objects of this time are predicted again.
 const FLUSHED_EVERY: Duration = Duration::from_secs(2);
 /// Bytes of the longest record.
 const LONGEST: usize = 1 << 20;
-
-/// What a run predicts: names, and values that differ if predictions may.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Origin(Vec<(String, String)>);
-
-impl Origin {
-    /// Of a run with these images. The device is not part of it: a run may continue on another one.
-    ///
-    /// # Errors
-    /// A model that cannot be written.
-    pub fn new(
-        model: &Model,
-        source: &ImageFolder,
-        images: &ImageFolderOptions,
-        passes: Passes,
-    ) -> Result<Origin, Error> {
-        let mut weights = model.clone();
-        // Members' predictions are kept, which do not depend on it.
-        weights.about.calibration = None;
-        let entries = [
-            ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
-            ("model", weights.checksum()?),
-            ("value of --tta", passes.all_views.to_string()),
-            ("description of the images", format!("{images:?}")),
-            ("set of images", images_of(source)),
-        ];
-        Ok(Origin(entries.map(|(name, value)| (name.to_string(), value)).into()))
-    }
-
-    /// The name of the first value that differs.
-    fn difference<'a>(&'a self, other: &Origin) -> Option<&'a str> {
-        let entries = self.0.iter();
-        let mut differing = entries.filter(|entry| !other.0.contains(entry));
-        differing.next().map(|(name, _)| name.as_str())
-    }
-}
-
-/// A checksum of the objects' ids, and of the names, lengths and times of their files.
-fn images_of(source: &ImageFolder) -> String {
-    let mut hash = Sha256::new();
-    let mut last = Vec::new();
-    for object in &source.objects {
-        hash.update(object.id.as_bytes());
-        hash.update([0]);
-        let files = source.files(object);
-        // A stack is the file of all objects, and a tile those of many.
-        if files == last {
-            continue;
-        }
-        for file in &files {
-            let metadata = fs::metadata(file).ok();
-            let time = metadata
-                .as_ref()
-                .and_then(|m| m.modified().ok()?.duration_since(UNIX_EPOCH).ok());
-            let length = metadata.map(|m| m.len());
-            hash.update(format!("{} {length:?} {time:?}\0", file.display()));
-        }
-        last = files;
-    }
-    hexadecimal(&hash.finalize())
-}
 
 /// The journal of a run.
 pub(super) struct Journal {
@@ -255,7 +192,7 @@ mod tests {
     }
 
     fn origin(model: &str) -> Origin {
-        Origin(vec![("version".into(), "1".into()), ("model".into(), model.into())])
+        Origin::new([("version", "1".into()), ("model", model.into())])
     }
 
     fn indices(journal: &Journal) -> Vec<usize> {

@@ -7,20 +7,27 @@
 //! | [`stream`](mod@stream) | the images of a folder to predictions, with constant memory for pixels |
 //! | `catalogue` | the same to a catalogue |
 //! | `journal` | what a run has predicted so far, from which another run continues |
+//! | `origin` | what predictions follow from |
+//! | `shard` | a part of the objects, predicted in a run of its own |
+//! | [`merge`](mod@merge) | the catalogues of all shards in one |
 //! | `details` | what the file beside the catalogue says |
 
 mod catalogue;
 mod details;
 mod error;
 mod journal;
+pub mod merge;
+mod origin;
 mod predicted;
 mod predictor;
+mod shard;
 pub mod stream;
 
 pub use catalogue::{InferOptions, InferReport, infer};
 pub use error::Error;
 pub use predicted::{ImagePrediction, PredictedImage};
 pub use predictor::Predictor;
+pub use shard::Shard;
 
 use crate::device::Device;
 use crate::model::{Ensemble, Model};

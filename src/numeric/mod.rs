@@ -1,4 +1,8 @@
-//! Medians and hashes, which many modules need. Depends on no other module.
+//! Medians, hashes and lists of numbers, which many modules need. Depends on no other module.
+
+mod listed;
+
+pub use listed::listed;
 
 /// The median; for an even number of values, the mean of the two in the middle. `None` if there are no values. Reorders
 /// `values`.

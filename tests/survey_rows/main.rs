@@ -199,6 +199,7 @@ fn try_infer(options: ImageFolderOptions, extension: &str, truth: Option<&str>) 
             all_views: false,
         },
         resume: false,
+        shard: None,
     };
     let said = Mutex::new(String::new());
     let report = infer(&MODEL.1, &Device::Cpu, &options, &|event| {

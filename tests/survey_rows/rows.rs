@@ -138,6 +138,7 @@ fn stopping_leaves_the_first_rows_and_another_run_continues() {
             all_views: false,
         },
         resume,
+        shard: None,
     };
     let whole = infer(&MODEL.1, &Device::Cpu, &options(false), &ignore_events).unwrap();
     let expected = fs::read_to_string(&out).unwrap();

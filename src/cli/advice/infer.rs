@@ -19,7 +19,19 @@ pub fn advice(error: &Error) -> Option<String> {
                 path.display()
             ));
         }
-        Error::Size { .. }
+        Error::TooManyShards { .. } => "Give fewer shards with --shard.",
+        Error::NoDescription { .. } => {
+            "If the shard has not finished, give its command with --resume. Keep OUTPUT.json beside OUTPUT."
+        }
+        Error::NotAShard { .. } => "Give the catalogues that `lensgpu infer --shard` wrote.",
+        Error::Changed { .. } => "Give the command of that shard again.",
+        Error::OtherShard { .. } => "Give the same command for all shards; only --shard, -o and --device may differ.",
+        Error::ShardTwice { .. } | Error::IdTwice { .. } => "Give each shard once.",
+        Error::ShardsMissing { .. } => {
+            "Give their command, with --resume if it was stopped, and name their catalogues."
+        }
+        Error::NoRows
+        | Error::Size { .. }
         | Error::ArrayLength { .. }
         | Error::Stopped { .. }
         | Error::NothingReadable { .. }

@@ -208,6 +208,11 @@ impl Catalogue {
         }
     }
 
+    /// Whether the file describes its columns; plain text has only their names.
+    pub fn is_described(&self) -> bool {
+        !self.described.is_empty()
+    }
+
     /// A column's name, the type that holds its cells and, where the format has them, its unit and description.
     pub fn described(&self, column: usize) -> Column {
         self.described.get(column).cloned().unwrap_or_else(|| {

@@ -123,6 +123,13 @@ impl ColumnType {
         }
     }
 
+    /// The type of this [`name`](Self::name) that is no array.
+    pub fn of_name(name: &str) -> Option<ColumnType> {
+        use ColumnType::{Bool, F32, F64, I16, I32, I64, Str, U8};
+        let all = [Bool, U8, I16, I32, I64, F32, F64, Str];
+        all.into_iter().find(|column_type| column_type.name() == name)
+    }
+
     /// The numbers of a type of whole numbers.
     pub(super) fn range(&self) -> Option<RangeInclusive<i64>> {
         match self {

@@ -1,7 +1,7 @@
 //! The file beside a table that describes it: `out.fits.json` for `out.fits`.
 
 use super::provenance::Provenance;
-use super::{ColumnType, TableError, Written};
+use super::{Column, ColumnType, TableError, Written};
 use crate::files;
 use crate::survey::error::Result;
 use fitsio_pure::io::AtomicFile;
@@ -85,6 +85,25 @@ impl Sidecar {
             .and_then(|()| self.file.commit())
             .map_err(files::Error::write(&self.path))?)
     }
+}
+
+/// The description of `table`.
+///
+/// # Errors
+/// There is none, or it is damaged.
+pub fn read(table: &Path) -> io::Result<Value> {
+    Ok(serde_json::from_slice(&files::read(&path_beside(table))?)?)
+}
+
+/// The columns of a description, unless they are arrays; `None` if it has none.
+pub fn columns(description: &Value) -> Option<Vec<Column>> {
+    let column = |about: &Value| {
+        let text = |key: &str| about[key].as_str();
+        let column_type = ColumnType::of_name(text("type")?)?;
+        let column = Column::new(text("name")?, column_type, text("unit")?, text("description")?);
+        Some(column.shown(text("ucd").unwrap_or_default(), ""))
+    };
+    description["columns"].as_array()?.iter().map(column).collect()
 }
 
 fn path_beside(table: &Path) -> PathBuf {

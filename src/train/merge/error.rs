@@ -1,5 +1,6 @@
 //! Why runs cannot be merged.
 
+use crate::numeric::listed;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -48,7 +49,7 @@ pub enum MergeError {
         runs: [PathBuf; 2],
     },
     /// Members that are in two runs.
-    #[error("{} in {}", listed(members), both(runs))]
+    #[error("{} in {}", listed("member", members), both(runs))]
     Overlap {
         /// Their numbers.
         members: Vec<u32>,
@@ -56,7 +57,7 @@ pub enum MergeError {
         runs: [PathBuf; 2],
     },
     /// Members that are in no run.
-    #[error("{} missing", listed(members))]
+    #[error("{} missing", listed("member", members))]
     Missing {
         /// Their numbers.
         members: Vec<u32>,
@@ -76,42 +77,5 @@ fn both([a, b]: &[PathBuf; 2]) -> String {
     match a == b {
         true => format!("{} twice", shown(a)),
         false => format!("both {} and {}", shown(a), shown(b)),
-    }
-}
-
-/// `member 5 is`, `members 3 and 4 are`, `members 0 to 3, 7 and 9 are`.
-fn listed(members: &[u32]) -> String {
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for &member in members {
-        match ranges.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(member) => *last = member,
-            _ => ranges.push((member, member)),
-        }
-    }
-    let names = ranges.into_iter().flat_map(|(first, last)| match last - first {
-        0 => vec![first.to_string()],
-        1 => vec![first.to_string(), last.to_string()],
-        _ => vec![format!("{first} to {last}")],
-    });
-    let names: Vec<String> = names.collect();
-    match &names[..] {
-        [] => "no members are".into(),
-        [one] if members.len() == 1 => format!("member {one} is"),
-        [one] => format!("members {one} are"),
-        [others @ .., last] => format!("members {} and {last} are", others.join(", ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members_are_listed_as_one_would_say_it() {
-        assert_eq!(listed(&[5]), "member 5 is");
-        assert_eq!(listed(&[3, 4]), "members 3 and 4 are");
-        assert_eq!(listed(&[0, 1, 2, 3]), "members 0 to 3 are");
-        assert_eq!(listed(&[0, 1, 2, 3, 7, 9]), "members 0 to 3, 7 and 9 are");
-        assert_eq!(listed(&[u32::MAX]), "member 4294967295 is");
     }
 }

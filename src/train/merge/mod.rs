@@ -103,8 +103,8 @@ impl Part {
         })
     }
 
-    /// Everything that members of one ensemble have in common, what a user chose first. Where the data are may differ;
-    /// their content is in the fingerprint.
+    /// Everything that members of one ensemble have in common: first what a user chose, then what follows from it. Where the
+    /// data are may differ; their content is in the fingerprint.
     fn common(&self) -> Value {
         let mut run = json!(self.options);
         let mut about = json!(self.model.about);
@@ -113,11 +113,14 @@ impl Part {
             keys.iter().for_each(|key| drop(map.remove(*key)));
         };
         let [mut training, mut data, network] = ["training", "data", "network"].map(|key| run[key].take());
+        let resolved = ["epochs", "warm_up", "ema"].map(|key| training[key].take());
         remove(&mut training, &["members"]);
         remove(&mut data, &["dir", "catalogue"]);
         remove(&mut about["training"], &["members", "device", "date"]);
         remove(&mut about, &["calibration", "ood", "epistemic_limit", "card"]);
-        json!([{ "training": training }, { "data": data }, run, { "network": network }, about])
+        let [epochs, warm_up, ema] = resolved;
+        let resolved = json!({ "epochs": epochs, "warm_up": warm_up, "ema": ema });
+        json!([{ "training": training }, { "data": data }, run, { "training": resolved }, { "network": network }, about])
     }
 
     /// # Errors

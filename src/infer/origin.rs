@@ -1,0 +1,119 @@
+//! What predictions follow from, so that those of different runs are not mixed.
+
+use super::shard::Shard;
+use super::{Error, Passes};
+use crate::files::checksum::hexadecimal;
+use crate::model::Model;
+use crate::survey::{ImageFolder, ImageFolderOptions};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+/// Names, and values that differ if predictions may.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Origin(Vec<(String, String)>);
+
+impl Origin {
+    /// Of a run that may be continued, with these images. The device is not part of it: a run may continue on another one.
+    ///
+    /// # Errors
+    /// A model that cannot be written.
+    pub fn of_run(
+        model: &Model,
+        source: &ImageFolder,
+        images: &ImageFolderOptions,
+        passes: Passes,
+        shard: Shard,
+    ) -> Result<Origin, Error> {
+        Ok(Origin::new([
+            ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
+            ("model", weights(model)?),
+            ("value of --tta", passes.all_views.to_string()),
+            ("shard", shard.to_string()),
+            ("description of the images", format!("{images:?}")),
+            ("set of images", images_of(source, true)),
+        ]))
+    }
+
+    /// Of all shards of `source`. Their predictions are calibrated, and each may have its own copy of the images: folders
+    /// and times are not part of it.
+    ///
+    /// # Errors
+    /// A model that cannot be written.
+    pub fn of_shards(
+        model: &Model,
+        source: &ImageFolder,
+        images: &ImageFolderOptions,
+        passes: Passes,
+    ) -> Result<Origin, Error> {
+        let images = ImageFolderOptions {
+            dir: PathBuf::new(),
+            catalogue: None,
+            ..images.clone()
+        };
+        let checksum = |text: &str| hexadecimal(&Sha256::digest(text));
+        Ok(Origin::new([
+            ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
+            ("model", weights(model)?),
+            (
+                "calibration of the model",
+                checksum(&format!("{:?}", model.about.calibration)),
+            ),
+            ("value of --tta", passes.all_views.to_string()),
+            ("description of the images", checksum(&format!("{images:?}"))),
+            ("set of images", images_of(source, false)),
+        ]))
+    }
+
+    pub(super) fn new<const N: usize>(entries: [(&str, String); N]) -> Origin {
+        Origin(entries.map(|(name, value)| (name.to_string(), value)).into())
+    }
+
+    /// The name of the first value that differs.
+    pub fn difference<'a>(&'a self, other: &Origin) -> Option<&'a str> {
+        let entries = self.0.iter();
+        let mut differing = entries.filter(|entry| !other.0.contains(entry));
+        differing.next().map(|(name, _)| name.as_str())
+    }
+}
+
+/// A checksum of the weights. Members' predictions are kept, which do not depend on the calibration.
+fn weights(model: &Model) -> Result<String, Error> {
+    let mut weights = model.clone();
+    weights.about.calibration = None;
+    Ok(weights.checksum()?)
+}
+
+/// A checksum of the objects' ids, and of the names and lengths of their files; with `places`, also of the folders and
+/// times of these.
+fn images_of(source: &ImageFolder, places: bool) -> String {
+    let mut hash = Sha256::new();
+    let mut last = Vec::new();
+    for object in &source.objects {
+        hash.update(object.id.as_bytes());
+        hash.update([0]);
+        let files = source.files(object);
+        // A stack is the file of all objects, and a tile those of many.
+        if files == last {
+            continue;
+        }
+        for file in &files {
+            let metadata = fs::metadata(file).ok();
+            let length = metadata.as_ref().map(fs::Metadata::len);
+            match places {
+                true => {
+                    let modified = metadata.and_then(|m| m.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+                    hash.update(format!("{} {length:?} {modified:?}\0", file.display()));
+                }
+                false => {
+                    let name = file.file_name().unwrap_or_default();
+                    hash.update(format!("{} {length:?}\0", name.display()));
+                }
+            }
+        }
+        last = files;
+    }
+    hexadecimal(&hash.finalize())
+}
