@@ -180,7 +180,8 @@ fn check(shards: &[ShardFile]) -> Result<(), Error> {
             return Err(differs("list of columns"));
         }
     }
-    if let Some([a, b]) = shards.array_windows().find(|[a, b]| a.part.shard == b.part.shard) {
+    let mut pairs = shards.iter().zip(&shards[1..]);
+    if let Some((a, b)) = pairs.find(|(a, b)| a.part.shard == b.part.shard) {
         return Err(Error::ShardTwice {
             shard: a.part.shard,
             files: [a.path.clone(), b.path.clone()],

@@ -35,7 +35,7 @@ pub enum MergeError {
         /// Name of the option, or of the value in the model file.
         what: String,
         /// Its values.
-        values: [Value; 2],
+        values: Box<[Value; 2]>,
         /// Folders of the runs.
         runs: [PathBuf; 2],
     },

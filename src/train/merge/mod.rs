@@ -130,7 +130,7 @@ impl Part {
         if let Some(found) = difference(&self.common(), &other.common()) {
             return Err(MergeError::Differ {
                 what: found.path,
-                values: found.values,
+                values: found.values.into(),
                 runs: runs(),
             });
         }
