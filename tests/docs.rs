@@ -122,7 +122,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 }
 
 /// Flags of cargo and other programs that the documents mention.
-const FOREIGN: [&str; 10] = [
+const FOREIGN: [&str; 14] = [
     "release",
     "example",
     "locked",
@@ -133,6 +133,11 @@ const FOREIGN: [&str; 10] = [
     "nocapture",
     "test",
     "thorough",
+    // Of Slurm's sbatch.
+    "array",
+    "dependency",
+    "parsable",
+    "wrap",
 ];
 
 #[test]
