@@ -114,9 +114,9 @@ impl Mapping {
     pub fn copied_from(&self) -> Option<[i64; 2]> {
         let origin = self.nodes[0][0].map(|v| (v + 0.5).round());
         let same = nodes(self.size, |[x, y]| Some([origin[0] + x, origin[1] + y]))?;
-        let pairs = same.iter().flatten().zip(self.nodes.iter().flatten());
+        let mut pairs = same.iter().flatten().zip(self.nodes.iter().flatten());
         let is_same = |(a, b): (&[f64; 2], &[f64; 2])| (a[0] - b[0]).hypot(a[1] - b[1]) < SAME_PIXEL;
-        pairs.map(is_same).all(|same| same).then(|| origin.map(|v| v as i64))
+        pairs.all(is_same).then(|| origin.map(|v| v as i64))
     }
 
     /// The part of an image with this width and height that has the stamp's pixels; `None` if it has none of them.
@@ -127,7 +127,7 @@ impl Mapping {
             let high = places().fold(f64::NEG_INFINITY, f64::max) + MARGIN;
             let first = (low + 0.5).floor().max(0.0);
             let end = (high + 0.5).ceil().min(length as f64);
-            (first < end).then(|| (first as usize, (end - first) as usize))
+            (first < end).then_some((first as usize, (end - first) as usize))
         };
         let ((x, width), (y, height)) = (range(0, width)?, range(1, height)?);
         Some(Window { x, y, width, height })
