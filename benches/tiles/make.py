@@ -1,4 +1,4 @@
-"""Synthetic tiles and positions for the measurements in docs/scale.md.
+"""Synthetic tiles and positions for the measurements in docs/tiles.md.
 
 Run: python make.py FOLDER [POSITIONS]
 Writes 4 tiles of 4096 x 4096 pixels of 0.2" in 2 bands, FOLDER/t{1..4}_{g,r}.fits, and positions.parquet, in the order
