@@ -122,7 +122,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 }
 
 /// Flags of cargo and other programs that the documents mention.
-const FOREIGN: [&str; 14] = [
+const FOREIGN: [&str; 16] = [
     "release",
     "example",
     "locked",
@@ -133,6 +133,8 @@ const FOREIGN: [&str; 14] = [
     "nocapture",
     "test",
     "thorough",
+    "rounds",
+    "workers",
     // Of Slurm's sbatch.
     "array",
     "dependency",
