@@ -2,13 +2,15 @@
 
 use super::shard::Shard;
 use super::{Error, Passes};
+use crate::files;
 use crate::files::checksum::hexadecimal;
 use crate::model::Model;
 use crate::survey::{ImageFolder, ImageFolderOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// Names, and values that differ if predictions may.
@@ -34,6 +36,7 @@ impl Origin {
             ("shard", shard.to_string()),
             ("description of the images", format!("{images:?}")),
             ("set of images", images_of(source, true)),
+            ("table of positions", positions_of(images)),
         ]))
     }
 
@@ -48,6 +51,7 @@ impl Origin {
         images: &ImageFolderOptions,
         passes: Passes,
     ) -> Result<Origin, Error> {
+        let positions = positions_of(images);
         let images = ImageFolderOptions {
             dir: PathBuf::new(),
             catalogue: None,
@@ -64,6 +68,7 @@ impl Origin {
             ("value of --tta", passes.all_views.to_string()),
             ("description of the images", checksum(&format!("{images:?}"))),
             ("set of images", images_of(source, false)),
+            ("table of positions", positions),
         ]))
     }
 
@@ -84,6 +89,26 @@ fn weights(model: &Model) -> Result<String, Error> {
     let mut weights = model.clone();
     weights.about.calibration = None;
     Ok(weights.checksum()?)
+}
+
+/// A checksum of the table around whose positions images are cut out of tiles; empty if they are not.
+fn positions_of(images: &ImageFolderOptions) -> String {
+    let Some((_, table)) = images.tiles.as_ref().zip(images.catalogue.as_ref()) else {
+        return String::new();
+    };
+    // It has been read before; one that can no longer be read is another one by now.
+    checksum_of(table).unwrap_or_else(|error| error.to_string())
+}
+
+fn checksum_of(path: &Path) -> io::Result<String> {
+    let mut file = files::open(path)?;
+    let (mut hash, mut chunk) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hexadecimal(&hash.finalize())),
+            read => hash.update(&chunk[..read]),
+        }
+    }
 }
 
 /// A checksum of the objects' ids, and of the names and lengths of their files; with `places`, also of the folders and
@@ -116,4 +141,33 @@ fn images_of(source: &ImageFolder, places: bool) -> String {
         last = files;
     }
     hexadecimal(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::TileOptions;
+
+    #[test]
+    fn positions_that_move_are_another_set_of_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("targets.csv");
+        fs::write(&table, "id,ra,dec\n1,10.0,-5.0\n").unwrap();
+        let tiles = TileOptions {
+            pattern: "{band}.fits".into(),
+            columns: None,
+            size: [5, 5],
+            pixel_scale: None,
+        };
+        let images = ImageFolderOptions {
+            catalogue: Some(table.clone()),
+            tiles: Some(tiles),
+            ..ImageFolderOptions::new(folder.path())
+        };
+        let before = positions_of(&images);
+        assert_eq!(positions_of(&images), before);
+        fs::write(&table, "id,ra,dec\n1,10.1,-5.0\n").unwrap();
+        assert_ne!(positions_of(&images), before);
+        assert_eq!(positions_of(&ImageFolderOptions { tiles: None, ..images }), "");
+    }
 }
