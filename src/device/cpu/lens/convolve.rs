@@ -64,6 +64,7 @@ simd! {
             let light = &light[block * ROWS * padded_width(s)..];
             let mut column = 0;
             while column < s.w {
+                // With enough registers, a weight is loaded once for two blocks of columns.
                 column += if S::SUMS >= 4 * ROWS && column + LANES < s.w {
                     put_block::<S, 2>(s, light, kernel, column, out)
                 } else {
