@@ -19,11 +19,7 @@ pub fn simulate<'py>(
 ) -> PyResult<(Bound<'py, PyArray4<f32>>, Bound<'py, PyDict>)> {
     let watch = Watch::new();
     let simulated = py.detach(|| {
-        let population = match population.ends_with(".toml") {
-            true => Population::read(population.as_ref()),
-            false => Population::preset(population),
-        };
-        let population = population.map_err(errors::of_simulate)?;
+        let population = Population::open(population).map_err(errors::of_simulate)?;
         let device = open_device(device)?;
         let simulated = simulate_arrays(&population, count, seed, &device, &|_| watch.signals());
         watch.result(simulated, errors::of_simulate)

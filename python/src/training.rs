@@ -91,8 +91,7 @@ impl Settings {
             false => recipe.options_for_tables(),
         };
         if let Some(model) = start {
-            default.learning_rate /= 10.0;
-            default.members = model.members.iter().map(|member| member.number).collect();
+            default = default.for_fine_tuning(model);
         }
         let invalid = |error: serde_json::Error| errors::of_option(error.to_string());
         let given: Map<String, Value> = serde_json::from_str(&self.options).map_err(invalid)?;
@@ -102,10 +101,12 @@ impl Settings {
         all.as_object_mut().expect("a struct").extend(given);
         let mut options: TrainOptions = serde_json::from_value(all).map_err(invalid)?;
         if exact {
-            options.least_steps = 0;
+            let epochs = options.epochs;
+            options = options.with_epochs(epochs);
         }
         if !own_end {
-            options.final_rate = options.learning_rate / 100.0;
+            let rate = options.learning_rate;
+            options = options.with_learning_rate(rate);
         }
         Ok(options)
     }

@@ -298,11 +298,16 @@ impl Train {
             true => self.recipe.options_for_tables(),
             false => self.recipe.options(),
         };
-        let learning_rate = self.learning_rate.unwrap_or(match from {
-            Some(_) => default.learning_rate / 10.0,
-            None => default.learning_rate,
-        });
-        let members = from.map(|model| model.members.iter().map(|m| m.number).collect());
+        let default = match from {
+            Some(model) => default.for_fine_tuning(model),
+            None => default,
+        };
+        let default = match self.epochs {
+            Some(epochs) => default.with_epochs(epochs),
+            None => default,
+        };
+        let rate = self.learning_rate.unwrap_or(default.learning_rate);
+        let default = default.with_learning_rate(rate);
         // Simulated lenses have no folder.
         let dir = self.dir.clone().unwrap_or_default();
         Ok(RunOptions {
@@ -320,12 +325,8 @@ impl Train {
                 (None, None) => None,
             },
             training: self.techniques.over(TrainOptions {
-                members: self.members.clone().or(members).unwrap_or(default.members),
+                members: self.members.clone().unwrap_or(default.members),
                 batch: self.batch.unwrap_or(default.batch),
-                epochs: self.epochs.unwrap_or(default.epochs),
-                least_steps: self.epochs.map_or(default.least_steps, |_| 0),
-                learning_rate,
-                final_rate: learning_rate / 100.0,
                 clip: self.clip,
                 validation: self.validation,
                 calibration: self.calibration,

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::folds::Folds;
 use super::recipe::Recipe;
 use crate::lens::Population;
+use crate::model::Model;
 use crate::nn::Network;
 use crate::survey::preset::Preset;
 use crate::survey::{ImageFolderOptions, Missing, PixelOptions};
@@ -264,6 +265,33 @@ impl TrainOptions {
         require(self.shift <= largest, "shift", self.shift, allowed)
     }
 
+    /// The same for fine-tuning `model`: its members, and a tenth of the learning rate.
+    pub fn for_fine_tuning(self, model: &Model) -> TrainOptions {
+        let rate = self.learning_rate / 10.0;
+        TrainOptions {
+            members: model.members.iter().map(|member| member.number).collect(),
+            ..self.with_learning_rate(rate)
+        }
+    }
+
+    /// The same with another learning rate at the first step, which decays to a hundredth of it.
+    pub fn with_learning_rate(self, rate: f32) -> TrainOptions {
+        TrainOptions {
+            learning_rate: rate,
+            final_rate: rate / 100.0,
+            ..self
+        }
+    }
+
+    /// The same with so many epochs, however few steps they are.
+    pub fn with_epochs(self, epochs: usize) -> TrainOptions {
+        TrainOptions {
+            epochs,
+            least_steps: 0,
+            ..self
+        }
+    }
+
     /// The same for `rows` training images: with enough epochs for `least_steps`, a warm-up of at most a tenth of the steps,
     /// and an average over at most a fifth of them.
     pub(super) fn resolved(&self, rows: usize) -> TrainOptions {
@@ -344,10 +372,7 @@ impl SimulateOptions {
             self.pool,
             format!("at least 8 and at most {MOST}"),
         )?;
-        Ok(match self.population.ends_with(".toml") {
-            true => Population::read(self.population.as_ref())?,
-            false => Population::preset(&self.population)?,
-        })
+        Ok(Population::open(&self.population)?)
     }
 }
 

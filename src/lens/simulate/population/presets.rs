@@ -28,6 +28,17 @@ impl Population {
         PRESETS.iter().map(|(name, _)| *name)
     }
 
+    /// The TOML file `name`, or the preset with this name.
+    ///
+    /// # Errors
+    /// Those of [`Population::read`] if `name` ends with `.toml`, otherwise of [`Population::preset`].
+    pub fn open(name: &str) -> Result<Population, Error> {
+        match name.ends_with(".toml") {
+            true => Population::read(name.as_ref()),
+            false => Population::preset(name),
+        }
+    }
+
     /// The preset `name`, a file of `assets/presets/`.
     ///
     /// # Errors
