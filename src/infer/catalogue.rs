@@ -2,7 +2,7 @@
 
 use super::details::details;
 use super::journal::Journal;
-use super::origin::Origin;
+use super::origin::Inputs;
 use super::shard::{Part, Shard};
 use super::stream::{NotPredicted, StreamedObject, open, stream};
 use super::{Error, Passes};
@@ -120,8 +120,8 @@ pub fn infer(
     // The columns of a shard are those of all objects.
     let columns = Columns::new(model, &source, options)?;
     let table = columns.table(model);
-    let shard = options.shard.unwrap_or(Shard::WHOLE);
-    let origin = Origin::of_run(model, &source, &options.images, options.passes, shard)?;
+    let inputs = Inputs::new(model, &options.images, options.passes)?;
+    let origin = inputs.of_run(&source, options.shard.unwrap_or(Shard::WHOLE));
     let part = match options.shard {
         Some(shard) if shard.of > source.len() => {
             return Err(Error::TooManyShards {
@@ -130,7 +130,7 @@ pub fn infer(
             });
         }
         Some(shard) => {
-            let origin = Origin::of_shards(model, &source, &options.images, options.passes)?;
+            let origin = inputs.of_shards(&source);
             Some(Part::cut(&mut source, shard, origin))
         }
         None => None,

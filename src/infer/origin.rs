@@ -18,60 +18,6 @@ use std::time::UNIX_EPOCH;
 pub(super) struct Origin(Vec<(String, String)>);
 
 impl Origin {
-    /// Of a run that may be continued, with these images. The device is not part of it: a run may continue on another one.
-    ///
-    /// # Errors
-    /// A model that cannot be written.
-    pub fn of_run(
-        model: &Model,
-        source: &ImageFolder,
-        images: &ImageFolderOptions,
-        passes: Passes,
-        shard: Shard,
-    ) -> Result<Origin, Error> {
-        Ok(Origin::new([
-            ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
-            ("model", weights(model)?),
-            ("value of --tta", passes.all_views.to_string()),
-            ("shard", shard.to_string()),
-            ("description of the images", format!("{images:?}")),
-            ("set of images", images_of(source, true)),
-            ("table of positions", positions_of(images)),
-        ]))
-    }
-
-    /// Of all shards of `source`. Their predictions are calibrated, and each may have its own copy of the images: folders
-    /// and times are not part of it.
-    ///
-    /// # Errors
-    /// A model that cannot be written.
-    pub fn of_shards(
-        model: &Model,
-        source: &ImageFolder,
-        images: &ImageFolderOptions,
-        passes: Passes,
-    ) -> Result<Origin, Error> {
-        let positions = positions_of(images);
-        let images = ImageFolderOptions {
-            dir: PathBuf::new(),
-            catalogue: None,
-            ..images.clone()
-        };
-        let checksum = |text: &str| hexadecimal(&Sha256::digest(text));
-        Ok(Origin::new([
-            ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
-            ("model", weights(model)?),
-            (
-                "calibration of the model",
-                checksum(&format!("{:?}", model.about.calibration)),
-            ),
-            ("value of --tta", passes.all_views.to_string()),
-            ("description of the images", checksum(&format!("{images:?}"))),
-            ("set of images", images_of(source, false)),
-            ("table of positions", positions),
-        ]))
-    }
-
     pub(super) fn new<const N: usize>(entries: [(&str, String); N]) -> Origin {
         Origin(entries.map(|(name, value)| (name.to_string(), value)).into())
     }
@@ -84,11 +30,69 @@ impl Origin {
     }
 }
 
-/// A checksum of the weights. Members' predictions are kept, which do not depend on the calibration.
-fn weights(model: &Model) -> Result<String, Error> {
-    let mut weights = model.clone();
-    weights.about.calibration = None;
-    Ok(weights.checksum()?)
+/// What the origin of a run and that of all shards have in common.
+pub(super) struct Inputs<'a> {
+    model: &'a Model,
+    images: &'a ImageFolderOptions,
+    passes: Passes,
+    /// Checksum of the weights.
+    weights: String,
+    /// Checksum of the table of positions.
+    positions: String,
+}
+
+impl<'a> Inputs<'a> {
+    /// # Errors
+    /// A model that cannot be written.
+    pub fn new(model: &'a Model, images: &'a ImageFolderOptions, passes: Passes) -> Result<Inputs<'a>, Error> {
+        let mut weights = model.clone();
+        // Members' predictions are kept, which do not depend on it.
+        weights.about.calibration = None;
+        Ok(Inputs {
+            model,
+            images,
+            passes,
+            weights: weights.checksum()?,
+            positions: positions_of(images),
+        })
+    }
+
+    /// Of a run that may be continued, with all images of `source`. The device is not part of it: a run may continue on
+    /// another one.
+    pub fn of_run(&self, source: &ImageFolder, shard: Shard) -> Origin {
+        Origin::new([
+            ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
+            ("model", self.weights.clone()),
+            ("value of --tta", self.passes.all_views.to_string()),
+            ("shard", shard.to_string()),
+            ("description of the images", format!("{:?}", self.images)),
+            ("set of images", images_of(source, true)),
+            ("table of positions", self.positions.clone()),
+        ])
+    }
+
+    /// Of all shards of `source`. Their predictions are calibrated, and each may have its own copy of the images: folders
+    /// and times are not part of it.
+    pub fn of_shards(&self, source: &ImageFolder) -> Origin {
+        let images = ImageFolderOptions {
+            dir: PathBuf::new(),
+            catalogue: None,
+            ..self.images.clone()
+        };
+        let checksum = |text: &str| hexadecimal(&Sha256::digest(text));
+        Origin::new([
+            ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
+            ("model", self.weights.clone()),
+            (
+                "calibration of the model",
+                checksum(&format!("{:?}", self.model.about.calibration)),
+            ),
+            ("value of --tta", self.passes.all_views.to_string()),
+            ("description of the images", checksum(&format!("{images:?}"))),
+            ("set of images", images_of(source, false)),
+            ("table of positions", self.positions.clone()),
+        ])
+    }
 }
 
 /// A checksum of the table around whose positions images are cut out of tiles; empty if they are not.
