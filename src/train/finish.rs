@@ -233,7 +233,10 @@ fn predict(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<Me
 }
 
 fn scaled_predictions(model: &Model, examples: &Examples, device: &Device) -> Result<Vec<MemberPredictions>, Error> {
-    let batch = examples.labels.len().clamp(1, BATCH);
+    if examples.labels.is_empty() {
+        return Ok(vec![]);
+    }
+    let batch = examples.labels.len().min(BATCH);
     let mut ensemble = Ensemble::of_members(device, &model.network, &model.members, batch)?;
     Ok(ensemble.predict(&examples.images)?)
 }
