@@ -200,7 +200,14 @@ impl Selection {
         let path = match (&layout.images, &options.condition) {
             (_, Some(_)) => Some(required_catalogue(options)?),
             (Images::Stack { .. }, None) => find_catalogue(options)?,
-            (_, None) => options.catalogue.clone(),
+            (
+                Images::PerBand { .. }
+                | Images::PerObject { .. }
+                | Images::Pictures { .. }
+                | Images::Table(_)
+                | Images::Tiles(_),
+                None,
+            ) => options.catalogue.clone(),
         };
         match path {
             Some(path) => Selection::of_rows(read(&path, options)?, options, layout),
@@ -211,7 +218,11 @@ impl Selection {
     fn of_images(options: &ImageFolderOptions, images: &Images) -> Result<Selection> {
         let objects = match images {
             Images::Stack { stack, .. } => numbered(stack.shape[0]),
-            _ => {
+            Images::PerBand { .. }
+            | Images::PerObject { .. }
+            | Images::Pictures { .. }
+            | Images::Table(_)
+            | Images::Tiles(_) => {
                 let present = PresentImages::find(images, 0, &options.dir)?;
                 let ids = present.ids();
                 if ids.is_empty() {
