@@ -299,23 +299,14 @@ fn infer_on_tiles_is_infer_on_the_same_stamps_and_no_row_is_lost() {
     positions += &tile.lines().nth(1).unwrap().replace("bands-0", "again");
     f.write("cat.csv", &positions);
     let tiles = data().join("bands_{band}.fits").display().to_string();
-    let infer = |output: &str, more: &[&str]| {
-        let model = f.shown("run/model.safetensors");
-        let (cat, output) = (f.shown("cat.csv"), f.shown(output));
-        let mut args = vec![
-            "infer",
-            &model,
-            "--tiles",
-            &tiles,
-            "--positions",
-            &cat,
-            "--bands",
-            "g,r",
-        ];
-        args.extend(["--device", "cpu", "-o", &output]);
+    let infer_tiles = |tiles: &str, output: &str, more: &[&str]| {
+        let (model, cat) = (f.shown("run/model.safetensors"), f.shown("cat.csv"));
+        let mut args = vec!["infer", &model, "--tiles", tiles, "--positions", &cat, "--bands", "g,r"];
+        args.extend(["--device", "cpu", "-o", output]);
         args.extend(more);
         ran(&mut program(&args))
     };
+    let infer = |output: &str, more: &[&str]| infer_tiles(&tiles, &f.shown(output), more);
     let said = infer("out.csv", &[]);
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     says(
@@ -388,24 +379,8 @@ fn infer_on_tiles_is_infer_on_the_same_stamps_and_no_row_is_lost() {
     for name in ["bands_g.fits", "bands_r.fits"] {
         fs::copy(data().join(name), f.path(name)).unwrap();
     }
-    let (tiles, cat, tile) = (
-        f.shown("bands_{band}.fits"),
-        f.shown("cat.csv"),
-        f.shown("bands_g.fits"),
-    );
-    let onto = [
-        "infer",
-        &model,
-        "--tiles",
-        &tiles,
-        "--positions",
-        &cat,
-        "--bands",
-        "g,r",
-        "-o",
-        &tile,
-    ];
-    let onto = ran(&mut program(onto));
+    let tile = f.shown("bands_g.fits");
+    let onto = infer_tiles(&f.shown("bands_{band}.fits"), &tile, &[]);
     says(&onto.stderr, &["bands_g.fits", "is read by this command"]);
     assert!(fs::read(&tile).unwrap() == fs::read(data().join("bands_g.fits")).unwrap());
     let missing = infer("x.csv", &["--sky-columns", "RA2,dec"]);

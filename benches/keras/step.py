@@ -10,7 +10,6 @@ from safetensors import safe_open
 
 VANILLA = Path(__file__).resolve().parents[2] / "assets/networks/vanilla.toml"
 LEARNING_RATE = 1e-3
-CLIP = 5.0
 FGSM_EPSILON = 0.01
 
 

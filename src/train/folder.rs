@@ -1,5 +1,6 @@
 //! The files of a run: `run.toml`, `log.csv`, `checkpoint.safetensors`, and at the end `model.safetensors` with its plots
-//! and predictions, and `calibration_rows.bin`, what it was calibrated on; of several folds, each in a folder of its own, and their scores in `folds.csv`.
+//! and predictions, and `calibration_rows.bin`, what it was calibrated on; of several folds, each in a folder of its own,
+//! and their scores in `folds.csv`.
 
 use super::calibration_rows::CalibrationRows;
 use super::checkpoint::Checkpoint;

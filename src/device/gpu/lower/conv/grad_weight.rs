@@ -104,16 +104,11 @@ impl Registers {
         let channels = s.in_c.min(4);
         // The sums, and the columns of x and the pixels of dout that they are made of.
         let values = |width: usize, columns: usize| 4 * (width * channels + (columns - 1) * s.stride + width + columns);
-        let widths = (1..=s.kernel_w).rev();
-        let width = widths
-            .into_iter()
-            .find(|&width| values(width, 1) <= Registers::MOST)
-            .unwrap_or(1);
-        let most = s.out_w().min(4);
-        let columns = (1..=most)
-            .rev()
-            .find(|&columns| values(width, columns) <= Registers::MOST)
-            .unwrap_or(1);
+        let fits = |width: usize, columns: usize| values(width, columns) <= Registers::MOST;
+        let width = (1..=s.kernel_w).rev().find(|&width| fits(width, 1));
+        let width = width.expect("one value fits");
+        let columns = (1..=s.out_w().min(4)).rev().find(|&columns| fits(width, columns));
+        let columns = columns.expect("one column fits");
         // Strips of the same width, as far as possible.
         Registers {
             width: s.kernel_w.div_ceil(s.kernel_w.div_ceil(width)),
