@@ -113,8 +113,8 @@ fn bits(text: &str) -> Result<u64, String> {
 /// `--device`.
 #[derive(clap::Args, Clone)]
 pub struct DeviceArgument {
-    /// Where to compute: auto (a GPU if there is one, otherwise the CPU), cpu, software, or a name or number that
-    /// `lensgpu devices` lists
+    /// Where to compute: auto (a GPU if there is one, otherwise the CPU), all (every GPU, each for a part of the members),
+    /// cpu, software, or names or numbers that `lensgpu devices` lists, separated by commas
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
 }

@@ -3,6 +3,7 @@
 use super::cpu::{self, CpuEngine};
 use super::faults::with_faults;
 use super::gpu::{Adapter, AdapterClass, Gpu, GpuEngine, adapters};
+use super::group::{self, GroupEngine};
 use super::{DeviceInfo, Engine, Error, Result};
 use crate::plan::Plan;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub enum Device {
     Gpu(Arc<Gpu>),
     /// The CPU, natively.
     Cpu,
+    /// Several devices, each for a range of the members. They are none of this kind themselves.
+    Group(Arc<[Device]>),
 }
 
 /// Every device of this machine: adapters, real GPUs first, then the CPU.
@@ -46,12 +49,39 @@ fn describe(index: usize, adapter: &Adapter) -> DeviceInfo {
 }
 
 impl Device {
-    /// The device called `name`: `auto` (a real GPU if there is one, else the CPU), `cpu`, `software` (a software
-    /// adapter), an index into [`devices`], or a part of a device's name in upper or lower case.
+    /// The device called `name`: `auto` (a real GPU if there is one, else the CPU), `all` (every real GPU, each for a range
+    /// of the members; else the CPU), `cpu`, `software` (a software adapter), an index into [`devices`], or a part of a
+    /// device's name in upper or lower case. Several of them, separated by commas, each have a range of the members.
     ///
     /// # Errors
     /// [`Error::UnknownDevice`], [`Error::NoSoftwareAdapter`] or [`Error::CannotOpen`].
     pub fn choose(name: &str) -> Result<Device> {
+        if name == "all" {
+            let adapters = adapters();
+            let gpus = adapters.iter().filter(|a| a.class() == AdapterClass::Gpu);
+            let opened = gpus.map(|a| Ok(Device::Gpu(Arc::new(a.open()?))));
+            return Ok(Device::group(opened.collect::<Result<_>>()?));
+        }
+        match (Device::one(name), name.contains(',')) {
+            // There are commas in some names of devices.
+            (Err(Error::UnknownDevice { .. }), true) => {
+                let each = name.split(',').map(|name| Device::one(name.trim()));
+                Ok(Device::group(each.collect::<Result<_>>()?))
+            }
+            (one, _) => one,
+        }
+    }
+
+    /// The CPU if there are none.
+    fn group(mut devices: Vec<Device>) -> Device {
+        match devices.len() {
+            0 => Device::Cpu,
+            1 => devices.remove(0),
+            _ => Device::Group(devices.into()),
+        }
+    }
+
+    fn one(name: &str) -> Result<Device> {
         if name == "cpu" {
             return Ok(Device::Cpu);
         }
@@ -85,8 +115,13 @@ impl Device {
     /// # Errors
     /// [`Error::CannotOpen`]; [`Error::Lost`] if it is no longer there.
     pub fn reopened(&self) -> Result<Device> {
-        let Device::Gpu(gpu) = self else {
-            return Ok(Device::Cpu);
+        let gpu = match self {
+            Device::Gpu(gpu) => gpu,
+            Device::Cpu => return Ok(Device::Cpu),
+            Device::Group(devices) => {
+                let reopened: Result<Vec<Device>> = devices.iter().map(Device::reopened).collect();
+                return Ok(Device::Group(reopened?.into()));
+            }
         };
         let adapters = adapters();
         let same = |a: &&Adapter| {
@@ -108,6 +143,7 @@ impl Device {
                 AdapterClass::Software => format!("{} (software adapter)", gpu.name),
             },
             Device::Cpu => format!("{} ({})", cpu::name(), cpu::features()),
+            Device::Group(devices) => devices.iter().map(Device::name).collect::<Vec<_>>().join(", "),
         }
     }
 
@@ -116,6 +152,10 @@ impl Device {
         match self {
             Device::Gpu(gpu) => gpu.largest_binding(),
             Device::Cpu => u64::MAX,
+            Device::Group(devices) => {
+                let largest = devices.iter().map(Device::largest_binding);
+                largest.min().expect("a group has devices")
+            }
         }
     }
 
@@ -124,10 +164,22 @@ impl Device {
     /// # Errors
     /// [`Error::NoMembers`]; on a GPU also [`Error::TensorTooLarge`], [`Error::OutOfMemory`] and [`Error::Kernel`].
     pub fn engine(&self, plan: &Plan, members: usize) -> Result<Box<dyn Engine>> {
-        let engine: Box<dyn Engine> = match self {
+        Ok(with_faults(self.sound_engine(plan, members)?, &self.name()))
+    }
+
+    /// An engine without the faults that a test may ask for.
+    fn sound_engine(&self, plan: &Plan, members: usize) -> Result<Box<dyn Engine>> {
+        Ok(match self {
             Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu.clone(), plan, members)?),
             Device::Cpu => Box::new(CpuEngine::new(plan, members)?),
-        };
-        Ok(with_faults(engine, &self.name()))
+            // What is made for one member only, such as images, is made on the first device.
+            Device::Group(devices) if members <= 1 => devices[0].sound_engine(plan, members)?,
+            Device::Group(devices) => {
+                let shares = group::share(members, devices.len());
+                let engine = |(device, &members): (&Device, &usize)| device.sound_engine(plan, members);
+                let engines: Result<Vec<_>> = devices.iter().zip(&shares).map(engine).collect();
+                Box::new(GroupEngine::new(plan, engines?))
+            }
+        })
     }
 }

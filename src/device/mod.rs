@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `engine` | the [`Engine`] trait, which both devices implement |
 //! | `choose` | the devices of this machine, and the choice of one |
+//! | `group` | several devices as one, each for a range of the members |
 //! | `peak` | what a device can do at most |
 //! | `error`, `info` | what can go wrong on a device, and what is known of one |
 //! | [`faults`] | failures on demand, for tests |
@@ -17,6 +18,7 @@ mod engine;
 mod error;
 pub mod faults;
 pub mod gpu;
+mod group;
 mod info;
 mod peak;
 

@@ -16,8 +16,21 @@ pub struct Peak {
     pub independent_dispatch_seconds: f64,
 }
 
+impl Peak {
+    /// What two devices can do that work at the same time.
+    fn beside(self, other: Peak) -> Peak {
+        let slower = |of: fn(&Peak) -> f64| of(&self).max(of(&other));
+        Peak {
+            flops_per_second: self.flops_per_second + other.flops_per_second,
+            bytes_per_second: self.bytes_per_second + other.bytes_per_second,
+            dependent_dispatch_seconds: slower(|peak| peak.dependent_dispatch_seconds),
+            independent_dispatch_seconds: slower(|peak| peak.independent_dispatch_seconds),
+        }
+    }
+}
+
 impl Device {
-    /// Measures it, in less than two seconds.
+    /// Measures it, in less than two seconds per device.
     ///
     /// # Errors
     /// The device fails, or has no memory for the copy.
@@ -25,6 +38,10 @@ impl Device {
         match self {
             Device::Cpu => Ok(cpu::peak()),
             Device::Gpu(gpu) => gpu::peak(gpu),
+            Device::Group(devices) => {
+                let peaks: Vec<Peak> = devices.iter().map(Device::peak).collect::<Result<_>>()?;
+                Ok(peaks.into_iter().reduce(Peak::beside).expect("a group has devices"))
+            }
         }
     }
 }

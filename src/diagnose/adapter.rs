@@ -31,8 +31,13 @@ const FILE: &str = "adapters.txt";
 /// # Errors
 /// [`device::Error::ComputesWrongly`]; a device that fails.
 pub fn check_adapter(device: &Device) -> Result<bool> {
-    let Device::Gpu(gpu) = device else {
-        return Ok(false);
+    let gpu = match device {
+        Device::Gpu(gpu) => gpu,
+        Device::Cpu => return Ok(false),
+        Device::Group(devices) => {
+            let new: Vec<bool> = devices.iter().map(check_adapter).collect::<Result<_>>()?;
+            return Ok(new.contains(&true));
+        }
     };
     let file = cache_folder().map(|folder| folder.join(FILE));
     let line = line(gpu);

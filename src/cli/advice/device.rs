@@ -6,7 +6,7 @@ use crate::device::Error;
 pub fn advice(error: &Error) -> Option<String> {
     Some(match error {
         Error::UnknownDevice { .. } => format!(
-            "--device takes auto, cpu, software, a number or a part of a name from this list. A GPU that is missing from \
+            "--device takes auto, all, cpu, software, or numbers or parts of names from this list, separated by commas. A GPU that is missing from \
              it needs its driver: {}",
             how_to_install_gpu()
         ),
