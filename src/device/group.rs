@@ -21,6 +21,9 @@ pub fn share(members: usize, devices: usize) -> Vec<usize> {
         .collect()
 }
 
+/// Steps done and log of every part.
+type WatchParts<'a> = dyn FnMut(&[usize], &[Vec<f32>]) -> ControlFlow<()> + 'a;
+
 /// A plan on several devices; see [`Engine`].
 pub struct GroupEngine {
     /// In the order of their members.
@@ -41,19 +44,15 @@ struct Rows {
 impl GroupEngine {
     /// `engines` in the order of their members, made of `plan`.
     pub fn new(plan: &Plan, engines: Vec<Box<dyn Engine>>) -> GroupEngine {
-        let of_part = |engine: &Box<dyn Engine>| {
+        let of_part = |members: usize| {
             let of_tensor = |tensor: &Tensor| Rows {
-                words: if tensor.shared {
-                    tensor.len
-                } else {
-                    tensor.len * engine.members()
-                },
+                words: tensor.len * if tensor.shared { 1 } else { members },
                 shared: tensor.shared,
             };
             plan.tensors.iter().map(of_tensor).collect()
         };
         GroupEngine {
-            rows: engines.iter().map(of_part).collect(),
+            rows: engines.iter().map(|engine| of_part(engine.members())).collect(),
             parts: engines,
             log: plan.log,
         }
@@ -65,7 +64,7 @@ impl GroupEngine {
         target: usize,
         steps: &mut [usize],
         logs: &mut [Vec<f32>],
-        watch: &mut dyn FnMut(&[usize], &[Vec<f32>]) -> ControlFlow<()>,
+        watch: &mut WatchParts,
     ) -> Result<()> {
         let stop = &AtomicBool::new(false);
         let (to_host, arrivals) = channel();

@@ -1,9 +1,9 @@
 //! Average pooling, of windows or of the whole image.
 
+use super::Native;
 use super::memory::{Memory, Scratch};
-use super::pool::{at, at_mut, by_channels};
-use super::simd::{LANES, lanes, simd};
-use super::{Native, put_input_grad};
+use super::pool::{Put, by_channels};
+use super::simd::{LANES, One, Vector, simd};
 use crate::plan::{AveragePoolForward, AveragePoolGradInput, AverageShape};
 
 /// Minimum number of input values per task.
@@ -38,7 +38,11 @@ impl Native for AveragePoolGradInput {
             .run(dx.pieces(images(&s) * image), |_, (m, number, dx)| {
                 let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
                 let x = &memory.row(self.x, m)[number * images(&s) * image..];
-                grad_input(s, dout, self.gate.then_some(x), self.accumulate, dx);
+                let put = Put {
+                    gate: self.gate,
+                    accumulate: self.accumulate,
+                };
+                grad_input(s, put, x, dout, dx);
             });
         memory.put(self.dx, dx);
     }
@@ -58,57 +62,44 @@ simd! {
 
 /// Each row of the window is summed on its own, to keep rounding errors small in large windows.
 #[inline(always)]
-fn forward_window<const N: usize>(c: usize, s: &AverageShape, x: &[f32], out: &mut [f32]) {
-    let mut sum = [0.0; N];
+fn forward_window<S: Vector>(c: usize, s: &AverageShape, x: &[f32], out: &mut [f32]) {
+    let mut sum = S::splat(0.0);
     for x in x.chunks(s.w * s.c).take(s.window_h) {
-        let mut row = [0.0; N];
+        let mut row = S::splat(0.0);
         for x in x.chunks(s.c).take(s.window_w) {
-            let x: &[f32; N] = at(x, c);
-            for l in 0..N {
-                row[l] += x[l];
-            }
+            row = S::add(row, S::read(x, c));
         }
-        for l in 0..N {
-            sum[l] += row[l];
-        }
+        sum = S::add(sum, row);
     }
-    *at_mut(out, c) = mean(sum, s);
+    S::write(S::mul(sum, S::splat(share(s))), out, c);
 }
 
-/// Of what is summed over a window.
-#[inline(always)]
-fn mean<const N: usize>(sum: [f32; N], s: &AverageShape) -> [f32; N] {
-    let values = (s.window_h * s.window_w) as f32;
-    lanes(|l| sum[l] / values)
+/// Of a value in the mean of its window.
+fn share(s: &AverageShape) -> f32 {
+    1.0 / (s.window_h * s.window_w) as f32
 }
 
 simd! {
-    /// dout (images,Ho,Wo,C) to dx (images,H,W,C).
-    fn grad_input(s: AverageShape, dout: &[f32], gate: Option<&[f32]>, accumulate: bool, dx: &mut [f32]) {
+    /// x and dx (images,H,W,C), dout (images,Ho,Wo,C).
+    fn grad_input(s: AverageShape, put: Put, x: &[f32], dout: &[f32], dx: &mut [f32]) {
         for (line, dx) in dx.chunks_exact_mut(s.w * s.c).enumerate() {
             let (image, i) = (line / s.h, line % s.h / s.window_h);
             let dout = (i < s.out_h()).then(|| &dout[(image * s.out_h() + i) * s.out_w() * s.c..][..s.out_w() * s.c]);
-            let gate = gate.map(|x| &x[line * s.w * s.c..]);
+            let x = &x[line * s.w * s.c..];
             for (j, dx) in dx.chunks_exact_mut(s.c).enumerate() {
-                let gate = gate.map(|x| &x[j * s.c..]);
                 // None in the remainder.
                 let dout = dout.and_then(|dout| dout.chunks_exact(s.c).nth(j / s.window_w));
-                by_channels!(s.c, grad_pixel(&s, dout, gate, accumulate, dx));
+                by_channels!(s.c, grad_pixel(&s, put, &x[j * s.c..], dout, dx));
             }
         }
     }
 }
 
 #[inline(always)]
-fn grad_pixel<const N: usize>(
-    c: usize,
-    s: &AverageShape,
-    dout: Option<&[f32]>,
-    gate: Option<&[f32]>,
-    accumulate: bool,
-    dx: &mut [f32],
-) {
-    let grad = dout.map_or([0.0; N], |dout| mean(*at(dout, c), s));
-    let gate = gate.map(|x| &at::<N>(x, c)[..]);
-    put_input_grad(at_mut::<N>(dx, c), grad.iter().copied(), gate, accumulate);
+fn grad_pixel<S: Vector>(c: usize, s: &AverageShape, put: Put, x: &[f32], dout: Option<&[f32]>, dx: &mut [f32]) {
+    let grad = match dout {
+        Some(dout) => S::mul(S::read(dout, c), S::splat(share(s))),
+        None => S::splat(0.0),
+    };
+    put.write::<S>(grad, x, dx, c);
 }

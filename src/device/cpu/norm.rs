@@ -3,9 +3,9 @@
 //! With a pooling, the output of the norm itself is never stored: it is largest at the largest x if gamma > 0, at the
 //! smallest x if gamma < 0, and at the first x of a window if gamma = 0.
 
-use super::memory::{Buffer, Memory, Scratch, ScratchSize, Workers};
-use super::pool::{Put, Window, at, at_mut, by_channels, corner, images, peak, put_back, windows};
-use super::simd::{LANES, lanes, simd};
+use super::memory::{Memory, Scratch, ScratchSize, Workers};
+use super::pool::{Derivative, Line, Put, by_channels, by_pool, corner, images, lines, peak, put_back};
+use super::simd::{LANES, One, Vector, simd};
 use super::{Native, put_grad};
 use crate::plan::{BatchStats, InputGrad, NormForward, NormGrad, PoolShape, StatsSource};
 
@@ -137,8 +137,8 @@ struct Channels<'a> {
 }
 
 impl<'a> Channels<'a> {
-    fn new(mean: &'a [f32], variance: &[f32], epsilon: f32, gamma: &'a [f32], scratch: &'a mut Buffer) -> Channels<'a> {
-        let scale = &mut scratch.floats_mut()[..mean.len()];
+    fn new(mean: &'a [f32], variance: &[f32], epsilon: f32, gamma: &'a [f32], scratch: &'a mut [f32]) -> Channels<'a> {
+        let scale = &mut scratch[..mean.len()];
         scale
             .iter_mut()
             .zip(variance)
@@ -149,8 +149,10 @@ impl<'a> Channels<'a> {
 
 /// 1 if the norm is largest at the largest x, -1 if at the smallest x, 0 if it is the same for all x.
 #[inline(always)]
-fn signs<const N: usize>(gamma: &[f32; N]) -> [f32; N] {
-    lanes(|l| f32::from(gamma[l] > 0.0) - f32::from(gamma[l] < 0.0))
+fn signs<S: Vector>(gamma: S::V) -> S::V {
+    let zero = S::splat(0.0);
+    let negative = S::select(S::above(zero, gamma), S::splat(-1.0), zero);
+    S::select(S::above(gamma, zero), S::splat(1.0), negative)
 }
 
 impl Native for NormForward {
@@ -185,7 +187,7 @@ impl Native for NormForward {
                     }
                 };
                 let gamma = memory.part(self.gamma, s.c, m);
-                let channels = Channels::new(mean, variance, self.epsilon, gamma, scratch);
+                let channels = Channels::new(mean, variance, self.epsilon, gamma, scratch.floats_mut());
                 let beta = memory.part(self.beta, s.c, m);
                 forward(
                     s,
@@ -203,32 +205,22 @@ impl Native for NormForward {
 simd! {
     /// x (images,H,W,C) to out (images,Ho,Wo,C).
     fn forward(s: PoolShape, channels: Channels, beta: &[f32], x: &[f32], out: &mut [f32]) {
-        for (line, out) in out.chunks_exact_mut(s.out_w() * s.c).enumerate() {
+        by_pool!(s => for (line, out) in out.chunks_exact_mut(s.out_w() * s.c).enumerate() {
             let x = &x[corner(&s, line)..];
-            for (j, out) in out.chunks_exact_mut(s.c).enumerate() {
-                let x = &x[j * s.pool * s.c..];
-                by_channels!(s.c, forward_window(&s, channels, beta, x, out));
-            }
-        }
+            by_channels!(s.c, forward_line(&s, channels, beta, x, out));
+        });
     }
 }
 
-/// One window.
+/// One line of windows.
 #[inline(always)]
-fn forward_window<const N: usize>(
-    c: usize,
-    s: &PoolShape,
-    channels: Channels,
-    beta: &[f32],
-    x: &[f32],
-    out: &mut [f32],
-) {
-    let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
-    let (gamma, beta): (&[f32; N], &[f32; N]) = (at(channels.gamma, c), at(beta, c));
-    let (value, _) = peak(s, &x[c..], signs(gamma));
-    let out: &mut [f32; N] = at_mut(out, c);
-    for l in 0..N {
-        out[l] = (value[l] - mean[l]) * (scale[l] * gamma[l]) + beta[l];
+fn forward_line<S: Vector>(c: usize, s: &PoolShape, channels: Channels, beta: &[f32], x: &[f32], out: &mut [f32]) {
+    let (mean, beta) = (S::read(channels.mean, c), S::read(beta, c));
+    let gamma = S::read(channels.gamma, c);
+    let (sign, slope) = (signs::<S>(gamma), S::mul(S::read(channels.scale, c), gamma));
+    for (j, out) in out.chunks_exact_mut(s.c).enumerate() {
+        let (value, _) = peak::<S>(s, &x[j * s.pool * s.c + c..], sign);
+        S::write(S::add(S::mul(S::sub(value, mean), slope), beta), out, c);
     }
 }
 
@@ -237,7 +229,7 @@ impl NormGrad {
         self.shape.batch.div_ceil(images(&self.shape))
     }
 
-    fn channels<'a>(&self, memory: &'a Memory, m: usize, scratch: &'a mut Buffer) -> Channels<'a> {
+    fn channels<'a>(&self, memory: &'a Memory, m: usize, scratch: &'a mut [f32]) -> Channels<'a> {
         let (mean, variance) = memory.row(self.batch_stats, m).split_at(self.shape.c);
         let gamma = memory.part(self.gamma, self.shape.c, m);
         Channels::new(mean, variance, self.epsilon, gamma, scratch)
@@ -252,20 +244,33 @@ impl NormGrad {
         workers: &mut Workers,
     ) {
         let s = self.shape;
+        let rows = s.rows() as f32;
         let mut dx = memory.take(to.dx);
         workers.run(dx.pieces(images(&s) * s.h * s.w * s.c), |scratch, (m, number, dx)| {
-            let channels = self.channels(memory, m, scratch);
+            let (scale, slopes) = scratch.floats_mut().split_at_mut(s.c);
+            let channels = self.channels(memory, m, scale);
+            let (dbeta, dgamma) = sums(m).split_at(s.c);
+            let (slope, rest) = slopes.split_at_mut(s.c);
+            let (level, tilt) = rest.split_at_mut(s.c);
+            for c in 0..s.c {
+                slope[c] = channels.gamma[c] * channels.scale[c];
+                level[c] = slope[c] * (dbeta[c] / rows);
+                tilt[c] = slope[c] * channels.scale[c] * (dgamma[c] / rows);
+            }
+            let slopes = Slopes {
+                gamma: channels.gamma,
+                mean: channels.mean,
+                slope,
+                level,
+                tilt,
+            };
+            let put = Put {
+                gate: to.gate,
+                accumulate: to.accumulate,
+            };
             let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
             let dout = &memory.row(self.dout, m)[number * images(&s) * s.out_h() * s.out_w() * s.c..];
-            let upstream = Upstream {
-                dout,
-                sums: sums(m),
-                put: Put {
-                    gate: to.gate,
-                    accumulate: to.accumulate,
-                },
-            };
-            grad_input(s, channels, upstream, x, dx);
+            grad_input(s, slopes, put, x, dout, dx);
         });
         memory.put(to.dx, dx);
     }
@@ -275,7 +280,7 @@ impl Native for NormGrad {
     fn scratch_size(&self, members: usize) -> ScratchSize {
         let c = self.shape.c;
         ScratchSize {
-            worker: c.div_ceil(LANES),
+            worker: (4 * c).div_ceil(LANES),
             shared: (members * self.pieces() * 2 * c).div_ceil(LANES),
         }
     }
@@ -287,7 +292,7 @@ impl Native for NormGrad {
         let tasks = partials.chunks_exact_mut(2 * s.c).enumerate();
         scratch.workers.run(tasks, |scratch, (task, partial)| {
             let (m, number) = (task / self.pieces(), task % self.pieces());
-            let channels = self.channels(memory, m, scratch);
+            let channels = self.channels(memory, m, scratch.floats_mut());
             let dout = memory.row(self.dout, m).chunks(images(&s) * image).nth(number);
             let x = &memory.row(self.x, m)[number * images(&s) * s.h * s.w * s.c..];
             partial.fill(0.0);
@@ -326,76 +331,72 @@ impl Native for NormGrad {
 simd! {
     /// Adds the sums over x (images,H,W,C) and dout (images,Ho,Wo,C) to [sum of dz; C], [sum of dz xhat; C].
     fn grad_param(s: PoolShape, channels: Channels, x: &[f32], dout: &[f32], sums: &mut [f32]) {
-        let (dz_sums, dz_xhat_sums) = sums.split_at_mut(s.c);
-        for (line, dout) in dout.chunks_exact(s.out_w() * s.c).enumerate() {
+        by_pool!(s => for (line, dout) in dout.chunks_exact(s.out_w() * s.c).enumerate() {
             let x = &x[corner(&s, line)..];
-            for (j, dz) in dout.chunks_exact(s.c).enumerate() {
-                let x = &x[j * s.pool * s.c..];
-                by_channels!(s.c, grad_param_window(&s, channels, x, dz, [&mut *dz_sums, &mut *dz_xhat_sums]));
-            }
-        }
+            by_channels!(s.c, grad_param_line(&s, channels, x, dout, sums));
+        });
     }
 }
 
-/// One window.
+/// One line of windows.
 #[inline(always)]
-fn grad_param_window<const N: usize>(
-    c: usize,
-    s: &PoolShape,
-    channels: Channels,
-    x: &[f32],
-    dz: &[f32],
-    [dz_sums, dz_xhat_sums]: [&mut [f32]; 2],
-) {
-    let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
-    let (value, _) = peak(s, &x[c..], signs::<N>(at(channels.gamma, c)));
-    let dz: &[f32; N] = at(dz, c);
-    let (dz_sum, dz_xhat_sum): (&mut [f32; N], &mut [f32; N]) = (at_mut(dz_sums, c), at_mut(dz_xhat_sums, c));
-    for l in 0..N {
-        dz_sum[l] += dz[l];
-        dz_xhat_sum[l] += dz[l] * ((value[l] - mean[l]) * scale[l]);
+fn grad_param_line<S: Vector>(c: usize, s: &PoolShape, channels: Channels, x: &[f32], dout: &[f32], sums: &mut [f32]) {
+    let (mean, scale) = (S::read(channels.mean, c), S::read(channels.scale, c));
+    let sign = signs::<S>(S::read(channels.gamma, c));
+    let (mut dz_sum, mut dz_xhat_sum) = (S::read(sums, c), S::read(sums, s.c + c));
+    for (j, dz) in dout.chunks_exact(s.c).enumerate() {
+        let (value, _) = peak::<S>(s, &x[j * s.pool * s.c + c..], sign);
+        let dz = S::read(dz, c);
+        dz_sum = S::add(dz_sum, dz);
+        dz_xhat_sum = S::add(dz_xhat_sum, S::mul(dz, S::mul(S::sub(value, mean), scale)));
     }
+    S::write(dz_sum, sums, c);
+    S::write(dz_xhat_sum, sums, s.c + c);
 }
 
-/// What the gradient of the input is made of: dout (images,Ho,Wo,C) and [dbeta; C], [dgamma; C]; and how it is written.
+/// dx = slope dz - (level + tilt (x - mean)), (C) each.
 #[derive(Clone, Copy)]
-struct Upstream<'a> {
-    dout: &'a [f32],
-    sums: &'a [f32],
-    put: Put,
+struct Slopes<'a> {
+    gamma: &'a [f32],
+    mean: &'a [f32],
+    slope: &'a [f32],
+    level: &'a [f32],
+    tilt: &'a [f32],
+}
+
+/// The same for some channels.
+struct Slope<V> {
+    mean: V,
+    slope: V,
+    level: V,
+    tilt: V,
+}
+
+impl<S: Vector> Derivative<S> for Slope<S::V> {
+    #[inline(always)]
+    fn of(&self, x: S::V, dz: S::V) -> S::V {
+        let level = S::mul_add(self.tilt, S::sub(x, self.mean), self.level);
+        S::sub(S::mul(self.slope, dz), level)
+    }
 }
 
 simd! {
-    /// x and dx (images,H,W,C).
-    fn grad_input(s: PoolShape, channels: Channels, upstream: Upstream, x: &[f32], dx: &mut [f32]) {
-        let image = s.h * s.w * s.c;
-        for (b, (dx, x)) in dx.chunks_exact_mut(image).zip(x.chunks_exact(image)).enumerate() {
-            let upstream = Upstream { dout: &upstream.dout[b * s.out_h() * s.out_w() * s.c..], ..upstream };
-            for window in windows(&s) {
-                by_channels!(s.c, grad_window(&s, window, channels, upstream, x, dx));
-            }
-        }
+    /// x and dx (images,H,W,C), dout (images,Ho,Wo,C).
+    fn grad_input(s: PoolShape, slopes: Slopes, put: Put, x: &[f32], dout: &[f32], dx: &mut [f32]) {
+        by_pool!(s => for mut line in lines(&s, x, dout, dx) {
+            by_channels!(s.c, grad_line(&s, &mut line, slopes, put));
+        });
     }
 }
 
+/// One line of windows.
 #[inline(always)]
-fn grad_window<const N: usize>(
-    c: usize,
-    s: &PoolShape,
-    (i, j): (usize, usize),
-    channels: Channels,
-    upstream: Upstream,
-    x: &[f32],
-    dx: &mut [f32],
-) {
-    let (mean, scale): (&[f32; N], &[f32; N]) = (at(channels.mean, c), at(channels.scale, c));
-    let gamma: &[f32; N] = at(channels.gamma, c);
-    let rows = s.rows() as f32;
-    let (dbeta, dgamma): (&[f32; N], &[f32; N]) = (at(upstream.sums, c), at(upstream.sums, s.c + c));
-    let (dbeta, dgamma): ([f32; N], [f32; N]) = (lanes(|l| dbeta[l] / rows), lanes(|l| dgamma[l] / rows));
-    let Upstream { dout, put, .. } = upstream;
-    put_back(Window { s, i, j, c }, signs(gamma), x, dout, put, dx, |l, x, dz| {
-        let xhat = (x - mean[l]) * scale[l];
-        gamma[l] * scale[l] * (dz - (dbeta[l] + xhat * dgamma[l]))
-    });
+fn grad_line<S: Vector>(c: usize, s: &PoolShape, line: &mut Line, slopes: Slopes, put: Put) {
+    let slope = Slope {
+        mean: S::read(slopes.mean, c),
+        slope: S::read(slopes.slope, c),
+        level: S::read(slopes.level, c),
+        tilt: S::read(slopes.tilt, c),
+    };
+    put_back::<S>(c, s, line, signs::<S>(S::read(slopes.gamma, c)), put, slope);
 }

@@ -197,16 +197,77 @@ fn product_tiles<S: Simd>(x: &[f32], windows: Windows, weights: &Weights, finish
     let rows = weights.packed.len() / blocks;
     // Tiles of about the same size. More than eight windows would leave no registers for their addresses.
     let tile = windows.count.div_ceil(windows.count.div_ceil(S::SUMS.min(8)));
-    for block in 0..blocks {
-        let packed = &weights.packed[block * rows + weights.skip..][..windows.rows * windows.len];
+    let packed = |block: usize| &weights.packed[block * rows + weights.skip..][..windows.rows * windows.len];
+    let mut block = 0;
+    while block < blocks {
+        // Two blocks at once, if there are registers for both, load each value of x once.
+        let pair = S::SUMS >= 2 * tile && block + 1 < blocks;
         for first in (0..windows.count).step_by(tile) {
             let x = &x[first * windows.step..];
-            by_size!(
-                tile.min(windows.count - first), [1 2 3 4 5 6 7 8],
-                P => product_tile::<S, P>(x, windows, packed, weights.columns, [first, block], finish, out)
-            );
+            let at = [first, block];
+            if pair {
+                let packed = [packed(block), packed(block + 1)];
+                by_size!(
+                    tile.min(windows.count - first), [1 2 3 4 5 6 7 8],
+                    P => product_pair::<S, P>(x, windows, packed, weights.columns, at, finish, out)
+                );
+            } else {
+                by_size!(
+                    tile.min(windows.count - first), [1 2 3 4 5 6 7 8],
+                    P => product_tile::<S, P>(x, windows, packed(block), weights.columns, at, finish, out)
+                );
+            }
+        }
+        block += 1 + usize::from(pair);
+    }
+}
+
+/// P windows by the thirty-two columns of two blocks.
+#[inline(always)]
+fn product_pair<S: Simd, const P: usize>(
+    x: &[f32],
+    windows: Windows,
+    [packed_low, packed_high]: [&[Lanes]; 2],
+    columns: usize,
+    [first, block]: [usize; 2],
+    finish: impl Finish,
+    out: &mut [f32],
+) {
+    let (mut low_sums, mut high_sums) = ([S::splat(0.0); P], [S::splat(0.0); P]);
+    let (mut low, mut high) = ([S::splat(0.0); P], [S::splat(0.0); P]);
+    let mut terms = 0;
+    for (row, (packed_low, packed_high)) in packed_low
+        .chunks_exact(windows.len)
+        .zip(packed_high.chunks_exact(windows.len))
+        .enumerate()
+    {
+        for (part, (packed_low, packed_high)) in packed_low.chunks(TERMS).zip(packed_high.chunks(TERMS)).enumerate() {
+            let from = row * windows.row_step + part * TERMS;
+            let x: [&[f32]; P] = std::array::from_fn(|p| &x[from + p * windows.step..][..packed_low.len()]);
+            let len = packed_low.len();
+            let packed_high = &packed_high[..len];
+            for t in 0..len {
+                let (weights_low, weights_high) = (S::load(&packed_low[t].0), S::load(&packed_high[t].0));
+                for p in 0..P {
+                    let x = S::splat(x[p][t]);
+                    low[p] = S::mul_add(x, weights_low, low[p]);
+                    high[p] = S::mul_add(x, weights_high, high[p]);
+                }
+            }
+            terms += packed_low.len();
+            if terms >= TERMS {
+                for p in 0..P {
+                    low_sums[p] = S::add(low_sums[p], low[p]);
+                    high_sums[p] = S::add(high_sums[p], high[p]);
+                    low[p] = S::splat(0.0);
+                    high[p] = S::splat(0.0);
+                }
+                terms = 0;
+            }
         }
     }
+    put_tile::<S, P>(low_sums, low, columns, [first, block], finish, out);
+    put_tile::<S, P>(high_sums, high, columns, [first, block + 1], finish, out);
 }
 
 /// P windows, of which x begins with number `first`, by the sixteen columns of a block.
@@ -243,6 +304,19 @@ fn product_tile<S: Simd, const P: usize>(
             }
         }
     }
+    put_tile::<S, P>(sums, last, columns, [first, block], finish, out);
+}
+
+/// Puts the sums of P windows.
+#[inline(always)]
+fn put_tile<S: Simd, const P: usize>(
+    sums: [S::V; P],
+    last: [S::V; P],
+    columns: usize,
+    [first, block]: [usize; 2],
+    finish: impl Finish,
+    out: &mut [f32],
+) {
     let column = block * LANES;
     let len = LANES.min(columns - column);
     let bias = S::load(&finish.bias(column, len));
@@ -267,52 +341,73 @@ pub struct Gradient<'a> {
 simd! {
     /// grad[r len + t, o] += sum over i and p of x[i line_step + p step + r row_step + t] dout[i, p, o].
     pub fn weight_gradient(x: &[f32], windows: Windows, dout: &Gradient, grad: &mut [f32]) {
-        let tile = windows.len.div_ceil(windows.len.div_ceil(S::SUMS));
-        for (row, grad) in grad.chunks_exact_mut(windows.len * dout.columns).enumerate() {
-            for block in 0..dout.columns.div_ceil(LANES) {
+        let blocks = dout.columns.div_ceil(LANES);
+        let mut block = 0;
+        while block < blocks {
+            // As above, with half as many rows at a time.
+            let pair = S::SUMS >= LANES && block + 1 < blocks;
+            let most = if pair { S::SUMS / 2 } else { S::SUMS };
+            let tile = windows.len.div_ceil(windows.len.div_ceil(most));
+            for (row, grad) in grad.chunks_exact_mut(windows.len * dout.columns).enumerate() {
                 for first in (0..windows.len).step_by(tile) {
                     let x = &x[row * windows.row_step + first..];
                     let grad = &mut grad[first * dout.columns..];
-                    by_size!(
-                        tile.min(windows.len - first), [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16],
-                        T => gradient_tile::<S, T>(x, windows, dout, block, grad)
-                    );
+                    let count = tile.min(windows.len - first);
+                    if pair {
+                        by_size!(count, [1 2 3 4 5 6 7 8], T => gradient_tile::<S, T, 2>(x, windows, dout, block, grad));
+                    } else {
+                        by_size!(
+                            count, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16],
+                            T => gradient_tile::<S, T, 1>(x, windows, dout, block, grad)
+                        );
+                    }
                 }
             }
+            block += 1 + usize::from(pair);
         }
     }
 }
 
-/// T rows of the weights by sixteen columns.
+/// T rows of the weights by the columns of B blocks of sixteen.
 #[inline(always)]
-fn gradient_tile<S: Simd, const T: usize>(
+fn gradient_tile<S: Simd, const T: usize, const B: usize>(
     x: &[f32],
     windows: Windows,
     dout: &Gradient,
     block: usize,
     grad: &mut [f32],
 ) {
-    let mut sums = [S::splat(0.0); T];
-    let packed = &dout.packed[block * dout.lines * windows.count..][..dout.lines * windows.count];
-    for (line, packed) in packed.chunks_exact(windows.count).enumerate() {
+    let mut sums = [[S::splat(0.0); T]; B];
+    let rows = dout.lines * windows.count;
+    let packed: [&[Lanes]; B] = std::array::from_fn(|b| &dout.packed[(block + b) * rows..][..rows]);
+    for line in 0..dout.lines {
         let x = x[line * dout.line_step..].windows(T).step_by(windows.step);
-        for (x, dout) in x.zip(packed) {
-            let dout = S::load(&dout.0);
+        let packed: [&[Lanes]; B] = std::array::from_fn(|b| &packed[b][line * windows.count..][..windows.count]);
+        for (p, x) in (0..windows.count).zip(x) {
+            let mut dout = [S::splat(0.0); B];
+            for b in 0..B {
+                dout[b] = S::load(&packed[b][p].0);
+            }
             for t in 0..T {
-                sums[t] = S::mul_add(S::splat(x[t]), dout, sums[t]);
+                let x = S::splat(x[t]);
+                for b in 0..B {
+                    sums[b][t] = S::mul_add(x, dout[b], sums[b][t]);
+                }
             }
         }
     }
-    let first_column = block * LANES;
-    for (t, sum) in sums.into_iter().enumerate() {
-        let grad = &mut grad[t * dout.columns + first_column..];
-        let columns = LANES.min(dout.columns - first_column);
-        match grad.first_chunk_mut::<LANES>() {
-            Some(grad) if columns == LANES => *grad = S::store(S::add(S::load(grad), sum)),
-            _ => grad[..columns]
-                .iter_mut()
-                .zip(S::store(sum))
-                .for_each(|(grad, sum)| *grad += sum),
+    for (b, sums) in sums.into_iter().enumerate() {
+        let first_column = (block + b) * LANES;
+        for (t, sum) in sums.into_iter().enumerate() {
+            let grad = &mut grad[t * dout.columns + first_column..];
+            let columns = LANES.min(dout.columns - first_column);
+            match grad.first_chunk_mut::<LANES>() {
+                Some(grad) if columns == LANES => *grad = S::store(S::add(S::load(grad), sum)),
+                _ => grad[..columns]
+                    .iter_mut()
+                    .zip(S::store(sum))
+                    .for_each(|(grad, sum)| *grad += sum),
+            }
         }
     }
 }
@@ -389,7 +484,7 @@ mod tests {
         let (mut got, mut want) = (vec![1.0; 5 * COLUMNS], vec![1.0; 5 * COLUMNS]);
         weight_gradient(&x, windows, &dout, &mut got);
         for block in 0..2 {
-            gradient_tile::<Plain, 5>(&x, windows, &dout, block, &mut want);
+            gradient_tile::<Plain, 5, 1>(&x, windows, &dout, block, &mut want);
         }
         assert_eq!(got, want);
     }
