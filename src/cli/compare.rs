@@ -114,11 +114,19 @@ pub fn run(args: Compare) -> Result<()> {
 }
 
 fn print(report: &CompareReport, options: &CompareOptions) {
-    outln!("theta_e of the predictions: {} ({})", report.convention.name(), report.convention_source);
+    outln!(
+        "theta_e of the predictions: {} ({})",
+        report.convention.name(),
+        report.convention_source
+    );
     outln!("Einstein radius of the models: {}", options.convention.name());
     outln!("posteriors: {}", report.source);
     outln!("predictions: {}", report.left_out);
-    outln!("{} of {} compared", report.matches.compared, count(report.matches.models, "model"));
+    outln!(
+        "{} of {} compared",
+        report.matches.compared,
+        count(report.matches.models, "model")
+    );
     for remark in report.matches.remarks() {
         outln!("  {remark}");
     }

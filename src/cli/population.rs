@@ -9,8 +9,7 @@ use crate::bayes::mcmc;
 use crate::files::NewFolder;
 use crate::model::Model;
 use crate::population::{
-    Error, PopulationOptions, PopulationReport, PriorChoice, Shape, TrainingPrior, as_json,
-    infer_population, write,
+    Error, PopulationOptions, PopulationReport, PriorChoice, Shape, TrainingPrior, as_json, infer_population, write,
 };
 use anyhow::Result;
 use std::path::{Path, PathBuf};

@@ -101,7 +101,11 @@ pub fn run(args: Prior) -> Result<()> {
 }
 
 fn print(report: &PriorReport, options: &PriorOptions) {
-    outln!("theta_e of the catalogue: {} ({})", report.convention.name(), report.convention_source);
+    outln!(
+        "theta_e of the catalogue: {} ({})",
+        report.convention.name(),
+        report.convention_source
+    );
     outln!(
         "Einstein radius of {}: {}, {:.4} times as large on average; the conversion adds {:.1} % to sigma, in quadrature",
         options.format.name(),
@@ -114,7 +118,11 @@ fn print(report: &PriorReport, options: &PriorOptions) {
         0 => String::new(),
         widened => format!(", {widened} of them flagged and {} times as wide", options.widen),
     };
-    outln!("{}{widened}, in {}", count(report.written, "prior"), options.output.display());
+    outln!(
+        "{}{widened}, in {}",
+        count(report.written, "prior"),
+        options.output.display()
+    );
     if options.shape == PriorShape::Normal && 2 * report.log_normal > report.written {
         outln!(
             "{} of {} predictions are closer to a log-normal distribution (--shape log-normal)",

@@ -86,7 +86,12 @@ impl<'a> Masses<'a> {
             SLOPE,
         )?;
         if let Some(shear) = options.shear {
-            check(shear, "shear", |shear| (0.0..=MAX_SHEAR).contains(&shear), "from 0 to 0.3")?;
+            check(
+                shear,
+                "shear",
+                |shear| (0.0..=MAX_SHEAR).contains(&shear),
+                "from 0 to 0.3",
+            )?;
             shape.shear = shear;
         }
         let isothermal_slope = Uncertain { value: 2.0, error: 0.0 };
@@ -107,7 +112,10 @@ impl<'a> Masses<'a> {
 
     /// The slope of a row's mass.
     pub fn slope(&self, row: usize) -> Result<Uncertain, Error> {
-        let gamma = self.slope.map(|c| c.number(self.catalogue, row, SLOPE.0, SLOPE.1)).transpose()?;
+        let gamma = self
+            .slope
+            .map(|c| c.number(self.catalogue, row, SLOPE.0, SLOPE.1))
+            .transpose()?;
         Ok(match gamma.flatten() {
             Some(value) => Uncertain {
                 value,
@@ -128,7 +136,9 @@ impl<'a> Masses<'a> {
             return Ok(self.log_ratio);
         }
         let column = self.axis_ratio;
-        let q = column.map(|c| c.number(self.catalogue, row, AXIS_RATIO.0, AXIS_RATIO.1)).transpose()?;
+        let q = column
+            .map(|c| c.number(self.catalogue, row, AXIS_RATIO.0, AXIS_RATIO.1))
+            .transpose()?;
         let axis_ratio = match q.flatten() {
             Some(value) => Uncertain {
                 value,
@@ -158,7 +168,12 @@ fn apply<'o>(
         number.error = 0.0;
     }
     if let Some(error) = error {
-        check(error, what_error, |error| (0.0..1.0).contains(&error), "at least 0 and below 1")?;
+        check(
+            error,
+            what_error,
+            |error| (0.0..1.0).contains(&error),
+            "at least 0 and below 1",
+        )?;
         number.error = error;
     }
     match given {

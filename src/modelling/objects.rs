@@ -78,7 +78,10 @@ impl<'a> Objects<'a> {
     /// Missing columns; a cell that is no prediction; no rows left.
     pub fn new(catalogue: &'a Catalogue, options: &PredictionOptions) -> Result<Objects<'a>, Error> {
         let predictions = Predictions::find(catalogue)?;
-        let named = options.id.as_deref().map(|name| column(catalogue, name, ColumnRole::Id));
+        let named = options
+            .id
+            .as_deref()
+            .map(|name| column(catalogue, name, ColumnRole::Id));
         let id = named.transpose()?.or(catalogue.find("id"));
         let flags = catalogue.find("flags");
         let mut left_out = LeftOut::default();
@@ -136,7 +139,11 @@ impl<'a> Objects<'a> {
     /// The first row whose id is empty or repeated.
     pub fn check_ids(&self) -> Result<(), Error> {
         match self.id {
-            Some(column) => Ok(self.catalogue.rows_by_id(column).map(drop).map_err(survey::Error::from)?),
+            Some(column) => Ok(self
+                .catalogue
+                .rows_by_id(column)
+                .map(drop)
+                .map_err(survey::Error::from)?),
             None => Ok(()),
         }
     }

@@ -23,19 +23,19 @@ mod prior;
 mod report;
 mod shape;
 
+pub use crate::survey::PosteriorSource;
 pub use error::Error;
 pub use output::{as_json, write};
 pub use prior::{LabelPrior, TrainingPrior};
-pub use crate::survey::PosteriorSource;
 pub use report::{LeftOut, PopulationReport, Quantity};
 pub use shape::{MAX_COMPONENTS, MAX_SIGMA, Moments, Population, Shape};
 
 use crate::bayes::mcmc;
 use crate::model::Model;
 use crate::progress::{Callback, note, warn};
+use crate::survey::predictions::ObjectPosterior;
 use crate::survey::{self, Catalogue, LensColumn};
 use cells::Cells;
-use crate::survey::predictions::ObjectPosterior;
 use input::Input;
 use std::path::PathBuf;
 

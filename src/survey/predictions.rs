@@ -9,8 +9,8 @@
 mod cells;
 mod posterior;
 
-pub use posterior::PosteriorSource;
 pub(crate) use posterior::ObjectPosterior;
+pub use posterior::PosteriorSource;
 
 use super::catalogue::{Catalogue, CatalogueError, Place};
 use crate::likelihood::{self, Likelihood};

@@ -13,7 +13,9 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Plot(error) => return plot::advice(error),
         Error::Predictions(PredictionsError::Columns { .. }) => "Give a catalogue that `lensgpu infer` wrote.",
         Error::Predictions(PredictionsError::Cell { .. }) => "Correct the row, or leave it out with --where CONDITION.",
-        Error::Predictions(PredictionsError::Likelihood { .. }) => "Give --from-quantiles, which does not use the likelihood.",
+        Error::Predictions(PredictionsError::Likelihood { .. }) => {
+            "Give --from-quantiles, which does not use the likelihood."
+        }
         Error::NoRows { left_out, .. } if left_out.flagged > 0 => {
             "--flags any uses rows with any flag, --flags NAME,... those with the named flags."
         }

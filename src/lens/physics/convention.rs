@@ -211,7 +211,10 @@ mod tests {
         use rand::{RngExt, SeedableRng};
         use rand_distr::StandardNormal;
         let shape = MassShape {
-            axis_ratio: Uncertain { value: 0.7, error: 0.08 },
+            axis_ratio: Uncertain {
+                value: 0.7,
+                error: 0.08,
+            },
             gamma: Uncertain { value: 2.1, error: 0.1 },
             shear: 0.05,
         };
@@ -222,13 +225,18 @@ mod tests {
                 let q = (0.7 + 0.08 * rng.sample::<f64, _>(StandardNormal)).clamp(0.1, 1.0);
                 let gamma = 2.1 + 0.1 * rng.sample::<f64, _>(StandardNormal);
                 let angle: f64 = rng.random_range(0.0..2.0 * PI);
-                let ratio = to.per_intermediate(q, gamma, [0.05 * angle.cos(), 0.05 * angle.sin()]).ln();
+                let ratio = to
+                    .per_intermediate(q, gamma, [0.05 * angle.cos(), 0.05 * angle.sin()])
+                    .ln();
                 sums = [sums[0] + ratio, sums[1] + ratio * ratio];
             }
             let mean = sums[0] / f64::from(draws);
             let sigma = (sums[1] / f64::from(draws) - mean * mean).sqrt();
             let [found_mean, found_sigma] = shape.log_ratio(Convention::Intermediate, to);
-            assert!((found_mean - mean).abs() < 0.1 * sigma, "{to:?}: {found_mean} {mean} {sigma}");
+            assert!(
+                (found_mean - mean).abs() < 0.1 * sigma,
+                "{to:?}: {found_mean} {mean} {sigma}"
+            );
             assert!((found_sigma / sigma - 1.0).abs() < 0.1, "{to:?}: {found_sigma} {sigma}");
         }
     }

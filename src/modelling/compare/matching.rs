@@ -44,22 +44,25 @@ pub struct Matches {
 }
 
 impl Matches {
-    /// What is not compared, and the models with the same id: how many, and the first ids.
+    /// What is not compared, and the objects with several models: how many, and the first ids.
     pub fn remarks(&self) -> Vec<String> {
         let lists = [
-            (&self.several_models, "objects have several models, each of which is compared"),
-            (&self.without_prediction, "models have no prediction"),
-            (&self.prediction_left_out, "models have a prediction that is flagged or empty"),
-            (&self.several_predictions, "models have an id that several predictions have"),
-            (&self.without_radius, "models have no radius or no error of it"),
-            (&self.without_model, "predictions have no model"),
+            (
+                "objects with several models, each of which is compared",
+                &self.several_models,
+            ),
+            ("models without a prediction", &self.without_prediction),
+            ("models whose prediction is flagged or empty", &self.prediction_left_out),
+            ("models whose id several predictions have", &self.several_predictions),
+            ("models without a radius or its error", &self.without_radius),
+            ("predictions without a model", &self.without_model),
         ];
-        let found = lists.iter().filter(|(ids, _)| !ids.is_empty());
+        let found = lists.iter().filter(|(_, ids)| !ids.is_empty());
         let mut remarks: Vec<String> = found
-            .map(|(ids, what)| format!("{} {what}: {}", ids.len(), few(ids)))
+            .map(|(what, ids)| format!("{what}: {} ({})", ids.len(), few(ids)))
             .collect();
         if self.without_id > 0 {
-            remarks.push(format!("{} models have no id", self.without_id));
+            remarks.push(format!("models without an id: {}", self.without_id));
         }
         remarks
     }
@@ -121,7 +124,11 @@ pub(super) fn pairs(
     }
     matches.compared = pairs.len();
     matches.several_models = several.into_iter().collect();
-    let lacking = objects.objects.iter().enumerate().filter(|(place, _)| !seen.contains(place));
+    let lacking = objects
+        .objects
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| !seen.contains(place));
     matches.without_model = lacking.map(|(_, object)| objects.id(object.row).into_owned()).collect();
     if pairs.is_empty() {
         matches.without_model.clear();

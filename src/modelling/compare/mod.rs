@@ -108,11 +108,7 @@ pub struct CompareReport {
 /// # Errors
 /// Tables that cannot be read or used; numbers that are impossible; nothing to compare; an output that cannot be written;
 /// [`Error::Stopped`]. Nothing is written then.
-pub fn compare(
-    options: &CompareOptions,
-    model: Option<&Model>,
-    progress: &Callback,
-) -> Result<CompareReport, Error> {
+pub fn compare(options: &CompareOptions, model: Option<&Model>, progress: &Callback) -> Result<CompareReport, Error> {
     if !(options.threshold > 0.0 && options.threshold.is_finite()) {
         return Err(Error::Number {
             what: "number of sigma",
@@ -131,7 +127,12 @@ pub fn compare(
     }
     let objects = Objects::new(&catalogue, &options.predictions)?;
     let radii = Radii::find(&models, options)?;
-    let masses = Masses::new(&models, &options.masses, false, [options.convention, objects.convention])?;
+    let masses = Masses::new(
+        &models,
+        &options.masses,
+        false,
+        [options.convention, objects.convention],
+    )?;
     let (pairs, matches) = matching::pairs(&objects, &models, &radii, options)?;
 
     let rows: Vec<(usize, [f64; 5])> = objects.objects.iter().map(|o| (o.row, o.quantiles)).collect();
@@ -240,7 +241,10 @@ fn write(
             ("contradictions", report.contradictions.into()),
             ("posteriors", report.source.to_string().into()),
         ];
-        let details: Map<String, Value> = details.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+        let details: Map<String, Value> = details
+            .into_iter()
+            .map(|(key, value)| (key.to_string(), value))
+            .collect();
         sidecar.write(&written, details)?;
     }
     Ok(())

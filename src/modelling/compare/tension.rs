@@ -116,14 +116,12 @@ mod tests {
         }
     }
 
-    /// scipy: norm.isf(truncnorm(-0.5, inf, 0.1, 0.2).sf(0.6)), and of cdf(0.01)
+    /// P(theta > x) / P(theta > 0) of the normal distribution behind quantiles that are written as 0.
     #[test]
     fn the_posterior_is_truncated_at_zero() {
         let quantiles = SCORES.map(|z| (0.1 + 0.2 * z).max(0.0));
-        let exact = |x: f64| {
-            let sf = normal_tail((x - 0.1) / 0.2) / normal_tail(-0.5);
-            Mixture::gaussian(0.0, 1.0).upper_quantile(sf)
-        };
+        let normal = Mixture::gaussian(0.1, 0.2);
+        let exact = |x: f64| Mixture::gaussian(0.0, 1.0).upper_quantile(normal.sf(x) / normal.sf(0.0));
         let posterior = rebuilt(quantiles);
         for x in [0.01, 0.2, 0.6] {
             assert_close(tension(&posterior, x, 0.0)[1], exact(x), 1e-9);

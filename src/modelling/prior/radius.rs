@@ -82,7 +82,9 @@ impl RadiusPrior {
         let misfit = |values: [f64; 5]| {
             let scale = (values[4] - values[0]) / (SCORES[4] - SCORES[0]);
             let differences = values.iter().zip(SCORES);
-            differences.map(|(v, z)| ((v - values[2]) / scale - z).abs()).fold(0.0, f64::max)
+            differences
+                .map(|(v, z)| ((v - values[2]) / scale - z).abs())
+                .fold(0.0, f64::max)
         };
         quantiles[0] > 0.0 && misfit(quantiles.map(f64::ln)) < misfit(quantiles)
     }
@@ -93,7 +95,11 @@ impl RadiusPrior {
             PriorShape::Normal => {
                 let location = self.location * mean.exp();
                 let scale = (self.scale * mean.exp()).hypot(location * sigma);
-                RadiusPrior { location, scale, ..self }
+                RadiusPrior {
+                    location,
+                    scale,
+                    ..self
+                }
             }
             PriorShape::LogNormal => RadiusPrior {
                 location: self.location + mean,
@@ -195,12 +201,11 @@ mod tests {
 
     #[test]
     fn a_conversion_scales_the_radius_and_adds_its_error() {
-        let [normal, log_normal] = [(PriorShape::Normal, 2.0, 0.1), (PriorShape::LogNormal, 0.7, 0.05)].map(
-            |(shape, location, scale)| {
+        let [normal, log_normal] =
+            [(PriorShape::Normal, 2.0, 0.1), (PriorShape::LogNormal, 0.7, 0.05)].map(|(shape, location, scale)| {
                 let prior = RadiusPrior { shape, location, scale };
                 prior.converted([0.02, 0.03]).widened(2.0)
-            },
-        );
+            });
         assert_close(normal.location, 2.0 * 0.02f64.exp(), 1e-14);
         assert_close(normal.scale, 2.0 * 0.02f64.exp() * 0.1f64.hypot(0.06), 1e-14);
         assert_close(log_normal.location, 0.72, 1e-14);

@@ -11,7 +11,11 @@ impl Predictions<'_> {
     /// quantiles that are not in ascending order or all the same.
     pub fn checked_quantiles(&self, row: usize) -> Result<Option<[f64; 5]>, PredictionsError> {
         let theta_e = self.checked(row, self.theta_e)?;
-        let sigma = self.sigma.map(|column| self.checked(row, column)).transpose()?.flatten();
+        let sigma = self
+            .sigma
+            .map(|column| self.checked(row, column))
+            .transpose()?
+            .flatten();
         if let (Some(column), Some(sigma)) = (self.sigma, sigma)
             && sigma <= 0.0
         {

@@ -10,13 +10,10 @@ pyautolens                          einstein_radius of autogalaxy's PowerLaw wit
 pyautolens_deflection               the same from its deflection, which its code computes in another way
 """
 
-import sys
-
 import autogalaxy as ag
 import numpy as np
 from lenstronomy.LensModel.lens_model import LensModel
 from lenstronomy.Util.param_util import phi_q2_ellipticity
-from scipy.optimize import brentq
 
 THETA_E = 1.3
 POINTS = np.array([[0.9, 0.4], [-0.3, 1.7], [1.4, -1.1], [0.2, 0.5]])  # x, y
@@ -31,18 +28,22 @@ def circularised(q, slope, gamma1, gamma2):
     model = LensModel(["EPL", "SHEAR"])
     kwargs = [epl(q, slope), {"gamma1": gamma1, "gamma2": gamma2, "ra_0": 0.0, "dec_0": 0.0}]
 
-    def determinant(r, phi):
-        xx, xy, yx, yy = model.hessian(r * np.cos(phi), r * np.sin(phi), kwargs)
+    angles = 2 * np.pi * (np.arange(720) + 0.5) / 720
+
+    def determinant(r):
+        xx, xy, yx, yy = model.hessian(r * np.cos(angles), r * np.sin(angles), kwargs)
         return (1 - xx) * (1 - yy) - xy * yx
 
-    angles = 2 * np.pi * (np.arange(720) + 0.5) / 720
-    radii = []
-    for phi in angles:
-        grid = np.linspace(10, 0.05, 400)
-        values = [determinant(r, phi) for r in grid]
-        i = next(i for i, value in enumerate(values) if value < 0)
-        radii.append(brentq(determinant, grid[i], grid[i - 1], args=(phi,), xtol=1e-12))
-    return np.sqrt(np.mean(np.square(radii)))
+    # The outermost change of sign in each direction, then bisection.
+    grid = np.linspace(6, 0.2, 300)
+    negative = np.array([determinant(np.full(angles.size, r)) < 0 for r in grid])
+    first = negative.argmax(axis=0)
+    low, high = grid[first], grid[first - 1]
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        inside = determinant(middle) < 0
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return np.sqrt(np.mean(np.square(low)))
 
 
 def pyautolens(q, slope):
@@ -78,4 +79,3 @@ for q, slope, gamma1, gamma2 in [
     values = [circularised(q, slope, gamma1, gamma2), *pyautolens(q, slope)]
     numbers = [f"{value:.10g}" for value in [q, slope, gamma1, gamma2]] + [f"{value:.9f}" for value in values]
     print(",".join(numbers))
-    sys.stdout.flush()
