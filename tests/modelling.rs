@@ -295,7 +295,9 @@ fn errors_name_the_problem_and_nothing_is_written() {
     let write = |name: &str, text: &str| fs::write(tables.path(name), text).unwrap();
     write("repeated.csv", &CATALOGUE.replace("J5", "J1"));
     write("wrong.csv", &CATALOGUE.replace("1.599446", "much"));
-    write("flagged.csv", &CATALOGUE.replace(",0,", ",1,"));
+    let flagged = |catalogue: String, last: &str| catalogue.replace(&format!("{last},0,"), &format!("{last},1,"));
+    let lasts = ["1.695996", "1.5", "0.553943"];
+    write("flagged.csv", &lasts.into_iter().fold(CATALOGUE.into(), flagged));
     write("round.csv", &CATALOGUE.replace("0.64", "1.64"));
     write("bare.csv", "id,theta_e\nJ1,1.5\n");
     write("negative.csv", &MODELS.replace("1.52", "-1.52"));
