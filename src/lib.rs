@@ -97,6 +97,7 @@
 //! | [`evaluate`] | `lensgpu evaluate` |
 //! | [`mass`] | `lensgpu mass` |
 //! | [`population`] | `lensgpu population` |
+//! | [`modelling`] | `lensgpu prior`, `lensgpu compare` |
 //! | [`fit`] | `lensgpu fit` |
 //! | [`report`] | the report of an evaluation |
 //! | [`diagnose`] | the self test and the benchmark |
@@ -128,6 +129,8 @@ pub mod likelihood;
 pub mod mass;
 #[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
+pub mod modelling;
 #[doc(hidden)]
 pub mod nn;
 #[doc(hidden)]

@@ -79,6 +79,8 @@ pub enum Phase {
     Simulating,
     /// Computes masses; counts catalogue rows.
     Masses,
+    /// Writes priors for lens models, or compares models with predictions; counts rows.
+    Modelling,
     /// Explores a posterior by MCMC; counts steps of the walkers.
     Sampling,
 }

@@ -6,6 +6,7 @@ use crate::device::Device;
 use crate::diagnose::adapter::check_adapter;
 use crate::infer::Passes;
 use crate::model::shipped::Named;
+use crate::modelling::{Given, MassOptions};
 use crate::survey::table::provenance::{ModelFile, Provenance, command_line};
 use crate::survey::{FluxUnit, Missing, PixelOptions};
 use crate::train::DataOptions;
@@ -199,17 +200,64 @@ impl ProvenanceArguments {
             Named::File(path) => ModelFile::read(path).with_context(|| format!("cannot read {}", path.display())),
             Named::Shipped(model) => Ok(ModelFile::of_bytes(name, model.bytes)),
         };
-        let arguments = std::env::args_os()
-            .skip(1)
-            .map(|argument| argument.to_string_lossy().into_owned());
         Ok(Provenance {
-            command: Some(command_line(std::iter::once("lensgpu".into()).chain(arguments))),
+            command: Some(command()),
             model: model.map(read).transpose()?,
             in_csv: self.provenance,
             sidecar: !self.no_sidecar,
             ..Provenance::new(table)
         })
     }
+}
+
+/// The command line, quoted for a shell.
+pub fn command() -> String {
+    let arguments = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned());
+    command_line(std::iter::once("lensgpu".into()).chain(arguments))
+}
+
+/// What is known of the masses whose Einstein radii are converted between conventions.
+#[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Masses, for the conversion between conventions")]
+pub struct MassArguments {
+    /// Minor over major axis of the mass: a number, or a column of the table [default: 0.75 with an error of 0.15]
+    #[arg(long, value_name = "Q|COLUMN", value_parser = given, allow_negative_numbers = true)]
+    axis_ratio: Option<Given>,
+    /// Standard deviation of the axis ratio [default: 0 with --axis-ratio]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
+    axis_ratio_error: Option<f64>,
+    /// Slope of the density in three dimensions, 2 is isothermal: a number, or a column of the table [default: 2 with an
+    /// error of 0.1]
+    #[arg(long, value_name = "GAMMA|COLUMN", value_parser = given, allow_negative_numbers = true)]
+    slope: Option<Given>,
+    /// Standard deviation of the slope [default: 0 with --slope]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
+    slope_error: Option<f64>,
+    /// Size of the external shear, whose direction is unknown [default: 0.05]
+    #[arg(long, value_name = "GAMMA", allow_negative_numbers = true)]
+    shear: Option<f64>,
+}
+
+impl MassArguments {
+    pub fn options(self) -> MassOptions {
+        MassOptions {
+            axis_ratio: self.axis_ratio,
+            axis_ratio_error: self.axis_ratio_error,
+            slope: self.slope,
+            slope_error: self.slope_error,
+            shear: self.shear,
+        }
+    }
+}
+
+/// A number, or the name of a column.
+fn given(text: &str) -> Result<Given, std::convert::Infallible> {
+    Ok(match text.parse() {
+        Ok(number) => Given::Number(number),
+        Err(_) => Given::Column(text.into()),
+    })
 }
 
 /// `--json`.

@@ -1,8 +1,11 @@
 //! Options that take one of a few names, shown in `--help` with a line each.
 
+use crate::lens::physics::convention::Convention;
 use crate::likelihood::Likelihood;
+use crate::modelling::prior::{Format, MassProfile, PriorShape};
 use crate::posterior::calibration::Method;
 use crate::survey::Missing;
+use crate::survey::flags::bits;
 use crate::train::Recipe;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
@@ -20,6 +23,34 @@ pub fn recipe() -> impl TypedValueParser<Value = Recipe> {
 /// `--missing`.
 pub fn missing() -> impl TypedValueParser<Value = Missing> {
     one_of(&Missing::ALL, Missing::name, Missing::summary)
+}
+
+/// `--flags`.
+///
+/// # Errors
+/// A name that is no flag.
+pub fn flags(text: &str) -> Result<i32, String> {
+    bits(text).map_err(|error| error.to_string())
+}
+
+/// `--format`.
+pub fn format() -> impl TypedValueParser<Value = Format> {
+    one_of(&Format::ALL, Format::name, Format::summary)
+}
+
+/// `--mass`.
+pub fn mass_profile() -> impl TypedValueParser<Value = MassProfile> {
+    one_of(&MassProfile::ALL, MassProfile::name, MassProfile::summary)
+}
+
+/// `--shape` of a prior.
+pub fn prior_shape() -> impl TypedValueParser<Value = PriorShape> {
+    one_of(&PriorShape::ALL, PriorShape::name, PriorShape::summary)
+}
+
+/// `--convention` and `--catalogue-convention`.
+pub fn convention() -> impl TypedValueParser<Value = Convention> {
+    one_of(&Convention::ALL, Convention::name, Convention::summary)
 }
 
 /// `--network`.

@@ -186,7 +186,7 @@ fn unit(phase: Phase) -> &'static str {
         Phase::Training => "steps",
         Phase::Predicting => "images",
         Phase::Simulating => "objects",
-        Phase::Merging | Phase::Masses => "rows",
+        Phase::Merging | Phase::Masses | Phase::Modelling => "rows",
         Phase::Sampling => "steps",
     }
 }

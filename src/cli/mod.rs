@@ -5,6 +5,7 @@ mod arguments;
 mod bench;
 mod calibrate;
 mod choices;
+mod compare;
 mod console;
 mod devices;
 mod evaluate;
@@ -19,6 +20,7 @@ mod models;
 mod on_device_lost;
 mod output;
 mod population;
+mod prior;
 mod selftest;
 mod simulate;
 mod techniques;
@@ -62,6 +64,8 @@ enum Command {
     Models(models::Models),
     Mass(Box<mass::Mass>),
     Population(Box<population::PopulationArguments>),
+    Prior(Box<prior::Prior>),
+    Compare(Box<compare::Compare>),
     Fit(Box<fit::Fit>),
     Devices(devices::Devices),
     Selftest(selftest::Selftest),
@@ -81,6 +85,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Models(args) => models::run(args),
         Command::Mass(args) => mass::run(*args),
         Command::Population(args) => population::run(*args),
+        Command::Prior(args) => prior::run(*args),
+        Command::Compare(args) => compare::run(*args),
         Command::Fit(args) => fit::run(*args),
         Command::Devices(args) => devices::run(args),
         Command::Selftest(args) => selftest::run(args),

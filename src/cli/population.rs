@@ -9,8 +9,7 @@ use crate::bayes::mcmc;
 use crate::files::NewFolder;
 use crate::model::Model;
 use crate::population::{
-    Error, PopulationOptions, PopulationReport, PriorChoice, Shape, TrainingPrior, accepted_flags, as_json,
-    infer_population, write,
+    Error, PopulationOptions, PopulationReport, PriorChoice, Shape, TrainingPrior, as_json, infer_population, write,
 };
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -43,7 +42,7 @@ pub struct PopulationArguments {
     #[arg(long, value_name = "SHAPE", default_value = "log-normal", value_parser = shape)]
     shape: Shape,
     /// Flags that a row may have: none, any, or names separated by commas; rows with other flags are left out
-    #[arg(long, value_name = "FLAGS", default_value = "none", value_parser = flags)]
+    #[arg(long, value_name = "FLAGS", default_value = "none", value_parser = super::choices::flags)]
     flags: i32,
     /// Use only rows that fulfil a condition on the columns, such as 'sigma < 0.5 and z_lens > 0.3'
     #[arg(long = "where", value_name = "CONDITION")]
@@ -73,10 +72,6 @@ const STEPS_PER_PARAMETER: usize = 2000;
 
 fn shape(text: &str) -> Result<Shape, String> {
     text.parse().map_err(|error: Error| error.to_string())
-}
-
-fn flags(text: &str) -> Result<i32, String> {
-    accepted_flags(text).map_err(|error| error.to_string())
 }
 
 /// # Errors

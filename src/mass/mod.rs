@@ -13,7 +13,7 @@ mod columns;
 mod error;
 mod flags;
 mod input;
-mod radius;
+pub(crate) mod radius;
 mod row;
 
 pub use error::{ColumnRole, Error};

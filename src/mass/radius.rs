@@ -13,7 +13,7 @@ pub(super) const LARGEST: f64 = 648_000.0;
 pub(super) const SMALLEST: f64 = 1e-9;
 
 /// p(theta_e | theta_e > 0), arcsec.
-pub(super) struct Radius {
+pub(crate) struct Radius {
     untruncated: Untruncated,
     /// P(theta_e > 0) before the truncation.
     positive: f64,
@@ -40,7 +40,7 @@ impl Radius {
 
     /// A distribution with these quantiles at [`LEVELS`], arcsec; `None` if they are not finite and increasing, or if
     /// it does not extend above 0. Quantiles of 0 stand for negative ones.
-    pub(super) fn from_quantiles(mut q: [f64; 5]) -> Option<Radius> {
+    pub(crate) fn from_quantiles(mut q: [f64; 5]) -> Option<Radius> {
         if !(q.iter().all(|q| q.is_finite()) && q.is_sorted()) {
             return None;
         }
@@ -74,7 +74,7 @@ impl Radius {
     }
 
     /// Quantiles at [`LEVELS`].
-    pub(super) fn quantiles(&self) -> [f64; 5] {
+    pub(crate) fn quantiles(&self) -> [f64; 5] {
         LEVELS.map(|p| self.quantile(p))
     }
 

@@ -29,26 +29,6 @@ pub enum Error {
         /// As given.
         text: String,
     },
-    /// A name that is no flag.
-    #[error("'{name}' is no flag: {}", known.join(", "))]
-    UnknownFlag {
-        /// As given.
-        name: String,
-        /// All names.
-        known: Vec<&'static str>,
-    },
-    /// A cell of the catalogue that cannot belong to a prediction.
-    #[error("{place}: column '{column}' is '{text}': {reason}")]
-    Cell {
-        /// The row.
-        place: Place,
-        /// The column.
-        column: String,
-        /// The text of the cell.
-        text: String,
-        /// What it must be.
-        reason: String,
-    },
     /// Every row is left out.
     #[error("none of the {rows} rows of {} can be used: {left_out}", path.display())]
     NoRows {

@@ -23,19 +23,20 @@ mod prior;
 mod report;
 mod shape;
 
+pub use crate::survey::PosteriorSource;
 pub use error::Error;
 pub use output::{as_json, write};
 pub use prior::{LabelPrior, TrainingPrior};
-pub use report::{LeftOut, PopulationReport, PosteriorSource, Quantity};
+pub use report::{LeftOut, PopulationReport, Quantity};
 pub use shape::{MAX_COMPONENTS, MAX_SIGMA, Moments, Population, Shape};
 
 use crate::bayes::mcmc;
 use crate::model::Model;
 use crate::progress::{Callback, note, warn};
-use crate::survey::flags::FLAGS;
+use crate::survey::predictions::ObjectPosterior;
 use crate::survey::{self, Catalogue, LensColumn};
 use cells::Cells;
-use input::{Input, ObjectPosterior};
+use input::Input;
 use std::path::PathBuf;
 
 /// What to infer.
@@ -69,29 +70,6 @@ pub enum PriorChoice {
     Labels(PathBuf, String),
     /// As given.
     Given(TrainingPrior),
-}
-
-/// The accepted flags of a text: `none`, `any`, or names of flags, separated by commas.
-///
-/// # Errors
-/// [`Error::UnknownFlag`].
-pub fn accepted_flags(text: &str) -> Result<i32, Error> {
-    match text {
-        "none" => return Ok(0),
-        "any" => return Ok(-1),
-        _ => {}
-    }
-    let bit = |name: &str| {
-        let flag = FLAGS.iter().find(|flag| flag.name == name.trim());
-        flag.map(|flag| flag.bit).ok_or_else(|| Error::UnknownFlag {
-            name: name.trim().into(),
-            known: ["none", "any"]
-                .into_iter()
-                .chain(FLAGS.iter().map(|flag| flag.name))
-                .collect(),
-        })
-    };
-    text.split(',').try_fold(0, |bits, name| Ok(bits | bit(name)?))
 }
 
 /// Objects per parameter that are needed.
@@ -166,7 +144,7 @@ pub fn infer_population(
         0 => all,
         _ => Cells::new(&used, &prior),
     };
-    let medians: Vec<f64> = used.iter().map(|p| cells::Posterior::quantiles(p)[2]).collect();
+    let medians: Vec<f64> = used.iter().map(|p| p.quantiles()[2]).collect();
     let chain = explore::explore(&cells, options, &medians, progress)?;
     let report = PopulationReport::new(
         options.shape,

@@ -4,6 +4,7 @@ use super::cells::Cells;
 use super::prior::TrainingPrior;
 use super::shape::{MAX_SIGMA, Moments, Population, Shape};
 use crate::bayes::mcmc::{Chain, Diagnostics, Summary};
+use crate::survey::PosteriorSource;
 use serde::Serialize;
 use std::fmt;
 
@@ -48,33 +49,6 @@ pub struct Quantity {
     pub posterior: Summary,
     /// The same number of the values of theta_e in the catalogue; `None` if it does not exist.
     pub naive: Option<f64>,
-}
-
-/// What the posteriors were taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PosteriorSource {
-    /// The mixture of the members.
-    Members {
-        /// How many.
-        members: usize,
-        /// Whether the model's calibration was applied.
-        calibrated: bool,
-    },
-    /// A smooth distribution through the quantiles.
-    Quantiles,
-}
-
-impl fmt::Display for PosteriorSource {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            PosteriorSource::Members { members, calibrated } => {
-                let calibrated = if *calibrated { ", calibrated" } else { "" };
-                let s = if *members == 1 { "" } else { "s" };
-                write!(f, "mixture of {members} member{s}{calibrated}")
-            }
-            PosteriorSource::Quantiles => f.write_str("rebuilt from their quantiles"),
-        }
-    }
 }
 
 /// Rows that were not used.

@@ -40,6 +40,33 @@ pub struct Flag {
     pub meaning: &'static str,
 }
 
+/// A name that is no flag.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("'{name}' is no flag: none, any, {}", FLAGS.map(|flag| flag.name).join(", "))]
+pub struct UnknownFlag {
+    /// As given.
+    pub name: String,
+}
+
+/// The bits of a text: `none`, `any`, or names of flags, separated by commas.
+///
+/// # Errors
+/// [`UnknownFlag`].
+pub fn bits(text: &str) -> Result<i32, UnknownFlag> {
+    match text {
+        "none" => return Ok(0),
+        "any" => return Ok(-1),
+        _ => {}
+    }
+    let bit = |name: &str| {
+        let flag = FLAGS.iter().find(|flag| flag.name == name.trim());
+        flag.map(|flag| flag.bit).ok_or_else(|| UnknownFlag {
+            name: name.trim().into(),
+        })
+    };
+    text.split(',').try_fold(0, |bits, name| Ok(bits | bit(name)?))
+}
+
 /// All bits, in order.
 pub const FLAGS: [Flag; 11] = [
     Flag {

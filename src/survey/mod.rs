@@ -67,7 +67,7 @@ pub use fits::FitsError;
 pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
 pub use npy::NpyError;
 pub use picture::PictureError;
-pub use predictions::PredictionsError;
+pub use predictions::{PosteriorSource, PredictionsError};
 pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
 pub use remembered::ImageSource;

@@ -1,6 +1,18 @@
 //! The columns that `infer` writes, found in a catalogue that is read.
+//!
+//! | file | contents |
+//! |---|---|
+//! | this one | the columns, and the numbers of a row |
+//! | `cells` | cells that cannot belong to a prediction |
+//! | `posterior` | the distributions behind the columns |
 
-use super::catalogue::{Catalogue, CatalogueError};
+mod cells;
+mod posterior;
+
+pub(crate) use posterior::ObjectPosterior;
+pub use posterior::PosteriorSource;
+
+use super::catalogue::{Catalogue, CatalogueError, Place};
 use crate::likelihood::{self, Likelihood};
 use crate::posterior::calibration::PredictiveDistribution;
 use crate::posterior::mixture::{LEVELS, Mixture};
@@ -32,12 +44,25 @@ pub enum PredictionsError {
         /// The name that was found.
         source: likelihood::Error,
     },
+    /// A cell that cannot belong to a prediction.
+    #[error("{place}: column '{column}' is '{text}': {reason}")]
+    Cell {
+        /// The row.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The text of the cell.
+        text: String,
+        /// What it must be.
+        reason: String,
+    },
 }
 
 /// The predictions in a catalogue. Rows are counted from 0; what is unknown is NaN.
 pub(crate) struct Predictions<'a> {
     catalogue: &'a Catalogue,
     theta_e: usize,
+    sigma: Option<usize>,
     quantiles: [usize; 5],
     /// Columns of the mean and variance of each member, which are those of the uncalibrated mixture.
     members: Vec<[usize; 2]>,
@@ -58,6 +83,7 @@ impl<'a> Predictions<'a> {
             catalogue,
             quantiles: [a?, b?, c?, d?, e?],
             theta_e: column("theta_e")?,
+            sigma: catalogue.find("sigma"),
             members: members(catalogue),
         })
     }
@@ -65,16 +91,6 @@ impl<'a> Predictions<'a> {
     /// Members whose predictions are in the catalogue.
     pub fn members(&self) -> usize {
         self.members.len()
-    }
-
-    /// The column of the mean of theta_e.
-    pub fn theta_e_column(&self) -> usize {
-        self.theta_e
-    }
-
-    /// The columns of the quantiles of theta_e.
-    pub fn quantile_columns(&self) -> [usize; 5] {
-        self.quantiles
     }
 
     /// The mean of theta_e, arcsec.

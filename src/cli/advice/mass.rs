@@ -11,7 +11,10 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::MissingColumn { role, .. } => return Some(format!("Name the column with {}.", flag(*role))),
         Error::Predictions(PredictionsError::Columns { .. }) => "Give a catalogue that `lensgpu infer` wrote.",
         Error::ColumnExists { .. } => "Give the catalogue as it was before `lensgpu mass`, or rename the column.",
-        Error::Predictions(_) => "Give --from-quantiles, which does not use the likelihood.",
+        Error::Predictions(PredictionsError::Cell { .. }) => "Correct the row.",
+        Error::Predictions(PredictionsError::Likelihood { .. }) => {
+            "Give --from-quantiles, which does not use the likelihood."
+        }
         Error::TooFewSamples { .. } => "Give a larger number with --samples.",
         Error::Stopped { .. } => return None,
     };

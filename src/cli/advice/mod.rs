@@ -12,6 +12,7 @@ mod infer;
 mod lens;
 mod mass;
 mod model;
+mod modelling;
 mod plot;
 mod population;
 mod posterior;
@@ -34,6 +35,7 @@ fn of_one(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(lens::advice))
         .or_else(|| error.downcast_ref().and_then(mass::advice))
         .or_else(|| error.downcast_ref().and_then(model::advice))
+        .or_else(|| error.downcast_ref().and_then(modelling::advice))
         .or_else(|| error.downcast_ref().and_then(plot::advice))
         .or_else(|| error.downcast_ref().and_then(population::advice))
         .or_else(|| error.downcast_ref().and_then(posterior::advice))

@@ -12,8 +12,10 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::Files(error) => return files::advice(error),
         Error::Plot(error) => return plot::advice(error),
         Error::Predictions(PredictionsError::Columns { .. }) => "Give a catalogue that `lensgpu infer` wrote.",
-        Error::Predictions(_) => "Give --from-quantiles, which does not use the likelihood.",
-        Error::Cell { .. } => "Correct the row, or leave it out with --where CONDITION.",
+        Error::Predictions(PredictionsError::Cell { .. }) => "Correct the row, or leave it out with --where CONDITION.",
+        Error::Predictions(PredictionsError::Likelihood { .. }) => {
+            "Give --from-quantiles, which does not use the likelihood."
+        }
         Error::NoRows { left_out, .. } if left_out.flagged > 0 => {
             "--flags any uses rows with any flag, --flags NAME,... those with the named flags."
         }
@@ -41,9 +43,7 @@ pub fn advice(error: &Error) -> Option<String> {
             mcmc::Error::Steps { .. } => "Give a larger number with --steps.",
             _ => return None,
         },
-        Error::UnknownShape { .. } | Error::UnknownPrior { .. } | Error::UnknownFlag { .. } | Error::Stopped => {
-            return None;
-        }
+        Error::UnknownShape { .. } | Error::UnknownPrior { .. } | Error::Stopped => return None,
     };
     Some(advice.into())
 }

@@ -123,6 +123,16 @@ impl<'a> PredictiveDistribution<'a> {
         }
     }
 
+    /// P(X > x) = 1 - [`pit`](Self::pit), without a loss of precision where it is small unless the map is isotonic or
+    /// conformal.
+    pub fn sf(&self, x: f64) -> f64 {
+        match self.levels {
+            Levels::Unchanged => self.mixture.sf(x),
+            Levels::Spline(map) => 1.0 / (1.0 + map.at(self.mixture.logit(x)).exp()),
+            Levels::Isotonic(_) | Levels::Conformal(_) => 1.0 - self.pit(x),
+        }
+    }
+
     /// ln of the density at x, the density in 1/arcsec.
     pub fn log_pdf(&self, x: f64) -> f64 {
         match self.levels {
