@@ -298,7 +298,9 @@ impl Columns {
             (Some(column), None) => return Err(Error::NoCatalogue { column: column.clone() }),
             (None, _) => None,
         };
-        let passed = catalogue.map_or(vec![], |c| passed_columns(c, source.id_column, ra_dec && is_kept(c, parts)));
+        let passed = catalogue.map_or(vec![], |c| {
+            passed_columns(c, source.id_column, ra_dec && is_kept(c, parts))
+        });
         Ok(Columns {
             id: parts.ids(),
             ra_dec,

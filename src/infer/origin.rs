@@ -129,7 +129,10 @@ fn images_of(source: &ImageParts, places: bool) -> String {
     let mut hash = Sha256::new();
     let mut last = Vec::new();
     let folder = &source.folder;
-    let objects = folder.objects.iter().map(|object| (object.id.as_str(), folder.files(object)));
+    let objects = folder
+        .objects
+        .iter()
+        .map(|object| (object.id.as_str(), folder.files(object)));
     let tiles = (folder.is_empty()).then(|| ("", folder.shared_files()));
     for (id, files) in objects.chain(tiles) {
         hash.update(id.as_bytes());

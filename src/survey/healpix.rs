@@ -95,7 +95,9 @@ fn spread(number: u64) -> u64 {
         (2, 0x3333_3333_3333_3333),
         (1, 0x5555_5555_5555_5555),
     ];
-    steps.iter().fold(number, |bits, (shift, mask)| (bits | bits << shift) & mask)
+    steps
+        .iter()
+        .fold(number, |bits, (shift, mask)| (bits | bits << shift) & mask)
 }
 
 #[cfg(test)]
@@ -172,7 +174,11 @@ mod tests {
         let pixel = healpix_29(150.1, 2.2);
         let mut at = Pixel::all().find(|base| base.contains(pixel)).unwrap();
         for order in 1..=ORDER_29 {
-            let inside: Vec<Pixel> = at.children().into_iter().filter(|child| child.contains(pixel)).collect();
+            let inside: Vec<Pixel> = at
+                .children()
+                .into_iter()
+                .filter(|child| child.contains(pixel))
+                .collect();
             assert_eq!(inside.len(), 1);
             at = inside[0];
             assert_eq!(at.order, order);
@@ -181,6 +187,9 @@ mod tests {
         assert_eq!(Pixel::new(1, 47).map(|p| p.place().1), Some("Npix=47".into()));
         assert!(Pixel::new(1, 48).is_none() && Pixel::new(30, 0).is_none());
         let (folder, name) = Pixel::new(8, 123_456).unwrap().place();
-        assert_eq!((folder.as_str(), name.as_str()), ("dataset/Norder=8/Dir=120000", "Npix=123456"));
+        assert_eq!(
+            (folder.as_str(), name.as_str()),
+            ("dataset/Norder=8/Dir=120000", "Npix=123456")
+        );
     }
 }

@@ -145,8 +145,13 @@ fn open(folder: &Path) -> Result<HatsFolder, HatsError> {
     let collection = folder.join("collection.properties");
     let properties = ["hats.properties", "properties"].map(|name| folder.join(name));
     let Some(properties) = properties.iter().find(|path| path.is_file()) else {
-        let main = read_properties(&collection).ok().and_then(|mut p| p.remove("hats_primary_table_url"));
-        return match main.map(|main| folder.join(main)).filter(|main| main != folder && main.is_dir()) {
+        let main = read_properties(&collection)
+            .ok()
+            .and_then(|mut p| p.remove("hats_primary_table_url"));
+        return match main
+            .map(|main| folder.join(main))
+            .filter(|main| main != folder && main.is_dir())
+        {
             Some(main) if !main.join("collection.properties").is_file() => open(&main),
             _ => Err(HatsError::NotHats { folder: folder.into() }),
         };
@@ -221,7 +226,9 @@ fn listed_pixels(path: &Path) -> Result<Vec<Pixel>, HatsError> {
         path: path.into(),
         source,
     })?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|error| damaged(error.to_string()))?.clone();
     let column = |name: &str| {
         let found = headers.iter().position(|header| header == name);
@@ -251,7 +258,9 @@ fn pixels_with_files(dataset: &Path) -> Result<Vec<Pixel>, HatsError> {
     };
     let mut pixels = Vec::new();
     for order in entries(dataset)? {
-        let Some(name) = number(&order, "Norder=") else { continue };
+        let Some(name) = number(&order, "Norder=") else {
+            continue;
+        };
         for folder in entries(&order)?.iter().filter(|path| path.is_dir()) {
             let found = entries(folder)?;
             pixels.extend(found.iter().filter_map(|path| pixel_of(&name, &number(path, "Npix=")?)));

@@ -50,7 +50,10 @@ enum Origin {
     Fits(FitsTable),
     Parquet(ParquetTable),
     /// A file that is read whole, in one window.
-    Whole { path: PathBuf, wanted: Vec<String> },
+    Whole {
+        path: PathBuf,
+        wanted: Vec<String>,
+    },
 }
 
 impl StreamedTable {
@@ -83,7 +86,9 @@ impl StreamedTable {
                 }
             })
         });
-        let damaged = || CatalogueError::Damaged { path: source.path.clone() };
+        let damaged = || CatalogueError::Damaged {
+            path: source.path.clone(),
+        };
         match surveyed.unwrap_or_else(|_| Err(damaged()))? {
             Some((origin, head)) => StreamedTable::new(path_of_file, origin, head),
             None => StreamedTable::whole(path, wanted),
@@ -225,7 +230,9 @@ impl StreamedTable {
                     ..catalogue
                 }));
             }
-            let damaged = || CatalogueError::Damaged { path: self.head.path.clone() };
+            let damaged = || CatalogueError::Damaged {
+                path: self.head.path.clone(),
+            };
             let next = caught(|| rows.next()).unwrap_or_else(|_| Some(Err(damaged())))?;
             Some(next.map_err(Error::from).map(|rows| {
                 let first = at;

@@ -323,7 +323,10 @@ impl TableWriter {
     /// # Errors
     /// A write that fails; a file of that name then keeps its content.
     pub fn finish(self) -> Result<Written> {
-        let complete = self.format.complete(self.rows).map_err(files::Error::write(&self.path))?;
+        let complete = self
+            .format
+            .complete(self.rows)
+            .map_err(files::Error::write(&self.path))?;
         match complete.content {
             Content::File(file) => file.commit().map_err(files::Error::write(&self.path))?,
             Content::Folder(folder) => folder.keep()?,

@@ -46,7 +46,12 @@ impl Stamps {
 
     /// The files of all tiles.
     pub fn all_files(&self) -> Vec<PathBuf> {
-        self.tiles.set.tiles.iter().flat_map(|tile| tile.files.clone()).collect()
+        self.tiles
+            .set
+            .tiles
+            .iter()
+            .flat_map(|tile| tile.files.clone())
+            .collect()
     }
 
     fn tile(&self, place: usize) -> &Tile {

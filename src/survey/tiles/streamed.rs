@@ -64,7 +64,8 @@ impl StreamedTiles {
         rows.some_selected(&table, outside.objects)?;
         ids.finish(&table)?;
         let mut head = opened.folder(options, tiles, table.header());
-        head.warnings.extend(outside.warning(&table.head.path, &opened.tiles.set)?);
+        head.warnings
+            .extend(outside.warning(&table.head.path, &opened.tiles.set)?);
         head.notes.push(format!("{}: {dropped}", table.head.path.display()));
         let head = ImageFolder {
             id_column: rows.id_column,

@@ -58,7 +58,9 @@ impl FitsTable {
         };
         let mut first = 0;
         while first < layout.rows {
-            let table = everything.window(&mut file, first, usize::MAX).map_err(FitsTableError::Read);
+            let table = everything
+                .window(&mut file, first, usize::MAX)
+                .map_err(FitsTableError::Read);
             let table = table.map_err(of_file)?;
             for (column, seen) in &mut found {
                 if let Ok(column) = column {
@@ -121,7 +123,10 @@ impl FitsTable {
         let mut rows = Table::window(self.layout, bytes);
         let arrays = rows.arrays(self.columns.iter());
         if !arrays.is_empty() {
-            rows.set_arrays(arrays.start, read_at(file, self.start + heap + arrays.start, arrays.len())?);
+            rows.set_arrays(
+                arrays.start,
+                read_at(file, self.start + heap + arrays.start, arrays.len())?,
+            );
         }
         Ok(rows)
     }

@@ -75,7 +75,9 @@ impl ParquetTable {
         }
         if read.is_empty() {
             let path = files[0].path.clone();
-            let reasons = left_out.iter().map(|column| format!("{}: {}", column.name, column.reason));
+            let reasons = left_out
+                .iter()
+                .map(|column| format!("{}: {}", column.name, column.reason));
             let reasons: Vec<String> = reasons.take(3).collect();
             let source = ParquetError::General(format!("no column can be read; {}", reasons.join("; ")));
             return Err(CatalogueError::Parquet { path, source });
@@ -124,8 +126,17 @@ impl ParquetTable {
             skip: first,
             most,
             // A table of which no column is needed has rows all the same.
-            fields: if fields.is_empty() { self.fields[..1].to_vec() } else { fields },
-            places: needed.iter().enumerate().filter(|(_, n)| **n).map(|(at, _)| at).collect(),
+            fields: if fields.is_empty() {
+                self.fields[..1].to_vec()
+            } else {
+                fields
+            },
+            places: needed
+                .iter()
+                .enumerate()
+                .filter(|(_, n)| **n)
+                .map(|(at, _)| at)
+                .collect(),
             columns: needed.len(),
             rows: None,
         }

@@ -14,8 +14,16 @@ fn compare(path: &Path, most: usize) {
     let whole = Catalogue::read_with(path, &["id"]).unwrap_or_else(|error| panic!("{what}: {error:#}"));
     let streamed = StreamedTable::open(path, &["id"]).unwrap_or_else(|error| panic!("{what}: {error:#}"));
     let header = streamed.header();
-    assert_eq!((streamed.len(), &header.columns), (whole.len(), &whole.columns), "{what}");
-    assert_eq!((&header.notes, &header.warnings), (&whole.notes, &whole.warnings), "{what}");
+    assert_eq!(
+        (streamed.len(), &header.columns),
+        (whole.len(), &whole.columns),
+        "{what}"
+    );
+    assert_eq!(
+        (&header.notes, &header.warnings),
+        (&whole.notes, &whole.warnings),
+        "{what}"
+    );
     assert_eq!(header.left_out, whole.left_out, "{what}");
     assert_eq!(header.is_described(), whole.is_described(), "{what}");
     assert_eq!(header.positions(), whole.positions(), "{what}");
@@ -34,7 +42,11 @@ fn compare(path: &Path, most: usize) {
             }
             for row in 0..window.len() {
                 assert_eq!(window.place(row), whole.place(at), "{what}");
-                assert_eq!(format!("{:?}", window.position(row)), format!("{:?}", whole.position(at)), "{what}");
+                assert_eq!(
+                    format!("{:?}", window.position(row)),
+                    format!("{:?}", whole.position(at)),
+                    "{what}"
+                );
                 for column in 0..whole.columns.len() {
                     assert_eq!(window.text(row, column), whole.text(at, column), "{what}");
                     let (one, other) = (window.number(row, column), whole.number(at, column));
@@ -52,7 +64,10 @@ fn compare(path: &Path, most: usize) {
 #[test]
 fn windows_of_every_format_have_the_rows_of_the_table_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let mut names: Vec<_> = fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<_> = fs::read_dir(fixtures())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     names.retain(|path| path.extension().is_some_and(|ending| ending != "py"));
     names.retain(|path| !path.ends_with("brotli.parquet"));
     assert!(names.len() > 10);
@@ -107,7 +122,10 @@ fn errors_are_those_of_the_table_in_memory() {
     let long = format!("id,z\n{}3\n", "1,2\n".repeat(300_000));
     for text in ["id,z\n", "id,z\n1,2\n# c\n3\n4,5\n", "1,2\n3,4\n", "<html>", &long] {
         fs::write(&path, text).unwrap();
-        let (whole, streamed) = (message(Catalogue::read(&path)), message(StreamedTable::open(&path, &[])));
+        let (whole, streamed) = (
+            message(Catalogue::read(&path)),
+            message(StreamedTable::open(&path, &[])),
+        );
         assert_eq!(whole, streamed);
     }
     let streamed = |text: &str| {
@@ -132,12 +150,18 @@ fn a_long_table_is_never_held_whole() {
     let rows = 100_000;
     for name in ["a.csv", "a.parquet", "a.fits"] {
         let path = folder.path().join(name);
-        let columns = [("id", ColumnType::I64), ("ra", ColumnType::F64), ("name", ColumnType::Str)];
+        let columns = [
+            ("id", ColumnType::I64),
+            ("ra", ColumnType::F64),
+            ("name", ColumnType::Str),
+        ];
         let columns = columns.map(|(name, column_type)| Column::new(name, column_type, "", ""));
         let mut writer = TableWriter::create(&path, columns.to_vec()).unwrap();
         for row in 0..rows {
             let name = Cell::Str(format!("object {row}"));
-            writer.push(&[Cell::Int(row as i64), Cell::F64(row as f64 / 7.0), name]).unwrap();
+            writer
+                .push(&[Cell::Int(row as i64), Cell::F64(row as f64 / 7.0), name])
+                .unwrap();
         }
         writer.finish().unwrap();
         let table = StreamedTable::open(&path, &[]).unwrap();
@@ -154,7 +178,10 @@ fn a_long_table_is_never_held_whole() {
         // Of a column that is not needed nothing is held, if the format has columns.
         let window = table.windows(0, &table.only([0])).next().unwrap().unwrap();
         if let Rows::Cells(cells) = &window.rows {
-            assert_eq!(cells.columns.iter().map(Vec::len).collect::<Vec<_>>(), [MOST_ROWS, 0, 0]);
+            assert_eq!(
+                cells.columns.iter().map(Vec::len).collect::<Vec<_>>(),
+                [MOST_ROWS, 0, 0]
+            );
         }
         // A reader that is dropped ends its thread.
         let table = Arc::new(table);

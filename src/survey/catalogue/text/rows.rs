@@ -100,7 +100,9 @@ impl Seen {
             });
         }
         let values = self.values.iter().take(names.len());
-        Ok(values.map(|v| separator != Separator::Comma && v.commas && !v.no_number).collect())
+        Ok(values
+            .map(|v| separator != Separator::Comma && v.commas && !v.no_number)
+            .collect())
     }
 
     /// The types of the columns, of which these have decimal commas.

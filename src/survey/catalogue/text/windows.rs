@@ -82,7 +82,11 @@ impl TextTable {
                 let mut records = match blocks.records(table.separator) {
                     Ok(records) => records?,
                     // It could be read before.
-                    Err(Problem::OnlyWhole) => return Some(Err(CatalogueError::Damaged { path: table.path.clone() })),
+                    Err(Problem::OnlyWhole) => {
+                        return Some(Err(CatalogueError::Damaged {
+                            path: table.path.clone(),
+                        }));
+                    }
                     Err(Problem::Error(error)) => return Some(Err(error)),
                 };
                 records.drain(..above.min(records.len()));
@@ -121,7 +125,11 @@ fn survey(path: &Path, wanted: &[&str]) -> Result<(TextTable, Head), Problem> {
     }
     let decimal_comma = seen.columns(&mut columns, separator, path)?;
     let with_comma = decimal_comma.iter().enumerate().filter(|(_, comma)| **comma);
-    notes.extend(decimal_commas_note(path, &columns, with_comma.map(|(column, _)| column)));
+    notes.extend(decimal_commas_note(
+        path,
+        &columns,
+        with_comma.map(|(column, _)| column),
+    ));
     let head = Head {
         types: seen.types(&decimal_comma),
         rows,
@@ -182,10 +190,12 @@ impl Blocks {
     /// Reads a block more.
     fn read(&mut self) -> Result<(), Problem> {
         let mut taken = (&mut self.file).take(BLOCK as u64);
-        let read = taken.read_to_end(&mut self.bytes).map_err(|source| CatalogueError::Open {
-            path: self.path.clone(),
-            source,
-        })?;
+        let read = taken
+            .read_to_end(&mut self.bytes)
+            .map_err(|source| CatalogueError::Open {
+                path: self.path.clone(),
+                source,
+            })?;
         self.ended = read == 0;
         if !self.begun {
             self.begun = true;
@@ -222,10 +232,11 @@ impl Blocks {
                 Separator::Spaces if !self.ended => self.text.rfind('\n').map_or(0, |at| at + 1),
                 _ => self.text.len(),
             };
-            let mut found = records(&self.text[..end], separator, usize::MAX).map_err(|source| CatalogueError::Csv {
-                path: self.path.clone(),
-                source,
-            })?;
+            let mut found =
+                records(&self.text[..end], separator, usize::MAX).map_err(|source| CatalogueError::Csv {
+                    path: self.path.clone(),
+                    source,
+                })?;
             let mut used = end;
             if !self.ended && separator != Separator::Spaces {
                 let last = found.pop().and_then(|record| record.position().cloned());
@@ -284,7 +295,11 @@ mod tests {
         assert!(text.len() > 3 * BLOCK);
         fs::write(&path, &text).unwrap();
         for separator in [Separator::Comma, Separator::Spaces] {
-            let whole: Vec<_> = records(&text, separator, usize::MAX).unwrap().iter().map(described).collect();
+            let whole: Vec<_> = records(&text, separator, usize::MAX)
+                .unwrap()
+                .iter()
+                .map(described)
+                .collect();
             assert_eq!(in_blocks(&path, separator), whole, "{separator}");
         }
         // One record longer than a block.

@@ -1,9 +1,9 @@
 //! What describes a HATS catalogue besides its partitions: properties, the list of partitions, and the metadata of all
 //! Parquet files in one.
 
+use super::super::Column;
 use super::super::parquet::common_metadata;
 use super::super::provenance::Provenance;
-use super::super::Column;
 use super::WrittenPartition;
 use crate::files;
 use crate::survey::healpix::{HEALPIX_29, ORDER_29};
@@ -82,7 +82,11 @@ fn properties(name: &str, [ra, dec]: [String; 2], partitions: &[WrittenPartition
     let rows: u64 = partitions.iter().map(|partition| partition.rows).sum();
     let bytes: u64 = partitions.iter().map(|partition| partition.bytes).sum();
     let most = partitions.iter().map(|partition| partition.rows).max().unwrap_or(0);
-    let highest = partitions.iter().map(|partition| partition.pixel.order).max().unwrap_or(0);
+    let highest = partitions
+        .iter()
+        .map(|partition| partition.pixel.order)
+        .max()
+        .unwrap_or(0);
     let area = |partition: &WrittenPartition| 1.0 / (12.0 * 4f64.powi(partition.pixel.order.into()));
     let sky: f64 = partitions.iter().map(area).sum();
     let entries = [
@@ -98,7 +102,10 @@ fn properties(name: &str, [ra, dec]: [String; 2], partitions: &[WrittenPartition
         ("hats_max_rows", most.to_string()),
         ("hats_estsize", bytes.div_ceil(1024).to_string()),
         ("moc_sky_fraction", format!("{sky:?}")),
-        ("hats_builder", concat!("lensgpu version ", env!("CARGO_PKG_VERSION")).into()),
+        (
+            "hats_builder",
+            concat!("lensgpu version ", env!("CARGO_PKG_VERSION")).into(),
+        ),
         (
             "hats_creation_date",
             humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -116,7 +123,10 @@ fn escaped(value: &str) -> String {
         ' '..='~' => c.to_string(),
         _ => {
             let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+            c.encode_utf16(&mut units)
+                .iter()
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect()
         }
     };
     value.chars().map(one).collect()

@@ -18,7 +18,10 @@ fn columns(more: &[&str]) -> Vec<Column> {
 /// Positions all over the sky, and many around one place.
 fn sky(count: usize) -> Vec<(f64, f64)> {
     let at = |i: usize| match i % 2 {
-        0 => ((i * 7919 % 3600) as f64 / 10.0, (i * 104_729 % 1790) as f64 / 10.0 - 89.0),
+        0 => (
+            (i * 7919 % 3600) as f64 / 10.0,
+            (i * 104_729 % 1790) as f64 / 10.0 - 89.0,
+        ),
         _ => (150.0 + i as f64 * 1e-5, 2.0 + (i % 97) as f64 * 1e-4),
     };
     (0..count).map(at).collect()
@@ -58,8 +61,14 @@ fn rows_are_partitioned_by_the_sky_and_sorted() {
     table.push(&unknown.iter().collect::<Vec<_>>()).unwrap();
     assert!(!path.exists(), "nothing appears before it is complete");
     let complete = Box::new(table).complete(0).unwrap();
-    assert!(complete.warnings[0].contains("1 rows without a position"), "{:?}", complete.warnings);
-    let Content::Folder(folder) = complete.content else { panic!() };
+    assert!(
+        complete.warnings[0].contains("1 rows without a position"),
+        "{:?}",
+        complete.warnings
+    );
+    let Content::Folder(folder) = complete.content else {
+        panic!()
+    };
     folder.keep().unwrap();
 
     let rows = rows(&path);
@@ -82,9 +91,17 @@ fn rows_are_partitioned_by_the_sky_and_sorted() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     found.sort();
-    assert_eq!(found, ["dataset", "hats.properties", "partition_info.csv", "properties"]);
+    assert_eq!(
+        found,
+        ["dataset", "hats.properties", "partition_info.csv", "properties"]
+    );
     let properties = fs::read_to_string(path.join("hats.properties")).unwrap();
-    for line in ["hats_nrows=5000", "hats_col_ra=ra", "hats_col_healpix=_healpix_29", "dataproduct_type=object"] {
+    for line in [
+        "hats_nrows=5000",
+        "hats_col_ra=ra",
+        "hats_col_healpix=_healpix_29",
+        "dataproduct_type=object",
+    ] {
         assert!(properties.lines().any(|found| found == line), "{properties}");
     }
 }
@@ -114,7 +131,10 @@ fn rows_with_pixels_keep_the_partitions_that_they_come_from() {
     assert!(write(&[0]).unwrap_err().to_string().contains("not empty"));
     remove(&path);
     let error = write(&[0, 2, 0]).unwrap_err();
-    let error = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default() + &error.to_string();
+    let error = std::error::Error::source(&error)
+        .map(ToString::to_string)
+        .unwrap_or_default()
+        + &error.to_string();
     assert!(error.contains("writing failed"), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
@@ -127,7 +147,9 @@ fn a_catalogue_that_is_not_complete_has_another_name() {
     for ids in [1, 2] {
         let mut writer = TableWriter::with_provenance(&path, columns(&[]), Some(&provenance)).unwrap();
         for id in 0..ids {
-            writer.push(&[Cell::Int(id), Cell::F64(10.0), Cell::F64(-20.0)]).unwrap();
+            writer
+                .push(&[Cell::Int(id), Cell::F64(10.0), Cell::F64(-20.0)])
+                .unwrap();
         }
         let written = writer.finish_partial().unwrap();
         assert_eq!(written.path, dir.path().join("out.partial.hats"));
@@ -138,6 +160,9 @@ fn a_catalogue_that_is_not_complete_has_another_name() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     let none = TableWriter::create(&path, columns(&[])).unwrap().finish();
     assert!(none.is_err() && !path.exists());
-    let error = TableWriter::create(&path, columns(&[])[..1].to_vec()).err().unwrap().to_string();
+    let error = TableWriter::create(&path, columns(&[])[..1].to_vec())
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("right ascension"), "{error}");
 }
