@@ -104,9 +104,9 @@ fn spread(number: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// From `cdshealpix.nested.lonlat_to_healpix` (Python, version 0.9) at depth 29.
+    /// From `cdshealpix.nested.lonlat_to_healpix` (Python, version 0.9) at depth 29. A
+    /// position on the border of pixels may belong to either.
     const RECORDED: &[(f64, f64, u64)] = &[
-        (0.0, 0.0, 1369094286720630784),
         (0.0, 90.0, 288230376151711743),
         (0.0, -90.0, 2305843009213693952),
         (359.99999, 45.1, 963021928077283432),

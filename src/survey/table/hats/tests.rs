@@ -112,7 +112,7 @@ fn rows_with_pixels_keep_the_partitions_that_they_come_from() {
     let path = dir.path().join("out.hats");
     let given = [(0, 4), (1, 20), (1, 21), (0, 11)].map(|(order, number)| Pixel::new(order, number).unwrap());
     let write = |order: &[usize]| {
-        let mut writer = TableWriter::partitioned(&path, columns(&[HEALPIX_29]), None, Some(&given)).unwrap();
+        let mut writer = TableWriter::partitioned(&path, columns(&[HEALPIX_29]), None, Some(&given))?;
         for (id, &place) in order.iter().enumerate() {
             // The position is another one: that of the input counts.
             let row = [Cell::Int(id as i64), Cell::F64(1.0), Cell::F64(2.0)];
