@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::program::{Folder, SHAPE, done, program, ran, table};
+use common::program::{Folder, Running, SHAPE, done, fails, program, ran, table};
 use common::{says, write_stack};
 use lensgpu::survey::{Cutout, ImageFolder, ImageFolderOptions, PositionColumns, TileOptions};
 use lensgpu::train::Examples;
@@ -386,4 +386,232 @@ fn infer_on_tiles_is_infer_on_the_same_stamps_and_no_row_is_lost() {
     let missing = infer("x.csv", &["--sky-columns", "RA2,dec"]);
     assert_eq!(missing.code, Some(1));
     says(&missing.stderr, &["cat.csv", "RA2"]);
+}
+
+/// A folder with a tiny model of 12 x 12 pixels in two bands, and a table of more positions than a window of rows has; and a
+/// command for them.
+fn many_positions(rows: usize) -> Folder {
+    let f = Folder::new();
+    done(&f.line("train {stack} --network {tiny.toml} --device cpu --members 2 --batch 8 --epochs 1 -o {run}"));
+    let inside = fs::read_to_string(data().join("bands.csv")).unwrap();
+    let places: Vec<[f64; 2]> = inside
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            [cells[1], cells[2]].map(|cell| cell.parse().unwrap())
+        })
+        .collect();
+    // Some are outside all tiles, and some have no position.
+    let mut table = String::from("id,ra,dec,z,note\n");
+    for row in 0..rows {
+        let [ra, dec] = places[row % places.len()];
+        let (ra, dec) = match row % 1000 {
+            7 => (String::new(), String::new()),
+            8 => ("10.0".into(), "20.0".into()),
+            _ => (format!("{:?}", ra + row as f64 * 1e-9), format!("{dec:?}")),
+        };
+        let note = if row == rows - 1 { "7.5" } else { "" };
+        table += &format!("a{row},{ra},{dec},{},{note}\n", row % 5);
+    }
+    f.write("cat.csv", table);
+    f
+}
+
+/// Runs `infer` on the tile of the recorded bands with this table and more arguments.
+fn infer_many(f: &Folder, table: &str, output: &str, more: &[&str]) -> String {
+    let tiles = data().join("bands_{band}.fits").display().to_string();
+    let (model, table, output) = (f.shown("run/model.safetensors"), f.shown(table), f.shown(output));
+    let mut args = vec![
+        "infer",
+        &model,
+        "--tiles",
+        &tiles,
+        "--positions",
+        &table,
+        "--bands",
+        "g,r",
+    ];
+    args.extend(["--device", "cpu", "-o", &output]);
+    args.extend(more);
+    let ran = ran(&mut program(&args));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.stderr
+}
+
+#[test]
+fn tables_that_are_read_in_windows_give_the_rows_of_tables_in_memory() {
+    let rows = 8192 + 800;
+    let f = many_positions(rows);
+    let said = infer_many(&f, "cat.csv", "out.csv", &[]);
+    says(
+        &said,
+        &["18 of 8992 positions of", "for example a7, a8, a1007 and 15 more"],
+    );
+    let (columns, found) = table(&f.path("out.csv"));
+    // Each row is that of the same position in a table that is held in memory.
+    let in_memory = ImageFolder::open(&ImageFolderOptions {
+        catalogue: Some(f.path("cat.csv")),
+        ..options("bands_{band}.fits", "bands.csv", &["g", "r"], 12, None)
+    })
+    .unwrap();
+    assert_eq!((in_memory.len(), found.len()), (rows, rows));
+    for (row, object) in found.iter().zip(&in_memory.objects) {
+        let flags: i32 = row["flags"].parse().unwrap();
+        assert_eq!(
+            (row["id"].as_str(), flags & 512 == 0),
+            (object.id.as_str(), object.has_image())
+        );
+    }
+    let catalogue = in_memory.catalogue.as_ref().unwrap();
+    for name in ["ra", "dec", "z", "note"] {
+        let column = catalogue.find(name).unwrap();
+        assert!(columns.iter().any(|found| found == name));
+        for (at, row) in found.iter().enumerate() {
+            // The position that is written is a number.
+            let same = match row[name].parse::<f64>() {
+                Ok(value) => value == catalogue.number(at, column),
+                Err(_) => row[name] == catalogue.text(at, column),
+            };
+            assert!(same, "{name} of row {at}: {}", row[name]);
+        }
+    }
+
+    // Shards, conditions, and other formats, across the windows.
+    for shard in 1..=3 {
+        let (output, shard) = (format!("part{shard}.csv"), format!("{shard}/3"));
+        infer_many(&f, "cat.csv", &output, &["--shard", &shard]);
+    }
+    done(&f.line("merge {part1.csv} {part3.csv} {part2.csv} -o {merged.csv}"));
+    let same = |one: &str, other: &str| {
+        let read = |name: &str| fs::read_to_string(f.path(name)).unwrap();
+        assert!(read(one) == read(other), "{one} and {other} differ");
+    };
+    same("merged.csv", "out.csv");
+    infer_many(&f, "cat.csv", "some.csv", &["--where", "z == 3 and note is null"]);
+    let (_, some) = table(&f.path("some.csv"));
+    let wanted: Vec<_> = found
+        .iter()
+        .filter(|row| row["z"] == "3" && row["note"].is_empty())
+        .collect();
+    assert!(some.len() > 1000 && some.iter().collect::<Vec<_>>() == wanted);
+    for format in ["parquet", "fits"] {
+        let (converted, output) = (format!("cat.{format}"), format!("from_{format}.csv"));
+        convert(&f.path("cat.csv"), &f.path(&converted));
+        infer_many(&f, &converted, &output, &[]);
+        same(&output, "out.csv");
+    }
+
+    // An id that is used twice, more than a window apart.
+    let mut twice = fs::read_to_string(f.path("cat.csv")).unwrap();
+    twice += "a5,1,2,3,\n";
+    f.write("twice.csv", &twice);
+    let tiles = data().join("bands_{band}.fits").display().to_string();
+    let line =
+        f.line("infer {run/model.safetensors} --positions {twice.csv} --bands g,r --device cpu -o {x.csv} --tiles");
+    fails(
+        1,
+        &format!("{line} {tiles}"),
+        &["twice.csv line 8994", "the id a5", "line 7"],
+    );
+}
+
+/// Writes a table in another format.
+fn convert(from: &Path, to: &Path) {
+    use lensgpu::survey::Catalogue;
+    use lensgpu::survey::table::{Cell, TableWriter};
+    let catalogue = Catalogue::read(from).unwrap();
+    let columns = 0..catalogue.columns.len();
+    let described = columns.clone().map(|column| catalogue.described(column)).collect();
+    let mut writer = TableWriter::create(to, described).unwrap();
+    for row in 0..catalogue.len() {
+        let cells: Vec<Cell> = columns.clone().map(|column| catalogue.cell(row, column)).collect();
+        writer.push(&cells).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// Rows by their ids.
+fn by_id(mut rows: Vec<std::collections::HashMap<String, String>>) -> Vec<std::collections::HashMap<String, String>> {
+    rows.sort_by(|a, b| a["id"].cmp(&b["id"]));
+    rows
+}
+
+#[test]
+fn hats_catalogues_are_read_and_written_and_resumed() {
+    let f = many_positions(300);
+    infer_many(&f, "cat.csv", "out.csv", &[]);
+    let (_, expected) = table(&f.path("out.csv"));
+    let with_position: Vec<_> = expected.iter().filter(|row| !row["ra"].is_empty()).cloned().collect();
+    assert_eq!(with_position.len(), 299);
+    let said = infer_many(&f, "cat.csv", "out.hats", &[]);
+    says(&said, &["1 rows without a position are left out"]);
+    let list = fs::read_to_string(f.path("out.hats/partition_info.csv")).unwrap();
+    assert!(list.starts_with("Norder,Npix\n0,"), "{list}");
+    assert!(f.path("out.hats.json").is_file() && f.path("out.hats/dataset/_metadata").is_file());
+
+    // Read again, it gives the same partitions and predictions.
+    infer_many(&f, "out.hats", "again.hats", &[]);
+    assert_eq!(
+        fs::read_to_string(f.path("again.hats/partition_info.csv")).unwrap(),
+        list
+    );
+    infer_many(&f, "again.hats", "again.csv", &[]);
+    let (columns, again) = table(&f.path("again.csv"));
+    assert!(columns.iter().any(|column| column == "_healpix_29"));
+    let pixels: Vec<u64> = again.iter().map(|row| row["_healpix_29"].parse().unwrap()).collect();
+    assert!(pixels.is_sorted());
+    for (one, other) in by_id(again).iter().zip(by_id(with_position)) {
+        for column in ["id", "ra", "dec", "theta_e", "sigma", "flags", "z", "note"] {
+            assert_eq!(one[column], other[column], "{column} of {}", one["id"]);
+        }
+    }
+
+    // A catalogue in the way; a folder that is none; an input that would be replaced; rows in the wrong partition.
+    let tiles = data().join("bands_{band}.fits").display().to_string();
+    let refused = |positions: &str, output: &str, parts: &[&str]| {
+        let line = f.line(&format!(
+            "infer {{run/model.safetensors}} --positions {{{positions}}} --bands g,r --device cpu -o {{{output}}} --tiles"
+        ));
+        fails(1, &format!("{line} {tiles}"), parts);
+    };
+    refused("cat.csv", "out.hats", &["out.hats is not empty"]);
+    refused("out.hats", "out.hats", &["out.hats", "is read by this command"]);
+    refused("run", "x.csv", &["run is a folder without hats.properties", "dataset/"]);
+    let dataset = f.path("again.hats/dataset");
+    fs::rename(dataset.join("Norder=0"), dataset.join("gone")).unwrap();
+    refused("again.hats", "x.csv", &["Npix=", "does not exist", "again"]);
+    let info = f.path("again.hats/partition_info.csv");
+    fs::write(&info, "Norder,Npix\n0,12\n").unwrap();
+    refused("again.hats", "x.csv", &["partition_info.csv", "no pixel 12 of order 0"]);
+    fs::rename(dataset.join("gone"), dataset.join("Norder=0")).unwrap();
+    let file = list.lines().nth(1).unwrap().split(',').nth(1).unwrap().to_string();
+    let other = if file == "3" { "4" } else { "3" };
+    let at = |number: &str| dataset.join(format!("Norder=0/Dir=0/Npix={number}.parquet"));
+    fs::copy(at(&file), at(other)).unwrap();
+    fs::write(&info, format!("Norder,Npix\n0,{other}\n")).unwrap();
+    refused(
+        "again.hats",
+        "x.csv",
+        &[&format!("row 1 of {}", at(other).display()), "another partition"],
+    );
+
+    // Stopped, and resumed.
+    let line =
+        f.line("infer {run/model.safetensors} --positions {cat.csv} --bands g,r --device cpu --batch 1 -o {late.hats}");
+    let line = format!("{line} --tiles {tiles}");
+    let mut running = Running::new(&line);
+    running.until_longer(&f.path("late.hats.unfinished"), 1);
+    running.interrupt();
+    let (status, _, stderr) = running.end();
+    if !status.success() {
+        says(&stderr, &["late.partial.hats"]);
+        assert!(!f.path("late.hats").exists() && f.path("late.partial.hats/hats.properties").is_file());
+    }
+    let _ = fs::remove_dir_all(f.path("late.hats"));
+    done(&format!("{line} --resume"));
+    assert!(!f.path("late.partial.hats").exists() && !f.path("late.hats.unfinished").exists());
+    infer_many(&f, "late.hats", "late.csv", &[]);
+    let (_, late) = table(&f.path("late.csv"));
+    assert_eq!(late.len(), 299);
 }

@@ -72,3 +72,52 @@ def test_lsdb_catalogues_are_predicted_as_the_command_line_does(tmp_path, stack)
     predicted = catalogue.map_partitions(predict, str(images), "lfc1-ground", "cpu").compute()
     predicted = predicted.sort_values("image").rename(columns={"image": "id"}).reset_index()
     assert_same(predicted, theirs[[name for name in theirs.dtype.names if name not in ("ra", "dec")]])
+
+
+def test_hats_catalogues_are_those_that_lsdb_reads_and_writes(tmp_path, program):
+    lsdb = pytest.importorskip("lsdb")
+    hats = pytest.importorskip("hats")
+    pandas = pytest.importorskip("pandas")
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    random, size = np.random.default_rng(2), 400
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [45.0, 0.2], [size / 2, size / 2]
+    wcs.wcs.cd = np.diag([-0.2, 0.2]) / 3600
+    for band in "RIG":
+        pixels = random.normal(0, 1, (size, size)).astype(np.float32)
+        fits.PrimaryHDU(pixels, wcs.to_header()).writeto(tmp_path / f"tile_{band}.fits")
+    ra, dec = wcs.wcs_pix2world(random.uniform(0, size - 1, (300, 2)), 0).T
+    rows = {"id": np.arange(300), "ra": ra, "dec": dec, "z": random.uniform(0.2, 0.8, 300)}
+    written = lsdb.from_dataframe(pandas.DataFrame(rows), ra_column="ra", dec_column="dec", lowest_order=12)
+    assert written.npartitions > 1
+    written.to_hats(tmp_path / "targets", catalog_name="targets")
+
+    def infer(positions, output):
+        program(
+            *("infer", "lfc1-ground", "--tiles", tmp_path / "tile_{band}.fits", "--bands", "R,I,G"),
+            *("--positions", positions, "-o", tmp_path / output, "--device", "cpu"),
+        )
+        catalogue = lsdb.open_catalog(tmp_path / output)
+        assert len(catalogue) == hats.read_hats(tmp_path / output).catalog_info.total_rows == 300
+        return catalogue
+
+    def same(one, other):
+        pandas.testing.assert_frame_equal(one.sort_values("id"), other.sort_values("id"), check_dtype=False)
+
+    # From HATS: the same partitions. From a file: partitions of its own, with the same pixels.
+    radii = infer(tmp_path / "targets", "radii.hats")
+    assert radii.get_healpix_pixels() == written.get_healpix_pixels()
+    theirs, ours = written.compute(), radii.compute()
+    assert ours.index.name == theirs.index.name == "_healpix_29"
+    same(pandas.DataFrame(ours[["id", "ra", "dec", "z"]]), pandas.DataFrame(theirs[["id", "ra", "dec", "z"]]))
+    pandas.DataFrame(rows).to_parquet(tmp_path / "targets.parquet")
+    anew = infer(tmp_path / "targets.parquet", "anew.hats").compute()
+    same(pandas.DataFrame(anew[["id", "ra", "theta_e"]]), pandas.DataFrame(ours[["id", "ra", "theta_e"]]))
+    # What lsdb does with its own catalogues: cones, crossmatches, statistics of all partitions.
+    cone = radii.cone_search(ra=45.0, dec=0.2, radius_arcsec=20).compute()
+    assert 0 < len(cone) < 300
+    assert len(radii.crossmatch(written, radius_arcsec=0.1).compute()) == 300
+    statistics = hats.read_hats(tmp_path / "radii.hats").aggregate_column_statistics()
+    assert statistics.loc["ra", "row_count"] == 300

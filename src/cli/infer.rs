@@ -25,6 +25,7 @@ use std::path::PathBuf;
   lensgpu infer model.safetensors cutouts/ --images '{id}_{band}.fits' -o out.fits --catalogue targets.csv
   lensgpu infer lfc1-ground candidates/ -o einstein_radii.csv --resume
   lensgpu infer lfc1-ground --tiles 'coadds/{tile}_{band}.fits' --positions targets.parquet -o einstein_radii.parquet
+  lensgpu infer lfc1-ground --tiles 'coadds/{tile}_{band}.fits' --positions targets_hats/ -o einstein_radii.hats
   lensgpu infer model.safetensors survey/ --shard 3/64 -o shards/out_3.parquet
   lensgpu infer runs/photometry/model.safetensors photometry.fits -o redshifts.csv
   lensgpu infer model.safetensors simulated/ --catalogue truth.csv --truth theta_e --plot check.svg -o out.csv")]
@@ -34,7 +35,7 @@ pub struct Infer {
     /// Folder with the images; or a table with the features of the model's training table
     #[arg(required_unless_present = "tiles", conflicts_with = "tiles")]
     dir: Option<PathBuf>,
-    /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet
+    /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet; or a folder .hats (HATS)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Continue the same command after it was stopped or killed: what OUTPUT.unfinished has is not predicted again

@@ -33,7 +33,7 @@ pub struct Mass {
     /// Column with the redshift of the source
     #[arg(long, value_name = "COLUMN")]
     z_source: String,
-    /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet
+    /// Catalogue to write: .csv, .fits, .vot (VOTable) or .parquet; or a folder .hats (HATS)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Column with the standard deviation of the lens redshift [default: redshifts are exact]

@@ -25,7 +25,7 @@ pub struct Merge {
     /// Folders of runs, or the model files in them; or catalogues of shards
     #[arg(required = true, value_name = "PART")]
     parts: Vec<PathBuf>,
-    /// Model to write (.safetensors), or catalogue (.csv, .fits, .vot or .parquet)
+    /// Model to write (.safetensors), or catalogue (.csv, .fits, .vot, .parquet or .hats)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// The members that the model must have: 16 means 0 to 15, 3..7 means 3 to 7 [default: 0 to the largest number]

@@ -8,10 +8,11 @@ use super::text::{
 };
 use super::usage;
 use crate::files;
-use crate::infer::stream::{open, stream};
+use crate::infer::stream::{PredictedObject, open, stream};
 use crate::model::shipped::{SHIPPED, ShippedModel};
 use crate::model::{Card, Model};
 use crate::numeric::median;
+use crate::survey::ImageParts;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::iter;
@@ -181,7 +182,7 @@ impl Pack {
             .image_folder(false)
             .map_err(usage)?;
         let silent = &|_: crate::progress::Event| ControlFlow::Continue(());
-        let source = Arc::new(open(model, &options, silent)?);
+        let source = ImageParts::whole(Arc::new(open(model, &options, silent)?));
         let mut all = Vec::with_capacity(source.len());
         stream(
             model,
@@ -190,7 +191,8 @@ impl Pack {
             self.passes.passes(),
             iter::empty(),
             silent,
-            &mut |object| {
+            &mut |predicted: PredictedObject| {
+                let object = predicted.streamed;
                 if let Ok(forecast) = object.forecast(None) {
                     let score = object.image.ok().and_then(|image| image.ood_score(model));
                     let prediction = forecast.prediction();

@@ -12,7 +12,8 @@ pub struct Tiles {
     /// {tile} there is one tile, without {band} each file holds all bands
     #[arg(long, value_name = "PATTERN", requires = "positions", conflicts_with_all = ["images", "keep_unmatched"])]
     pub tiles: Option<String>,
-    /// Table with the position of each object, in degrees or pixels; its other columns are passed through
+    /// Table with the position of each object, in degrees or pixels, or the folder of a HATS catalogue; its other columns
+    /// are passed through
     #[arg(long, value_name = "FILE", requires = "tiles", conflicts_with = "catalogue")]
     positions: Option<PathBuf>,
     /// Columns of right ascension and declination [default: by their usual names, such as ra and dec]

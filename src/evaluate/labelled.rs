@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::device::Device;
-use crate::infer::stream::{StreamedObject, stream};
+use crate::infer::stream::{PredictedObject, StreamedObject, stream};
 use crate::infer::{self, Passes};
 use crate::model::Model;
 use crate::posterior;
@@ -13,7 +13,7 @@ use crate::posterior::metrics::classification::ScoredClass;
 use crate::posterior::mixture::Mixture;
 use crate::posterior::ood::Distances;
 use crate::progress::{Callback, warn};
-use crate::survey::{ImageFolder, few};
+use crate::survey::{ImageFolder, ImageParts, few};
 use std::iter;
 use std::sync::Arc;
 
@@ -68,8 +68,9 @@ pub fn predict_labelled(
     let (total, mut done) = (source.len(), 0);
     let mut predictions = LabelledPredictions::default();
     let mut masked = Vec::new();
-    stream(model, device, source, passes, iter::empty(), progress, &mut |object| {
+    let mut sink = |predicted: PredictedObject| {
         done += 1;
+        let (labelled, object) = (predicted.object, predicted.streamed);
         let interval = match object.forecast(model.about.calibration.as_ref()) {
             Ok(forecast) => forecast.interval(),
             Err(infer::Error::AllMasked { object }) => {
@@ -80,7 +81,6 @@ pub fn predict_labelled(
         };
         let flags = object.flags(model, interval);
         let StreamedObject { index, image } = object;
-        let labelled = &source.objects[index];
         let image = image.expect("an object with a forecast was read");
         let class = image.members.p_lens().map(|p_lens| ScoredClass {
             is_lens: labelled.theta_e.is_some(),
@@ -103,8 +103,10 @@ pub fn predict_labelled(
             distances: image.facts.distances,
             flags,
         });
-        Ok::<(), Error>(())
-    })?;
+        Ok(())
+    };
+    let parts = ImageParts::whole(source.clone());
+    stream(model, device, &parts, passes, iter::empty(), progress, &mut sink)?;
     if done < total {
         return Err(Error::Stopped { done, total });
     }

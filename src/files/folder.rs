@@ -97,6 +97,19 @@ impl NewFolder {
         Ok(())
     }
 
+    /// Keeps the content of a [`staged`](Self::staged) folder under another name in the same folder as the final one.
+    ///
+    /// # Errors
+    /// Something has this name. The content is removed then.
+    pub fn keep_as(mut self, path: &Path) -> Result<(), Error> {
+        if let Some(staging) = self.staging.take() {
+            fs::rename(staging.path(), path).map_err(Error::write(path))?;
+            // The content has moved: there is nothing left to remove.
+            let _ = staging.keep();
+        }
+        Ok(())
+    }
+
     /// Creates `folder` and all that contain it. `path` is the folder that will be kept.
     fn with_parents(path: &Path, folder: &Path) -> Result<NewFolder, Error> {
         let missing = |p: &&Path| !p.as_os_str().is_empty() && !p.exists();

@@ -4,7 +4,7 @@ use super::details::details;
 use super::journal::Journal;
 use super::origin::Inputs;
 use super::shard::{Part, Shard};
-use super::stream::{NotPredicted, StreamedObject, open, stream};
+use super::stream::{NotPredicted, PredictedObject, open_parts, stream};
 use super::{Error, Passes};
 use crate::device::Device;
 use crate::files;
@@ -18,11 +18,9 @@ use crate::survey::infer_table::{InferRow, InferTable};
 use crate::survey::label::{is_radius, is_value};
 use crate::survey::table::provenance::Provenance;
 use crate::survey::table::sidecar::Sidecar;
-use crate::survey::table::{Cell, Column, ColumnType, TableWriter, partial};
-use crate::survey::{self, Catalogue, ImageFolder, ImageFolderOptions, LensColumn, few, flags};
-use std::fs;
+use crate::survey::table::{Cell, Column, ColumnType, TableWriter, partial, remove};
+use crate::survey::{self, Catalogue, ImageFolderOptions, ImageParts, LensColumn, few, flags};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// What to predict, and where to write it.
 pub struct InferOptions {
@@ -104,14 +102,15 @@ pub fn infer(
         require_labels: false,
         ..options.images.clone()
     };
-    let mut source = open(model, &source, progress)?;
+    let source = open_parts(model, &source, progress)?;
+    let folder = source.folder.clone();
     let model_file = provenance_model(options);
-    let inputs = source
+    let inputs = folder
         .catalogue
         .iter()
         .map(|catalogue| catalogue.path.as_path())
         .chain(model_file);
-    let shared = source.shared_files();
+    let shared = folder.shared_files();
     let images = shared
         .iter()
         .map(|file| file.as_path())
@@ -120,7 +119,7 @@ pub fn infer(
     // The columns of a shard are those of all objects.
     let columns = Columns::new(model, &source, options)?;
     let table = columns.table(model);
-    let inputs = Inputs::new(model, &options.images, options.passes)?;
+    let inputs = Inputs::new(model, &options.images, options.passes, &source)?;
     let origin = inputs.of_run(&source, options.shard.unwrap_or(Shard::WHOLE));
     let part = match options.shard {
         Some(shard) if shard.of > source.len() => {
@@ -129,16 +128,18 @@ pub fn infer(
                 objects: source.len(),
             });
         }
-        Some(shard) => {
-            let origin = inputs.of_shards(&source);
-            Some(Part::cut(&mut source, shard, origin))
-        }
+        Some(shard) => Some(Part {
+            shard,
+            objects: source.len(),
+            origin: inputs.of_shards(&source),
+        }),
         None => None,
     };
-    let source = Arc::new(source);
+    let source = source.only(options.shard.unwrap_or(Shard::WHOLE).range(source.len()));
     let provenance = options.provenance.as_ref();
     let sidecar = Sidecar::create(&options.output, provenance)?;
-    let mut writer = TableWriter::with_provenance(&options.output, table.columns(), provenance)?;
+    let partitions = source.partitions();
+    let mut writer = TableWriter::partitioned(&options.output, table.columns(), provenance, partitions)?;
     writer.warnings().iter().for_each(|message| warn(progress, message));
     let mut report = InferReport {
         output: options.output.clone(),
@@ -157,10 +158,11 @@ pub fn infer(
         note(progress, &message);
     }
     let known = journal.objects()?;
-    let streamed = stream(model, device, &source, options.passes, known, progress, &mut |object| {
-        journal.add(&object, progress);
-        columns.write(&mut writer, &table, &source, model, &object, &mut report)
-    });
+    let mut sink = |predicted: PredictedObject| {
+        journal.add(&predicted.streamed, progress);
+        columns.write(&mut writer, &table, model, &predicted, &mut report)
+    };
+    let streamed = stream(model, device, &source, options.passes, known, progress, &mut sink);
     match streamed {
         Err(Error::Model(source)) if source.is_device_failure() && report.rows > 0 => {
             return Err(Error::Partial {
@@ -189,13 +191,13 @@ pub fn infer(
     report.output.clone_from(&written.path);
     written.warnings.iter().for_each(|message| warn(progress, message));
     if let Some(sidecar) = sidecar.filter(|_| !stopped) {
-        sidecar.write(&written, details(model, &source, options, part.as_ref(), &report))?;
+        sidecar.write(&written, details(model, &folder, options, part.as_ref(), &report))?;
     }
     if !stopped {
         journal.remove();
         if options.resume {
             // That of the run that was continued, if it was stopped; it says no more than this one.
-            let _ = fs::remove_file(partial(&options.output));
+            remove(&partial(&options.output));
         }
     }
     if !report.scored.is_empty() {
@@ -282,7 +284,8 @@ impl Truth {
 }
 
 impl Columns {
-    fn new(model: &Model, source: &ImageFolder, options: &InferOptions) -> Result<Columns, Error> {
+    fn new(model: &Model, parts: &ImageParts, options: &InferOptions) -> Result<Columns, Error> {
+        let source = &parts.folder;
         let ra_dec = source.may_have_positions();
         let catalogue = source.catalogue.as_ref();
         let truth = match (&options.truth, catalogue) {
@@ -295,10 +298,11 @@ impl Columns {
             (Some(column), None) => return Err(Error::NoCatalogue { column: column.clone() }),
             (None, _) => None,
         };
-        let passed = catalogue.map_or(vec![], |c| passed_columns(c, source.id_column, ra_dec));
-        let ids = source.objects.iter().map(|o| o.id.as_str());
+        let passed = catalogue.map_or(vec![], |c| {
+            passed_columns(c, source.id_column, ra_dec && is_kept(c, parts))
+        });
         Ok(Columns {
-            id: ColumnType::of_ids(ids),
+            id: parts.ids(),
             ra_dec,
             members: options.member_columns,
             passed,
@@ -323,12 +327,15 @@ impl Columns {
         &self,
         writer: &mut TableWriter,
         table: &InferTable,
-        source: &ImageFolder,
         model: &Model,
-        streamed: &StreamedObject,
+        predicted: &PredictedObject,
         report: &mut InferReport,
     ) -> Result<(), Error> {
-        let object = &source.objects[streamed.index];
+        let PredictedObject {
+            folder: source,
+            object,
+            streamed,
+        } = predicted;
         if let Err(NotPredicted::Unreadable(_)) = streamed.image
             && source.is_table(object)
         {
@@ -388,10 +395,8 @@ impl Columns {
 }
 
 /// Every column except the id, and the position if that of the output is the same.
-fn passed_columns(catalogue: &Catalogue, ids: Option<usize>, ra_dec: bool) -> Vec<(usize, Column)> {
-    let positions = catalogue
-        .positions()
-        .filter(|&columns| ra_dec && is_kept(catalogue, columns));
+fn passed_columns(catalogue: &Catalogue, ids: Option<usize>, same_position: bool) -> Vec<(usize, Column)> {
+    let positions = catalogue.positions().filter(|_| same_position);
     let own: Vec<usize> = ids
         .into_iter()
         .chain(positions.into_iter().flat_map(|(ra, dec)| [ra, dec]))
@@ -400,13 +405,10 @@ fn passed_columns(catalogue: &Catalogue, ids: Option<usize>, ra_dec: bool) -> Ve
     columns.map(|i| (i, catalogue.described(i))).collect()
 }
 
-/// Whether the columns `ra` and `dec` of the output have all that these columns of positions have: they have the same
-/// names, and degrees in every row that is not empty.
-fn is_kept(catalogue: &Catalogue, (ra, dec): (usize, usize)) -> bool {
+/// Whether the columns `ra` and `dec` of the output have all that the catalogue's columns of positions have: they have the
+/// same names, and degrees in every row that is not empty.
+fn is_kept(catalogue: &Catalogue, parts: &ImageParts) -> bool {
     let named = |column: usize, name: &str| catalogue.columns[column].eq_ignore_ascii_case(name);
-    let same = |row: usize| match catalogue.position(row) {
-        Some(position) => position == (catalogue.number(row, ra), catalogue.number(row, dec)),
-        None => catalogue.text(row, ra).is_empty() && catalogue.text(row, dec).is_empty(),
-    };
-    named(ra, "ra") && named(dec, "dec") && (0..catalogue.len()).all(same)
+    let same = |(ra, dec)| named(ra, "ra") && named(dec, "dec");
+    catalogue.positions().is_some_and(same) && parts.in_degrees()
 }

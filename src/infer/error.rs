@@ -9,6 +9,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The table of positions has fewer rows than when it was opened.
+    #[error("the table of positions has changed while it was read")]
+    ObjectsGone,
     /// The model does not take images.
     #[error("this model takes tables with the features {}, not images", features.join(", "))]
     TakesTables {

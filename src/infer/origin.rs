@@ -5,12 +5,12 @@ use super::{Error, Passes};
 use crate::files;
 use crate::files::checksum::hexadecimal;
 use crate::model::Model;
-use crate::survey::{ImageFolder, ImageFolderOptions};
+use crate::survey::{ImageFolderOptions, ImageParts};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 /// Names, and values that differ if predictions may.
@@ -44,7 +44,12 @@ pub(super) struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     /// # Errors
     /// A model that cannot be written.
-    pub fn new(model: &'a Model, images: &'a ImageFolderOptions, passes: Passes) -> Result<Inputs<'a>, Error> {
+    pub fn new(
+        model: &'a Model,
+        images: &'a ImageFolderOptions,
+        passes: Passes,
+        source: &ImageParts,
+    ) -> Result<Inputs<'a>, Error> {
         let mut weights = model.clone();
         // Members' predictions are kept, which do not depend on it.
         weights.about.calibration = None;
@@ -53,13 +58,13 @@ impl<'a> Inputs<'a> {
             images,
             passes,
             weights: weights.checksum()?,
-            positions: positions_of(images),
+            positions: positions_of(source),
         })
     }
 
     /// Of a run that may be continued, with all images of `source`. The device is not part of it: a run may continue on
     /// another one.
-    pub fn of_run(&self, source: &ImageFolder, shard: Shard) -> Origin {
+    pub fn of_run(&self, source: &ImageParts, shard: Shard) -> Origin {
         Origin::new([
             ("version of lensgpu", env!("CARGO_PKG_VERSION").to_string()),
             ("model", self.weights.clone()),
@@ -73,7 +78,7 @@ impl<'a> Inputs<'a> {
 
     /// Of all shards of `source`. Their predictions are calibrated, and each may have its own copy of the images: folders
     /// and times are not part of it.
-    pub fn of_shards(&self, source: &ImageFolder) -> Origin {
+    pub fn of_shards(&self, source: &ImageParts) -> Origin {
         let images = ImageFolderOptions {
             dir: PathBuf::new(),
             catalogue: None,
@@ -96,35 +101,43 @@ impl<'a> Inputs<'a> {
 }
 
 /// A checksum of the table around whose positions images are cut out of tiles; empty if they are not.
-fn positions_of(images: &ImageFolderOptions) -> String {
-    let Some((_, table)) = images.tiles.as_ref().zip(images.catalogue.as_ref()) else {
+fn positions_of(source: &ImageParts) -> String {
+    let Some(files) = source.table_files() else {
         return String::new();
     };
     // It has been read before; one that can no longer be read is another one by now.
-    checksum_of(table).unwrap_or_else(|error| error.to_string())
+    checksum_of(&files).unwrap_or_else(|error| error.to_string())
 }
 
-fn checksum_of(path: &Path) -> io::Result<String> {
-    let mut file = files::open(path)?;
+fn checksum_of(paths: &[PathBuf]) -> io::Result<String> {
     let (mut hash, mut chunk) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(hexadecimal(&hash.finalize())),
-            read => hash.update(&chunk[..read]),
+    for path in paths {
+        let mut file = files::open(path)?;
+        loop {
+            match file.read(&mut chunk)? {
+                0 => break,
+                read => hash.update(&chunk[..read]),
+            }
         }
     }
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 /// A checksum of the objects' ids, and of the names and lengths of their files; with `places`, also of the folders and
-/// times of these.
-fn images_of(source: &ImageFolder, places: bool) -> String {
+/// times of these. Ids and tiles of a table of positions follow from it and from the tiles.
+fn images_of(source: &ImageParts, places: bool) -> String {
     let mut hash = Sha256::new();
     let mut last = Vec::new();
-    for object in &source.objects {
-        hash.update(object.id.as_bytes());
+    let folder = &source.folder;
+    let objects = folder
+        .objects
+        .iter()
+        .map(|object| (object.id.as_str(), folder.files(object)));
+    let tiles = (folder.is_empty()).then(|| ("", folder.shared_files()));
+    for (id, files) in objects.chain(tiles) {
+        hash.update(id.as_bytes());
         hash.update([0]);
-        let files = source.files(object);
-        // A stack is the file of all objects, and a tile those of many.
+        // A stack is the file of all objects.
         if files == last {
             continue;
         }
@@ -150,28 +163,17 @@ fn images_of(source: &ImageFolder, places: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey::TileOptions;
 
     #[test]
-    fn positions_that_move_are_another_set_of_images() {
+    fn positions_that_move_are_another_table() {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("targets.csv");
-        fs::write(&table, "id,ra,dec\n1,10.0,-5.0\n").unwrap();
-        let tiles = TileOptions {
-            pattern: "{band}.fits".into(),
-            columns: None,
-            size: [5, 5],
-            pixel_scale: None,
+        let checksum = |text: &str| {
+            fs::write(&table, text).unwrap();
+            checksum_of(std::slice::from_ref(&table)).unwrap()
         };
-        let images = ImageFolderOptions {
-            catalogue: Some(table.clone()),
-            tiles: Some(tiles),
-            ..ImageFolderOptions::new(folder.path())
-        };
-        let before = positions_of(&images);
-        assert_eq!(positions_of(&images), before);
-        fs::write(&table, "id,ra,dec\n1,10.1,-5.0\n").unwrap();
-        assert_ne!(positions_of(&images), before);
-        assert_eq!(positions_of(&ImageFolderOptions { tiles: None, ..images }), "");
+        let before = checksum("id,ra,dec\n1,10.0,-5.0\n");
+        assert_ne!(checksum("id,ra,dec\n1,10.1,-5.0\n"), before);
+        assert_eq!(checksum("id,ra,dec\n1,10.0,-5.0\n"), before);
     }
 }

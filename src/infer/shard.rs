@@ -1,7 +1,6 @@
 //! A shard: a contiguous part of the objects, predicted in a run of its own.
 
 use super::origin::Origin;
-use crate::survey::ImageFolder;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -62,17 +61,6 @@ pub(super) struct Part {
     pub objects: usize,
     /// What the predictions of all shards follow from.
     pub origin: Origin,
-}
-
-impl Part {
-    /// Leaves only the objects of a shard in an opened folder. `origin` is that of all its objects.
-    pub fn cut(source: &mut ImageFolder, shard: Shard, origin: Origin) -> Part {
-        let objects = source.len();
-        let range = shard.range(objects);
-        source.objects.truncate(range.end);
-        source.objects.drain(..range.start);
-        Part { shard, objects, origin }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use crate::device::Device;
 use crate::model::{self, Model};
 use crate::posterior::calibration::{Calibration, PredictiveDistribution};
 use crate::progress::{Callback, Event, Phase, chain, note, warn};
-use crate::survey::{self, Audit, FolderError, ImageFolder, ImageFolderOptions, flags, reader};
+use crate::survey::{
+    self, Audit, Cutout, FolderError, ImageFolder, ImageFolderOptions, ImageParts, Object, Part, flags, reader,
+};
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 /// One object and its predictions.
 #[derive(Serialize, Deserialize)]
 pub struct StreamedObject {
-    /// Index in [`ImageFolder::objects`].
+    /// Its place among the objects that are predicted.
     pub index: usize,
     /// Its predictions, or why there are none.
     pub image: Result<PredictedImage, NotPredicted>,
@@ -54,54 +56,91 @@ impl StreamedObject {
     }
 }
 
-/// Hands predictions for every object of `source` to `sink`, in order, and then warns about the images. The objects of
-/// `known`, which are the first ones, have theirs already. When `progress` asks to stop, the batches in flight are
-/// finished.
+/// Hands predictions for every object of `source` to `sink`, in order, and then warns about the images.
+/// Those of `known`, which are the first ones, have theirs already. When `progress` asks to stop, the batches in flight
+/// are finished.
 ///
 /// # Errors
-/// A device that fails, and those of `sink`. An image that cannot be read is not an error.
+/// A device that fails, a table of positions that can no longer be read, and those of `sink`. An image that cannot be read
+/// is not an error.
 pub fn stream<E: From<Error>>(
     model: &Model,
     device: &Device,
-    source: &Arc<ImageFolder>,
+    source: &ImageParts,
     passes: Passes,
     known: impl Iterator<Item = StreamedObject>,
     progress: &Callback,
-    sink: &mut dyn FnMut(StreamedObject) -> Result<(), E>,
+    sink: &mut Sink<E>,
 ) -> Result<(), E> {
     let total = source.len();
     let batch = passes.batch.min(total);
     let mut ensemble = Passes { batch, ..passes }.ensemble(model, device)?;
     let image = model.network.input_shape().len();
-    let (mut done, mut audit) = (0, Audit::new(&source.bands, source.pixel_scale));
+    let mut audit = Audit::new(&source.folder.bands, source.folder.pixel_scale);
+    let mut done = 0;
+    let mut parts = source.parts();
+    let mut part: Option<Part> = None;
+    let failed = |error: survey::Error| Error::from(error);
     for object in known {
+        let part = loop {
+            match part.take().filter(|part| !part.objects.is_empty()) {
+                Some(left) => break part.insert(left),
+                None => part = Some(parts.next().ok_or(Error::ObjectsGone)?.map_err(failed)?),
+            }
+        };
         if let Ok(image) = &object.image {
             audit.observe(&image.facts.cutout);
         }
-        sink(object)?;
+        let at = part.objects.start;
+        part.objects.start += 1;
+        sink(PredictedObject::new(&part.folder, at, object))?;
         done += 1;
     }
-    let mut cutouts = reader::stream(source.clone(), (done..total).collect(), 4 * batch);
+    let ahead = 4 * batch;
+    let read = |part: Part| {
+        let cutouts = reader::stream(part.folder.clone(), part.objects.collect(), ahead);
+        (part.folder, cutouts)
+    };
+    let mut reading = part.map(read);
+    // The next object, its place in the folder, and its image.
+    let mut next_cutout = || -> Result<Option<(Arc<ImageFolder>, usize, Result<Cutout, survey::Error>)>, Error> {
+        loop {
+            if let Some((folder, cutouts)) = &mut reading
+                && let Some((place, cutout)) = cutouts.next()
+            {
+                return Ok(Some((folder.clone(), place, cutout)));
+            }
+            match parts.next() {
+                Some(part) => reading = Some(read(part.map_err(failed)?)),
+                None => return Ok(None),
+            }
+        }
+    };
     // Objects whose predictions are in flight; those that cannot be read are among them, which keeps the order.
-    let in_flight: RefCell<VecDeque<Vec<StreamedObject>>> = RefCell::default();
+    let in_flight: RefCell<VecDeque<Vec<InFlight>>> = RefCell::default();
     let stop = Cell::new(false);
+    let mut index = done;
     let mut next = || {
         if stop.get() {
             return Ok(None);
         }
         let (mut input, mut objects) = (Vec::new(), Vec::new());
         while input.len() < batch * image {
-            let Some((index, cutout)) = cutouts.next() else { break };
+            let Some((folder, place, cutout)) = next_cutout().map_err(|error| Failure(error.into()))? else {
+                break;
+            };
             let prepared = cutout.map(|cutout| {
                 let start = input.len();
                 input.resize(start + image, 0.0);
                 PredictedImage::new(cutout, model, &mut input[start..])
             });
-            let image = prepared.map_err(|error| match source.objects[index].has_image() {
+            let image = prepared.map_err(|error| match folder.objects[place].has_image() {
                 true => NotPredicted::Unreadable(chain(&error)),
                 false => NotPredicted::NoImage,
             });
-            objects.push(StreamedObject { index, image });
+            let object = StreamedObject { index, image };
+            objects.push(InFlight { folder, place, object });
+            index += 1;
         }
         if objects.is_empty() {
             return Ok(None);
@@ -114,12 +153,17 @@ pub fn stream<E: From<Error>>(
     let result = ensemble.stream(&mut next, &mut |predictions| {
         let objects = in_flight.borrow_mut().pop_front().expect("objects of every batch");
         let mut predictions = predictions.into_iter();
-        for mut object in objects {
+        for InFlight {
+            folder,
+            place,
+            mut object,
+        } in objects
+        {
             if let Ok(image) = &mut object.image {
                 image.predicted(&predictions.next().expect("a prediction for every image"), model);
                 audit.observe(&image.facts.cutout);
             }
-            sink(object).map_err(Failure)?;
+            sink(PredictedObject::new(&folder, place, object)).map_err(Failure)?;
             done += 1;
             let phase = Phase::Predicting;
             if progress(Event::Advanced { phase, done, total }).is_break() {
@@ -131,6 +175,37 @@ pub fn stream<E: From<Error>>(
     result.map_err(|Failure(error)| error)?;
     audit.warnings().iter().for_each(|message| warn(progress, message));
     Ok(())
+}
+
+/// An object and its predictions.
+pub struct PredictedObject<'a> {
+    /// The folder that it is in.
+    pub folder: &'a ImageFolder,
+    /// The object.
+    pub object: &'a Object,
+    /// Its predictions.
+    pub streamed: StreamedObject,
+}
+
+impl<'a> PredictedObject<'a> {
+    fn new(folder: &'a ImageFolder, place: usize, streamed: StreamedObject) -> PredictedObject<'a> {
+        PredictedObject {
+            folder,
+            object: &folder.objects[place],
+            streamed,
+        }
+    }
+}
+
+/// Takes the objects.
+pub type Sink<'a, E> = dyn FnMut(PredictedObject) -> Result<(), E> + 'a;
+
+/// An object whose prediction is not known yet.
+struct InFlight {
+    folder: Arc<ImageFolder>,
+    /// Its place among the folder's objects.
+    place: usize,
+    object: StreamedObject,
 }
 
 /// The caller's error, which the ensemble's errors become part of as errors of inference.
@@ -148,6 +223,24 @@ impl<E: From<Error>> From<model::Error> for Failure<E> {
 /// # Errors
 /// Those of [`ImageFolder::open`]; images that do not fit the model.
 pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) -> Result<ImageFolder, Error> {
+    let options = of_model(model, options)?;
+    let source = ImageFolder::open(&options)?;
+    check(model, &options, &source, progress)?;
+    Ok(source)
+}
+
+/// The same for images without labels, whose objects are handed over in parts.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_parts(model: &Model, options: &ImageFolderOptions, progress: &Callback) -> Result<ImageParts, Error> {
+    let options = of_model(model, options)?;
+    let source = ImageParts::open(&options)?;
+    check(model, &options, &source.folder, progress)?;
+    Ok(source)
+}
+
+fn of_model(model: &Model, options: &ImageFolderOptions) -> Result<ImageFolderOptions, Error> {
     let input = model.network.input_shape();
     let is_folder = options.dir.is_dir();
     if is_folder && !model.network.takes_images() {
@@ -162,12 +255,16 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
         });
     }
     let options = model.image_folder(options).map_err(FolderError::Bands);
-    let options = options.map_err(survey::Error::from)?;
-    let source = ImageFolder::open(&options)?;
+    Ok(options.map_err(survey::Error::from)?)
+}
+
+/// Images must fit the model. Says what the folder has to say.
+fn check(model: &Model, options: &ImageFolderOptions, source: &ImageFolder, progress: &Callback) -> Result<(), Error> {
+    let input = model.network.input_shape();
     if source.bands.len() != input.c {
         return Err(Error::Bands {
             expected: model.about.bands.clone(),
-            found: source.bands,
+            found: source.bands.clone(),
         });
     }
     let (expected, found) = ((input.w, input.h), (source.width, source.height));
@@ -182,5 +279,5 @@ pub fn open(model: &Model, options: &ImageFolderOptions, progress: &Callback) ->
     {
         warn(progress, &message);
     }
-    Ok(source)
+    Ok(())
 }

@@ -85,6 +85,22 @@ impl ImageFolderOptions {
             like: None,
         }
     }
+
+    /// # Errors
+    /// Numbers that make no sense.
+    pub(super) fn check(&self) -> Result<(), FolderError> {
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        if !positive(self.flux_scale) {
+            return Err(FolderError::FluxScale { value: self.flux_scale });
+        }
+        if let Some(value) = self.pixel_scale.filter(|&value| !positive(value)) {
+            return Err(FolderError::PixelScale { value });
+        }
+        match self.crop {
+            Some(0) => Err(FolderError::ZeroCrop),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A folder that cannot be opened as it is described.
@@ -266,7 +282,7 @@ impl ImageFolder {
     /// Options that contradict each other or the folder; a folder or catalogue that cannot be read; with
     /// [`require_labels`](ImageFolderOptions::require_labels), rows without a usable label.
     pub fn open(options: &ImageFolderOptions) -> Result<ImageFolder> {
-        check(options)?;
+        options.check()?;
         if let Some(tiles) = &options.tiles {
             return tiles::open(options, tiles);
         }
@@ -446,21 +462,5 @@ fn image_of(object: &Object) -> Option<(&str, usize)> {
     match object.pixels.as_ref()? {
         Pixels::InStack(place) => Some((&object.id, *place)),
         Pixels::InFiles(id) => Some((id, 0)),
-    }
-}
-
-fn check(options: &ImageFolderOptions) -> Result<(), FolderError> {
-    let positive = |value: f64| value.is_finite() && value > 0.0;
-    if !positive(options.flux_scale) {
-        return Err(FolderError::FluxScale {
-            value: options.flux_scale,
-        });
-    }
-    if let Some(value) = options.pixel_scale.filter(|&value| !positive(value)) {
-        return Err(FolderError::PixelScale { value });
-    }
-    match options.crop {
-        Some(0) => Err(FolderError::ZeroCrop),
-        _ => Ok(()),
     }
 }

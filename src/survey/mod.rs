@@ -12,11 +12,13 @@
 //! | `selection` | which rows are used, which are dropped and why; labels |
 //! | `fits`, `npy`, `catalogue` | file formats |
 //! | `cutout` | one object's pixels: crop, mask |
+//! | `parts` | the objects of a folder in parts that fit in memory |
 //! | [`reader`] | many cutouts in parallel, all at once or as a stream |
 //! | `picture` | colour pictures: PNG, JPEG, TIFF |
 //! | `guard` | panics of dependencies as errors |
 //! | `psf` | a point spread function |
 //! | `audit`, `few` | warnings about the images; lists in messages |
+//! | `healpix` | pixels of the sky, the partitions of HATS catalogues |
 //! | `tiles` | stamps cut out of large images around positions |
 //! | `tabular` | a table without images: rows are images of one pixel |
 //! | `stretch`, [`sky`] | raw flux to network input; the range of sky level and noise in training |
@@ -36,11 +38,13 @@ mod fits;
 pub mod flags;
 mod folder;
 mod guard;
+mod healpix;
 mod images;
 pub(crate) mod infer_table;
 pub(crate) mod label;
 mod layout;
 mod npy;
+mod parts;
 mod pattern;
 mod picture;
 pub(crate) mod predictions;
@@ -59,13 +63,15 @@ mod tiles;
 
 pub use audit::Audit;
 pub use bands::{BandChoice, BandsError, FluxUnit, MaskBits, Photometry, PixelOptions, model_bands};
-pub use catalogue::{Catalogue, CatalogueError, FitsTableError, Place, RowNumber, VoTableError};
+pub use catalogue::{Catalogue, CatalogueError, FitsTableError, HatsError, Place, RowNumber, VoTableError};
 pub use cutout::Cutout;
 pub use error::Error;
 pub(crate) use few::few;
 pub use fits::FitsError;
 pub use folder::{FolderError, ImageFolder, ImageFolderOptions};
+pub use healpix::Pixel;
 pub use npy::NpyError;
+pub use parts::{ImageParts, Part};
 pub use picture::PictureError;
 pub use predictions::{PosteriorSource, PredictionsError};
 pub use preset::{Challenge, PRESETS, Preset};

@@ -1,12 +1,14 @@
 //! Advice on catalogues that cannot be read.
 
-use crate::survey::{CatalogueError, FitsTableError, VoTableError};
+use crate::survey::{CatalogueError, FitsTableError, HatsError, VoTableError};
 
 /// What to do about a catalogue.
 pub fn advice(error: &CatalogueError) -> Option<&'static str> {
     match error {
         CatalogueError::Fits { source, .. } => fits(source),
         CatalogueError::VoTable { source, .. } => votable(source),
+        CatalogueError::Hats(error) => hats(error),
+        CatalogueError::OtherColumns { .. } => Some("All files of a HATS catalogue must have the same columns."),
         CatalogueError::Gzip { .. } | CatalogueError::Parquet { .. } | CatalogueError::Damaged { .. } => {
             Some("Download or copy the file again.")
         }
@@ -30,6 +32,7 @@ pub fn advice(error: &CatalogueError) -> Option<&'static str> {
 
 fn fits(error: &FitsTableError) -> Option<&'static str> {
     match error {
+        FitsTableError::Read(_) => None,
         FitsTableError::CutInHeader
         | FitsTableError::CutInData { .. }
         | FitsTableError::Header(_)
@@ -38,6 +41,20 @@ fn fits(error: &FitsTableError) -> Option<&'static str> {
         FitsTableError::NoTable => Some("Name the catalogue, not an image, with --catalogue."),
         FitsTableError::Compressed { .. } => Some("Unpack it with funpack."),
         FitsTableError::NoExtension { .. } => Some("Name one of them, as in --catalogue 'file.fits[NAME]'."),
+    }
+}
+
+fn hats(error: &HatsError) -> Option<&'static str> {
+    match error {
+        HatsError::NotHats { .. } => {
+            Some("Name a table, or the folder of a HATS catalogue, the one with hats.properties and dataset/.")
+        }
+        HatsError::Kind { .. } => Some("Name the catalogue of the objects."),
+        HatsError::Missing { .. } | HatsError::NoPartition { .. } | HatsError::Partitions { .. } => {
+            Some("Download or copy the catalogue again.")
+        }
+        HatsError::Elsewhere { .. } => Some("Make the catalogue again, for instance with hats-import or LSDB."),
+        HatsError::Read { .. } => None,
     }
 }
 

@@ -19,6 +19,7 @@ pub fn advice(error: &Error) -> Option<String> {
                 path.display()
             ));
         }
+        Error::ObjectsGone => "Give the command again without --resume.",
         Error::TooManyShards { .. } => "Give fewer shards with --shard.",
         Error::NoDescription { .. } => {
             "If the shard has not finished, give its command with --resume. Keep OUTPUT.json beside OUTPUT."

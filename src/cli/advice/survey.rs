@@ -155,6 +155,7 @@ fn table(error: &TableError) -> Option<String> {
     let advice = match error {
         TableError::SidecarTaken { .. } => "Move that file, choose another output, or give --no-sidecar.",
         TableError::TooManyColumns { .. } => "Choose an output that ends in .csv, .vot or .parquet.",
+        TableError::NoPosition { .. } => "Choose an output that ends in .parquet or .csv.",
         TableError::Extension { .. } | TableError::RowLength { .. } | TableError::CellType { .. } => return None,
     };
     Some(advice.into())

@@ -60,6 +60,14 @@ impl Content {
 }
 
 impl Rows {
+    /// No rows, of a table whose rows are read later.
+    pub fn none() -> Rows {
+        Rows::Cells(CellRows {
+            count: 0,
+            columns: Vec::new(),
+        })
+    }
+
     pub fn count(&self) -> usize {
         match self {
             Rows::Texts(rows) => rows.len(),

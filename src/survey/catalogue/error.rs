@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::fits::FitsTableError;
+use super::hats::HatsError;
 use super::votable::VoTableError;
 use crate::survey::few::first;
 
@@ -55,6 +56,17 @@ pub enum CatalogueError {
         /// What the decoder says.
         source: parquet::errors::ParquetError,
     },
+    /// A file of a HATS catalogue with other columns than the first.
+    #[error("{} has other columns than {}", path.display(), first.display())]
+    OtherColumns {
+        /// The file.
+        path: PathBuf,
+        /// The first file.
+        first: PathBuf,
+    },
+    /// A folder that is not a HATS catalogue that can be read.
+    #[error(transparent)]
+    Hats(HatsError),
     /// A text file that is not a valid table of separated values.
     #[error("cannot read {}", path.display())]
     Csv {

@@ -6,6 +6,8 @@
 //! | `source` | the file, its extension in brackets, and its format |
 //! | `text`, `fits`, `votable`, `parquet` | decoders, one per format |
 //! | `content` | what a decoder hands over |
+//! | `streamed` | a table whose rows are read in windows |
+//! | `hats` | the folder of a HATS catalogue |
 //! | `choose` | which of the tables in a file is the catalogue |
 //! | `positions` | which columns are right ascension and declination |
 
@@ -13,14 +15,18 @@ mod choose;
 mod content;
 mod error;
 mod fits;
+mod hats;
 mod parquet;
 mod positions;
 mod source;
+mod streamed;
 mod text;
 mod votable;
 
 pub use error::{CatalogueError, Place, RowNumber};
 pub use fits::FitsTableError;
+pub use hats::HatsError;
+pub(in crate::survey) use streamed::StreamedTable;
 pub use votable::VoTableError;
 
 use std::collections::HashMap;
@@ -54,6 +60,12 @@ pub struct Catalogue {
     texts: Vec<OnceLock<Vec<String>>>,
     left_out: Vec<LeftOut>,
     position_columns: Option<PositionColumns>,
+    /// Types of the columns of the table that this is a part of, where the file does not say them; otherwise empty.
+    types: Vec<ColumnType>,
+    /// Columns of the same name whose values differ in a row of the table that this is a part of.
+    differing: Vec<(usize, usize)>,
+    /// The first of its rows in the table that this is a part of.
+    first: usize,
 }
 
 impl Catalogue {
@@ -111,6 +123,9 @@ impl Catalogue {
             described,
             rows,
             left_out,
+            types: Vec::new(),
+            differing: Vec::new(),
+            first: 0,
         }
     }
 
@@ -162,7 +177,10 @@ impl Catalogue {
             false => self.columns[column].eq_ignore_ascii_case(name),
         };
         let same: Vec<usize> = (found..self.columns.len()).filter(same_name).collect();
-        let differs = |&other: &usize| (0..self.len()).any(|row| self.cell(row, found) != self.cell(row, other));
+        let differs = |&other: &usize| {
+            self.differing.contains(&(found, other))
+                || (0..self.len()).any(|row| self.cell(row, found) != self.cell(row, other))
+        };
         match same[1..].iter().any(differs) {
             true => Err(CatalogueError::AmbiguousColumn {
                 path: path(),
@@ -216,6 +234,9 @@ impl Catalogue {
     /// A column's name, the type that holds its cells and, where the format has them, its unit and description.
     pub fn described(&self, column: usize) -> Column {
         self.described.get(column).cloned().unwrap_or_else(|| {
+            if let Some(column_type) = self.types.get(column) {
+                return Column::new(&self.columns[column], column_type.clone(), "", "");
+            }
             let Rows::Texts(rows) = &self.rows else {
                 return Column::new(&self.columns[column], ColumnType::Str, "", "");
             };
@@ -236,7 +257,7 @@ impl Catalogue {
     fn row_number(&self, row: usize) -> RowNumber {
         match &self.rows {
             Rows::Texts(rows) => rows.row_number(row),
-            Rows::Fits(_) | Rows::Cells(_) => RowNumber::Row(row + 1),
+            Rows::Fits(_) | Rows::Cells(_) => RowNumber::Row(self.first + row + 1),
         }
     }
 
@@ -270,13 +291,8 @@ impl Catalogue {
 
 fn decode(source: Source, wanted: &[&str]) -> Result<Content, CatalogueError> {
     let format = source.format()?;
+    source.refuse_extension(format)?;
     let (path, extension, file) = (source.path.clone(), source.extension.clone(), file_name(&source.path));
-    if let (Format::Text | Format::Parquet, Some(extension)) = (format, &extension) {
-        return Err(CatalogueError::NoExtensions {
-            path,
-            extension: extension.clone(),
-        });
-    }
     let extension = extension.as_deref();
     match format {
         Format::Text => text::read(source, wanted),

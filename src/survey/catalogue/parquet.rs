@@ -1,19 +1,30 @@
-//! Parquet files, column by column. Units and descriptions are those that astropy stores beside the data.
+//! Parquet files. Units and descriptions are those that astropy stores beside the data.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | this one | a whole file in memory, column by column |
+//! | `values` | what the decoder gives, as cells; the type of a column |
+//! | `windows` | the rows of one or several files, some at a time |
+
+mod values;
+mod windows;
+
+pub(super) use windows::ParquetTable;
 
 use super::content::{CellRows, Content, LeftOut, Rows};
 use super::text::described_columns;
 use crate::files::unpack;
 use crate::survey::guard::caught;
 use crate::survey::table::{Cell, Column, ColumnType};
-use parquet::basic::{Compression, LogicalType, TimeUnit, Type as PhysicalType};
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
-use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 use std::fs::File;
 use std::sync::Arc;
+use values::{Evidence, cell, has_nanoseconds, only_value};
 
 /// Reads all columns. A column that cannot be read is left out.
 ///
@@ -82,39 +93,36 @@ fn column(
     field: &Arc<Type>,
     count: usize,
 ) -> Result<(ColumnType, Vec<Cell>), String> {
+    let (mut evidence, mut cells) = (Evidence::default(), Vec::new());
+    scan(reader, field, count, &mut evidence, |cell| cells.push(cell))?;
+    Ok((evidence.column_type(field), cells))
+}
+
+/// Hands over the cells of a column, one more than `count` at most, and adds what they say about its type.
+fn scan(
+    reader: &SerializedFileReader<File>,
+    field: &Arc<Type>,
+    count: usize,
+    evidence: &mut Evidence,
+    mut each: impl FnMut(Cell),
+) -> Result<(), String> {
+    let damaged = |error: ParquetError| match unread_compression(reader, field) {
+        Some(compression) => format!("it is compressed by {compression:?}"),
+        None => format!("it is damaged ({error})"),
+    };
     let projection = Type::group_type_builder("schema")
         .with_fields(vec![field.clone()])
         .build();
     let rows = projection.and_then(|projection| RowIter::from_file(Some(projection), reader));
-    let values: Result<Vec<Field>, ParquetError> = rows.and_then(|rows| {
-        rows.take(count.saturating_add(1))
-            .map(|row| row.map(only_value))
-            .collect()
-    });
-    let values = values.map_err(|error| match unread_compression(reader, field) {
-        Some(compression) => format!("it is compressed by {compression:?}"),
-        None => format!("it is damaged ({error})"),
-    })?;
-    let nanoseconds = field.is_primitive()
-        && matches!(field.get_basic_info().logical_type_ref(), Some(LogicalType::Timestamp(time)) if time.unit == TimeUnit::NANOS);
-    let first = values.iter().find_map(|value| match value {
-        Field::ListInternal(list) => list.elements().iter().find_map(value_type),
-        value => value_type(value),
-    });
-    let cells = values
-        .into_iter()
-        .map(|value| cell(value, nanoseconds))
-        .collect::<Option<Vec<Cell>>>();
-    let cells = cells.ok_or("it has columns of its own")?;
-    let value_type = first.unwrap_or_else(|| physical_type(field));
-    Ok((column_type(value_type, &cells), cells))
-}
-
-fn only_value(row: Row) -> Field {
-    row.into_columns()
-        .into_iter()
-        .next()
-        .map_or(Field::Null, |(_, value)| value)
+    let nanoseconds = has_nanoseconds(field);
+    for row in rows.map_err(damaged)?.take(count.saturating_add(1)) {
+        let value = only_value(row.map_err(damaged)?);
+        evidence.see_value(&value);
+        let cell = cell(value, nanoseconds).ok_or("it has columns of its own")?;
+        evidence.see_cell(&cell);
+        each(cell);
+    }
+    Ok(())
 }
 
 /// The compression of a column, if it is one that is not read.
@@ -131,108 +139,6 @@ fn unread_compression(reader: &SerializedFileReader<File>, field: &Arc<Type>) ->
     of_field
         .map(|column| column.compression())
         .find(|c| matches!(c, Compression::BROTLI(_) | Compression::LZO))
-}
-
-/// `None`: a value that has columns of its own.
-fn cell(value: Field, nanoseconds: bool) -> Option<Cell> {
-    Some(match value {
-        Field::Null => Cell::Null,
-        Field::Bool(value) => Cell::Bool(value),
-        Field::Byte(value) => Cell::Int(value.into()),
-        Field::Short(value) => Cell::Int(value.into()),
-        Field::Int(value) => Cell::Int(value.into()),
-        Field::Long(value) if nanoseconds => {
-            let microseconds = time(&Field::TimestampMicros(value.div_euclid(1000)));
-            Cell::Str(format!("{microseconds}{:03}", value.rem_euclid(1000)))
-        }
-        Field::Long(value) => Cell::Int(value),
-        Field::UByte(value) => Cell::Int(value.into()),
-        Field::UShort(value) => Cell::Int(value.into()),
-        Field::UInt(value) => Cell::Int(value.into()),
-        Field::ULong(value) => i64::try_from(value).map_or_else(|_| Cell::Str(value.to_string()), Cell::Int),
-        Field::Float16(value) => Cell::F64(value.to_f64()),
-        Field::Float(value) => Cell::F64(value.into()),
-        Field::Double(value) => Cell::F64(value),
-        Field::Str(value) => Cell::Str(value),
-        Field::Bytes(value) => Cell::Str(String::from_utf8_lossy(value.data()).into_owned()),
-        // The decoder writes a decimal number without decimals as `12.`.
-        Field::Decimal(_) => Cell::Str(value.to_string().trim_end_matches('.').into()),
-        Field::Date(_)
-        | Field::TimeMillis(_)
-        | Field::TimeMicros(_)
-        | Field::TimestampMillis(_)
-        | Field::TimestampMicros(_) => Cell::Str(time(&value)),
-        Field::ListInternal(list) => {
-            let values = list.elements().iter().map(|value| match value {
-                Field::ListInternal(_) => None,
-                value => cell(value.clone(), false),
-            });
-            Cell::Array(values.collect::<Option<_>>()?)
-        }
-        Field::Group(_) | Field::MapInternal(_) => return None,
-    })
-}
-
-/// A date or time as ISO 8601 has it, in UTC.
-fn time(value: &Field) -> String {
-    value.to_string().trim_end_matches(" +00:00").replacen(' ', "T", 1)
-}
-
-/// The type of a column whose values, or the elements of whose lists, are of the type `element`.
-fn column_type(element: ColumnType, cells: &[Cell]) -> ColumnType {
-    let is_text = |cell: &Cell| matches!(cell, Cell::Str(_));
-    let lists: Vec<&Vec<Cell>> = cells
-        .iter()
-        .filter_map(|c| if let Cell::Array(v) = c { Some(v) } else { None })
-        .collect();
-    // Whole numbers beyond 64 bits are text.
-    let text = cells.iter().any(is_text) || lists.iter().any(|list| list.iter().any(is_text));
-    let element = if text { ColumnType::Str } else { element };
-    let Some(first) = lists.first() else {
-        return element;
-    };
-    ColumnType::Array {
-        element: Box::new(element),
-        shape: (lists.len() == cells.len() && lists.iter().all(|list| list.len() == first.len()))
-            .then(|| vec![first.len()]),
-    }
-}
-
-/// The type that holds a value; `None` if it is unknown.
-fn value_type(value: &Field) -> Option<ColumnType> {
-    match value {
-        Field::Bool(_) => Some(ColumnType::Bool),
-        Field::UByte(_) => Some(ColumnType::U8),
-        Field::Byte(_) | Field::Short(_) => Some(ColumnType::I16),
-        Field::UShort(_) | Field::Int(_) => Some(ColumnType::I32),
-        Field::UInt(_) | Field::Long(_) | Field::ULong(_) => Some(ColumnType::I64),
-        Field::Float16(_) | Field::Float(_) => Some(ColumnType::F32),
-        Field::Double(_) => Some(ColumnType::F64),
-        Field::Str(_)
-        | Field::Bytes(_)
-        | Field::Decimal(_)
-        | Field::Date(_)
-        | Field::TimeMillis(_)
-        | Field::TimeMicros(_)
-        | Field::TimestampMillis(_)
-        | Field::TimestampMicros(_) => Some(ColumnType::Str),
-        Field::Null | Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => None,
-    }
-}
-
-/// The type of a column without values.
-fn physical_type(field: &Type) -> ColumnType {
-    if !field.is_primitive() {
-        return ColumnType::Str;
-    }
-    match field.get_physical_type() {
-        PhysicalType::BOOLEAN => ColumnType::Bool,
-        PhysicalType::INT32 => ColumnType::I32,
-        PhysicalType::INT64 => ColumnType::I64,
-        PhysicalType::FLOAT => ColumnType::F32,
-        PhysicalType::DOUBLE => ColumnType::F64,
-        PhysicalType::INT96 | PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => ColumnType::Str,
-    }
 }
 
 #[cfg(test)]

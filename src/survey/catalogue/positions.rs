@@ -69,6 +69,17 @@ impl Catalogue {
         self.position_columns = Some(PositionColumns { ra, dec });
     }
 
+    /// Whether the cells of a row's position are in degrees, or empty; false without such columns.
+    pub(in crate::survey) fn is_in_degrees(&self, row: usize) -> bool {
+        let Some(PositionColumns { ra, dec }) = self.position_columns else {
+            return false;
+        };
+        match self.position(row) {
+            Some(position) => position == (self.number(row, ra), self.number(row, dec)),
+            None => self.text(row, ra).is_empty() && self.text(row, dec).is_empty(),
+        }
+    }
+
     /// Right ascension and declination of a row, degrees; `None` if they are unknown or no position on the sky.
     pub fn position(&self, row: usize) -> Option<(f64, f64)> {
         let columns = self.position_columns?;

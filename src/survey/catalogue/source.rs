@@ -2,6 +2,7 @@
 
 use super::CatalogueError;
 use crate::files::{self, unpack};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The bytes of a catalogue, unpacked if they were gzipped.
@@ -11,7 +12,12 @@ pub(super) struct Source {
     /// The table in the file, if the name ends in `[EXTENSION]`.
     pub extension: Option<String>,
     pub bytes: Vec<u8>,
+    /// Whether they were gzipped.
+    pub was_packed: bool,
 }
+
+/// Bytes that tell the format.
+const BEGINNING: u64 = 1 << 16;
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +36,51 @@ impl Source {
             path: path.clone(),
             source,
         })?;
-        if unpack::is_gzip(&bytes) {
+        let was_packed = unpack::is_gzip(&bytes);
+        if was_packed {
             bytes = unpack::gunzip(&bytes).map_err(|source| CatalogueError::Gzip {
                 path: path.clone(),
                 source,
             })?;
         }
-        Ok(Source { path, extension, bytes })
+        Ok(Source {
+            path,
+            extension,
+            bytes,
+            was_packed,
+        })
+    }
+
+    /// Its beginning, which tells the format. What is gzipped is read whole.
+    pub fn beginning(path: &Path) -> Result<Source, CatalogueError> {
+        let (file, extension) = split(path);
+        let mut bytes = Vec::new();
+        let opened = files::open(&file).and_then(|opened| opened.take(BEGINNING).read_to_end(&mut bytes));
+        opened.map_err(|source| CatalogueError::Open {
+            path: file.clone(),
+            source,
+        })?;
+        if unpack::is_gzip(&bytes) {
+            return Source::open(path);
+        }
+        Ok(Source {
+            path: file,
+            extension,
+            bytes,
+            was_packed: false,
+        })
+    }
+
+    /// # Errors
+    /// A table is named in a file that has only one.
+    pub fn refuse_extension(&self, format: Format) -> Result<(), CatalogueError> {
+        match (format, &self.extension) {
+            (Format::Text | Format::Parquet, Some(extension)) => Err(CatalogueError::NoExtensions {
+                path: self.path.clone(),
+                extension: extension.clone(),
+            }),
+            (Format::Text | Format::Parquet | Format::Fits | Format::VoTable, _) => Ok(()),
+        }
     }
 
     /// The format, by the content; what is not recognised is text unless the file's extension says otherwise.
@@ -135,6 +179,7 @@ mod tests {
             path: name.into(),
             extension: None,
             bytes: bytes.to_vec(),
+            was_packed: false,
         };
         source.format().map_err(|error| error.to_string())
     }

@@ -8,6 +8,7 @@
 //! | `rows`, `ids`, `present` | which rows are selected, which images there are, and which belongs to which |
 //! | `labels` | labels, and rows that have none |
 //! | `table_rows` | the rows of a table without images |
+//! | `streamed_rows` | the rows of a table that is read in windows |
 
 mod columns;
 mod error;
@@ -16,6 +17,7 @@ mod ids;
 mod labels;
 mod present;
 mod rows;
+mod streamed_rows;
 mod table_rows;
 
 pub use error::{ColumnRole, SelectionError};
@@ -24,6 +26,7 @@ pub use filter::FilterError;
 pub(super) use filter::truth;
 pub(crate) use labels::LensColumn;
 pub(super) use present::is_table;
+pub(super) use streamed_rows::StreamedRows;
 pub(super) use table_rows::RowSelection;
 pub(crate) use table_rows::is_missing;
 
@@ -90,12 +93,17 @@ pub struct DropReport {
 impl DropReport {
     /// Of a catalogue, of whose rows some are selected.
     fn new(catalogue: &Catalogue, selected: usize) -> DropReport {
+        DropReport::of(catalogue.len(), selected)
+    }
+
+    /// Of so many rows, of which some are selected.
+    pub(super) fn of(rows: usize, selected: usize) -> DropReport {
         let mut report = DropReport {
-            rows: catalogue.len(),
+            rows,
             kept: selected,
             reasons: BTreeMap::new(),
         };
-        report.add(NOT_SELECTED, catalogue.len() - selected);
+        report.add(NOT_SELECTED, rows - selected);
         report
     }
 

@@ -1,5 +1,6 @@
 //! Columns, their types, and the values in them.
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
@@ -91,7 +92,7 @@ impl Column {
 
 /// One value of a row. `Null` fits any column, and a text fits any column that is not an array: CSV keeps it as it was
 /// read, and other formats parse it as the column's type.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Cell {
     /// Text.
     Str(String),
@@ -131,7 +132,7 @@ impl ColumnType {
     }
 
     /// The numbers of a type of whole numbers.
-    pub(super) fn range(&self) -> Option<RangeInclusive<i64>> {
+    pub(in crate::survey) fn range(&self) -> Option<RangeInclusive<i64>> {
         match self {
             ColumnType::U8 => Some(0..=u8::MAX.into()),
             ColumnType::I16 => Some(i16::MIN.into()..=i16::MAX.into()),
@@ -164,24 +165,30 @@ impl ColumnType {
     /// The narrowest type that holds all of a column's texts without a change of meaning: I32, I64, F64 or Str. Numbers
     /// with a leading zero (`007`), and whole numbers beyond 64 bits, stay text.
     pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> ColumnType {
+        let texts = texts.into_iter();
+        texts.fold(None, ColumnType::wider).unwrap_or(ColumnType::Str)
+    }
+
+    /// The narrowest type that holds a text and what `narrowest` holds, see [`of_texts`](Self::of_texts); `None` for
+    /// empty texts only.
+    pub(in crate::survey) fn wider(narrowest: Option<ColumnType>, text: &str) -> Option<ColumnType> {
         use ColumnType::{F64, I32, I64, Str};
-        let mut narrowest = None;
-        for text in texts.into_iter().map(str::trim).filter(|t| !t.is_empty()) {
-            narrowest = match (narrowest, type_of_text(text)) {
-                (_, Str) => return Str,
-                (Some(F64), _) | (_, F64) => Some(F64),
-                (Some(I64), _) | (_, I64) => Some(I64),
-                _ => Some(I32),
-            };
+        let text = text.trim();
+        if text.is_empty() || narrowest == Some(Str) {
+            return narrowest;
         }
-        narrowest.unwrap_or(Str)
+        Some(match (narrowest, type_of_text(text)) {
+            (_, Str) => Str,
+            (Some(F64), _) | (_, F64) => F64,
+            (Some(I64), _) | (_, I64) => I64,
+            _ => I32,
+        })
     }
 
     /// The type of a column of ids: I64 if every text is a whole number as a program writes it (no sign `+`, no leading
     /// zero, no decimals), otherwise Str, because an id is written as it was read.
     pub fn of_ids<'a>(texts: impl IntoIterator<Item = &'a str>) -> ColumnType {
-        let canonical = |text: &str| text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
-        match texts.into_iter().all(canonical) {
+        match texts.into_iter().all(is_canonical) {
             true => ColumnType::I64,
             false => ColumnType::Str,
         }
@@ -206,6 +213,11 @@ impl ColumnType {
             ColumnType::Array { .. } => Cell::Null,
         }
     }
+}
+
+/// Whether a text is a whole number as a program writes it.
+pub(in crate::survey) fn is_canonical(text: &str) -> bool {
+    text.parse::<i64>().is_ok_and(|number| number.to_string() == text)
 }
 
 fn type_of_text(text: &str) -> ColumnType {

@@ -1,7 +1,7 @@
 //! Writes CSV, with an ECSV header if there is a provenance to write.
 
 use super::provenance::Provenance;
-use super::{Cell, Column, ColumnType, Complete, Format};
+use super::{Cell, Column, ColumnType, Complete, Content, Format};
 use fitsio_pure::io::AtomicFile;
 use std::io::{self, Write};
 
@@ -101,7 +101,7 @@ impl Format for CsvTable {
 
     fn complete(self: Box<Self>, _rows: u64) -> io::Result<Complete> {
         Ok(Complete {
-            file: self.file,
+            content: Content::File(self.file),
             warnings: Vec::new(),
         })
     }

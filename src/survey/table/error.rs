@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub enum TableError {
     /// An extension that no format has.
     #[error(
-        "{}: cannot write a table of this format; the name must end in .csv, .fits, .vot or .parquet", path.display()
+        "{}: cannot write a table of this format; the name must end in .csv, .fits, .vot, .parquet or .hats", path.display()
     )]
     Extension {
         /// The file.
@@ -27,6 +27,12 @@ pub enum TableError {
         columns: usize,
         /// Most columns of the format.
         most: usize,
+    },
+    /// A HATS catalogue of rows without positions.
+    #[error("{}: a HATS catalogue needs columns of right ascension and declination in degrees, and there are none", path.display())]
+    NoPosition {
+        /// The folder.
+        path: PathBuf,
     },
     /// The name of the file that describes a table is that of another file.
     #[error("{} exists and was not written by this program; it would be replaced by the description of the table", path.display())]

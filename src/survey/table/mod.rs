@@ -1,4 +1,4 @@
-//! Writes a catalogue: CSV, FITS, VOTable or Parquet, by the extension of the file name.
+//! Writes a catalogue: CSV, FITS, VOTable, Parquet or HATS, by the extension of the file name.
 //!
 //! Rows are written one by one, so that memory stays constant. Nothing appears under the final name before
 //! [`TableWriter::finish`]: until then a file of that name keeps its content, and a writer that is dropped leaves nothing
@@ -12,7 +12,7 @@
 //! |---|---|
 //! | this one | the writer, which checks rows |
 //! | `column` | columns, their types, and cells |
-//! | `csv`, `fits`, `votable`, `parquet` | the formats |
+//! | `csv`, `fits`, `votable`, `parquet`, `hats` | the formats |
 //! | `names`, `text` | what a format cannot hold: names of columns, characters |
 //! | [`provenance`], [`sidecar`] | what made a table, in the table and in a file beside it |
 
@@ -20,6 +20,7 @@ mod column;
 mod csv;
 mod error;
 mod fits;
+mod hats;
 mod names;
 mod parquet;
 pub mod provenance;
@@ -27,14 +28,17 @@ pub mod sidecar;
 mod text;
 mod votable;
 
+pub(super) use column::is_canonical;
 pub use column::{Cell, Column, ColumnType};
 pub use error::TableError;
 pub(super) use text::escape;
 
 use super::error::Result;
-use crate::files::{self, folder_of};
+use super::healpix::Pixel;
+use crate::files::{self, NewFolder, folder_of};
 use fitsio_pure::io::AtomicFile;
 use provenance::Provenance;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -71,6 +75,15 @@ pub fn partial(path: &Path) -> PathBuf {
     path.with_file_name(format!("{stem}.partial.{extension}"))
 }
 
+/// Removes a table that this program has written.
+pub fn remove(path: &Path) {
+    // What cannot be removed does no harm.
+    let _ = match path.join("hats.properties").is_file() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+}
+
 /// A file format, which is given only columns that it can hold.
 trait Format {
     /// Appends a row that fits the columns.
@@ -80,10 +93,16 @@ trait Format {
     fn complete(self: Box<Self>, rows: u64) -> io::Result<Complete>;
 }
 
-/// A file with all its content, and warnings about it.
+/// A table with all its content, and warnings about it.
 struct Complete {
-    file: AtomicFile,
+    content: Content,
     warnings: Vec<String>,
+}
+
+/// What has the content, under another name than the final one.
+enum Content {
+    File(AtomicFile),
+    Folder(NewFolder),
 }
 
 /// What the extension of a file name says.
@@ -93,6 +112,7 @@ enum Kind {
     Fits,
     VoTable,
     Parquet,
+    Hats,
 }
 
 impl Kind {
@@ -102,6 +122,7 @@ impl Kind {
             "fits" | "fit" => Some(Kind::Fits),
             "vot" | "votable" | "xml" => Some(Kind::VoTable),
             "parquet" => Some(Kind::Parquet),
+            "hats" => Some(Kind::Hats),
             _ => None,
         }
     }
@@ -112,6 +133,7 @@ impl Kind {
             Kind::Fits => "FITS",
             Kind::VoTable => "VOTable",
             Kind::Parquet => "Parquet",
+            Kind::Hats => "HATS",
         }
     }
 
@@ -120,7 +142,7 @@ impl Kind {
             Kind::Csv => csv::can_hold(column_type),
             Kind::Fits => fits::can_hold(column_type),
             Kind::VoTable => votable::can_hold(column_type),
-            Kind::Parquet => true,
+            Kind::Parquet | Kind::Hats => true,
         }
     }
 
@@ -128,7 +150,7 @@ impl Kind {
         match self {
             Kind::Csv => columns.iter().map(|column| column.name.clone()).collect(),
             Kind::Fits => names::for_fits(columns),
-            Kind::VoTable | Kind::Parquet => names::unique(columns),
+            Kind::VoTable | Kind::Parquet | Kind::Hats => names::unique(columns),
         }
     }
 }
@@ -142,13 +164,30 @@ impl TableWriter {
         TableWriter::with_provenance(path, columns, None)
     }
 
+    /// As [`partitioned`](Self::partitioned), of rows without partitions.
+    ///
+    /// # Errors
+    /// Those of [`partitioned`](Self::partitioned).
+    pub fn with_provenance(path: &Path, columns: Vec<Column>, provenance: Option<&Provenance>) -> Result<TableWriter> {
+        TableWriter::partitioned(path, columns, provenance, None)
+    }
+
     /// Opens a temporary file beside `path`. A `path` or columns that cannot be written are an error now rather than
     /// after hours of work; columns that are renamed or left out are [`warnings`](Self::warnings).
     ///
+    /// A HATS catalogue has these `partitions` if the rows have a column `_healpix_29`; they must come partition by
+    /// partition. Otherwise it is partitioned anew. Other formats have no partitions.
+    ///
     /// # Errors
-    /// An extension other than `.csv`, `.fits`, `.fit`, `.vot`, `.votable`, `.xml` and `.parquet`; more columns than FITS
-    /// can have; and those of [`files::create`].
-    pub fn with_provenance(path: &Path, columns: Vec<Column>, provenance: Option<&Provenance>) -> Result<TableWriter> {
+    /// An extension other than `.csv`, `.fits`, `.fit`, `.vot`, `.votable`, `.xml`, `.parquet` and `.hats`; more columns
+    /// than FITS can have; no columns of positions, which HATS needs; and those of [`files::create`] and
+    /// [`NewFolder::staged`].
+    pub fn partitioned(
+        path: &Path,
+        columns: Vec<Column>,
+        provenance: Option<&Provenance>,
+        partitions: Option<&[Pixel]>,
+    ) -> Result<TableWriter> {
         let kind = Kind::of(path).ok_or_else(|| TableError::Extension { path: path.into() })?;
         let (kept, left_out): (Vec<usize>, Vec<usize>) =
             (0..columns.len()).partition(|&i| kind.can_hold(&columns[i].column_type));
@@ -175,12 +214,28 @@ impl TableWriter {
             column.name = name;
         }
 
-        let file = files::create(path)?;
         let format: io::Result<Box<dyn Format>> = match kind {
-            Kind::Csv => csv::CsvTable::new(file, &written, provenance.filter(|p| p.in_csv)).map(|t| Box::new(t) as _),
-            Kind::Fits => fits::FitsTable::new(file, folder_of(path), &written, provenance).map(|t| Box::new(t) as _),
-            Kind::VoTable => votable::VoTable::new(file, &written, provenance).map(|t| Box::new(t) as _),
-            Kind::Parquet => parquet::ParquetTable::new(file, &written, provenance).map(|t| Box::new(t) as _),
+            Kind::Csv => {
+                let provenance = provenance.filter(|p| p.in_csv);
+                csv::CsvTable::new(files::create(path)?, &written, provenance).map(|t| Box::new(t) as _)
+            }
+            Kind::Fits => {
+                let file = files::create(path)?;
+                fits::FitsTable::new(file, folder_of(path), &written, provenance).map(|t| Box::new(t) as _)
+            }
+            Kind::VoTable => {
+                votable::VoTable::new(files::create(path)?, &written, provenance).map(|t| Box::new(t) as _)
+            }
+            Kind::Parquet => {
+                parquet::ParquetTable::new(files::create(path)?, &written, provenance).map(|t| Box::new(t) as _)
+            }
+            Kind::Hats => {
+                let position = hats::position(&written).ok_or_else(|| TableError::NoPosition { path: path.into() })?;
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let folder = NewFolder::staged(path)?;
+                let table = hats::HatsTable::new(folder, name, &written, position, provenance, partitions);
+                table.map(|t| Box::new(t) as _)
+            }
         };
         Ok(TableWriter {
             path: path.into(),
@@ -242,11 +297,19 @@ impl TableWriter {
     /// A write that fails.
     pub fn finish_partial(self) -> Result<Written> {
         let path = partial(&self.path);
-        let mut complete = self.format.complete(self.rows).map_err(files::Error::write(&path))?;
-        complete.file.flush().map_err(files::Error::write(&path))?;
-        // The temporary file goes away without having replaced anything.
-        let mut content = files::open(complete.file.temp_path()).map_err(files::Error::write(&path))?;
-        files::write_atomic(&path, |file| io::copy(&mut content, file).map(drop))?;
+        let complete = self.format.complete(self.rows).map_err(files::Error::write(&path))?;
+        match complete.content {
+            Content::File(mut file) => {
+                file.flush().map_err(files::Error::write(&path))?;
+                // The temporary file goes away without having replaced anything.
+                let mut content = files::open(file.temp_path()).map_err(files::Error::write(&path))?;
+                files::write_atomic(&path, |file| io::copy(&mut content, file).map(drop))?;
+            }
+            Content::Folder(folder) => {
+                remove(&path);
+                folder.keep_as(&path)?;
+            }
+        }
         Ok(Written {
             warnings: complete.warnings,
             path,
@@ -260,10 +323,16 @@ impl TableWriter {
     /// # Errors
     /// A write that fails; a file of that name then keeps its content.
     pub fn finish(self) -> Result<Written> {
-        let complete = self.format.complete(self.rows);
-        let written = complete.and_then(|complete| complete.file.commit().map(|()| complete.warnings));
+        let complete = self
+            .format
+            .complete(self.rows)
+            .map_err(files::Error::write(&self.path))?;
+        match complete.content {
+            Content::File(file) => file.commit().map_err(files::Error::write(&self.path))?,
+            Content::Folder(folder) => folder.keep()?,
+        }
         Ok(Written {
-            warnings: written.map_err(files::Error::write(&self.path))?,
+            warnings: complete.warnings,
             path: self.path,
             rows: self.rows,
             columns: self.written,

@@ -1,18 +1,18 @@
 //! Writes Parquet, in groups of rows that are held in memory until they are large enough to be compressed well.
 
 use super::provenance::Provenance;
-use super::{Cell, Column, ColumnType, Complete, Format};
+use super::{Cell, Column, ColumnType, Complete, Content, Format};
 use fitsio_pure::io::AtomicFile;
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 use serde_json::json;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Bytes of a group of rows.
@@ -53,18 +53,28 @@ impl ParquetTable {
         columns: &[Column],
         provenance: Option<&Provenance>,
     ) -> io::Result<ParquetTable> {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_created_by(concat!("lensgpu version ", env!("CARGO_PKG_VERSION")).into())
-            .set_key_value_metadata(Some(metadata(columns, provenance)))
-            .build();
-        let writer = schema(columns).and_then(|schema| SerializedFileWriter::new(file, schema, Arc::new(properties)));
         Ok(ParquetTable {
-            writer: writer.map_err(io_error)?,
+            writer: writer(file, columns, provenance).map_err(io_error)?,
             columns: columns.to_vec(),
             group: columns.iter().map(Values::new).collect(),
             bytes: 0,
         })
+    }
+
+    /// The file with all its content, which the caller must commit.
+    pub(super) fn into_file(mut self) -> io::Result<AtomicFile> {
+        if self.bytes > 0 {
+            self.write_group().map_err(io_error)?;
+        }
+        for (column, values) in self.columns.iter().zip(&self.group) {
+            // astropy cannot read a text that is unknown without this.
+            if *element(&column.column_type).0 == ColumnType::Str {
+                let key = format!("table::len::{}", column.name);
+                self.writer
+                    .append_key_value_metadata(KeyValue::new(key, values.longest.to_string()));
+            }
+        }
+        self.writer.into_inner().map_err(io_error)
     }
 
     fn write_group(&mut self) -> Result<()> {
@@ -117,21 +127,9 @@ impl Format for ParquetTable {
         Ok(())
     }
 
-    fn complete(mut self: Box<Self>, _rows: u64) -> io::Result<Complete> {
-        if self.bytes > 0 {
-            self.write_group().map_err(io_error)?;
-        }
-        for (column, values) in self.columns.iter().zip(&self.group) {
-            // astropy cannot read a text that is unknown without this.
-            if *element(&column.column_type).0 == ColumnType::Str {
-                let key = format!("table::len::{}", column.name);
-                self.writer
-                    .append_key_value_metadata(KeyValue::new(key, values.longest.to_string()));
-            }
-        }
-        let file = self.writer.into_inner().map_err(io_error)?;
+    fn complete(self: Box<Self>, _rows: u64) -> io::Result<Complete> {
         Ok(Complete {
-            file,
+            content: Content::File(self.into_file()?),
             warnings: Vec::new(),
         })
     }
@@ -225,6 +223,29 @@ impl Known {
         }
         Some(size_of::<f64>())
     }
+}
+
+fn writer<W: Write + Send>(
+    file: W,
+    columns: &[Column],
+    provenance: Option<&Provenance>,
+) -> Result<SerializedFileWriter<W>> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_created_by(concat!("lensgpu version ", env!("CARGO_PKG_VERSION")).into())
+        .set_key_value_metadata(Some(metadata(columns, provenance)))
+        .build();
+    SerializedFileWriter::new(file, schema(columns)?, Arc::new(properties))
+}
+
+/// Writes a file without rows, which describes the columns of others; returns its description.
+pub(super) fn common_metadata(
+    file: impl Write + Send,
+    columns: &[Column],
+    provenance: Option<&Provenance>,
+) -> io::Result<ParquetMetaData> {
+    let writer = writer(file, columns, provenance);
+    writer.and_then(SerializedFileWriter::close).map_err(io_error)
 }
 
 /// The type of a column's values, and whether it has several per row.

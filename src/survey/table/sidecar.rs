@@ -107,7 +107,8 @@ pub fn columns(description: &Value) -> Option<Vec<Column>> {
 }
 
 fn path_beside(table: &Path) -> PathBuf {
-    let mut path = table.as_os_str().to_owned();
+    // The folder of a HATS catalogue may end in a slash.
+    let mut path = table.components().as_path().as_os_str().to_owned();
     path.push(".json");
     path.into()
 }

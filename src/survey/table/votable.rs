@@ -1,7 +1,7 @@
 //! Writes a VOTable 1.4 with its data as text (<https://www.ivoa.net/documents/VOTable/>).
 
 use super::provenance::Provenance;
-use super::{Cell, Column, ColumnType, Complete, Format};
+use super::{Cell, Column, ColumnType, Complete, Content, Format};
 use fitsio_pure::io::AtomicFile;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -69,7 +69,7 @@ impl Format for VoTable {
         self.file
             .write_all(b"</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n")?;
         Ok(Complete {
-            file: self.file,
+            content: Content::File(self.file),
             warnings: Vec::new(),
         })
     }

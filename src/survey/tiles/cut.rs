@@ -1,7 +1,7 @@
 //! Cuts the stamps of objects out of the tiles.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::resample::{copy, resample};
@@ -20,16 +20,22 @@ pub(super) struct Placed {
     pub pixel: [f64; 2],
 }
 
-/// The stamps of all objects, cut out when they are asked for.
+/// The tiles, and how stamps are cut out of them.
+#[derive(Debug)]
+pub(super) struct Tiles {
+    pub set: TileSet,
+    pub reader: BandReader,
+    /// Of the stamps, arcsec; `None`: those of each tile.
+    pub pixel_scale: Option<f64>,
+    pub open: OpenFiles,
+}
+
+/// The stamps of objects, cut out when they are asked for.
 #[derive(Debug)]
 pub(in crate::survey) struct Stamps {
-    pub(super) set: TileSet,
-    pub(super) reader: BandReader,
-    /// Of the stamps, arcsec; `None`: those of each tile.
-    pub(super) pixel_scale: Option<f64>,
+    pub(super) tiles: Arc<Tiles>,
     /// By the places of the objects that are in a tile.
     pub(super) placed: Vec<Placed>,
-    pub(super) open: OpenFiles,
 }
 
 impl Stamps {
@@ -40,18 +46,23 @@ impl Stamps {
 
     /// The files of all tiles.
     pub fn all_files(&self) -> Vec<PathBuf> {
-        self.set.tiles.iter().flat_map(|tile| tile.files.clone()).collect()
+        self.tiles
+            .set
+            .tiles
+            .iter()
+            .flat_map(|tile| tile.files.clone())
+            .collect()
     }
 
     fn tile(&self, place: usize) -> &Tile {
-        &self.set.tiles[self.placed[place].tile as usize]
+        &self.tiles.set.tiles[self.placed[place].tile as usize]
     }
 
     /// Fills the cutout's bands. Pixels outside a band of the tile are masked.
     pub fn fill(&self, cutout: &mut Cutout, place: usize, flux_scale: f64) -> Result<Astrometry> {
         let (tile, Placed { sky, pixel, .. }) = (self.tile(place), self.placed[place]);
         let size = [cutout.height, cutout.width];
-        let stamp = Stamp::new(&tile.grids[0].sky, sky, pixel, size, self.pixel_scale);
+        let stamp = Stamp::new(&tile.grids[0].sky, sky, pixel, size, self.tiles.pixel_scale);
         let stamp = stamp.ok_or_else(|| no_place(&tile.files[0]))?;
         for (at, band) in tile.bands.iter().enumerate() {
             let (path, grid) = (&tile.files[band.file], &tile.grids[band.grid]);
@@ -61,9 +72,9 @@ impl Stamps {
                 None => vec![f64::NAN; size[0] * size[1]],
                 Some(window) => {
                     let planes = [&band.plane];
-                    let read = |file: &mut FitsFile| self.reader.part(path, file, &planes, Some(window));
+                    let read = |file: &mut FitsFile| self.tiles.reader.part(path, file, &planes, Some(window));
                     let key = (self.placed[place].tile, band.file);
-                    let image: BandPixels = self.open.with(key, path, read)?.remove(0);
+                    let image: BandPixels = self.tiles.open.with(key, path, read)?.remove(0);
                     match mapping.copied_from() {
                         Some(origin) => copy(origin, size, &image, window),
                         None => resample(&mapping, &image, window),

@@ -4,6 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitsTableError {
+    /// The operating system cannot read it.
+    #[error("it cannot be read")]
+    Read(#[source] std::io::Error),
     /// The file ends inside a header.
     #[error("it is cut short: it ends inside a header")]
     CutInHeader,

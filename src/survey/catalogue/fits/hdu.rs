@@ -4,7 +4,11 @@ use super::FitsTableError;
 use fitsio_pure::block::{BLOCK_SIZE, padded_byte_len};
 use fitsio_pure::header::{Card, parse_header_blocks};
 use fitsio_pure::value::Value;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+
+/// Bytes of the longest header that is read; those of surveys have some 100 kB.
+const LONGEST_HEADER: usize = 64 << 20;
 
 /// One header and where its data are.
 pub(super) struct Hdu {
@@ -15,20 +19,18 @@ pub(super) struct Hdu {
     pub data: Range<usize>,
 }
 
-/// All parts, up to the end of the file or the first part that is none.
+/// All parts of a file of `length` bytes, up to its end or the first part that is none.
 ///
 /// # Errors
-/// A file that is not FITS or ends inside its first header; a damaged header of the first part.
-pub(super) fn hdus(bytes: &[u8]) -> Result<Vec<Hdu>, FitsTableError> {
+/// A file that is not FITS, ends inside its first header or cannot be read; a damaged header of the first part.
+pub(super) fn hdus(file: &mut (impl Read + Seek), length: usize) -> Result<Vec<Hdu>, FitsTableError> {
     let (mut hdus, mut at) = (Vec::new(), 0);
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+    while at < length {
         let keyword: &[u8] = if at == 0 { b"SIMPLE  =" } else { b"XTENSION=" };
-        // Special records may follow the last HDU (FITS standard 4.0, section 3.5).
-        if !rest.starts_with(keyword) {
+        let Some(header) = header(file, at, keyword)? else {
             break;
-        }
-        let header = header(rest).ok_or(FitsTableError::CutInHeader)?;
-        let cards = parse_header_blocks(&sanitised(header)).map_err(FitsTableError::Header)?;
+        };
+        let cards = parse_header_blocks(&sanitised(&header)).map_err(FitsTableError::Header)?;
         let start = at + header.len();
         let length = data_length(&cards)?;
         let end = start
@@ -45,12 +47,39 @@ pub(super) fn hdus(bytes: &[u8]) -> Result<Vec<Hdu>, FitsTableError> {
     Ok(hdus)
 }
 
-/// The blocks up to the one with the END card.
-fn header(bytes: &[u8]) -> Option<&[u8]> {
-    let blocks = bytes.chunks_exact(BLOCK_SIZE);
+/// The blocks from `at` to the one with the END card; `None` if they do not begin with `keyword`: special records may
+/// follow the last HDU (FITS standard 4.0, section 3.5).
+fn header(file: &mut (impl Read + Seek), at: usize, keyword: &[u8]) -> Result<Option<Vec<u8>>, FitsTableError> {
     let ends = |block: &[u8]| block.chunks_exact(80).any(|card| card.starts_with(b"END     "));
-    let last = blocks.into_iter().position(ends)?;
-    Some(&bytes[..(last + 1) * BLOCK_SIZE])
+    file.seek(SeekFrom::Start(at as u64)).map_err(FitsTableError::Read)?;
+    let (mut header, mut block) = (Vec::new(), [0; BLOCK_SIZE]);
+    loop {
+        let read = read_up_to(file, &mut block).map_err(FitsTableError::Read)?;
+        if header.is_empty() && !block[..read].starts_with(keyword) {
+            return Ok(None);
+        }
+        if read < BLOCK_SIZE || header.len() > LONGEST_HEADER {
+            return Err(FitsTableError::CutInHeader);
+        }
+        header.extend_from_slice(&block);
+        if ends(&block) {
+            return Ok(Some(header));
+        }
+    }
+}
+
+/// Fills the buffer as far as there are bytes.
+fn read_up_to(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// A header in ASCII: astropy and cfitsio read those with other characters, which stand for question marks here.

@@ -6,16 +6,19 @@ mod error;
 mod hdu;
 mod rows;
 mod scaling;
+mod windows;
 
 pub use error::FitsTableError;
 pub(super) use rows::FitsRows;
+pub(super) use windows::FitsTable;
 
 use super::choose::{Candidate, choose};
 use super::content::{Content, LeftOut, Rows};
-use crate::survey::table::Column;
+use crate::survey::table::{Column, ColumnType};
 use fitsio_pure::header::Card;
 use hdu::{Hdu, hdus, integer, logical, text};
-use rows::{FitsColumn, Table};
+use rows::{FitsColumn, Layout, Seen, Table};
+use std::io::{Cursor, Read, Seek};
 
 /// Reads the table that [`choose`] takes. `file` is the name for notes.
 ///
@@ -27,7 +30,34 @@ pub(super) fn read(
     extension: Option<&str>,
     file: &str,
 ) -> Result<Content, FitsTableError> {
-    let mut hdus = hdus(&bytes)?;
+    let length = bytes.len();
+    let (Hdu { cards, data, .. }, note) = find(&mut Cursor::new(&bytes), length, wanted, extension, file)?;
+    bytes.truncate(data.end);
+    bytes.drain(..data.start);
+    let layout = Layout::new(bytes.len(), &cards);
+    let table = Table::new(layout, bytes);
+    let formats = formats(&cards, layout.row_length);
+    let columns = formats.into_iter().map(|format| {
+        let column = format?;
+        let mut seen = Seen::default();
+        table.see(&column, &mut seen);
+        Ok((layout.column_type(&column, &seen)?, column))
+    });
+    let (mut content, columns) = decode(&cards, columns);
+    content.rows = Rows::Fits(FitsRows::new(table, columns.into()));
+    content.notes.extend(note);
+    Ok(content)
+}
+
+/// The table that [`choose`] takes, and what is to be said about the choice.
+fn find(
+    bytes: &mut (impl Read + Seek),
+    length: usize,
+    wanted: &[&str],
+    extension: Option<&str>,
+    file: &str,
+) -> Result<(Hdu, Option<String>), FitsTableError> {
+    let mut hdus = hdus(bytes, length)?;
     let compressed = hdus
         .iter()
         .find(|hdu| is_table(hdu) && logical(&hdu.cards, "ZTABLE") == Some(true));
@@ -52,23 +82,18 @@ pub(super) fn read(
             found: tables.iter().map(Candidate::label).collect(),
         });
     };
-    let Hdu { cards, data, .. } = hdus.swap_remove(place);
-    if data.end > bytes.len() {
+    let hdu = hdus.swap_remove(place);
+    if hdu.data.end > length {
         return Err(FitsTableError::CutInData {
-            length: bytes.len(),
-            expected: data.end,
+            length,
+            expected: hdu.data.end,
         });
     }
-    if let Some(value) = integer(&cards, "TFIELDS").filter(|n| !(0..=MOST_FIELDS).contains(n)) {
+    if let Some(value) = integer(&hdu.cards, "TFIELDS").filter(|n| !(0..=MOST_FIELDS).contains(n)) {
         let keyword = "TFIELDS".into();
         return Err(FitsTableError::DamagedKeyword { keyword, value });
     }
-    bytes.truncate(data.end);
-    bytes.drain(..data.start);
-    let table = Table::new(bytes, &cards);
-    let mut content = decode(table, &cards);
-    content.notes.extend(note);
-    Ok(content)
+    Ok((hdu, note))
 }
 
 fn is_table(hdu: &Hdu) -> bool {
@@ -102,17 +127,25 @@ fn name(cards: &[Card], n: usize) -> String {
     }
 }
 
-fn decode(table: Table, cards: &[Card]) -> Content {
-    let formats = match text(cards, "XTENSION") {
-        "TABLE" => ascii::columns(cards, table.row_length),
-        _ => binary::columns(cards, table.row_length),
-    };
+/// The columns of the table, each with the reason why it cannot be read.
+fn formats(cards: &[Card], row_length: usize) -> Formats {
+    match text(cards, "XTENSION") {
+        "TABLE" => ascii::columns(cards, row_length),
+        _ => binary::columns(cards, row_length),
+    }
+}
+
+/// A table without rows, and where its columns are. Columns that cannot be read are left out.
+fn decode(
+    cards: &[Card],
+    found: impl Iterator<Item = Result<(ColumnType, FitsColumn), String>>,
+) -> (Content, Vec<FitsColumn>) {
     let (mut described, mut columns, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     let mut complex = Vec::new();
-    for (i, format) in formats.into_iter().enumerate() {
+    for (i, found) in found.enumerate() {
         let n = i + 1;
         let name = name(cards, n);
-        match format.and_then(|column| Ok((table.column_type(&column)?, column))) {
+        match found {
             Ok((column_type, column)) => {
                 if column.is_complex() {
                     complex.push(name.clone());
@@ -131,7 +164,7 @@ fn decode(table: Table, cards: &[Card]) -> Content {
     }
     let mut content = Content {
         left_out,
-        ..Content::new(described, Rows::Fits(FitsRows::new(table, columns)))
+        ..Content::new(described, Rows::none())
     };
     if !complex.is_empty() {
         let warning = format!(
@@ -140,7 +173,7 @@ fn decode(table: Table, cards: &[Card]) -> Content {
         );
         content.warnings.push(warning);
     }
-    content
+    (content, columns)
 }
 
 /// The columns of a table, each with the reason why it cannot be read.

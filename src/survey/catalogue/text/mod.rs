@@ -5,17 +5,19 @@ mod ecsv;
 mod encoding;
 mod records;
 mod rows;
+mod windows;
 
 pub(super) use ecsv::{array, described_columns};
 pub(super) use encoding::decode;
 pub(super) use rows::TextRows;
+pub(super) use windows::TextTable;
 
 use super::CatalogueError;
 use super::content::{Content, Rows};
 use super::source::Source;
 use crate::survey::few;
 use csv::StringRecord;
-use dialect::Header;
+use dialect::{Dialect, Header};
 use records::{Separator, records};
 use std::path::Path;
 
@@ -70,29 +72,55 @@ fn plain(text: &str, wanted: &[&str], path: &Path) -> Result<Content, CatalogueE
         source,
     };
     let dialect = dialect::detect(text, wanted).map_err(csv_error)?;
-    let mut records = records(text, dialect.separator, usize::MAX).map_err(csv_error)?;
+    let separator = dialect.separator;
+    let mut records = records(text, separator, usize::MAX).map_err(csv_error)?;
+    let Names {
+        mut names,
+        records: above,
+        mut notes,
+    } = names(dialect, &records, path)?;
+    records.drain(..above);
+    let rows = TextRows::new(&mut names, records, separator, path)?;
+    notes.extend(decimal_commas_note(path, &names, rows.decimal_commas()));
+    Ok(Content {
+        names,
+        notes,
+        ..Content::new(Vec::new(), Rows::Texts(rows))
+    })
+}
+
+/// The names of the columns.
+struct Names {
+    names: Vec<String>,
+    /// Records above the first row.
+    records: usize,
+    notes: Vec<String>,
+}
+
+/// Where the first records say the names of the columns.
+fn names(dialect: Dialect, records: &[StringRecord], path: &Path) -> Result<Names, CatalogueError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut notes = Vec::new();
     if dialect.separator != Separator::Comma {
         notes.push(format!("{name} is {}", dialect.separator.name()));
     }
-    let mut names: Vec<String> = match dialect.header {
+    let (names, above) = match dialect.header {
         Header::Comment(names) => {
             notes.push(format!("{name}: the names of the columns are in a comment"));
-            names
+            (names, 0)
         }
-        Header::FirstLine if records.is_empty() => Vec::new(),
-        Header::FirstLine => {
-            let names = records.remove(0);
-            let skipped = units_and_dashes(&records);
-            if skipped > 0 {
-                records.drain(..skipped);
-                notes.push(format!(
-                    "{name}: units and dashes below the names of the columns are skipped"
-                ));
+        Header::FirstLine => match records.split_first() {
+            None => (Vec::new(), 0),
+            Some((names, rest)) => {
+                let skipped = units_and_dashes(rest);
+                if skipped > 0 {
+                    notes.push(format!(
+                        "{name}: units and dashes below the names of the columns are skipped"
+                    ));
+                }
+                (names.iter().map(str::to_string).collect(), 1 + skipped)
             }
-            names.iter().map(str::to_string).collect()
-        }
+        },
         Header::Missing => {
             return Err(CatalogueError::NoHeader {
                 path: path.into(),
@@ -100,16 +128,17 @@ fn plain(text: &str, wanted: &[&str], path: &Path) -> Result<Content, CatalogueE
             });
         }
     };
-    let rows = TextRows::new(&mut names, records, dialect.separator, path)?;
-    let commas: Vec<&str> = rows.decimal_commas().map(|column| names[column].as_str()).collect();
-    if !commas.is_empty() {
-        notes.push(format!("{name}: decimal commas in {}", few(&commas)));
-    }
-    Ok(Content {
+    Ok(Names {
         names,
+        records: above,
         notes,
-        ..Content::new(Vec::new(), Rows::Texts(rows))
     })
+}
+
+fn decimal_commas_note(path: &Path, names: &[String], columns: impl Iterator<Item = usize>) -> Option<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let commas: Vec<&str> = columns.map(|column| names[column].as_str()).collect();
+    (!commas.is_empty()).then(|| format!("{name}: decimal commas in {}", few(&commas)))
 }
 
 #[cfg(test)]
@@ -121,6 +150,7 @@ mod tests {
             path: "a/cat.csv".into(),
             extension: None,
             bytes: text.to_vec(),
+            was_packed: false,
         };
         read(source, &["id"]).map_err(|error| error.to_string())
     }

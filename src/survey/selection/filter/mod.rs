@@ -123,6 +123,13 @@ impl Filter {
         parse::parse(text, catalogue).map(Filter)
     }
 
+    /// The columns that it depends on.
+    pub fn columns(&self) -> Vec<usize> {
+        let mut columns = Vec::new();
+        self.0.add_columns(&mut columns);
+        columns
+    }
+
     /// Whether a row fulfils the condition. A comparison with an empty cell is false.
     pub fn selects(&self, catalogue: &Catalogue, row: usize) -> bool {
         self.0.holds(&|column| catalogue.text(row, column))
@@ -130,6 +137,21 @@ impl Filter {
 }
 
 impl Node {
+    fn add_columns(&self, columns: &mut Vec<usize>) {
+        let mut add = |operand: &Operand| {
+            if let Operand::Column(column) = operand {
+                columns.push(*column);
+            }
+        };
+        match self {
+            Node::Or(parts) | Node::And(parts) => parts.iter().for_each(|part| part.add_columns(columns)),
+            Node::Not(part) => part.add_columns(columns),
+            Node::Compare(left, _, right) => [left, right].into_iter().for_each(add),
+            Node::In(left, values) => std::iter::once(left).chain(values).for_each(add),
+            Node::IsNull(operand) | Node::True(operand) => add(operand),
+        }
+    }
+
     fn holds<'a>(&'a self, cell: &impl Fn(usize) -> &'a str) -> bool {
         match self {
             Node::Or(parts) => parts.iter().any(|part| part.holds(cell)),

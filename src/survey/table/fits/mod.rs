@@ -8,7 +8,7 @@ mod header;
 mod spool;
 
 use super::provenance::Provenance;
-use super::{Cell, Column, ColumnType, Complete, Format};
+use super::{Cell, Column, ColumnType, Complete, Content, Format};
 use fitsio_pure::block::padded_byte_len;
 use fitsio_pure::io::AtomicFile;
 use header::Header;
@@ -189,7 +189,10 @@ impl Format for FitsTable {
             }
         }
         file.write_all(&vec![0; padded_byte_len(bytes) - bytes])?;
-        Ok(Complete { file, warnings })
+        Ok(Complete {
+            content: Content::File(file),
+            warnings,
+        })
     }
 }
 

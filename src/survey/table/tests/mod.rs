@@ -134,7 +134,7 @@ fn a_path_that_cannot_be_written_is_refused_at_once() {
     for name in ["out.hdf5", "out", "out.fits.gz"] {
         let message = refused(name);
         assert!(
-            message.contains(name) && message.contains(".csv, .fits, .vot or .parquet"),
+            message.contains(name) && message.contains(".csv, .fits, .vot, .parquet or .hats"),
             "{message}"
         );
     }
