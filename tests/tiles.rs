@@ -4,7 +4,7 @@
 mod common;
 
 use common::program::{Folder, Running, SHAPE, done, fails, program, ran, table};
-use common::{says, write_stack};
+use common::{fits, says, write_stack};
 use lensgpu::survey::{Cutout, ImageFolder, ImageFolderOptions, PositionColumns, TileOptions};
 use lensgpu::train::Examples;
 use std::fs;
@@ -22,6 +22,8 @@ fn options(pattern: &str, positions: &str, bands: &[&str], size: usize, scale: O
         require_labels: false,
         tiles: Some(TileOptions {
             pattern: pattern.into(),
+            masks: None,
+            weights: None,
             columns: None,
             size: [size, size],
             pixel_scale: scale,
@@ -137,6 +139,49 @@ fn masks_and_weights_mask_pixels_of_the_tile() {
         &expected("masked_2.5.npy"),
         ONE_PART_IN_4000,
     );
+}
+
+/// One image in two files: bits in an extension that says so, and weights in a plain image.
+#[test]
+fn masks_and_weights_may_be_in_files_beside_the_tile() {
+    const BLOCK: usize = 2880;
+    let folder = Folder::new();
+    fs::copy(data().join("tan.fits"), folder.path("a_g.fits")).unwrap();
+    // A block of the empty image, six of the flux, six of the mask.
+    let all = fs::read(data().join("masked.fits")).unwrap();
+    folder.write("a.mask.fits", [&all[..BLOCK], &all[7 * BLOCK..13 * BLOCK]].concat());
+    let weight = |at: usize| {
+        if at / 62 >= 30 && (20..24).contains(&(at % 62)) {
+            0.0
+        } else {
+            1.0
+        }
+    };
+    let weights: Vec<f32> = (0..54 * 62).map(weight).collect();
+    folder.write("a_g.weight.fits", fits(&weights, 62, 2.0, (150.0, -30.0)));
+    let beside = |masks: &str, weights: &str| {
+        let options = options("{tile}_{band}.fits", "tan.csv", &["g"], 11, None);
+        let tiles = options.tiles.clone().map(|tiles| TileOptions {
+            masks: Some(masks.into()),
+            weights: Some(weights.into()),
+            ..tiles
+        });
+        ImageFolderOptions {
+            dir: folder.path(""),
+            tiles,
+            ..options
+        }
+    };
+    let both = beside("{tile}.mask.fits", "{tile}_{band}.weight.fits");
+    compare("beside", &stamps(&both), &expected("masked_own_11.npy"), 0.0);
+
+    let refused = |masks: &str, parts: &[&str]| {
+        let error = ImageFolder::open(&beside(masks, "{tile}_{band}.weight.fits")).unwrap_err();
+        says(&format!("{:#}", anyhow::Error::from(error)), parts);
+    };
+    folder.write("small.fits", fits(&[1.0; 12], 4, 2.0, (150.0, -30.0)));
+    refused("small.fits", &["small.fits", "4 x 3 pixels", "62 x 54"]);
+    refused("{tile}.none.fits", &["the tile a has no file", "a.none.fits"]);
 }
 
 #[test]

@@ -16,6 +16,13 @@ pub struct Tiles {
     /// are passed through
     #[arg(long, value_name = "FILE", requires = "tiles", conflicts_with = "catalogue")]
     positions: Option<PathBuf>,
+    /// Masks beside the tiles, with names like this, such as 'coadds/{tile}_{band}.mask.fits': a bit masks a pixel, see
+    /// --mask-bits
+    #[arg(long, value_name = "PATTERN", requires = "tiles")]
+    masks: Option<String>,
+    /// Weights beside the tiles, with names like this, such as 'coadds/{tile}_{band}.weight.fits': 0 masks a pixel
+    #[arg(long, value_name = "PATTERN", requires = "tiles")]
+    weights: Option<String>,
     /// Columns of right ascension and declination [default: by their usual names, such as ra and dec]
     #[arg(long, value_name = "RA,DEC", requires = "tiles", value_parser = pair)]
     sky_columns: Option<[String; 2]>,
@@ -44,7 +51,11 @@ impl Tiles {
         let columns = sky.or(self.pixel_columns.clone().map(PositionColumns::Pixels));
         Some(Source {
             folder: if folder.is_empty() { "." } else { folder }.into(),
-            options: model.tiles(name.into(), columns, pixel_scale),
+            options: TileOptions {
+                masks: self.masks.as_deref().map(|pattern| below(pattern, folder)),
+                weights: self.weights.as_deref().map(|pattern| below(pattern, folder)),
+                ..model.tiles(name.into(), columns, pixel_scale)
+            },
             positions: std::path::absolute(&positions).unwrap_or(positions),
         })
     }
@@ -57,6 +68,21 @@ fn split(pattern: &str) -> (&str, &str) {
         Some(0) => pattern.split_at(1),
         Some(at) => (&pattern[..at], &pattern[at + 1..]),
         None => ("", pattern),
+    }
+}
+
+/// A pattern of names in or below the folder of the tiles, or an absolute one.
+fn below(pattern: &str, folder: &str) -> String {
+    let rest = pattern.strip_prefix(folder);
+    match rest.and_then(|rest| {
+        if folder.is_empty() {
+            Some(rest)
+        } else {
+            rest.strip_prefix(std::path::is_separator)
+        }
+    }) {
+        Some(rest) => rest.into(),
+        None => std::path::absolute(pattern).map_or(pattern.into(), |path| path.display().to_string()),
     }
 }
 
@@ -78,6 +104,19 @@ mod tests {
         assert_eq!(split("a/b/t{tile}/{band}.fits"), ("a/b", "t{tile}/{band}.fits"));
         assert_eq!(split("/{band}.fits"), ("/", "{band}.fits"));
         assert_eq!(split("coadds/one.fits"), ("coadds", "one.fits"));
+    }
+
+    #[test]
+    fn masks_are_found_from_the_folder_of_the_tiles() {
+        assert_eq!(below("coadds/{tile}.mask.fits", "coadds"), "{tile}.mask.fits");
+        assert_eq!(below("{tile}.mask.fits", ""), "{tile}.mask.fits");
+        for elsewhere in ["coadds2/{tile}.fits", "masks/{tile}.fits"] {
+            let path = below(elsewhere, "coadds");
+            assert!(
+                std::path::Path::new(&path).is_absolute() && path.ends_with(elsewhere),
+                "{path}"
+            );
+        }
     }
 
     #[test]

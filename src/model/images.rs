@@ -39,6 +39,8 @@ impl Model {
         let input = self.network.input_shape();
         TileOptions {
             pattern,
+            masks: None,
+            weights: None,
             columns,
             size: [input.h, input.w],
             pixel_scale: pixel_scale.or(self.about.pixel_scale),

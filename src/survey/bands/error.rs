@@ -68,6 +68,9 @@ pub enum BandsError {
         /// Width and height of the image.
         expected: [usize; 2],
     },
+    /// A file of masks without an image.
+    #[error("it has no image")]
+    NoMask,
     /// A stack of Pan-STARRS on its asinh scale, whose parameters are not complete.
     #[error(
         "its pixels are on the asinh scale of Pan-STARRS, and it has {present} but no {missing}: they cannot be \

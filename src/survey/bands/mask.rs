@@ -126,19 +126,66 @@ impl PixelRules {
             }
             let companion = part(file, at, window)?;
             let companion = companion.plane(if header.planes == 1 { 0 } else { plane });
-            let kind = role(&header).0;
-            let masked = |value: f64| match kind {
-                Role::Mask => value.is_finite() && self.masks(value as i64 as u64, &header.keywords),
-                Role::Weight => value.is_nan() || value <= 0.0,
-                Role::Noise => !value.is_finite() || value >= NO_DATA_NOISE,
-                Role::Flux | Role::Other => false,
-            };
-            let pairs = values.iter_mut().zip(companion);
-            pairs
-                .filter(|(_, c)| masked(**c))
-                .for_each(|(value, _)| *value = f64::NAN);
+            self.apply(role(&header).0, &header.keywords, companion, values);
         }
         Ok(())
+    }
+
+    /// Masks, as NaN, the values whose pixels in an image of this kind say so.
+    fn apply(&self, kind: Role, keywords: &Keywords, image: &[f64], values: &mut [f64]) {
+        let masked = |value: f64| match kind {
+            Role::Mask => value.is_finite() && self.masks(value as i64 as u64, keywords),
+            Role::Weight => value.is_nan() || value <= 0.0,
+            Role::Noise => !value.is_finite() || value >= NO_DATA_NOISE,
+            Role::Flux | Role::Other => false,
+        };
+        let pairs = values.iter_mut().zip(image);
+        pairs
+            .filter(|(_, c)| masked(**c))
+            .for_each(|(value, _)| *value = f64::NAN);
+    }
+
+    /// The same for an image of masks or weights in another file; `values` are those of the window.
+    pub fn apply_file(
+        &self,
+        file: &mut FitsFile,
+        from: MaskPlane,
+        window: Option<Window>,
+        values: &mut [f64],
+    ) -> Result<(), FitsError> {
+        let keywords = file.images[from.image].keywords.clone();
+        let image = part(file, from.image, window)?;
+        self.apply(from.kind, &keywords, image.plane(0), values);
+        Ok(())
+    }
+}
+
+/// An image of masks, weights or noise in a file of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::survey) struct MaskPlane {
+    image: usize,
+    kind: Role,
+}
+
+impl MaskPlane {
+    /// That of a file: the first image whose name says so, otherwise the first image, which is of the kind `unnamed`. It
+    /// must have `size`, width and height.
+    pub fn find(images: &[ImageHdu], unnamed: Role, size: [usize; 2]) -> Result<MaskPlane, BandsError> {
+        let named = |image: &ImageHdu| Some(role(image).0).filter(|kind| !matches!(kind, Role::Flux | Role::Other));
+        let found = images
+            .iter()
+            .enumerate()
+            .find_map(|(at, image)| Some((at, named(image)?)));
+        let (at, kind) = found.unwrap_or((0, unnamed));
+        let image = images.get(at).ok_or(BandsError::NoMask)?;
+        match image.planes == 1 && [image.width, image.height] == size {
+            true => Ok(MaskPlane { image: at, kind }),
+            false => Err(BandsError::MaskSize {
+                name: image.name.clone().unwrap_or_default(),
+                found: [image.width, image.height],
+                expected: size,
+            }),
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::choice::BandChoice;
 use super::error::BandsError;
-use super::mask::{Failure, PixelOptions, PixelRules};
+use super::mask::{Failure, MaskPlane, PixelOptions, PixelRules};
 use super::matching::{FluxPlane, Remark, find_bands, find_only, flux_planes};
+use super::role::Role;
 use super::zero_point::{Photometry, zero_point};
 use crate::survey::cutout::Plane;
 use crate::survey::error::{Error, Result};
@@ -140,6 +141,25 @@ impl BandReader {
             Failure::Bands(error) => Error::bands(path)(error),
             Failure::Fits(error) => Error::fits(path)(error),
         })
+    }
+
+    /// The image of masks or weights in a file of its own; see [`MaskPlane::find`].
+    pub fn mask_plane(&self, path: &Path, unnamed: Role, size: [usize; 2]) -> Result<MaskPlane> {
+        let file = FitsFile::open(path).map_err(Error::fits(path))?;
+        MaskPlane::find(&file.images, unnamed, size).map_err(Error::bands(path))
+    }
+
+    /// Masks, as NaN, the pixels of a window that an open file of masks or weights says have no value.
+    pub fn mask(
+        &self,
+        path: &Path,
+        file: &mut FitsFile,
+        from: MaskPlane,
+        window: Window,
+        pixels: &mut BandPixels,
+    ) -> Result<()> {
+        let done = self.rules.apply_file(file, from, Some(window), &mut pixels.values);
+        done.map_err(Error::fits(path))
     }
 
     fn pixels(

@@ -4,7 +4,7 @@ use crate::survey::fits::ImageHdu;
 
 /// What an image of a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::survey) enum Role {
     /// The image itself.
     Flux,
     /// Bits: why a pixel is bad.

@@ -41,17 +41,12 @@ pub(in crate::survey) struct Stamps {
 impl Stamps {
     /// The files that an object's stamp is cut out of.
     pub fn files(&self, place: usize) -> Vec<PathBuf> {
-        self.tile(place).files.clone()
+        self.tile(place).all_files().cloned().collect()
     }
 
     /// The files of all tiles.
     pub fn all_files(&self) -> Vec<PathBuf> {
-        self.tiles
-            .set
-            .tiles
-            .iter()
-            .flat_map(|tile| tile.files.clone())
-            .collect()
+        self.tiles.set.tiles.iter().flat_map(Tile::all_files).cloned().collect()
     }
 
     fn tile(&self, place: usize) -> &Tile {
@@ -73,8 +68,14 @@ impl Stamps {
                 Some(window) => {
                     let planes = [&band.plane];
                     let read = |file: &mut FitsFile| self.tiles.reader.part(path, file, &planes, Some(window));
-                    let key = (self.placed[place].tile, band.file);
-                    let image: BandPixels = self.tiles.open.with(key, path, read)?.remove(0);
+                    let tile_number = self.placed[place].tile;
+                    let key = (tile_number, band.file);
+                    let mut image: BandPixels = self.tiles.open.with(key, path, read)?.remove(0);
+                    for &(at, plane) in &band.masks {
+                        let path = &tile.mask_files[at];
+                        let mask = |file: &mut FitsFile| self.tiles.reader.mask(path, file, plane, window, &mut image);
+                        self.tiles.open.with((tile_number, tile.files.len() + at), path, mask)?;
+                    }
                     match mapping.copied_from() {
                         Some(origin) => copy(origin, size, &image, window),
                         None => resample(&mapping, &image, window),

@@ -45,6 +45,10 @@ pub struct TileOptions {
     /// Pattern of the tiles' names in the folder, for instance `{tile}_{band}.fits`: without `{tile}` there is one tile,
     /// without `{band}` a file holds all bands.
     pub pattern: String,
+    /// The same for files of masks beside the tiles, of which bits mask a pixel.
+    pub masks: Option<String>,
+    /// The same for files of weights or noise.
+    pub weights: Option<String>,
     /// The columns of the positions [default: by their usual names].
     pub columns: Option<PositionColumns>,
     /// Height and width of the stamps, pixels.
@@ -65,7 +69,7 @@ impl Opened {
     fn open(options: &ImageFolderOptions, tiles: &TileOptions) -> Result<Opened> {
         let bands = options.bands.as_deref().unwrap_or_default();
         let bands = BandChoice::all(bands).map_err(FolderError::Bands)?;
-        let names = TileNames::list(&options.dir, &tiles.pattern, &bands)?;
+        let names = TileNames::list(&options.dir, tiles, &bands)?;
         let sample = FileSummary::read(&names.files(&names.names[0])[0])?;
         let reader = BandReader::new(&options.pixels, options.preset.or(sample.preset));
         let set = TileSet::open(&names, &bands, &reader, tiles.pixel_scale)?;
@@ -74,7 +78,7 @@ impl Opened {
             warning: sample.left_out_warning(&set.tiles[0].files[0]),
             bands,
             tiles: Arc::new(Tiles {
-                open: OpenFiles::new(set.tiles[0].files.len()),
+                open: OpenFiles::new(set.tiles[0].all_files().count()),
                 set,
                 reader,
                 pixel_scale: tiles.pixel_scale,

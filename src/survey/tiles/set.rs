@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-use super::TilesError;
-use crate::survey::bands::{BandChoice, BandReader, FluxPlane};
+use super::{TileOptions, TilesError};
+use crate::survey::bands::{BandChoice, BandReader, FluxPlane, MaskPlane, Role};
 use crate::survey::error::{Error, Result};
 use crate::survey::fits::SkyGrid;
 use crate::survey::pattern::Pattern;
@@ -28,12 +28,16 @@ pub(super) struct TileBand {
     pub plane: FluxPlane,
     /// Its grid, by its place among those of the tile.
     pub grid: usize,
+    /// Masks and weights in other files: the file, by its place among the tile's files of masks, and the image in it.
+    pub masks: Vec<(usize, MaskPlane)>,
 }
 
 /// A tile: the same part of the sky in all bands.
 #[derive(Debug)]
 pub(super) struct Tile {
     pub files: Vec<PathBuf>,
+    /// Those of masks and weights beside them.
+    pub mask_files: Vec<PathBuf>,
     pub bands: Vec<TileBand>,
     /// The different grids of its bands; the first is that of the first band.
     pub grids: Vec<Grid>,
@@ -70,8 +74,10 @@ impl Grid {
 
 impl Tile {
     /// `files`: one with all bands, or one per band.
-    fn open(name: &str, files: Vec<PathBuf>, bands: &[BandChoice], reader: &BandReader) -> Result<Tile> {
-        if let Some(path) = files.iter().find(|file| !file.is_file()) {
+    fn open(name: &str, names: &TileNames, bands: &[BandChoice], reader: &BandReader) -> Result<Tile> {
+        let (files, masks) = (names.files(name), names.masks(name));
+        let all = || files.iter().chain(masks.iter().map(|(path, ..)| path));
+        if let Some(path) = all().find(|file| !file.is_file()) {
             let (tile, path) = (name.into(), path.clone());
             return Err(TilesError::MissingBand { tile, path }.into());
         }
@@ -92,7 +98,19 @@ impl Tile {
                 grids.push(grid);
                 grids.len() - 1
             });
-            placed.push(TileBand { file, plane, grid });
+            let of_band = |(_, (_, _, band)): &(usize, &(PathBuf, Role, Option<usize>))| {
+                band.is_none_or(|band| band == placed.len())
+            };
+            let masks = masks.iter().enumerate().filter(of_band);
+            let masks: Vec<(usize, MaskPlane)> = masks
+                .map(|(at, (path, kind, _))| Ok((at, reader.mask_plane(path, *kind, [width, height])?)))
+                .collect::<Result<_>>()?;
+            placed.push(TileBand {
+                file,
+                plane,
+                grid,
+                masks,
+            });
         }
         let first = &grids[0];
         let [right, top] = [first.width, first.height].map(|n| n as f64 - 0.5);
@@ -108,11 +126,17 @@ impl Tile {
             // Distortions may bend the edges outwards.
             radius: 1.05 * distances.into_iter().fold(0.0, f64::max),
             files,
+            mask_files: masks.into_iter().map(|(path, ..)| path).collect(),
             bands: placed,
             grids,
         };
         tile.check_overlap(name, bands)?;
         Ok(tile)
+    }
+
+    /// Its files, those of masks and weights last.
+    pub fn all_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().chain(&self.mask_files)
     }
 
     /// The bands must have a part of the sky in common: the centre of one is inside the other.
@@ -154,7 +178,7 @@ impl TileSet {
     /// No tile; a tile that lacks a band, whose bands do not overlap, that has no usable position on the sky, or whose
     /// pixels are far from `scale`, arcsec.
     pub fn open(names: &TileNames, bands: &[BandChoice], reader: &BandReader, scale: Option<f64>) -> Result<TileSet> {
-        let tile = |name: &String| Tile::open(name, names.files(name), bands, reader);
+        let tile = |name: &String| Tile::open(name, names, bands, reader);
         let tiles: Vec<Tile> = names.names.par_iter().map(tile).collect::<Result<_>>()?;
         for tile in &tiles {
             let wanted = scale.unwrap_or(tile.pixel_scale);
@@ -198,14 +222,17 @@ pub(super) struct TileNames {
     patterns: Vec<Pattern>,
     /// What stands in place of `{tile}`, in order; one empty name if the pattern has none.
     pub names: Vec<String>,
+    /// Of masks and weights beside them, and what an image is whose name does not say so.
+    masks: Vec<(Role, Vec<Pattern>)>,
 }
 
 impl TileNames {
-    /// Lists the tiles. `pattern` may have `{tile}` and `{band}`.
+    /// Lists the tiles in a folder. Their patterns may have `{tile}` and `{band}`.
     ///
     /// # Errors
     /// A pattern that cannot be, and one that no file has.
-    pub fn list(root: &Path, pattern: &str, bands: &[BandChoice]) -> Result<TileNames> {
+    pub fn list(root: &Path, options: &TileOptions, bands: &[BandChoice]) -> Result<TileNames> {
+        let pattern = options.pattern.as_str();
         let in_files: Vec<String> = bands.iter().map(|band| band.file.clone()).collect();
         let patterns = Pattern::of_tiles(pattern, &in_files)?;
         let mut names: Vec<String> = match pattern.contains(Pattern::TILE) {
@@ -213,8 +240,15 @@ impl TileNames {
             false => vec![String::new()],
         };
         names.sort_by(|a, b| alphanumeric_sort::compare_str(a, b));
+        let masks = [(Role::Mask, &options.masks), (Role::Weight, &options.weights)];
+        let masks = masks
+            .into_iter()
+            .filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
         let names = TileNames {
             root: root.into(),
+            masks: masks
+                .map(|(kind, text)| Ok((kind, Pattern::of_tiles(text, &in_files)?)))
+                .collect::<Result<_>>()?,
             patterns,
             names,
         };
@@ -227,6 +261,19 @@ impl TileNames {
             }
             .into()),
         }
+    }
+
+    /// The files of a tile's masks and weights: what an unnamed image in them is, and the band that they are for if not for
+    /// all.
+    fn masks(&self, name: &str) -> Vec<(PathBuf, Role, Option<usize>)> {
+        let of_kind = |(kind, patterns): &(Role, Vec<Pattern>)| {
+            let files = patterns.iter().map(|pattern| pattern.file(&self.root, name));
+            // One pattern is for all bands, or there is one band only.
+            let (kind, per_band) = (*kind, patterns.len() > 1);
+            let file = move |(band, path)| (path, kind, per_band.then_some(band));
+            files.enumerate().map(file).collect::<Vec<_>>()
+        };
+        self.masks.iter().flat_map(of_kind).collect()
     }
 
     /// The files of a tile.
