@@ -755,7 +755,7 @@ fn bad_models_and_outputs_are_named_and_nothing_is_overwritten() {
     fails(
         1,
         &infer(good, "{stack} -o {o.txt}"),
-        &["o.txt", ".csv, .fits, .vot or .parquet"],
+        &["o.txt", ".csv, .fits, .vot, .parquet or .hats"],
     );
     fails(1, &infer(good, "{small} -o {old.csv}"), &["none of 3 images"]);
     fails(

@@ -621,6 +621,18 @@ fn hats_catalogues_are_read_and_written_and_resumed() {
         fails(1, &format!("{line} {tiles}"), parts);
     };
     refused("cat.csv", "out.hats", &["out.hats is not empty"]);
+    let shard = f.line("infer {run/model.safetensors} {stack} --shard 1/2 -o {part.hats}");
+    fails(2, &shard, &["shards cannot be HATS catalogues", ".parquet"]);
+    let shards = ["1/2", "2/2"].map(|shard| {
+        let output = format!("part{}.parquet", &shard[..1]);
+        infer_many(&f, "cat.csv", &output, &["--shard", shard]);
+        f.shown(&output)
+    });
+    done(&f.line(&format!("merge {} -o {{merged.hats}}", shards.join(" "))));
+    assert_eq!(
+        fs::read_to_string(f.path("merged.hats/partition_info.csv")).unwrap(),
+        list
+    );
     refused("out.hats", "out.hats", &["out.hats", "is read by this command"]);
     refused("run", "x.csv", &["run is a folder without hats.properties", "dataset/"]);
     let dataset = f.path("again.hats/dataset");

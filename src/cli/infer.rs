@@ -14,7 +14,7 @@ use crate::plot::svg::write_svg;
 use crate::plot::terminal::terminal_scatter;
 use crate::survey::ImageFolderOptions;
 use crate::survey::flags::FLAGS;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -82,6 +82,17 @@ pub struct Infer {
 pub fn run(args: Infer) -> Result<()> {
     if let Some(plot) = &args.plot {
         files::check(plot)?;
+    }
+    if args.shard.is_some()
+        && args
+            .output
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("hats"))
+    {
+        return Err(usage(anyhow!(
+            "shards cannot be HATS catalogues; give them a name that ends in .parquet, and `lensgpu merge` the name {}",
+            args.output.display()
+        )));
     }
     let console = Console::for_result(args.quiet.quiet, args.json.json)?;
     let mut model = Model::open(&args.model)?;

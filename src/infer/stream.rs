@@ -102,13 +102,13 @@ pub fn stream<E: From<Error>>(
         (part.folder, cutouts)
     };
     let mut reading = part.map(read);
-    // The next object, its place in the folder, and its image.
-    let mut next_cutout = || -> Result<Option<(Arc<ImageFolder>, usize, Result<Cutout, survey::Error>)>, Error> {
+    let mut next_cutout = || -> Result<Option<ReadObject>, Error> {
         loop {
             if let Some((folder, cutouts)) = &mut reading
                 && let Some((place, cutout)) = cutouts.next()
             {
-                return Ok(Some((folder.clone(), place, cutout)));
+                let folder = folder.clone();
+                return Ok(Some(ReadObject { folder, place, cutout }));
             }
             match parts.next() {
                 Some(part) => reading = Some(read(part.map_err(failed)?)),
@@ -126,9 +126,10 @@ pub fn stream<E: From<Error>>(
         }
         let (mut input, mut objects) = (Vec::new(), Vec::new());
         while input.len() < batch * image {
-            let Some((folder, place, cutout)) = next_cutout().map_err(|error| Failure(error.into()))? else {
+            let Some(read) = next_cutout().map_err(|error| Failure(error.into()))? else {
                 break;
             };
+            let ReadObject { folder, place, cutout } = read;
             let prepared = cutout.map(|cutout| {
                 let start = input.len();
                 input.resize(start + image, 0.0);
@@ -199,6 +200,14 @@ impl<'a> PredictedObject<'a> {
 
 /// Takes the objects.
 pub type Sink<'a, E> = dyn FnMut(PredictedObject) -> Result<(), E> + 'a;
+
+/// An object whose image was read, or cannot be.
+struct ReadObject {
+    folder: Arc<ImageFolder>,
+    /// Its place among the folder's objects.
+    place: usize,
+    cutout: Result<Cutout, survey::Error>,
+}
 
 /// An object whose prediction is not known yet.
 struct InFlight {
