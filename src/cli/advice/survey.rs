@@ -79,7 +79,7 @@ fn bands(error: &BandsError) -> Option<String> {
         }
         BandsError::UnknownUnit { .. } => "Give --flux-unit one of them.",
         BandsError::NoZeroPoint => "Leave out --flux-unit, and scale the fluxes with --flux-scale.",
-        BandsError::MaskSize { .. } | BandsError::AsinhScale { .. } => return None,
+        BandsError::MaskSize { .. } | BandsError::NoMask | BandsError::AsinhScale { .. } => return None,
     };
     Some(advice.into())
 }
