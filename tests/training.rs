@@ -291,13 +291,12 @@ fn every_likelihood_learns_the_rings_with_correct_uncertainties() {
         let held_out = rings(100, 9, common::IMAGE);
         let predictions = predictions(&Device::Cpu, &network, &mut trainer, &held_out.images);
         for (m, best) in trainer.state().best.iter().map(|best| best.unwrap()).enumerate() {
-            let last = &trainer.state().history.last().unwrap().members[m];
             assert!(best.rmse < 0.4 * SPREAD, "{likelihood:?}: {best:?}");
-            // Both are -ln p in arcsec; the training mean lags a little behind.
-            assert!(
-                (last.train_nll.unwrap() - last.val_nll.unwrap()).abs() < 1.0,
-                "{last:?}"
-            );
+            // Both are -ln p in arcsec; the training mean lags a little behind, and a single epoch scatters by 0.2.
+            let epochs = trainer.state().history.iter().rev().take(5);
+            let lag = epochs.map(|epoch| epoch.members[m].train_nll.unwrap() - epoch.members[m].val_nll.unwrap());
+            let lag = lag.sum::<f64>() / 5.0;
+            assert!(lag.abs() < 1.0, "{likelihood:?}: {lag}");
             let predictions = predictions.iter().map(|a| a.in_units(scale, shift));
             let within = predictions
                 .zip(&held_out.labels)
