@@ -10,6 +10,7 @@ use crate::progress::{Callback, Event, Phase, chain, note, warn};
 use crate::survey::{
     self, Audit, Cutout, FolderError, ImageFolder, ImageFolderOptions, ImageParts, Object, Part, flags, reader,
 };
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -124,25 +125,48 @@ pub fn stream<E: From<Error>>(
         if stop.get() {
             return Ok(None);
         }
-        let (mut input, mut objects) = (Vec::new(), Vec::new());
-        while input.len() < batch * image {
-            let Some(read) = next_cutout().map_err(|error| Failure(error.into()))? else {
+        let (mut read, mut readable) = (Vec::new(), 0);
+        while readable < batch {
+            let Some(object) = next_cutout().map_err(|error| Failure(error.into()))? else {
                 break;
             };
-            let ReadObject { folder, place, cutout } = read;
-            let prepared = cutout.map(|cutout| {
-                let start = input.len();
-                input.resize(start + image, 0.0);
-                PredictedImage::new(cutout, model, &mut input[start..])
-            });
-            let image = prepared.map_err(|error| match folder.objects[place].has_image() {
+            readable += usize::from(object.cutout.is_ok());
+            read.push(object);
+        }
+        let mut input = vec![0.0; readable * image];
+        let mut places = input.chunks_exact_mut(image);
+        let read: Vec<(ReadObject, Option<&mut [f32]>)> = read
+            .into_iter()
+            .map(|object| {
+                let place = object.cutout.is_ok().then(|| places.next()).flatten();
+                (object, place)
+            })
+            .collect();
+        let first = index;
+        let prepare = |(at, (object, place)): (usize, (ReadObject, Option<&mut [f32]>))| {
+            let ReadObject {
+                folder,
+                place: number,
+                cutout,
+            } = object;
+            let prepared = cutout.map(|cutout| PredictedImage::new(cutout, model, place.unwrap_or_default()));
+            let image = prepared.map_err(|error| match folder.objects[number].has_image() {
                 true => NotPredicted::Unreadable(chain(&error)),
                 false => NotPredicted::NoImage,
             });
-            let object = StreamedObject { index, image };
-            objects.push(InFlight { folder, place, object });
-            index += 1;
-        }
+            let object = StreamedObject {
+                index: first + at,
+                image,
+            };
+            InFlight {
+                folder,
+                place: number,
+                object,
+            }
+        };
+        // Stretch and statistics take longer than reading.
+        let objects: Vec<InFlight> = read.into_par_iter().enumerate().map(prepare).collect();
+        index += objects.len();
         if objects.is_empty() {
             return Ok(None);
         }
