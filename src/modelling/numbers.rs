@@ -1,7 +1,7 @@
 //! Columns of numbers in a range.
 
 use super::{ColumnRole, Error};
-use crate::survey::{Catalogue, is_missing};
+use crate::survey::{Catalogue, is_unknown_number};
 
 /// A column that the caller named.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ impl NumberColumn {
         if number.is_finite() && within(number) {
             return Ok(Some(number));
         }
-        if number.is_nan() && (is_missing(text) || text.trim().parse::<f64>().is_ok()) {
+        if number.is_nan() && is_unknown_number(text) {
             return Ok(None);
         }
         Err(Error::Cell {

@@ -3,6 +3,7 @@
 use super::numbers::column;
 use super::{ColumnRole, Error};
 use crate::lens::physics::convention::Convention;
+use crate::numeric::counted;
 use crate::survey::predictions::Predictions;
 use crate::survey::table::sidecar;
 use crate::survey::{self, Catalogue};
@@ -40,13 +41,7 @@ impl fmt::Display for LeftOut {
             (self.flagged, "flagged"),
             (self.without_prediction, "without a prediction"),
         ];
-        let texts: Vec<String> = reasons
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, reason)| format!("{count} {reason}"))
-            .collect();
-        f.write_str(if texts.is_empty() { "none left out" } else { "" })?;
-        f.write_str(&texts.join(", "))
+        f.write_str(&counted(&reasons, "none left out"))
     }
 }
 

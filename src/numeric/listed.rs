@@ -24,9 +24,30 @@ pub fn listed(thing: &str, numbers: &[u32]) -> String {
     }
 }
 
+/// How many there are of each kind, without those of which there are none: `3 flagged, 1 empty`; `none` if there are none
+/// at all.
+pub fn counted(kinds: &[(usize, &str)], none: &str) -> String {
+    let some = kinds.iter().filter(|(count, _)| *count > 0);
+    let texts: Vec<String> = some.map(|(count, kind)| format!("{count} {kind}")).collect();
+    match texts.is_empty() {
+        true => none.into(),
+        false => texts.join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_without_members_are_not_counted() {
+        let of = |counts: [usize; 3]| {
+            let kinds = counts.into_iter().zip(["flagged", "empty", "lost"]);
+            counted(&kinds.collect::<Vec<_>>(), "none left out")
+        };
+        assert_eq!(of([3, 0, 1]), "3 flagged, 1 lost");
+        assert_eq!(of([0, 0, 0]), "none left out");
+    }
 
     #[test]
     fn numbers_are_listed_as_one_would_say_it() {

@@ -2,7 +2,7 @@
 
 mod listed;
 
-pub use listed::listed;
+pub use listed::{counted, listed};
 
 /// The median; for an even number of values, the mean of the two in the middle. `None` if there are no values. Reorders
 /// `values`.

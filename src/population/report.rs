@@ -4,6 +4,7 @@ use super::cells::Cells;
 use super::prior::TrainingPrior;
 use super::shape::{MAX_SIGMA, Moments, Population, Shape};
 use crate::bayes::mcmc::{Chain, Diagnostics, Summary};
+use crate::numeric::counted;
 use crate::survey::PosteriorSource;
 use serde::Serialize;
 use std::fmt;
@@ -72,13 +73,7 @@ impl fmt::Display for LeftOut {
             (self.without_prediction, "without a prediction"),
             (self.outside_prior, "outside the training prior"),
         ];
-        let texts: Vec<String> = reasons
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, reason)| format!("{count} {reason}"))
-            .collect();
-        f.write_str(if texts.is_empty() { "none left out" } else { "" })?;
-        f.write_str(&texts.join(", "))
+        f.write_str(&counted(&reasons, "none left out"))
     }
 }
 

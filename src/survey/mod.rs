@@ -78,7 +78,7 @@ pub use preset::{Challenge, PRESETS, Preset};
 pub use psf::PsfError;
 pub use remembered::ImageSource;
 pub use selection::{ColumnRole, DropReport, FilterError, Object, SelectionError};
-pub(crate) use selection::{Filter, LensColumn, is_missing};
+pub(crate) use selection::{Filter, LensColumn, is_missing, is_unknown_number};
 pub use split::SplitError;
 pub use stretch::{Curve, Stretch, StretchError};
 pub use table::TableError;

@@ -1,7 +1,7 @@
 //! Cells that cannot belong to a prediction are refused by name.
 
 use super::{Predictions, PredictionsError, QUANTILES};
-use crate::survey::is_missing;
+use crate::survey::is_unknown_number;
 
 impl Predictions<'_> {
     /// The quantiles of a row; `None` if it has no prediction.
@@ -48,7 +48,7 @@ impl Predictions<'_> {
             return Err(self.wrong(row, column, "it must be finite"));
         }
         let text = self.catalogue.text(row, column);
-        match is_missing(text) || text.trim().parse::<f64>().is_ok() {
+        match is_unknown_number(text) {
             true => Ok(None),
             false => Err(self.wrong(row, column, "it must be a number, or empty if there is no prediction")),
         }

@@ -28,7 +28,7 @@ pub(crate) use labels::LensColumn;
 pub(super) use present::is_table;
 pub(super) use streamed_rows::StreamedRows;
 pub(super) use table_rows::RowSelection;
-pub(crate) use table_rows::is_missing;
+pub(crate) use table_rows::{is_missing, is_unknown_number};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -18,6 +18,11 @@ pub(crate) fn is_missing(text: &str) -> bool {
     UNKNOWN.contains(&text.trim().to_ascii_lowercase().as_str())
 }
 
+/// Whether the text of a cell without a number says that the number is not known, and is no other text.
+pub(crate) fn is_unknown_number(text: &str) -> bool {
+    is_missing(text) || text.trim().parse::<f64>().is_ok()
+}
+
 /// The rows that are used, in the order of the table.
 pub(in crate::survey) struct RowSelection {
     objects: Vec<Object>,
