@@ -1,12 +1,13 @@
 //! Arguments that several subcommands share, with one help text each.
 
 use super::console::Console;
-use super::usage;
+use super::{choices, usage};
 use crate::device::Device;
 use crate::diagnose::adapter::check_adapter;
 use crate::infer::Passes;
+use crate::lens::physics::convention::Convention;
 use crate::model::shipped::Named;
-use crate::modelling::{Given, MassOptions};
+use crate::modelling::{Given, MassOptions, PredictionOptions};
 use crate::survey::table::provenance::{ModelFile, Provenance, command_line};
 use crate::survey::{FluxUnit, Missing, PixelOptions};
 use crate::train::DataOptions;
@@ -216,6 +217,31 @@ pub fn command() -> String {
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned());
     command_line(std::iter::once("lensgpu".into()).chain(arguments))
+}
+
+/// Which rows of a catalogue of predictions are used, and what they mean.
+#[derive(clap::Args, Clone)]
+pub struct PredictionArguments {
+    /// Flags that a prediction may have: none, any, or names separated by commas; others are left out
+    #[arg(long, value_name = "FLAGS", default_value = "none", value_parser = choices::flags)]
+    flags: i32,
+    /// What theta_e means in the catalogue [default: that of the model's labels, otherwise intermediate]
+    #[arg(long, value_name = "CONVENTION", value_parser = choices::convention())]
+    catalogue_convention: Option<Convention>,
+    /// Column of the catalogue with the object ids [default: id, otherwise the row number]
+    #[arg(long, value_name = "COLUMN")]
+    id_column: Option<String>,
+}
+
+impl PredictionArguments {
+    pub fn of(self, catalogue: PathBuf) -> PredictionOptions {
+        PredictionOptions {
+            catalogue,
+            id: self.id_column,
+            accepted_flags: self.flags,
+            convention: self.catalogue_convention,
+        }
+    }
 }
 
 /// What is known of the masses whose Einstein radii are converted between conventions.

@@ -1,14 +1,14 @@
 //! `lensgpu compare`: lens models that contradict the predictions.
 
-use super::arguments::{Json, MassArguments, ProvenanceArguments, Quiet};
+use super::arguments::{Json, MassArguments, PredictionArguments, ProvenanceArguments, Quiet};
 use super::console::Console;
 use super::output::{out, outln};
 use super::text::{Column, count, table};
 use super::{choices, usage};
 use crate::lens::physics::convention::Convention;
 use crate::model::Model;
+use crate::modelling::Error;
 use crate::modelling::compare::{CompareOptions, CompareReport, Comparison, compare};
-use crate::modelling::{Error, PredictionOptions};
 use crate::survey::flags::FLAGS;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -43,12 +43,8 @@ pub struct Compare {
     /// Table to write, of all models that are compared: .csv, .fits, .vot (VOTable) or .parquet
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Flags that a prediction may have: none, any, or names separated by commas; others are not compared
-    #[arg(long, value_name = "FLAGS", default_value = "none", value_parser = choices::flags)]
-    flags: i32,
-    /// What theta_e means in the catalogue [default: that of the model's labels, otherwise intermediate]
-    #[arg(long, value_name = "CONVENTION", value_parser = choices::convention())]
-    catalogue_convention: Option<Convention>,
+    #[command(flatten)]
+    predictions: PredictionArguments,
     #[command(flatten)]
     masses: MassArguments,
     /// Model that the catalogue is from: with the members' columns, its calibration is applied to their mixture
@@ -57,9 +53,6 @@ pub struct Compare {
     /// Rebuild the posteriors from their quantiles even if the catalogue has the members' means and variances
     #[arg(long)]
     from_quantiles: bool,
-    /// Column of the catalogue with the object ids [default: id, otherwise the row number]
-    #[arg(long, value_name = "COLUMN")]
-    id_column: Option<String>,
     /// Column of MODELS with the object ids
     #[arg(long, value_name = "COLUMN", default_value = "id")]
     models_id_column: String,
@@ -78,12 +71,7 @@ const SHOWN: usize = 50;
 /// Those of [`Model::open`] and [`compare`].
 pub fn run(args: Compare) -> Result<()> {
     let options = CompareOptions {
-        predictions: PredictionOptions {
-            catalogue: args.catalogue,
-            id: args.id_column,
-            accepted_flags: args.flags,
-            convention: args.catalogue_convention,
-        },
+        predictions: args.predictions.of(args.catalogue),
         from_quantiles: args.from_quantiles,
         models: args.models,
         model_id: Some(args.models_id_column),
@@ -104,9 +92,7 @@ pub fn run(args: Compare) -> Result<()> {
         error => error.into(),
     })?;
     if args.json.json {
-        let mut json = as_json(&report, &options);
-        json["warnings"] = console.kept().into();
-        outln!("{}", serde_json::to_string_pretty(&json)?);
+        outln!("{}", console.as_json(as_json(&report, &options))?);
     } else if !args.quiet.quiet {
         print(&report, &options);
     }

@@ -4,6 +4,7 @@ use super::output::errln;
 use crate::progress::{EpochRecord, Event, MemberEpoch, Phase};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io;
@@ -57,6 +58,15 @@ impl Console {
     pub fn kept(&self) -> Vec<String> {
         let kept = self.kept.as_ref().map(|kept| kept.lock().expect(NOT_POISONED).clone());
         kept.unwrap_or_default()
+    }
+
+    /// A result as JSON, with the warnings that were kept.
+    ///
+    /// # Errors
+    /// A value that JSON does not have.
+    pub fn as_json(&self, mut result: Value) -> Result<String> {
+        result["warnings"] = self.kept().into();
+        Ok(serde_json::to_string_pretty(&result)?)
     }
 
     /// Shows an event, and says whether the user asked to stop.

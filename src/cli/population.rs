@@ -106,9 +106,7 @@ pub fn run(args: PopulationArguments) -> Result<()> {
         write(folder, &report)?;
     }
     if args.json.json {
-        let mut json = as_json(&report);
-        json["warnings"] = console.kept().into();
-        outln!("{}", serde_json::to_string_pretty(&json)?);
+        outln!("{}", console.as_json(as_json(&report))?);
     } else if !args.quiet.quiet {
         print(&report, args.output.as_deref());
     }

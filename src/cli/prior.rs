@@ -1,13 +1,12 @@
 //! `lensgpu prior`: priors on the Einstein radius for programs that model lenses.
 
-use super::arguments::{Json, MassArguments, Quiet, command};
+use super::arguments::{Json, MassArguments, PredictionArguments, Quiet, command};
 use super::console::Console;
 use super::output::outln;
 use super::text::count;
 use super::{choices, usage};
-use crate::lens::physics::convention::Convention;
+use crate::modelling::Error;
 use crate::modelling::prior::{Format, MassProfile, PriorOptions, PriorReport, PriorShape, write_priors};
-use crate::modelling::{Error, PredictionOptions};
 use crate::survey::table::provenance::Provenance;
 use anyhow::Result;
 use serde_json::json;
@@ -38,23 +37,16 @@ pub struct Prior {
     /// Shape of the prior
     #[arg(long, value_name = "SHAPE", default_value = "normal", value_parser = choices::prior_shape())]
     shape: PriorShape,
-    /// Flags that a row may have: none, any, or names separated by commas; rows with other flags have no prior
-    #[arg(long, value_name = "FLAGS", default_value = "none", value_parser = choices::flags)]
-    flags: i32,
+    #[command(flatten)]
+    predictions: PredictionArguments,
     /// Multiply the sigma of rows with accepted flags by this factor
     #[arg(long, value_name = "FACTOR", default_value_t = 2.0, allow_negative_numbers = true)]
     widen: f64,
-    /// What theta_e means in the catalogue [default: that of the model's labels, otherwise intermediate]
-    #[arg(long, value_name = "CONVENTION", value_parser = choices::convention())]
-    catalogue_convention: Option<Convention>,
     #[command(flatten)]
     masses: MassArguments,
     /// Pixel scale of the images in arcsec per pixel, which a COOLEST file must have
     #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true)]
     pixel_scale: Option<f64>,
-    /// Column with the object ids [default: id, otherwise the row number]
-    #[arg(long, value_name = "COLUMN")]
-    id_column: Option<String>,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
@@ -65,12 +57,7 @@ pub struct Prior {
 /// Those of [`write_priors`].
 pub fn run(args: Prior) -> Result<()> {
     let options = PriorOptions {
-        predictions: PredictionOptions {
-            catalogue: args.catalogue,
-            id: args.id_column,
-            accepted_flags: args.flags,
-            convention: args.catalogue_convention,
-        },
+        predictions: args.predictions.of(args.catalogue),
         format: args.format,
         mass: args.mass,
         shape: args.shape,
@@ -91,9 +78,7 @@ pub fn run(args: Prior) -> Result<()> {
         error => error.into(),
     })?;
     if args.json.json {
-        let mut json = as_json(&report, &options);
-        json["warnings"] = console.kept().into();
-        outln!("{}", serde_json::to_string_pretty(&json)?);
+        outln!("{}", console.as_json(as_json(&report, &options))?);
     } else if !args.quiet.quiet {
         print(&report, &options);
     }
