@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::survey::{PositionColumns, TileOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Large images, and where the objects are in them.
 #[derive(clap::Args, Clone)]
@@ -73,17 +73,12 @@ fn split(pattern: &str) -> (&str, &str) {
 
 /// A pattern of names in or below the folder of the tiles, or an absolute one.
 fn below(pattern: &str, folder: &str) -> String {
-    let rest = pattern.strip_prefix(folder);
-    match rest.and_then(|rest| {
-        if folder.is_empty() {
-            Some(rest)
-        } else {
-            rest.strip_prefix(std::path::is_separator)
-        }
-    }) {
-        Some(rest) => rest.into(),
-        None => std::path::absolute(pattern).map_or(pattern.into(), |path| path.display().to_string()),
-    }
+    let pattern = Path::new(pattern);
+    let path = match pattern.strip_prefix(folder) {
+        Ok(rest) => rest.into(),
+        Err(_) => std::path::absolute(pattern).unwrap_or_else(|_| pattern.into()),
+    };
+    path.display().to_string()
 }
 
 /// Two names of columns.
@@ -112,10 +107,7 @@ mod tests {
         assert_eq!(below("{tile}.mask.fits", ""), "{tile}.mask.fits");
         for elsewhere in ["coadds2/{tile}.fits", "masks/{tile}.fits"] {
             let path = below(elsewhere, "coadds");
-            assert!(
-                std::path::Path::new(&path).is_absolute() && path.ends_with(elsewhere),
-                "{path}"
-            );
+            assert!(Path::new(&path).is_absolute() && path.ends_with(elsewhere), "{path}");
         }
     }
 

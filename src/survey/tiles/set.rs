@@ -73,14 +73,16 @@ impl Grid {
 }
 
 impl Tile {
-    /// `files`: one with all bands, or one per band.
     fn open(name: &str, names: &TileNames, bands: &[BandChoice], reader: &BandReader) -> Result<Tile> {
-        let (files, masks) = (names.files(name), names.masks(name));
-        let all = || files.iter().chain(masks.iter().map(|(path, ..)| path));
-        if let Some(path) = all().find(|file| !file.is_file()) {
-            let (tile, path) = (name.into(), path.clone());
-            return Err(TilesError::MissingBand { tile, path }.into());
-        }
+        let exists = |path: &PathBuf| match path.is_file() {
+            true => Ok(()),
+            false => Err(TilesError::MissingBand {
+                tile: name.into(),
+                path: path.clone(),
+            }),
+        };
+        let files = names.files(name);
+        files.iter().try_for_each(exists)?;
         let single = files.len() == 1;
         let mut planes = Vec::with_capacity(bands.len());
         for (at, file) in files.iter().enumerate() {
@@ -89,6 +91,7 @@ impl Tile {
             planes.extend(found.into_iter().map(|(plane, header)| (at, plane, header)));
         }
         let (mut grids, mut placed) = (Vec::<Grid>::new(), Vec::with_capacity(bands.len()));
+        let mut mask_files = Vec::new();
         for (file, plane, header) in planes {
             let sky = header.sky_grid().map_err(Error::fits(&files[file]))?;
             let (width, height) = (header.width, header.height);
@@ -98,13 +101,17 @@ impl Tile {
                 grids.push(grid);
                 grids.len() - 1
             });
-            let of_band = |(_, (_, _, band)): &(usize, &(PathBuf, Role, Option<usize>))| {
-                band.is_none_or(|band| band == placed.len())
-            };
-            let masks = masks.iter().enumerate().filter(of_band);
-            let masks: Vec<(usize, MaskPlane)> = masks
-                .map(|(at, (path, kind, _))| Ok((at, reader.mask_plane(path, *kind, [width, height])?)))
-                .collect::<Result<_>>()?;
+            let mut masks = Vec::new();
+            for (path, unnamed) in names.masks(name, placed.len()) {
+                exists(&path)?;
+                let mask = reader.mask_plane(&path, unnamed, [width, height])?;
+                let known = mask_files.iter().position(|known| *known == path);
+                let file = known.unwrap_or_else(|| {
+                    mask_files.push(path);
+                    mask_files.len() - 1
+                });
+                masks.push((file, mask));
+            }
             placed.push(TileBand {
                 file,
                 plane,
@@ -126,7 +133,7 @@ impl Tile {
             // Distortions may bend the edges outwards.
             radius: 1.05 * distances.into_iter().fold(0.0, f64::max),
             files,
-            mask_files: masks.into_iter().map(|(path, ..)| path).collect(),
+            mask_files,
             bands: placed,
             grids,
         };
@@ -263,17 +270,13 @@ impl TileNames {
         }
     }
 
-    /// The files of a tile's masks and weights: what an unnamed image in them is, and the band that they are for if not for
-    /// all.
-    fn masks(&self, name: &str) -> Vec<(PathBuf, Role, Option<usize>)> {
-        let of_kind = |(kind, patterns): &(Role, Vec<Pattern>)| {
-            let files = patterns.iter().map(|pattern| pattern.file(&self.root, name));
-            // One pattern is for all bands, or there is one band only.
-            let (kind, per_band) = (*kind, patterns.len() > 1);
-            let file = move |(band, path)| (path, kind, per_band.then_some(band));
-            files.enumerate().map(file).collect::<Vec<_>>()
-        };
-        self.masks.iter().flat_map(of_kind).collect()
+    /// The files of masks and weights of a band of a tile, and what an unnamed image in them is.
+    fn masks(&self, name: &str, band: usize) -> impl Iterator<Item = (PathBuf, Role)> {
+        self.masks.iter().map(move |(unnamed, patterns)| {
+            // A single pattern is for all bands.
+            let pattern = patterns.get(band).unwrap_or(&patterns[0]);
+            (pattern.file(&self.root, name), *unnamed)
+        })
     }
 
     /// The files of a tile.
