@@ -135,22 +135,15 @@ pub fn stream<E: From<Error>>(
         }
         let mut input = vec![0.0; readable * image];
         let mut places = input.chunks_exact_mut(image);
-        let read: Vec<(ReadObject, Option<&mut [f32]>)> = read
-            .into_iter()
-            .map(|object| {
-                let place = object.cutout.is_ok().then(|| places.next()).flatten();
-                (object, place)
-            })
-            .collect();
+        let mut with_place = |ReadObject { folder, place, cutout }: ReadObject| {
+            let cutout = cutout.map(|cutout| (cutout, places.next().expect("a place for every readable image")));
+            (folder, place, cutout)
+        };
+        let read: Vec<_> = read.into_iter().map(&mut with_place).collect();
         let first = index;
-        let prepare = |(at, (object, place)): (usize, (ReadObject, Option<&mut [f32]>))| {
-            let ReadObject {
-                folder,
-                place: number,
-                cutout,
-            } = object;
-            let prepared = cutout.map(|cutout| PredictedImage::new(cutout, model, place.unwrap_or_default()));
-            let image = prepared.map_err(|error| match folder.objects[number].has_image() {
+        let prepare = |(at, (folder, place, cutout)): (usize, (Arc<ImageFolder>, usize, Result<_, survey::Error>))| {
+            let prepared = cutout.map(|(cutout, input)| PredictedImage::new(cutout, model, input));
+            let image = prepared.map_err(|error| match folder.objects[place].has_image() {
                 true => NotPredicted::Unreadable(chain(&error)),
                 false => NotPredicted::NoImage,
             });
@@ -158,11 +151,7 @@ pub fn stream<E: From<Error>>(
                 index: first + at,
                 image,
             };
-            InFlight {
-                folder,
-                place: number,
-                object,
-            }
+            InFlight { folder, place, object }
         };
         // Stretch and statistics take longer than reading.
         let objects: Vec<InFlight> = read.into_par_iter().enumerate().map(prepare).collect();

@@ -53,10 +53,23 @@ pub trait Simd: Vector {
     /// Number of sums that fit the registers together with their operands.
     const SUMS: usize;
 
-    fn load(x: &[f32; LANES]) -> Self::V;
-    fn store(x: Self::V) -> [f32; LANES];
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self::V {
+        Self::read(x, 0)
+    }
+
+    #[inline(always)]
+    fn store(x: Self::V) -> [f32; LANES] {
+        let mut out = [0.0; LANES];
+        Self::write(x, &mut out, 0);
+        out
+    }
+
     /// a b + c of single values, for loops that the compiler vectorises: fused where the CPU can.
-    fn fma(a: f32, b: f32, c: f32) -> f32;
+    #[inline(always)]
+    fn fma(a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
+    }
 }
 
 /// The name of the instruction set in use, for display.
@@ -139,16 +152,6 @@ impl Vector for Plain {
 
 impl Simd for Plain {
     const SUMS: usize = 4;
-
-    #[inline(always)]
-    fn load(x: &[f32; LANES]) -> Self::V {
-        *x
-    }
-
-    #[inline(always)]
-    fn store(x: Self::V) -> [f32; LANES] {
-        x
-    }
 
     #[inline(always)]
     fn fma(a: f32, b: f32, c: f32) -> f32 {

@@ -38,7 +38,10 @@ impl Vector for Avx512 {
 
     #[inline(always)]
     fn read(from: &[f32], place: usize) -> Self::V {
-        Self::load(chunk(from, place))
+        let from = chunk(from, place);
+        // SAFETY: only `avx512` of the macro `simd` uses this type, which runs where the CPU has AVX-512F. The 16
+        // floats of `from` may be read, and need no alignment.
+        unsafe { _mm512_loadu_ps(from.as_ptr()) }
     }
 
     #[inline(always)]
@@ -100,25 +103,6 @@ impl Vector for Avx512 {
 
 impl Simd for Avx512 {
     const SUMS: usize = 16;
-
-    #[inline(always)]
-    fn load(x: &[f32; LANES]) -> Self::V {
-        // SAFETY: only `avx512` of the macro `simd` uses this type, which runs where the CPU has AVX-512F. The 16
-        // floats of `x` may be read, and need no alignment.
-        unsafe { _mm512_loadu_ps(x.as_ptr()) }
-    }
-
-    #[inline(always)]
-    fn store(x: Self::V) -> [f32; LANES] {
-        let mut out = [0.0; LANES];
-        Self::write(x, &mut out, 0);
-        out
-    }
-
-    #[inline(always)]
-    fn fma(a: f32, b: f32, c: f32) -> f32 {
-        a.mul_add(b, c)
-    }
 }
 
 pub struct Avx2;
@@ -135,7 +119,10 @@ impl Vector for Avx2 {
 
     #[inline(always)]
     fn read(from: &[f32], place: usize) -> Self::V {
-        Self::load(chunk(from, place))
+        let (low, high) = chunk(from, place).split_at(LANES / 2);
+        // SAFETY: only `avx2` of the macro `simd` uses this type, which runs where the CPU has AVX2 and FMA. Both
+        // halves have 8 floats, which may be read and need no alignment.
+        unsafe { [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())] }
     }
 
     #[inline(always)]
@@ -222,24 +209,4 @@ impl Vector for Avx2 {
 
 impl Simd for Avx2 {
     const SUMS: usize = 6;
-
-    #[inline(always)]
-    fn load(x: &[f32; LANES]) -> Self::V {
-        let [low, high] = [&x[..LANES / 2], &x[LANES / 2..]];
-        // SAFETY: only `avx2` of the macro `simd` uses this type, which runs where the CPU has AVX2 and FMA. Both
-        // halves have 8 floats, which may be read and need no alignment.
-        unsafe { [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())] }
-    }
-
-    #[inline(always)]
-    fn store(x: Self::V) -> [f32; LANES] {
-        let mut out = [0.0; LANES];
-        Self::write(x, &mut out, 0);
-        out
-    }
-
-    #[inline(always)]
-    fn fma(a: f32, b: f32, c: f32) -> f32 {
-        a.mul_add(b, c)
-    }
 }
