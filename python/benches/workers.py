@@ -2,8 +2,9 @@
 
     python workers.py --images 2000 --rounds 3
 
-The time is that of the predictions and their table, without the start of the cluster; a first pass, which is not counted,
-starts the workers and reads the model. On a cluster a worker has a machine or GPU of its own: here it has one thread.
+The time is that of the predictions and their table, without the start of the cluster. A first pass is not counted. Dask's
+workers read the model in it; Ray starts its actors, which read the model, in each pass. On a cluster a worker has a machine
+or GPU of its own: here it has one thread.
 """
 
 import argparse
@@ -32,23 +33,25 @@ import ray_inference
 
 def seconds(call):
     begin = time.perf_counter()
-    rows = len(call())
-    return rows, time.perf_counter() - begin
+    call()
+    return time.perf_counter() - begin
 
 
 def dask_seconds(stack, model, images, workers, rounds):
+    def predicted(number):
+        # A table of its own for each round: Dask keeps the results of a computation that it has seen.
+        rows = pandas.DataFrame({"image": np.arange(images), "round": number})
+        return dask_inference.infer(dask.dataframe.from_pandas(rows, npartitions=8), stack, model, "cpu")
+
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
-        table = dask.dataframe.from_pandas(pandas.DataFrame({"image": np.arange(images)}), npartitions=8)
-        predicted = dask_inference.infer(table, stack, model, "cpu")
-        return [seconds(predicted.compute)[1] for _ in range(rounds + 1)][1:]
+        return [seconds(predicted(number).compute) for number in range(rounds + 1)][1:]
 
 
 def ray_seconds(stack, model, workers, rounds):
     ray.init(num_cpus=workers + 1, include_dashboard=False)
-    # Each pass starts its actors and reads the model.
-    predicted = [seconds(ray_inference.infer(stack, model, workers, "cpu").to_pandas)[1] for _ in range(rounds + 1)]
+    times = [seconds(ray_inference.infer(stack, model, workers, "cpu").to_pandas) for _ in range(rounds + 1)]
     ray.shutdown()
-    return predicted[1:]
+    return times[1:]
 
 
 def main():

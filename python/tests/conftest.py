@@ -11,6 +11,7 @@ import pytest
 import lensgpu
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "python" / "examples"
 
 TINY = """layers = [
     { layer = 'flatten' }, { layer = 'dense', name = 'dense', units = 8, activation = 'relu' },
@@ -37,6 +38,24 @@ def ground():
     images, truth = lensgpu.simulate("lfc1-ground", 30, seed=3, device="cpu")
     # The central 55 x 55 pixels in R, I and G.
     return np.ascontiguousarray(images[:, 23:78, 23:78, :3]), truth
+
+
+@pytest.fixture(scope="session")
+def stack(program, tmp_path_factory, ground):
+    """A stack of images, and the command line's predictions for it."""
+    folder = tmp_path_factory.mktemp("cluster")
+    write_stack(folder / "images", ground[0])
+    program("infer", "lfc1-ground", folder / "images", "-o", folder / "out.csv", "--device", "cpu")
+    return folder / "images" / "images.npy", read_csv(folder / "out.csv")
+
+
+@pytest.fixture
+def examples(monkeypatch):
+    """The examples can be imported, also by processes that a test starts."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
+    # Ray lowers the priority of its workers, which then hardly run on a busy machine.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
 
 
 @pytest.fixture(scope="session")
