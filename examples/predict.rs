@@ -8,7 +8,7 @@
 //! of the parameters, which lie in one tensor, a pass needs a part that is small. Prints Markdown.
 
 use anyhow::{Context, Result, bail};
-use lensgpu::device::gpu::{AdapterClass, Lowering, lower};
+use lensgpu::device::gpu::{AdapterClass, Lowered, lower};
 use lensgpu::nn::{Capacity, Layout, Network, NetworkPlan, Training};
 use lensgpu::plan::TensorId;
 
@@ -123,41 +123,37 @@ fn rows(network: &Network, adversarial: bool) -> Result<Vec<Row>> {
         adversarial,
         ..Training::new(BATCH, capacity)
     };
-    let mut plan = NetworkPlan::training(network, &layout, &training)?.plan;
+    let plan = NetworkPlan::training(network, &layout, &training)?.plan;
     // Of these, a pass that is not the optimiser's needs a small part.
     let small = ["params", "grads", "stats", "stats_next"].map(|name| plan.tensors.iter().position(|t| t.name == name));
-    let mut cx = Lowering {
-        class: AdapterClass::Gpu,
-        tensors: &mut plan.tensors,
+    let Lowered { passes, tensors } = lower(&plan, AdapterClass::Gpu);
+    let bytes = |id: TensorId| {
+        let tensor = &tensors[id.0];
+        4.0 * (tensor.len * if tensor.shared { 1 } else { MEMBERS }) as f64
     };
-    let mut rows = Vec::new();
-    for op in &plan.ops {
-        let passes = lower(op, &mut cx);
-        let bytes = |id: TensorId| {
-            let tensor = &cx.tensors[id.0];
-            4.0 * (tensor.len * if tensor.shared { 1 } else { MEMBERS }) as f64
-        };
-        for (number, pass) in passes.iter().enumerate() {
-            let ids = pass.buffers.iter().map(|buffer| buffer.tensor);
-            let all = op.name() == "adam";
-            rows.push(Row {
-                name: format!("{} {}", pass.entry, op.layer()),
-                workgroups: f64::from(pass.grid[0] * pass.grid[1]) * MEMBERS as f64,
-                // The first pass of an operation does the arithmetic, others finish its sums.
-                gflop: if number == 0 {
-                    1e-9 * op.flops() * MEMBERS as f64
-                } else {
-                    0.0
-                },
-                megabytes: 1e-6
-                    * ids
-                        .filter(|id| all || !small.contains(&Some(id.0)))
-                        .map(bytes)
-                        .sum::<f64>(),
-            });
+    let mut before = None;
+    let rows = passes.iter().map(|(number, pass)| {
+        let op = &plan.ops[*number];
+        let ids = pass.buffers.iter().map(|buffer| buffer.tensor);
+        let all = op.name() == "adam";
+        // The first pass of an operation does the arithmetic, others finish its sums.
+        let is_first = before.replace(number) != Some(number);
+        Row {
+            name: format!("{} {}", pass.entry, op.layer()),
+            workgroups: f64::from(pass.grid[0] * pass.grid[1]) * MEMBERS as f64,
+            gflop: if is_first {
+                1e-9 * op.flops() * MEMBERS as f64
+            } else {
+                0.0
+            },
+            megabytes: 1e-6
+                * ids
+                    .filter(|id| all || !small.contains(&Some(id.0)))
+                    .map(bytes)
+                    .sum::<f64>(),
         }
-    }
-    Ok(rows)
+    });
+    Ok(rows.collect())
 }
 
 fn print_passes(rows: &[Row]) {

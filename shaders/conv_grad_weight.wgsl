@@ -4,7 +4,7 @@
 //   dkernel[u,v,c,o] = sum over b,i,j of x[b,si+u-p,sj+v-q,c] dout[b,i,j,o];  dbias[o] = sum of dout[..,o]
 //
 // The long sum over (b,i,j) is split into pieces of image rows. The pass grad_weight computes their partial sums, and
-// grad_weight_sum adds these. Channels are processed in blocks of four, with zeros after the last channel.
+// grad_weight_sums adds these. Channels are processed in blocks of four, with zeros after the last channel.
 
 #entry grad_weight
 // There are SPLITS pieces of ROWS image rows of dout. Each thread computes WIDTH values of a kernel row x 4 input channels x
@@ -180,56 +180,76 @@ fn grad_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
     }
 }
 
-#entry grad_weight_sum
-// Adds the partial sums of SPLITS pieces: for each item of four output channels, eight threads add every eighth piece, then
-// their sums are added in order. ACCUMULATE: added to what is there.
-#let OUT_BLOCKS = (OUT_C + 3) / 4
-#let ITEMS = (KERNEL_LEN / OUT_C + 1) * OUT_BLOCKS
-
+#entry grad_weight_sums
+// Adds the pieces of SUMS convolutions. Their workgroups follow each other, and so do their pieces in the TENSORS tensors: of
+// one batch, or of several, whose sums are added. For each item of four output channels, eight threads add every eighth
+// piece, then their sums are added in order. ACCUMULATE: added to what is there.
 #if VEC_GRADS
 alias Grad = vec4<f32>;
 #else
 alias Grad = f32;
 #endif
 
-@group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> grads: array<Grad>;
+#for k in 0..TENSORS
+@group(0) @binding($k) var<storage, read> partials_$k: array<vec4<f32>>;
+#endfor
+@group(0) @binding(TENSORS) var<storage, read_write> grads: array<Grad>;
 
 var<workgroup> sh_sums: array<vec4<f32>, 64>;
 
-@compute @workgroup_size(64)
-fn grad_weight_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let member = group.z;
-    let item = (group.x + group.y * GRID_X) * 8u + thread % 8u;
-    var sum = vec4<f32>();
+#for i in 0..SUMS
+#let OUT_BLOCKS = (OUT_C_$i + 3) / 4
+#let ITEMS = (KERNEL_LEN_$i / OUT_C_$i + 1) * OUT_BLOCKS
+fn add_$i(member: u32, group: u32, thread: u32) {
+    let item = group * 8u + thread % 8u;
+    var total = vec4<f32>();
+#for k in TENSOR_$i..LAST_TENSOR_$i + 1
+    var sum_$k = vec4<f32>();
     if (item < ${ITEMS}u) {
-        for (var split = thread / 8u; split < SPLITS; split += 8u) {
-            sum += partials[(member * SPLITS + split) * ${ITEMS}u + item];
+        for (var split = thread / 8u; split < SPLITS_$k; split += 8u) {
+            sum_$k += partials_$k[(member * SPLITS_$k + split) * ${ITEMS}u + item];
         }
     }
-    sh_sums[thread] = sum;
     workgroupBarrier();
-    if (thread < 8u && item < ${ITEMS}u) {
-#for k in 1..8
-        sum += sh_sums[thread + ${8 * k}u];
+    sh_sums[thread] = sum_$k;
+    workgroupBarrier();
+    if (thread < 8u) {
+#for j in 1..8
+        sum_$k += sh_sums[thread + ${8 * j}u];
 #endfor
+        total += sum_$k;
+    }
+#endfor
+    if (thread < 8u && item < ${ITEMS}u) {
         let row = item / ${OUT_BLOCKS}u;
         let channel = item % ${OUT_BLOCKS}u * 4u;
-        let at = member * GRAD_STRIDE + select(BIAS, KERNEL + row * OUT_C, row < ${KERNEL_LEN / OUT_C}u) + channel;
+        let place = select(BIAS_$i, KERNEL_$i + row * OUT_C_$i, row < ${KERNEL_LEN_$i / OUT_C_$i}u) + channel;
+        let at = member * GRAD_STRIDE + place;
 #if VEC_GRADS
-#if ACCUMULATE
-        sum += grads[at / 4u];
+#if ACCUMULATE_$i
+        total += grads[at / 4u];
 #endif
-        grads[at / 4u] = sum;
+        grads[at / 4u] = total;
 #else
-#for k in 0..4
-        if (channel + ${k}u < OUT_C) {
-#if ACCUMULATE
-            sum[$k] += grads[at + ${k}u];
+#for c in 0..4
+        if (channel + ${c}u < OUT_C_$i) {
+#if ACCUMULATE_$i
+            total[$c] += grads[at + ${c}u];
 #endif
-            grads[at + ${k}u] = sum[$k];
+            grads[at + ${c}u] = total[$c];
         }
 #endfor
 #endif
     }
+}
+#endfor
+
+@compute @workgroup_size(64)
+fn grad_weight_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let index = group.x + group.y * GRID_X;
+#for i in 0..SUMS
+    if (index >= GROUP_$i && index <= LAST_GROUP_$i) {
+        add_$i(group.z, index - GROUP_$i, thread);
+    }
+#endfor
 }

@@ -10,7 +10,7 @@ mod spirv;
 
 use ash::{Entry, vk};
 use lensgpu::device::gpu::preprocess::preprocess;
-use lensgpu::device::gpu::{AdapterClass, Lowering, lower};
+use lensgpu::device::gpu::{AdapterClass, lower};
 use lensgpu::lens::Population;
 use lensgpu::lens::simulate::plan::{LensPlan, Window};
 use lensgpu::nn::{Capacity, Layout, Network, NetworkPlan, Training};
@@ -99,22 +99,16 @@ struct Kernel {
 fn kernels() -> Vec<Kernel> {
     let (mut seen, mut kernels) = (HashSet::new(), Vec::new());
     for (name, plan) in plans() {
-        let mut tensors = plan.tensors.clone();
-        for op in &plan.ops {
-            let mut cx = Lowering {
-                class: AdapterClass::Gpu,
-                tensors: &mut tensors,
-            };
-            for pass in lower(op, &mut cx) {
-                let wgsl = preprocess(pass.shader, pass.entry, &pass.constants).unwrap();
-                if seen.insert(wgsl.clone()) {
-                    kernels.push(Kernel {
-                        plan: name.clone(),
-                        operation: format!("{} {}", op.name(), op.layer()),
-                        entry: pass.entry,
-                        spirv: spirv(&wgsl, pass.entry),
-                    });
-                }
+        for (number, pass) in lower(&plan, AdapterClass::Gpu).passes {
+            let wgsl = preprocess(pass.shader, pass.entry, &pass.constants).unwrap();
+            if seen.insert(wgsl.clone()) {
+                let op = &plan.ops[number];
+                kernels.push(Kernel {
+                    plan: name.clone(),
+                    operation: format!("{} {}", op.name(), op.layer()),
+                    entry: pass.entry,
+                    spirv: spirv(&wgsl, pass.entry),
+                });
             }
         }
     }

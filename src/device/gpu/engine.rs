@@ -7,7 +7,7 @@
 use super::compile::compile;
 use super::ring::{Job, Ring};
 use super::wave::{self, Wave};
-use super::{Gpu, Lowering, lower};
+use super::{Gpu, Lowered, lower};
 use crate::device::{Engine, Error, Next, Result, Sink, Watch};
 use crate::numeric::median;
 use crate::plan::{Op, Plan, Tensor, TensorId};
@@ -47,19 +47,8 @@ impl GpuEngine {
         }
         // Kernels of tensors that are too large need not be made, and some cannot be.
         wave::largest(&gpu, &plan.tensors)?;
-        let mut tensors = plan.tensors.clone();
-        let (mut passes, mut op_of) = (Vec::new(), Vec::new());
-        for (i, op) in plan.ops.iter().enumerate() {
-            let lowered = lower(
-                op,
-                &mut Lowering {
-                    class: gpu.class,
-                    tensors: &mut tensors,
-                },
-            );
-            op_of.extend(std::iter::repeat_n(i, lowered.len()));
-            passes.extend(lowered);
-        }
+        let Lowered { passes, tensors } = lower(plan, gpu.class);
+        let (op_of, passes): (_, Vec<_>) = passes.into_iter().unzip();
         let pipelines = compile(&gpu, &passes)?;
         Ok(GpuEngine {
             members,

@@ -5,7 +5,7 @@
 //! | `engine` | a plan made ready, and its replay: start reading here |
 //! | `wave` | the buffers and bind groups of members that run together |
 //! | `compile` | the kernels of a plan |
-//! | `lower` | an operation to its passes: kernel, tiles, grid |
+//! | `lower` | the operations of a plan to passes: kernel, tiles, grid |
 //! | `pass` | one compute dispatch, as data |
 //! | [`preprocess`] | a file of `shaders/` to the WGSL of a kernel |
 //! | `ring`, `patience` | brings results back to the host after each submission; how long it waits for them |
@@ -25,7 +25,7 @@ mod wave;
 
 pub use adapter::{Adapter, Gpu, adapters};
 pub use engine::GpuEngine;
-pub use lower::{AdapterClass, Lowering, lower};
+pub use lower::{AdapterClass, Lowered, lower};
 pub use pass::{Access, Binding, Constant, Pass};
 pub use patience::Patience;
 pub(super) use peak::peak;

@@ -1,4 +1,4 @@
-//! From an operation of the plan to the passes that compute it: kernel, tiles and grid.
+//! From the operations of a plan to the passes that compute them: kernel, tiles and grid.
 //!
 //! Kernel, tile and split depend on the shape of the layer, the batch and the class of the adapter, never on the number of
 //! members: a member computes the same bits alone or together with others.
@@ -19,7 +19,7 @@ mod norm;
 mod pool;
 
 use super::Pass;
-use crate::plan::{NetworkOp, Op, Slice, Tensor, TensorId};
+use crate::plan::{NetworkOp, Op, Plan, Slice, Tensor, TensorId};
 
 /// What kernels are tuned for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,45 +40,76 @@ impl AdapterClass {
     }
 }
 
-/// What the lowering of an operation depends on, and the tensors to which it adds scratch.
-pub struct Lowering<'a> {
+/// What the lowering of an operation depends on and adds to.
+pub(in crate::device::gpu) struct Lowering {
     /// The class of the adapter.
-    pub class: AdapterClass,
+    class: AdapterClass,
     /// The plan's tensors, then scratch.
-    pub tensors: &'a mut Vec<Tensor>,
+    tensors: Vec<Tensor>,
+    /// What passes before have left to be summed up.
+    sums: conv::WeightSums,
 }
 
-impl Lowering<'_> {
+impl Lowering {
     /// Distance from a member's row to the next one: 0 for a tensor that all members share.
-    pub fn stride(&self, id: TensorId) -> usize {
+    fn stride(&self, id: TensorId) -> usize {
         let tensor = &self.tensors[id.0];
         if tensor.shared { 0 } else { tensor.len }
     }
 
     /// Scratch of at least `len` values per member, for the passes of one operation. Operations run one after another,
     /// so those that ask for the same name share it.
-    pub fn scratch(&mut self, name: &str, len: usize) -> TensorId {
-        let name = format!("scratch.{name}");
-        match self.tensors.iter().position(|t| t.name == name) {
+    fn scratch(&mut self, name: &str, len: usize) -> TensorId {
+        match self.tensors.iter().position(|t| t.name == format!("scratch.{name}")) {
             Some(i) => {
                 self.tensors[i].len = self.tensors[i].len.max(len);
                 TensorId(i)
             }
-            None => {
-                self.tensors.push(Tensor {
-                    name,
-                    len,
-                    shared: false,
-                    transient: true,
-                });
-                TensorId(self.tensors.len() - 1)
-            }
+            None => self.lasting_scratch(name, len),
         }
+    }
+
+    /// Scratch of `len` values per member that no other operation gets.
+    fn lasting_scratch(&mut self, name: &str, len: usize) -> TensorId {
+        self.tensors.push(Tensor {
+            name: format!("scratch.{name}"),
+            len,
+            shared: false,
+            transient: true,
+        });
+        TensorId(self.tensors.len() - 1)
+    }
+}
+
+/// A plan as passes.
+pub struct Lowered {
+    /// In order, each with the number of the operation that it belongs to.
+    pub passes: Vec<(usize, Pass)>,
+    /// The plan's tensors, then scratch.
+    pub tensors: Vec<Tensor>,
+}
+
+/// The passes of a plan.
+pub fn lower(plan: &Plan, class: AdapterClass) -> Lowered {
+    let mut cx = Lowering {
+        class,
+        tensors: plan.tensors.clone(),
+        sums: conv::WeightSums::default(),
+    };
+    let mut passes = Vec::new();
+    for (number, op) in plan.ops.iter().enumerate() {
+        passes.extend(operation(op, &mut cx).into_iter().map(|pass| (number, pass)));
+    }
+    // Of plans without an optimiser.
+    passes.extend(conv::weight_sums(&mut cx).map(|pass| (plan.ops.len() - 1, pass)));
+    Lowered {
+        passes,
+        tensors: cx.tensors,
     }
 }
 
 /// The passes of an operation, in order. No wildcard: an operation without a kernel does not compile.
-pub fn lower(op: &Op, cx: &mut Lowering) -> Vec<Pass> {
+fn operation(op: &Op, cx: &mut Lowering) -> Vec<Pass> {
     match op {
         Op::Network(op) => network(op, cx),
         Op::Lens(op) => lens::lower(op),
@@ -108,7 +139,7 @@ fn network(op: &NetworkOp, cx: &mut Lowering) -> Vec<Pass> {
         NetworkOp::HeadsGrad(op) => heads::grad(op, cx),
         NetworkOp::LensLoss(op) => lens_head::loss(op),
         NetworkOp::Fgsm(op) => fgsm::fgsm(op),
-        NetworkOp::Adam(op) => adam::adam(op, cx),
+        NetworkOp::Adam(op) => conv::weight_sums(cx).into_iter().chain(adam::adam(op, cx)).collect(),
         NetworkOp::Average(op) => average::average(op, cx),
     }
 }

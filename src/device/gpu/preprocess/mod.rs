@@ -12,6 +12,8 @@
 //! | `#let NAME = EXPR` | nothing; defines a name up to the end of the enclosing `#for`, or of the shader |
 //! | `${EXPR}`, `$NAME` | the value |
 //!
+//! `$NAME` is replaced in an `EXPR` as well: with i = 2, `SIZE_$i` is the constant `SIZE_2`.
+//!
 //! Comments are removed. The constants of the pass are also defined as WGSL constants at the beginning.
 
 mod error;
@@ -215,7 +217,10 @@ impl<'a> Expander<'a> {
     }
 
     fn eval(&self, expression: &str) -> Result<i64> {
-        evaluate(expression, &self.names)
+        match expression.contains('$') {
+            true => evaluate(&self.substitute(expression)?, &self.names),
+            false => evaluate(expression, &self.names),
+        }
     }
 }
 

@@ -1,18 +1,17 @@
 //! The weight gradient: how its long sum is split into pieces.
 
-use super::vec4_rows;
-use crate::device::gpu::lower::{AdapterClass, Lowering, fold, row};
+use super::weight_sums::weight_sums;
+use crate::device::gpu::lower::{AdapterClass, Lowering, fold};
 use crate::device::gpu::{Binding, Pass};
 use crate::plan::{ConvGradWeight, ConvShape};
 
-/// The gradients of kernel and bias: partial sums of pieces of the batch, then their sum.
+/// The gradients of kernel and bias: partial sums of pieces of the batch. [`weight_sums`] adds them later.
 pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
     let s = op.shape;
-    let grads = cx.stride(row([op.kernel_grad, op.bias_grad]));
     let (in_blocks, out_blocks) = (s.in_c.div_ceil(4), s.out_c.div_ceil(4));
     let split = Split::new(s, cx.class);
     let items = (s.kernel_len() / s.out_c + 1) * out_blocks;
-    let partials = cx.scratch("partials", split.count * items * 4);
+    let partials = cx.lasting_scratch("weight_partials", split.count * items * 4);
 
     let threads = 64;
     let registers = Registers::new(s);
@@ -55,31 +54,11 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
         ],
         grid,
     };
-    let grid = fold(items.div_ceil(8));
-    let sum = Pass {
-        shader: "conv_grad_weight.wgsl",
-        entry: "grad_weight_sum",
-        constants: vec![
-            ("SPLITS", split.count.into()),
-            ("KERNEL_LEN", s.kernel_len().into()),
-            ("OUT_C", s.out_c.into()),
-            ("GRAD_STRIDE", grads.into()),
-            ("KERNEL", op.kernel_grad.offset.into()),
-            ("BIAS", op.bias_grad.offset.into()),
-            (
-                "VEC_GRADS",
-                vec4_rows(s.out_c, grads, [op.kernel_grad, op.bias_grad]).into(),
-            ),
-            ("ACCUMULATE", op.accumulate.into()),
-            ("GRID_X", grid[0].into()),
-        ],
-        buffers: vec![
-            Binding::read("partials", partials),
-            Binding::write("grads", op.kernel_grad.tensor),
-        ],
-        grid,
-    };
-    vec![pieces, sum]
+    cx.sums.push(op, partials, split.count);
+    match cx.sums.is_full() {
+        true => std::iter::once(pieces).chain(weight_sums(cx)).collect(),
+        false => vec![pieces],
+    }
 }
 
 /// Whether the last windows hang over the lower or the right edge.

@@ -4,10 +4,12 @@
 //! |---|---|---|
 //! | forward, input gradient | 8 pixels in a row x 4 channels, or fewer pixels if that fits the width better | up to 256 threads, 64 channels, 16 KiB |
 //! | weight gradient | a kernel row x 4 input channels x 4 output channels | 64 threads, no workgroup memory |
+//! | sums of its pieces | 4 channels of a weight | 64 threads, eight for the same weight |
 
 mod grad_input;
 mod grad_weight;
 mod tile;
+mod weight_sums;
 
 use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
@@ -16,6 +18,7 @@ use tile::Tile;
 
 pub use grad_input::grad_input;
 pub use grad_weight::grad_weight;
+pub use weight_sums::{WeightSums, weight_sums};
 
 /// out = act(x * kernel + bias).
 pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
