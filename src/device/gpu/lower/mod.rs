@@ -65,12 +65,16 @@ impl Lowering {
                 self.tensors[i].len = self.tensors[i].len.max(len);
                 TensorId(i)
             }
-            None => self.lasting_scratch(name, len),
+            None => self.add_scratch(name, len),
         }
     }
 
     /// Scratch of `len` values per member that no other operation gets.
     fn lasting_scratch(&mut self, name: &str, len: usize) -> TensorId {
+        self.add_scratch(&format!("{name}.{}", self.tensors.len()), len)
+    }
+
+    fn add_scratch(&mut self, name: &str, len: usize) -> TensorId {
         self.tensors.push(Tensor {
             name: format!("scratch.{name}"),
             len,

@@ -107,3 +107,97 @@ pub fn weight_sums(cx: &mut Lowering) -> Option<Pass> {
         grid,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::gpu::AdapterClass;
+    use crate::device::gpu::lower::lower;
+    use crate::plan::{ConvShape, NetworkOp, Op, Padding, Plan, Slice, Tensor};
+
+    /// Gradients of layers of these numbers, one after another; from the second time on they are added to the first.
+    fn plan(layers: &[usize]) -> Plan {
+        let shape = ConvShape {
+            batch: 2,
+            in_h: 5,
+            in_w: 5,
+            in_c: 4,
+            kernel_h: 3,
+            kernel_w: 3,
+            out_c: 4,
+            stride: 1,
+            padding: Padding::Valid,
+        };
+        let names = ["x", "dout", "grads"];
+        let lengths = [shape.batch * 5 * 5 * 4, shape.batch * 3 * 3 * 4, 20 * 148];
+        let tensor = |(name, len): (&str, usize)| Tensor {
+            name: name.into(),
+            len,
+            shared: false,
+            transient: false,
+        };
+        let slice = |offset: usize| Slice {
+            tensor: TensorId(2),
+            offset,
+        };
+        let op = |(at, &layer): (usize, &usize)| {
+            Op::Network(NetworkOp::ConvGradWeight(ConvGradWeight {
+                layer: layer.to_string(),
+                shape,
+                x: TensorId(0),
+                dout: TensorId(1),
+                kernel_grad: slice(148 * layer),
+                bias_grad: slice(148 * layer + 144),
+                accumulate: layers[..at].contains(&layer),
+            }))
+        };
+        Plan {
+            tensors: names.into_iter().zip(lengths).map(tensor).collect(),
+            ops: layers.iter().enumerate().map(op).collect(),
+            log: None,
+            batch: shape.batch,
+        }
+    }
+
+    /// For each pass of sums: the layers, whether each is added to what is there, and how many tensors it sums up.
+    fn sums(layers: &[usize]) -> Vec<Vec<(usize, bool, usize)>> {
+        let lowered = lower(&plan(layers), AdapterClass::Gpu);
+        let passes = lowered
+            .passes
+            .iter()
+            .filter(|(_, pass)| pass.entry == "grad_weight_sums");
+        let constant = |pass: &Pass, name: &str| match pass.constants.iter().find(|constant| constant.0 == name) {
+            Some((_, Constant::U32(value))) => *value as usize,
+            _ => panic!("{name}"),
+        };
+        let of_pass = |(_, pass): &(usize, Pass)| {
+            assert_eq!(pass.buffers.len(), constant(pass, "TENSORS") + 1);
+            let sum = |i: usize| {
+                let get = |name: &str| constant(pass, &format!("{name}_{i}"));
+                (
+                    get("KERNEL") / 148,
+                    get("ACCUMULATE") == 1,
+                    get("LAST_TENSOR") + 1 - get("TENSOR"),
+                )
+            };
+            (0..constant(pass, "SUMS")).map(sum).collect()
+        };
+        passes.map(of_pass).collect()
+    }
+
+    #[test]
+    fn a_pass_sums_up_all_pieces_for_which_it_has_room() {
+        let once = |layer| (layer, false, 1);
+        assert_eq!(sums(&[3]), [[once(3)]]);
+        // The plain batch and the adversarial one.
+        assert_eq!(sums(&[1, 0, 1, 0]), [[(1, false, 2), (0, false, 2)]]);
+        let many: Vec<usize> = (0..9).collect();
+        let first: Vec<_> = (0..7).map(once).collect();
+        assert_eq!(sums(&many), [first.clone(), vec![once(7), once(8)]]);
+        // Layer 0 has been summed up before its second part comes.
+        assert_eq!(
+            sums(&[0, 1, 2, 3, 4, 5, 6, 7, 0, 7]),
+            [first, vec![(7, false, 2), (0, true, 1)]]
+        );
+    }
+}
