@@ -210,7 +210,9 @@ fn add_$i(member: u32, group: u32, thread: u32) {
             sum_$k += partials_$k[(member * SPLITS_$k + split) * ${ITEMS}u + item];
         }
     }
+#if k > TENSOR_$i
     workgroupBarrier();
+#endif
     sh_sums[thread] = sum_$k;
     workgroupBarrier();
     if (thread < 8u) {

@@ -60,28 +60,22 @@ impl Lowering {
     /// Scratch of at least `len` values per member, for the passes of one operation. Operations run one after another,
     /// so those that ask for the same name share it.
     fn scratch(&mut self, name: &str, len: usize) -> TensorId {
-        match self.tensors.iter().position(|t| t.name == format!("scratch.{name}")) {
+        let name = format!("scratch.{name}");
+        match self.tensors.iter().position(|t| t.name == name) {
             Some(i) => {
                 self.tensors[i].len = self.tensors[i].len.max(len);
                 TensorId(i)
             }
-            None => self.add_scratch(name, len),
+            None => {
+                self.tensors.push(Tensor {
+                    name,
+                    len,
+                    shared: false,
+                    transient: true,
+                });
+                TensorId(self.tensors.len() - 1)
+            }
         }
-    }
-
-    /// Scratch of `len` values per member that no other operation gets.
-    fn lasting_scratch(&mut self, name: &str, len: usize) -> TensorId {
-        self.add_scratch(&format!("{name}.{}", self.tensors.len()), len)
-    }
-
-    fn add_scratch(&mut self, name: &str, len: usize) -> TensorId {
-        self.tensors.push(Tensor {
-            name: format!("scratch.{name}"),
-            len,
-            shared: false,
-            transient: true,
-        });
-        TensorId(self.tensors.len() - 1)
     }
 }
 

@@ -217,10 +217,7 @@ impl<'a> Expander<'a> {
     }
 
     fn eval(&self, expression: &str) -> Result<i64> {
-        match expression.contains('$') {
-            true => evaluate(&self.substitute(expression)?, &self.names),
-            false => evaluate(expression, &self.names),
-        }
+        evaluate(&self.substitute(expression)?, &self.names)
     }
 }
 
@@ -316,6 +313,9 @@ mod tests {
             text("#entry main\n${2 + 3 * N} ${-N / 2} ${(1 < 2) + (N != 3)} ${7 - 2 - 1}"),
             "11 -1 1 4"
         );
+        let numbered =
+            "#entry main\n#let A_0 = 5\n#let A_1 = N\n#for i in 0..2\n#if A_$i > N\nA_$i ${A_$i + 1}\n#endif\n#endfor";
+        assert_eq!(text(numbered), "A_0 6");
     }
 
     #[test]

@@ -11,7 +11,9 @@ pub fn grad_weight(op: &ConvGradWeight, cx: &mut Lowering) -> Vec<Pass> {
     let (in_blocks, out_blocks) = (s.in_c.div_ceil(4), s.out_c.div_ceil(4));
     let split = Split::new(s, cx.class);
     let items = (s.kernel_len() / s.out_c + 1) * out_blocks;
-    let partials = cx.lasting_scratch("weight_partials", split.count * items * 4);
+    // A name of its own, because other operations run before the pieces are added.
+    let name = format!("weight_partials.{}", cx.tensors.len());
+    let partials = cx.scratch(&name, split.count * items * 4);
 
     let threads = 64;
     let registers = Registers::new(s);

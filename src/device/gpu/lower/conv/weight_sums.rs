@@ -39,15 +39,16 @@ impl WeightSums {
     /// Takes note of `count` pieces, which the operation left in a tensor.
     pub fn push(&mut self, op: &ConvGradWeight, tensor: TensorId, count: usize) {
         let pieces = (tensor, count);
+        let alone = || WeightSum {
+            op: op.clone(),
+            pieces: vec![pieces],
+        };
         let same = self.0.iter_mut().find(|sum| sum.op.kernel_grad == op.kernel_grad);
         match same {
             Some(sum) if op.accumulate => sum.pieces.push(pieces),
-            // They are replaced before anything has read them.
-            Some(sum) => sum.pieces = vec![pieces],
-            None => self.0.push(WeightSum {
-                op: op.clone(),
-                pieces: vec![pieces],
-            }),
+            // It is replaced before anything has read it.
+            Some(sum) => *sum = alone(),
+            None => self.0.push(alone()),
         }
     }
 
