@@ -8,6 +8,7 @@
 //! of the parameters, which lie in one tensor, a pass needs a part that is small. Prints Markdown.
 
 use anyhow::{Context, Result, bail};
+use lensgpu::device::Precision;
 use lensgpu::device::gpu::{AdapterClass, Lowered, lower};
 use lensgpu::nn::{Capacity, Layout, Network, NetworkPlan, Training};
 use lensgpu::plan::TensorId;
@@ -99,13 +100,19 @@ fn main() -> Result<()> {
         }
         _ => bail!("arguments: none, or NETWORK.toml HEIGHT WIDTH CHANNELS"),
     };
-    for adversarial in [false, true] {
-        let rows = rows(&network, adversarial)?;
+    for (adversarial, precision) in [
+        (false, Precision::F32),
+        (true, Precision::F32),
+        (false, Precision::F16),
+        (true, Precision::F16),
+    ] {
+        let rows = rows(&network, adversarial, precision)?;
         let gflop: f64 = rows.iter().map(|row| row.gflop).sum();
         let megabytes: f64 = rows.iter().map(|row| row.megabytes).sum();
         let kind = if adversarial { "An adversarial" } else { "A plain" };
         println!(
-            "{kind} step: {} dispatches, {gflop:.1} GFLOP, {megabytes:.0} MB.\n",
+            "{kind} step, {}: {} dispatches, {gflop:.1} GFLOP, {megabytes:.0} MB.\n",
+            precision.name(),
             rows.len()
         );
         if !adversarial {
@@ -116,7 +123,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn rows(network: &Network, adversarial: bool) -> Result<Vec<Row>> {
+fn rows(network: &Network, adversarial: bool, precision: Precision) -> Result<Vec<Row>> {
     let layout = Layout::new(network)?;
     let capacity = Capacity { pool: BATCH, steps: 1 };
     let training = Training {
@@ -126,10 +133,11 @@ fn rows(network: &Network, adversarial: bool) -> Result<Vec<Row>> {
     let plan = NetworkPlan::training(network, &layout, &training)?.plan;
     // Of these, a pass that is not the optimiser's needs a small part.
     let small = ["params", "grads", "stats", "stats_next"].map(|name| plan.tensors.iter().position(|t| t.name == name));
-    let Lowered { passes, tensors } = lower(&plan, AdapterClass::Gpu);
+    let Lowered { passes, tensors } = lower(&plan, AdapterClass::Gpu, precision);
     let bytes = |id: TensorId| {
         let tensor = &tensors[id.0];
-        4.0 * (tensor.len * if tensor.shared { 1 } else { MEMBERS }) as f64
+        let each = if tensor.half { 2.0 } else { 4.0 };
+        each * (tensor.len * if tensor.shared { 1 } else { MEMBERS }) as f64
     };
     let mut before = None;
     let rows = passes.iter().map(|(number, pass)| {

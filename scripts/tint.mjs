@@ -16,7 +16,7 @@ if (!adapter) {
     process.exit(1);
 }
 // With WebGPU's default limits, and no GPU: Dawn's null backend compiles as well.
-const device = await adapter.requestDevice();
+const device = await adapter.requestDevice({ requiredFeatures: ['shader-f16'] });
 let failed = 0;
 const files = fs.readdirSync(folder).filter((name) => name.endsWith('.wgsl')).sort();
 for (const name of files) {

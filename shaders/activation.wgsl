@@ -12,7 +12,7 @@
 #import shared/lanes
 
 #entry activation_forward activation_grad_input
-@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_$LANE>;
 
 #if SILU
 // 1 / (1 + exp(-x)) of x and of -x, without an exponential that overflows.
@@ -29,7 +29,7 @@ fn sigmoids(x: V) -> Sigmoids {
 #endif
 
 #entry activation_forward
-@group(0) @binding(1) var<storage, read_write> out: array<V>;
+@group(0) @binding(1) var<storage, read_write> out: array<stored_out_$LANE>;
 
 fn f(x: V) -> V {
 #if RELU
@@ -50,7 +50,7 @@ fn f(x: V) -> V {
 fn activation_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let at = (group.x + group.y * GRID_X) * 256u + thread;
     if (at < ${LEN / LANE}u) {
-        out[group.z * ${OUT_STRIDE / LANE}u + at] = f(x[group.z * ${X_STRIDE / LANE}u + at]);
+        out[group.z * ${OUT_STRIDE / LANE}u + at] = stored_out_$LANE(f(V(x[group.z * ${X_STRIDE / LANE}u + at])));
     }
 }
 
@@ -78,7 +78,7 @@ fn slope(x: V) -> V {
 fn activation_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let at = (group.x + group.y * GRID_X) * 256u + thread;
     if (at < ${LEN / LANE}u) {
-        let value = x[group.z * ${X_STRIDE / LANE}u + at];
+        let value = V(x[group.z * ${X_STRIDE / LANE}u + at]);
         var gradient = dout[group.z * ${OUT_STRIDE / LANE}u + at] * slope(value);
 #if GATE
         gradient = select(V(0.0), gradient, value > V(0.0));

@@ -10,8 +10,8 @@
 // A workgroup computes OUTPUTS neighbouring blocks of channels. TURNS threads share a block: each of them adds up every
 // TURNS-th value of the window, then a tree adds their sums. So a pooling of the whole image, which has few windows, still
 // occupies many threads.
-@group(0) @binding(0) var<storage, read> x: array<V>;
-@group(0) @binding(1) var<storage, read_write> out: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_$LANE>;
+@group(0) @binding(1) var<storage, read_write> out: array<stored_out_$LANE>;
 
 #let OUTPUTS = 256 / TURNS
 #let VALUES = WINDOW_H * WINDOW_W
@@ -30,7 +30,7 @@ fn average_pool_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_
         let i = window / OUT_W % OUT_H * WINDOW_H;
         let corner = group.z * ${X_STRIDE / LANE}u + ((window / ${OUT_W * OUT_H}u * H + i) * W + j) * ${BLOCKS}u + block;
         for (var k = turn; k < ${VALUES}u; k += TURNS) {
-            sum += x[corner + (k / WINDOW_W * W + k % WINDOW_W) * ${BLOCKS}u];
+            sum += V(x[corner + (k / WINDOW_W * W + k % WINDOW_W) * ${BLOCKS}u]);
         }
     }
     sh_sums[thread] = sum;
@@ -41,7 +41,7 @@ fn average_pool_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_
         }
     }
     if (turn == 0u && at < ${BATCH * OUT_H * OUT_W * BLOCKS}u) {
-        out[group.z * ${OUT_STRIDE / LANE}u + at] = sh_sums[thread] / f32(${VALUES}u);
+        out[group.z * ${OUT_STRIDE / LANE}u + at] = stored_out_$LANE(sh_sums[thread] / f32(${VALUES}u));
     }
 }
 
@@ -50,7 +50,7 @@ fn average_pool_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_
 @group(0) @binding(0) var<storage, read> dout: array<V>;
 @group(0) @binding(1) var<storage, read_write> grad_x: array<V>;
 #if GATE
-@group(0) @binding(2) var<storage, read> x: array<V>;
+@group(0) @binding(2) var<storage, read> x: array<stored_x_$LANE>;
 #endif
 
 @compute @workgroup_size(256)
@@ -67,7 +67,7 @@ fn average_pool_grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(loc
             gradient = dout[group.z * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + block] / f32(${WINDOW_H * WINDOW_W}u);
         }
 #if GATE
-        gradient = select(V(0.0), gradient, x[group.z * ${X_STRIDE / LANE}u + at] > V(0.0));
+        gradient = select(V(0.0), gradient, V(x[group.z * ${X_STRIDE / LANE}u + at]) > V(0.0));
 #endif
 #if ACCUMULATE
         grad_x[group.z * ${GRAD_X_STRIDE / LANE}u + at] += gradient;

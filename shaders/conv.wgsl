@@ -43,27 +43,20 @@
 #let PATCH = CHUNK * PATCH_H * PATCH_W
 #let WEIGHTS = CHUNK * KERNEL_ROWS * KERNEL_W * 4 * LANES
 
-#if SRC_C % 4 == 0
-alias Src = vec4<f32>;
-#else
-alias Src = f32;
-#endif
-#if DST_C % 4 == 0
-alias Dst = vec4<f32>;
-#else
-alias Dst = f32;
-#endif
+// Channels that are neighbours in memory: four or one.
+#let SRC_LANE = 1 + 3 * (SRC_C % 4 == 0)
+#let DST_LANE = 1 + 3 * (DST_C % 4 == 0)
 #if VEC_PARAMS
 alias Param = vec4<f32>;
 #else
 alias Param = f32;
 #endif
 
-@group(0) @binding(0) var<storage, read> src: array<Src>;
+@group(0) @binding(0) var<storage, read> src: array<stored_src_$SRC_LANE>;
 @group(0) @binding(1) var<storage, read> params: array<Param>;
-@group(0) @binding(2) var<storage, read_write> dst: array<Dst>;
+@group(0) @binding(2) var<storage, read_write> dst: array<stored_dst_$DST_LANE>;
 #if GATE
-@group(0) @binding(3) var<storage, read> gate: array<Dst>;
+@group(0) @binding(3) var<storage, read> gate: array<stored_gate_$DST_LANE>;
 #endif
 
 var<workgroup> sh_src: array<vec4<f32>, ${CHUNK * PATCH_H * PITCH}>;
@@ -72,13 +65,13 @@ var<workgroup> sh_kernel: array<vec4<f32>, $WEIGHTS>;
 // Four channels of a pixel of src.
 fn load_src(member: u32, pixel: u32, block: u32) -> vec4<f32> {
 #if SRC_C % 4 == 0
-    return src[member * ${SRC_STRIDE / 4}u + pixel * ${SRC_C / 4}u + block];
+    return vec4<f32>(src[member * ${SRC_STRIDE / 4}u + pixel * ${SRC_C / 4}u + block]);
 #else
     let at = member * SRC_STRIDE + pixel * SRC_C + block * 4u;
     var value = vec4<f32>();
 #for k in 0..USED
     if (block * 4u + ${k}u < SRC_C) {
-        value[$k] = src[at + ${k}u];
+        value[$k] = f32(src[at + ${k}u]);
     }
 #endfor
     return value;
@@ -144,23 +137,23 @@ fn store(member: u32, pixel: u32, block: u32, sum: vec4<f32>) {
 #if DST_C % 4 == 0
     let at = pixel * ${DST_C / 4}u + block;
 #if GATE
-    value = select(vec4<f32>(), value, gate[member * ${GATE_STRIDE / 4}u + at] > vec4<f32>());
+    value = select(vec4<f32>(), value, vec4<f32>(gate[member * ${GATE_STRIDE / 4}u + at]) > vec4<f32>());
 #endif
 #if ACCUMULATE
-    value += dst[member * ${DST_STRIDE / 4}u + at];
+    value += vec4<f32>(dst[member * ${DST_STRIDE / 4}u + at]);
 #endif
-    dst[member * ${DST_STRIDE / 4}u + at] = value;
+    dst[member * ${DST_STRIDE / 4}u + at] = stored_dst_4(value);
 #else
     let at = pixel * DST_C + block * 4u;
 #for k in 0..4
     if (block * 4u + ${k}u < DST_C) {
 #if GATE
-        value[$k] = select(0.0, value[$k], gate[member * GATE_STRIDE + at + ${k}u] > 0.0);
+        value[$k] = select(0.0, value[$k], f32(gate[member * GATE_STRIDE + at + ${k}u]) > 0.0);
 #endif
 #if ACCUMULATE
-        value[$k] += dst[member * DST_STRIDE + at + ${k}u];
+        value[$k] += f32(dst[member * DST_STRIDE + at + ${k}u]);
 #endif
-        dst[member * DST_STRIDE + at + ${k}u] = value[$k];
+        dst[member * DST_STRIDE + at + ${k}u] = stored_dst_1(value[$k]);
     }
 #endfor
 #endif

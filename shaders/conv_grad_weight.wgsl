@@ -20,31 +20,27 @@
 // Columns of x that a strip of a window has in common with that of the next one.
 #let OVERLAP = (WIDTH > STRIDE) * (WIDTH - STRIDE)
 
-#if IN_C % 4 == 0
-alias X = vec4<f32>;
-#else
-alias X = f32;
-#endif
+#let X_LANE = 1 + 3 * (IN_C % 4 == 0)
 #if OUT_C % 4 == 0
 alias Dout = vec4<f32>;
 #else
 alias Dout = f32;
 #endif
 
-@group(0) @binding(0) var<storage, read> x: array<X>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_$X_LANE>;
 @group(0) @binding(1) var<storage, read> dout: array<Dout>;
 // (M, SPLITS, kh kw in + 1, blocks of output channels); the last row is that of the bias.
 @group(0) @binding(2) var<storage, read_write> partials: array<vec4<f32>>;
 
 fn load_x(member: u32, pixel: u32, block: u32) -> vec4<f32> {
 #if IN_C % 4 == 0
-    return x[member * ${X_STRIDE / 4}u + pixel * ${IN_C / 4}u + block];
+    return vec4<f32>(x[member * ${X_STRIDE / 4}u + pixel * ${IN_C / 4}u + block]);
 #else
     let at = member * X_STRIDE + pixel * IN_C + block * 4u;
     var value = vec4<f32>();
 #for k in 0..USED
     if (block * 4u + ${k}u < IN_C) {
-        value[$k] = x[at + ${k}u];
+        value[$k] = f32(x[at + ${k}u]);
     }
 #endfor
     return value;

@@ -30,17 +30,17 @@
 #let LAST_ROLE = 2
 
 #entry dense_forward
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_1>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 #if SPLITS > 1
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>;
 #else
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<stored_out_1>;
 #endif
 
 #entry dense_grad_weight
 @group(0) @binding(0) var<storage, read> dout: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<stored_x_1>;
 #if SPLITS > 1
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>;
 #else
@@ -55,13 +55,13 @@
 #else
 @group(0) @binding(2) var<storage, read_write> grad_x: array<f32>;
 #if GATE
-@group(0) @binding(3) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read> x: array<stored_x_1>;
 #endif
 #endif
 
 #entry dense_grad
 @group(0) @binding(0) var<storage, read> dout: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<stored_x_1>;
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>;
 @group(0) @binding(3) var<storage, read> params: array<f32>;
 @group(0) @binding(4) var<storage, read_write> grad_x: array<f32>;
@@ -69,7 +69,7 @@
 #entry dense_forward_sum
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<stored_out_1>;
 
 #entry dense_grad_weight_sum
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
@@ -79,7 +79,7 @@
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> grad_x: array<f32>;
 #if GATE
-@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<stored_x_1>;
 #endif
 
 // finish_ROLE: what becomes of a sum, in the kernel that has all of it.
@@ -96,7 +96,7 @@ fn finish_0(member: u32, at: u32, sum: f32) {
     // Not max(), which may turn NaN into a number.
     value = select(value, 0.0, value <= 0.0);
 #endif
-    out[member * ${BATCH * OUTPUTS}u + at] = value;
+    out[member * ${BATCH * OUTPUTS}u + at] = stored_out_1(value);
 }
 #endif
 
@@ -117,7 +117,7 @@ fn finish_1(member: u32, at: u32, sum: f32) {
 fn finish_2(member: u32, at: u32, sum: f32) {
     var value = sum;
 #if GATE
-    value = select(0.0, value, x[member * X_STRIDE + at] > 0.0);
+    value = select(0.0, value, f32(x[member * X_STRIDE + at]) > 0.0);
 #endif
 #if ACCUMULATE_X
     value += grad_x[member * ${BATCH * INPUTS}u + at];
@@ -129,7 +129,7 @@ fn finish_2(member: u32, at: u32, sum: f32) {
 // a_ROLE and b_ROLE: A and B.
 #entry dense_forward
 fn a_0(member: u32, row: u32, inner: u32) -> f32 {
-    return x[member * X_STRIDE + row * INPUTS + inner];
+    return f32(x[member * X_STRIDE + row * INPUTS + inner]);
 }
 fn b_0(member: u32, inner: u32, column: u32) -> f32 {
     return params[member * PARAM_STRIDE + KERNEL + inner * OUTPUTS + column];
@@ -140,7 +140,7 @@ fn a_1(member: u32, row: u32, inner: u32) -> f32 {
     if (row == INPUTS) {
         return 1.0;
     }
-    return x[member * X_STRIDE + inner * INPUTS + row];
+    return f32(x[member * X_STRIDE + inner * INPUTS + row]);
 }
 fn b_1(member: u32, inner: u32, column: u32) -> f32 {
     return dout[member * ${BATCH * OUTPUTS}u + inner * OUTPUTS + column];

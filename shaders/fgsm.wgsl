@@ -4,10 +4,12 @@
 // they are, and sign(0) = 0.
 
 #entry fgsm
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_1>;
 @group(0) @binding(1) var<storage, read> grad_x: array<f32>;
 @group(0) @binding(2) var<storage, read> bands: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<stored_out_1>;
+
+#import shared/masked
 
 @compute @workgroup_size(256)
 fn fgsm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -16,10 +18,10 @@ fn fgsm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let k = group.z * LEN + at;
         let d = grad_x[k];
         let c = at % C;
-        let value = x[k];
+        let value = f32(x[k]);
         // Not sign(), which may turn NaN into a number; 0 and NaN stay as they are.
         let sign = select(select(d, -1.0, d < 0.0), 1.0, d > 0.0);
         let moved = value + bitcast<f32>(bands[EPSILON * C + c]) * sign;
-        out[k] = select(moved, value, bitcast<u32>(value) == bands[MASKED * C + c]);
+        out[k] = stored_out_1(select(moved, value, is_masked(value, bitcast<f32>(bands[MASKED * C + c]))));
     }
 }

@@ -6,13 +6,16 @@
 // the columns. Pixels from outside the image are masked; noise is added to all values that are not masked.
 
 #import shared/random
+#if NOISY
+#import shared/masked
+#endif
 
 #entry gather
-@group(0) @binding(0) var<storage, read> pool: array<f32>;
+@group(0) @binding(0) var<storage, read> pool: array<stored_pool_1>;
 @group(0) @binding(1) var<storage, read> pool_labels: array<f32>;
 @group(0) @binding(2) var<storage, read> draws: array<u32>;
 @group(0) @binding(3) var<storage, read> state: array<u32>;
-@group(0) @binding(4) var<storage, read_write> x: array<f32>;
+@group(0) @binding(4) var<storage, read_write> x: array<stored_x_1>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 #if SHIFT || NOISY
 @group(0) @binding(6) var<storage, read> bands: array<u32>;
@@ -53,12 +56,12 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         let source_at = ((source * H + i) * W + j) * C;
         let x_at = member * X_STRIDE + pixel * C;
         for (var c = 0u; c < C; c++) {
-            var value = pool[source_at + c];
+            var value = f32(pool[source_at + c]);
 #if SHIFT || NOISY
-            let masked = bands[MASKED * C + c];
+            let masked = bitcast<f32>(bands[MASKED * C + c]);
 #endif
 #if SHIFT
-            value = select(bitcast<f32>(masked), value, inside);
+            value = select(masked, value, inside);
 #endif
 #if NOISY
             let words = pcg4d(vec4<u32>(key, pixel % ${H * W}u * C + c));
@@ -67,9 +70,9 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
             let both = pairs.x + pairs.y + pairs.z + pairs.w;
             let sum = (both & 0xffffu) + (both >> 16u);
             let noisy = value + bitcast<f32>(bands[NOISE * C + c]) * (f32(sum) - f32(BYTES_MEAN));
-            value = select(noisy, value, bitcast<u32>(value) == masked);
+            value = select(noisy, value, is_masked(value, masked));
 #endif
-            x[x_at + c] = value;
+            x[x_at + c] = stored_x_1(value);
         }
         if (pixel % ${H * W}u == 0u) {
             y[member * BATCH + image] = pool_labels[source];

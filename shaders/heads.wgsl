@@ -22,13 +22,13 @@ fn beyond(a: f32) -> f32 {
 }
 #endif
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_1>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read_write> prediction: array<vec2<f32>>;
 
 fn product(member: u32, image: u32, i: u32) -> vec2<f32> {
     let param = member * PARAM_STRIDE + i;
-    return x[member * X_STRIDE + image * INPUTS + i] * vec2<f32>(params[param + MEAN_KERNEL], params[param + VAR_KERNEL]);
+    return f32(x[member * X_STRIDE + image * INPUTS + i]) * vec2<f32>(params[param + MEAN_KERNEL], params[param + VAR_KERNEL]);
 }
 
 fn biases(member: u32) -> vec2<f32> {
@@ -197,7 +197,7 @@ fn heads_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 #entry heads_grad
 // Some workgroups compute one input of both kernels per thread, the biases being input F, with the batch added up in blocks
 // of 16; the others, one gradient of x per thread.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_1>;
 @group(0) @binding(1) var<storage, read> raw_grad: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>;
 #if INPUT
@@ -212,7 +212,7 @@ fn weight(member: u32, i: u32) {
         for (var image = first; image < min(first + 16u, BATCH); image++) {
             var value = 1.0;
             if (i < INPUTS) {
-                value = x[member * X_STRIDE + image * INPUTS + i];
+                value = f32(x[member * X_STRIDE + image * INPUTS + i]);
             }
             block += value * raw_grad[member * BATCH + image];
         }
@@ -233,7 +233,7 @@ fn input(member: u32, at: u32) {
     let param = member * PARAM_STRIDE + at % INPUTS;
     var value = d.x * params[param + MEAN_KERNEL] + d.y * params[param + VAR_KERNEL];
 #if GATE
-    value = select(0.0, value, x[member * X_STRIDE + at] > 0.0);
+    value = select(0.0, value, f32(x[member * X_STRIDE + at]) > 0.0);
 #endif
 #if ACCUMULATE_X
     value += grad_x[member * ${BATCH * INPUTS}u + at];

@@ -42,14 +42,14 @@ fn place_of(group: vec3<u32>, thread: u32) -> Place {
 
 #entry norm_stats
 #let BATCH_STATS = 1
-@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_$LANE>;
 // (M, PIECES, 2, BLOCKS).
 @group(0) @binding(1) var<storage, read_write> partials: array<V>;
 
 #entry norm_forward
-@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_$LANE>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<V>;
+@group(0) @binding(2) var<storage, read_write> out: array<stored_out_$LANE>;
 #if BATCH_STATS
 @group(0) @binding(3) var<storage, read_write> batch_stats: array<V>;
 @group(0) @binding(4) var<storage, read_write> next: array<f32>;
@@ -93,7 +93,7 @@ fn moments_of_rows(at: Place, first: u32, end: u32) -> Moments {
         var x_$k = V(0.0);
         let has_$k = row + ${k * TURNS}u < end;
         if (has_$k) {
-            x_$k = x[base + ${k * TURNS * BLOCKS}u];
+            x_$k = V(x[base + ${k * TURNS * BLOCKS}u]);
         }
 #endfor
         var n = 0.0;
@@ -252,14 +252,14 @@ fn norm_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
             let window = (at.piece * PER + k) * ${TURNS}u + at.turn;
             if (window < ${WINDOWS}u) {
                 let value = peak(corner_of_window(at, window), c.gamma).value;
-                out[at.member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + at.block] = (value - c.mean) * (c.scale * c.gamma) + beta;
+                out[at.member * ${OUT_STRIDE / LANE}u + window * ${BLOCKS}u + at.block] = stored_out_$LANE((value - c.mean) * (c.scale * c.gamma) + beta);
             }
         }
     }
 }
 
 #entry norm_grad_param norm_grad_input
-@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_$LANE>;
 // (M, 2, BLOCKS).
 @group(0) @binding(1) var<storage, read> stats: array<V>;
 @group(0) @binding(2) var<storage, read> params: array<f32>;
@@ -409,7 +409,7 @@ fn put_window(at: Place, c: Channel, sums: Sums, window: u32) {
     for (var k = 0u; k < ${POOL * POOL}u; k++) {
         if (oi * POOL + k / POOL < H && oj * POOL + k % POOL < W) {
             let step = (k / POOL * W + k % POOL) * ${BLOCKS}u;
-            let value = x[corner + step];
+            let value = V(x[corner + step]);
             let dz = select(V(0.0), upstream, place == Index(k));
             let xhat = (value - c.mean) * c.scale;
             var result = c.gamma * c.scale * (dz - (sums.dz + xhat * sums.dz_xhat) / f32(BATCH * H * W));

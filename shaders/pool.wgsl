@@ -10,12 +10,12 @@
 #import shared/channels
 
 #entry pool_forward pool_grad_input
-@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_$LANE>;
 
 #import shared/peak
 
 #entry pool_forward
-@group(0) @binding(1) var<storage, read_write> out: array<V>;
+@group(0) @binding(1) var<storage, read_write> out: array<stored_out_$LANE>;
 
 @compute @workgroup_size(256)
 fn pool_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -26,7 +26,7 @@ fn pool_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
         let j = window % OUT_W * POOL;
         let i = window / OUT_W % OUT_H * POOL;
         let corner = group.z * ${X_STRIDE / LANE}u + ((window / ${OUT_W * OUT_H}u * H + i) * W + j) * ${BLOCKS}u + block;
-        out[group.z * ${OUT_STRIDE / LANE}u + at] = peak(corner, V(1.0)).value;
+        out[group.z * ${OUT_STRIDE / LANE}u + at] = stored_out_$LANE(peak(corner, V(1.0)).value);
     }
 }
 

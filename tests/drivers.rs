@@ -9,6 +9,7 @@
 mod spirv;
 
 use ash::{Entry, vk};
+use lensgpu::device::Precision;
 use lensgpu::device::gpu::preprocess::preprocess;
 use lensgpu::device::gpu::{AdapterClass, lower};
 use lensgpu::lens::Population;
@@ -99,12 +100,16 @@ struct Kernel {
 fn kernels() -> Vec<Kernel> {
     let (mut seen, mut kernels) = (HashSet::new(), Vec::new());
     for (name, plan) in plans() {
-        for (number, pass) in lower(&plan, AdapterClass::Gpu).passes {
-            let wgsl = preprocess(pass.shader, pass.entry, &pass.constants).unwrap();
+        let lowered = Precision::ALL.map(|precision| (precision, lower(&plan, AdapterClass::Gpu, precision)));
+        let passes = lowered
+            .into_iter()
+            .flat_map(|(precision, lowered)| lowered.passes.into_iter().map(move |pass| (precision, pass)));
+        for (precision, (number, pass)) in passes {
+            let wgsl = preprocess(&pass).unwrap();
             if seen.insert(wgsl.clone()) {
                 let op = &plan.ops[number];
                 kernels.push(Kernel {
-                    plan: name.clone(),
+                    plan: format!("{name}, {}", precision.name()),
                     operation: format!("{} {}", op.name(), op.layer()),
                     entry: pass.entry,
                     spirv: spirv(&wgsl, pass.entry),
@@ -141,11 +146,15 @@ impl Compiler {
             let mut properties =
                 vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
             let mut memory = vk::PhysicalDeviceVulkanMemoryModelFeatures::default().vulkan_memory_model(true);
+            let mut f16 = vk::PhysicalDeviceShaderFloat16Int8Features::default().shader_float16(true);
+            let mut storage = vk::PhysicalDevice16BitStorageFeatures::default().storage_buffer16_bit_access(true);
             let create = vk::DeviceCreateInfo::default()
                 .queue_create_infos(&queues)
                 .enabled_extension_names(&extensions)
                 .push_next(&mut properties)
-                .push_next(&mut memory);
+                .push_next(&mut memory)
+                .push_next(&mut f16)
+                .push_next(&mut storage);
             let device = instance.create_device(physical, &create, None).unwrap();
             let bindings: Vec<_> = (0..8)
                 .map(|binding| {

@@ -3,13 +3,14 @@
 
 mod reference;
 
-use lensgpu::device::Device;
+use lensgpu::device::{Device, Precision};
 use lensgpu::diagnose::recording::{Entry, Recording, Role};
 use lensgpu::diagnose::selftest::{Comparison, EMBEDDED, selftest};
 use reference::recording::bytes;
 
-fn reproduces_recordings(name: &str) {
-    let device = Device::choose(name).unwrap_or_else(|error| panic!("{error:#}"));
+fn reproduces_recordings(name: &str, precision: Precision) {
+    let device = Device::choose(name).and_then(|device| device.with_precision(precision));
+    let device = device.unwrap_or_else(|error| panic!("{error:#}"));
     let mut recordings: Vec<(String, Recording)> = EMBEDDED
         .iter()
         .map(|(name, bytes)| (name.to_string(), Recording::from_bytes(bytes).unwrap()))
@@ -37,12 +38,17 @@ fn reproduces_recordings(name: &str) {
 
 #[test]
 fn the_cpu_reproduces_the_recordings() {
-    reproduces_recordings("cpu");
+    reproduces_recordings("cpu", Precision::F32);
 }
 
 #[test]
 fn the_software_adapter_reproduces_the_recordings() {
-    reproduces_recordings("software");
+    reproduces_recordings("software", Precision::F32);
+}
+
+#[test]
+fn in_f16_the_software_adapter_is_near_the_recordings() {
+    reproduces_recordings("software", Precision::F16);
 }
 
 fn failed(comparisons: &[Comparison]) -> Vec<(&str, &str)> {

@@ -7,6 +7,7 @@ mod spirv;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use kernel_cases::{EVERY_LAYER, variants};
+use lensgpu::device::Precision;
 use lensgpu::device::gpu::preprocess::preprocess;
 use lensgpu::device::gpu::{Access, AdapterClass, Constant, Pass, lower, peak_passes};
 use lensgpu::lens::Population;
@@ -22,7 +23,12 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-const CLASSES: [AdapterClass; 2] = [AdapterClass::Gpu, AdapterClass::Software];
+/// f16 makes the same kernels with other types.
+const VARIANTS: [(AdapterClass, Precision); 3] = [
+    (AdapterClass::Gpu, Precision::F32),
+    (AdapterClass::Gpu, Precision::F16),
+    (AdapterClass::Software, Precision::F32),
+];
 
 /// Name, input, batch and layers.
 const NETWORKS: &[(&str, &[usize], usize, &str)] = &[
@@ -195,23 +201,28 @@ fn plans() -> Vec<(String, Plan)> {
     plans
 }
 
-fn passes(plan: &Plan, class: AdapterClass) -> (Vec<Pass>, Vec<Tensor>) {
-    let lowered = lower(plan, class);
+fn passes(plan: &Plan, class: AdapterClass, precision: Precision) -> (Vec<Pass>, Vec<Tensor>) {
+    let lowered = lower(plan, class, precision);
     (
         lowered.passes.into_iter().map(|(_, pass)| pass).collect(),
         lowered.tensors,
     )
 }
 
-/// Runs `check` on every pass of every plan and its variants, for both classes of adapter, and on those of the benchmark; a
+/// Runs `check` on every pass of every plan and its variants, for both classes of adapter and in both precisions, and on those of the benchmark; a
 /// failure names the plan and the kernel.
 fn for_each_pass(mut check: impl FnMut(&Pass) -> Result<()>) {
     for (name, mut plan) in plans() {
         plan.ops = plan.ops.iter().flat_map(variants).collect();
-        for class in CLASSES {
-            for pass in passes(&plan, class).0 {
+        for (class, precision) in VARIANTS {
+            for pass in passes(&plan, class, precision).0 {
                 let result = check(&pass);
-                let what = || format!("{name}, {class:?}: {}, entry {}", pass.shader, pass.entry);
+                let what = || {
+                    format!(
+                        "{name}, {class:?}, {precision:?}: {}, entry {}",
+                        pass.shader, pass.entry
+                    )
+                };
                 result.with_context(what).unwrap_or_else(|error| panic!("{error:#}"));
             }
         }
@@ -235,7 +246,7 @@ impl Kernel {
     fn new(wgsl: &str) -> Result<Kernel> {
         use naga::valid::{Capabilities, ValidationFlags, Validator};
         let module = naga::front::wgsl::parse_str(wgsl).map_err(|e| anyhow!(e.emit_to_string(wgsl)))?;
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
         let info = validator
             .validate(&module)
             .map_err(|e| anyhow!(e.emit_to_string(wgsl)))?;
@@ -328,7 +339,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 fn for_each_kernel(mut check: impl FnMut(&Pass, &str) -> Result<()>) {
     let mut seen = HashSet::new();
     for_each_pass(|pass| {
-        let wgsl = preprocess(pass.shader, pass.entry, &pass.constants)?;
+        let wgsl = preprocess(pass)?;
         if seen.contains(&wgsl) {
             return Ok(());
         }
@@ -428,13 +439,14 @@ fn write_every_kernel() {
 fn kernels_get_the_constants_that_they_need_and_no_others() {
     for_each_kernel(|pass, wgsl| {
         for &(name, _) in &pass.constants {
-            let others: Vec<(&str, Constant)> = pass.constants.iter().copied().filter(|&(n, _)| n != name).collect();
-            ensure!(others.len() + 1 == pass.constants.len(), "{name} is given twice");
-            let mentions = words(wgsl).filter(|word| *word == name).count();
+            let mut others = pass.clone();
+            others.constants.retain(|&(n, _)| n != name);
             ensure!(
-                mentions > 1 || preprocess(pass.shader, pass.entry, &others).is_err(),
-                "{name} is not needed"
+                others.constants.len() + 1 == pass.constants.len(),
+                "{name} is given twice"
             );
+            let mentions = words(wgsl).filter(|word| *word == name).count();
+            ensure!(mentions > 1 || preprocess(&others).is_err(), "{name} is not needed");
         }
         Ok(())
     });
@@ -499,8 +511,9 @@ fn a_vanilla_step_takes_29_dispatches_and_an_adversarial_one_55() {
     for (kind, dispatches) in [("training", 29), ("adversarial", 55), ("inference", 10)] {
         let is_kind = |name: &str| name == format!("vanilla, {kind}");
         let (_, plan) = plans().into_iter().find(|(name, _)| is_kind(name)).unwrap();
-        for class in CLASSES {
-            assert_eq!(passes(&plan, class).0.len(), dispatches, "{kind}, {class:?}");
+        for (class, precision) in VARIANTS {
+            let passes = passes(&plan, class, precision).0;
+            assert_eq!(passes.len(), dispatches, "{kind}, {class:?}, {precision:?}");
         }
     }
 }

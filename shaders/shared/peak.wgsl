@@ -10,10 +10,10 @@ struct Peak {
 }
 
 fn peak(corner: u32, gamma: V) -> Peak {
-    var value = x[corner];
+    var value = V(x[corner]);
     var place = Index(0u);
     for (var k = 1u; k < ${POOL * POOL}u; k++) {
-        let other = x[corner + (k / POOL * W + k % POOL) * ${BLOCKS}u];
+        let other = V(x[corner + (k / POOL * W + k % POOL) * ${BLOCKS}u]);
         let better = ((gamma > V(0.0)) & (other > value)) | ((gamma < V(0.0)) & (other < value)) | is_nan(other);
         value = select(value, other, better);
         place = select(place, Index(k), better);

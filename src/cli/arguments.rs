@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::{choices, usage};
-use crate::device::Device;
+use crate::device::{Device, Precision};
 use crate::diagnose::adapter::check_adapter;
 use crate::infer::Passes;
 use crate::lens::physics::convention::Convention;
@@ -112,22 +112,26 @@ fn bits(text: &str) -> Result<u64, String> {
     u64::from_str_radix(digits, radix).map_err(|_| "give a whole number, such as 257 or 0x101".into())
 }
 
-/// `--device`.
+/// `--device` and `--precision`.
 #[derive(clap::Args, Clone)]
 pub struct DeviceArgument {
     /// Where to compute: auto (a GPU if there is one, otherwise the CPU), all (every GPU, each for a part of the members),
     /// cpu, software, or names or numbers that `lensgpu devices` lists, separated by commas
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
+    /// How the device stores images and activations; everything else, and all arithmetic, is f32
+    #[arg(long, default_value = "f32", value_parser = choices::precision())]
+    precision: Precision,
 }
 
 impl DeviceArgument {
     /// Opens the device.
     ///
     /// # Errors
-    /// Those of [`Device::choose`], as usage errors unless the device failed.
+    /// Those of [`Device::choose`] and [`Device::with_precision`], as usage errors unless the device failed.
     pub fn open(&self) -> Result<Device> {
-        Device::choose(&self.device).map_err(|error| match error.is_failure() {
+        let device = Device::choose(&self.device).and_then(|device| device.with_precision(self.precision));
+        device.map_err(|error| match error.is_failure() {
             true => error.into(),
             false => usage(error),
         })
@@ -149,7 +153,11 @@ impl DeviceArgument {
 
 /// The line that names the device, the same for all commands.
 pub fn device_line(device: &Device) -> String {
-    format!("device: {}", device.name())
+    let precision = match device.precision() {
+        Precision::F32 => "",
+        Precision::F16 => ", images and activations in f16",
+    };
+    format!("device: {}{precision}", device.name())
 }
 
 /// How images pass through the network: `--batch` and `--tta`.

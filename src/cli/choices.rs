@@ -1,5 +1,6 @@
 //! Options that take one of a few names, shown in `--help` with a line each.
 
+use crate::device::Precision;
 use crate::lens::physics::convention::Convention;
 use crate::likelihood::Likelihood;
 use crate::modelling::prior::{Format, MassProfile, PriorShape};
@@ -13,6 +14,11 @@ use std::path::PathBuf;
 /// `--likelihood`.
 pub fn likelihood() -> impl TypedValueParser<Value = Likelihood> {
     one_of(&Likelihood::ALL, Likelihood::name, Likelihood::summary)
+}
+
+/// `--precision`.
+pub fn precision() -> impl TypedValueParser<Value = Precision> {
+    one_of(&Precision::ALL, Precision::name, Precision::summary)
 }
 
 /// `--recipe`.

@@ -22,6 +22,8 @@ By default, this writes the layout of Lens Finding Challenge 1: one FITS file pe
 classifications.csv, and truth.csv with all parameters. With --stack, it writes images.npy and catalogue.csv. \
 `lensgpu train` reads both.")]
 #[command(mut_arg("seed", |arg| arg.help("Random seed; object k depends on the seed and k only, not on --count")))]
+// Simulated images are f32.
+#[command(mut_arg("precision", |arg| arg.hide(true)))]
 pub struct Simulate {
     /// Folder to write, new or empty
     out: PathBuf,

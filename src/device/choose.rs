@@ -4,7 +4,7 @@ use super::cpu::{self, CpuEngine};
 use super::faults::with_faults;
 use super::gpu::{Adapter, AdapterClass, Gpu, GpuEngine, adapters};
 use super::group::{self, GroupEngine};
-use super::{DeviceInfo, Engine, Error, Result};
+use super::{DeviceInfo, Engine, Error, Precision, Result};
 use crate::plan::Plan;
 use std::sync::Arc;
 
@@ -110,6 +110,34 @@ impl Device {
         Ok(Device::Gpu(Arc::new(adapter.open()?)))
     }
 
+    /// The same device, which stores images and activations in this precision.
+    ///
+    /// # Errors
+    /// [`Error::NoF16`].
+    pub fn with_precision(self, precision: Precision) -> Result<Device> {
+        match self {
+            Device::Gpu(mut gpu) if precision == Precision::F32 || gpu.has_f16() => {
+                Arc::make_mut(&mut gpu).precision = precision;
+                Ok(Device::Gpu(gpu))
+            }
+            Device::Group(devices) => {
+                let each = devices.iter().map(|device| device.clone().with_precision(precision));
+                Ok(Device::Group(each.collect::<Result<Vec<_>>>()?.into()))
+            }
+            Device::Cpu if precision == Precision::F32 => Ok(self),
+            Device::Gpu(_) | Device::Cpu => Err(Error::NoF16 { device: self.name() }),
+        }
+    }
+
+    /// How it stores images and activations.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Device::Gpu(gpu) => gpu.precision,
+            Device::Cpu => Precision::F32,
+            Device::Group(devices) => devices[0].precision(),
+        }
+    }
+
     /// Opens the same device again, after it failed.
     ///
     /// # Errors
@@ -132,7 +160,7 @@ impl Device {
             during: "the attempt to open it again".into(),
             message: "the driver no longer lists it".into(),
         })?;
-        Ok(Device::Gpu(Arc::new(adapter.open()?)))
+        Device::Gpu(Arc::new(adapter.open()?)).with_precision(gpu.precision)
     }
 
     /// Name of the device for display.

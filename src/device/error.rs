@@ -26,6 +26,12 @@ pub enum Error {
         #[source]
         source: wgpu::RequestDeviceError,
     },
+    /// A precision that the device does not have.
+    #[error("{device} cannot store images and activations as f16")]
+    NoF16 {
+        /// Name of the device.
+        device: String,
+    },
     /// An engine for no members.
     #[error("an ensemble needs at least one member")]
     NoMembers,
@@ -139,7 +145,8 @@ impl Error {
             | Error::NoSoftwareAdapter
             | Error::NoMembers
             | Error::TensorTooLarge { .. }
-            | Error::TooMuchMemory { .. } => false,
+            | Error::TooMuchMemory { .. }
+            | Error::NoF16 { .. } => false,
         }
     }
 }

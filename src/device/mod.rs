@@ -7,6 +7,7 @@
 //! | `choose` | the devices of this machine, and the choice of one |
 //! | `group` | several devices as one, each for a range of the members |
 //! | `peak` | what a device can do at most |
+//! | `precision` | how a device stores images and activations |
 //! | `error`, `info` | what can go wrong on a device, and what is known of one |
 //! | [`faults`] | failures on demand, for tests |
 //! | [`gpu`] | a plan on a GPU or a software adapter, through wgpu |
@@ -21,9 +22,11 @@ pub mod gpu;
 mod group;
 mod info;
 mod peak;
+mod precision;
 
 pub use choose::{Device, devices};
 pub use engine::{Engine, Next, Sink, Watch};
 pub use error::{Error, Result};
 pub use info::DeviceInfo;
 pub use peak::Peak;
+pub use precision::Precision;

@@ -7,7 +7,7 @@ use super::error::Result;
 use super::recording::Recording;
 use super::selftest::{EMBEDDED, take_steps};
 use crate::device::gpu::{AdapterClass, Gpu};
-use crate::device::{self, Device};
+use crate::device::{self, Device, Precision};
 use crate::files::{cache_folder, read_text, write_atomic};
 use std::fs;
 use std::io::Write;
@@ -48,7 +48,8 @@ pub fn check_adapter(device: &Device) -> Result<bool> {
         .iter()
         .find(|(name, _)| *name == recording(gpu.class))
         .expect("it is embedded");
-    let compared = take_steps(device, &Recording::from_bytes(bytes)?)?;
+    let device = device.clone().with_precision(Precision::F32)?;
+    let compared = take_steps(&device, &Recording::from_bytes(bytes)?)?;
     if let Some(wrong) = compared.into_iter().find(|tensor| tensor.problem.is_some()) {
         let error = wrong.relative_error.unwrap_or(f64::INFINITY);
         return Err(device::Error::ComputesWrongly {

@@ -87,7 +87,7 @@ pub struct OperationTime {
     pub gflops_per_second: f64,
     /// The same divided by the device's peak.
     pub peak_fraction: f64,
-    /// Bytes that it cannot do without reading or writing, divided by the time.
+    /// Bytes that it cannot do without reading or writing, four per value in any precision, divided by the time.
     #[serde(default)]
     pub gigabytes_per_second: f64,
     /// The same divided by the rate of a copy.

@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::recording::{Entry, Recording, Role, STEPS, Values};
-use crate::device::{Device, Engine};
+use crate::device::{Device, Engine, Precision};
 use crate::nn::NetworkPlan;
 use crate::plan::{NetworkOp, Op, TensorId, state};
 use serde::Serialize;
@@ -66,7 +66,7 @@ pub enum Tolerance {
 /// # Errors
 /// The device fails.
 pub fn selftest(device: &Device, recording: &Recording) -> Result<Vec<Comparison>> {
-    let computed = replay(device, recording)?;
+    let (computed, precision) = (replay(device, recording)?, device.precision());
     let not_compared = |tensor: &str, problem: &str| Comparison {
         tensor: tensor.into(),
         largest_error: None,
@@ -78,7 +78,7 @@ pub fn selftest(device: &Device, recording: &Recording) -> Result<Vec<Comparison
     let results = recording.entries.iter().filter(|entry| entry.role != Role::Input);
     let compared = results.map(
         |entry| match (computed.get(&entry.name), recording.values.get(&entry.name)) {
-            (Some(_), Some(recorded)) => compare(recording, &computed, entry, recorded),
+            (Some(_), Some(recorded)) => compare(recording, &computed, entry, recorded, precision),
             (_, None) => not_compared(&entry.name, "missing in the file"),
             (None, _) => not_compared(&entry.name, "computed from adversarial.x, which is missing in the file"),
         },
@@ -88,7 +88,7 @@ pub fn selftest(device: &Device, recording: &Recording) -> Result<Vec<Comparison
         .iter()
         .map(|name| not_compared(name, "no tensor of this name is computed"));
     let mut comparisons: Vec<Comparison> = compared.chain(unknown).collect();
-    comparisons.extend((1..=STEPS).filter_map(|steps| all_weights(recording, &computed, steps)));
+    comparisons.extend((1..=STEPS).filter_map(|steps| all_weights(recording, &computed, steps, precision)));
     Ok(comparisons)
 }
 
@@ -105,14 +105,19 @@ pub fn take_steps(device: &Device, recording: &Recording) -> Result<Vec<Comparis
         .filter(|entry| computed.contains_key(&entry.name));
     let compared = |entry: &Entry| {
         let recorded = recording.values.get(&entry.name)?;
-        Some(compare(recording, &computed, entry, recorded))
+        Some(compare(recording, &computed, entry, recorded, device.precision()))
     };
     Ok(entries.filter_map(compared).collect())
 }
 
 /// Compares all weights after some Adam steps together, including those that float32 does not define. `None` if the
 /// file has no weights after so many steps.
-fn all_weights(recording: &Recording, computed: &Values<f32>, steps: usize) -> Option<Comparison> {
+fn all_weights(
+    recording: &Recording,
+    computed: &Values<f32>,
+    steps: usize,
+    precision: Precision,
+) -> Option<Comparison> {
     let weights = recording
         .entries
         .iter()
@@ -123,7 +128,7 @@ fn all_weights(recording: &Recording, computed: &Values<f32>, steps: usize) -> O
         return None;
     }
     let rate = f64::from(recording.learning_rate);
-    let tolerance = weight_tolerance(rate, steps);
+    let tolerance = weight_tolerance(rate, steps, precision);
     let Tolerance::Fraction {
         beyond,
         off: allowed,
@@ -151,22 +156,40 @@ fn errors(computed: &[f32], recorded: &[f32]) -> Vec<f64> {
     computed.iter().zip(recorded).map(error).map(nan_is_infinite).collect()
 }
 
-/// At least 96 % of the weights within 2 % of the learning rate, all within 2.1 learning rates per step.
-fn weight_tolerance(rate: f64, steps: usize) -> Tolerance {
-    Tolerance::Fraction {
-        beyond: 0.02 * rate,
-        off: 0.04,
-        largest: 2.1 * rate * steps as f64,
+/// At least 96 % of the weights within 2 % of the learning rate, all within 2.1 learning rates per step. In f16, at least 75 %
+/// within half a learning rate per step: Adam's first steps have the sign of the gradient and little of its size.
+fn weight_tolerance(rate: f64, steps: usize, precision: Precision) -> Tolerance {
+    let largest = 2.1 * rate * steps as f64;
+    match precision {
+        Precision::F32 => Tolerance::Fraction {
+            beyond: 0.02 * rate,
+            off: 0.04,
+            largest,
+        },
+        Precision::F16 => Tolerance::Fraction {
+            beyond: 0.5 * rate * steps as f64,
+            off: 0.25,
+            largest,
+        },
     }
 }
 
 /// Compares one tensor. If all recorded values are zero, the relative error is the absolute one.
-fn compare(recording: &Recording, computed: &Values<f32>, entry: &Entry, recorded: &[f32]) -> Comparison {
+fn compare(
+    recording: &Recording,
+    computed: &Values<f32>,
+    entry: &Entry,
+    recorded: &[f32],
+    precision: Precision,
+) -> Comparison {
     let values = &computed[&entry.name];
     let errors = errors(values, recorded);
     let (largest_error, largest) = (errors.iter().copied().fold(0.0, f64::max), largest(recorded));
     let relative_error = largest_error / if largest > 0.0 { largest } else { 1.0 };
-    let tolerance = tolerance(recording, entry, largest);
+    let tolerance = match precision {
+        Precision::F32 => tolerance(recording, entry, largest),
+        Precision::F16 => f16_tolerance(recording, entry, largest),
+    };
     let (off, within) = match tolerance {
         Tolerance::Relative(tolerance) => (None, relative_error <= tolerance),
         Tolerance::Fraction {
@@ -221,7 +244,32 @@ fn tolerance(recording: &Recording, entry: &Entry, largest: f64) -> Tolerance {
             off: 1.0 / 200.0,
             largest: 2.1 * f64::from(recording.fgsm_epsilon),
         },
-        Role::Weight { steps } => weight_tolerance(f64::from(recording.learning_rate), steps),
+        Role::Weight { steps } => weight_tolerance(f64::from(recording.learning_rate), steps, Precision::F32),
+    }
+}
+
+/// The same in f16. An activation is rounded by up to 0.001 of its value, and where two values of a window or the sign of a
+/// value in front of a ReLU become the same, a gradient goes to another pixel. A gradient that f32 computes with an error has
+/// one in f16 that is 8,192 times as large, the ratio of what both round to.
+fn f16_tolerance(recording: &Recording, entry: &Entry, largest: f64) -> Tolerance {
+    match entry.role {
+        Role::Input | Role::Output => Tolerance::Relative(0.02),
+        Role::Gradient | Role::AdversarialGradient => {
+            let error = 8192.0 * recording.float32_error(entry.name.trim_start_matches("adversarial."));
+            let scale = if largest > 0.0 { largest } else { 1.0 };
+            Tolerance::Fraction {
+                beyond: error.max(0.1) * scale,
+                off: 0.15,
+                largest: error.max(0.3) * scale,
+            }
+        }
+        Role::Loss => Tolerance::Relative(0.3),
+        Role::AdversarialImage => Tolerance::Fraction {
+            beyond: 0.001 * largest,
+            off: 0.05,
+            largest: 2.1 * f64::from(recording.fgsm_epsilon) + 0.001 * largest,
+        },
+        Role::Weight { steps } => weight_tolerance(f64::from(recording.learning_rate), steps, Precision::F16),
     }
 }
 
@@ -311,6 +359,7 @@ fn perturb_images(device: &Device, recording: &Recording, values: &mut Values<f3
         .train
         .and_then(|train| train.adversary)
         .expect("an adversarial plan");
+    plan.plan = plan.plan.kept();
     let mut engine = start(device, recording, &plan)?;
     step(&mut *engine)?;
     values.insert("grad.x".into(), read(&mut *engine, adversary.grad_x)?);

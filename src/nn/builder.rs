@@ -114,11 +114,22 @@ impl<'a> Builder<'a> {
         self.find_or_add(name, len, false)
     }
 
-    /// The same for an activation or its gradient, which is transient in training. The host reads some of those of an
-    /// inference pass.
+    /// The same for an activation, which is transient.
     fn activation(&mut self, name: &str, len: usize) -> TensorId {
+        let id = self.gradient(name, len);
+        self.half(id)
+    }
+
+    /// The same for the gradient of an activation.
+    fn gradient(&mut self, name: &str, len: usize) -> TensorId {
         let id = self.tensor(name, len);
-        self.tensors[id.0].transient = matches!(self.pass, Pass::Train(_));
+        self.tensors[id.0].transient = true;
+        id
+    }
+
+    /// The same tensor, for which f16 is exact enough.
+    pub fn half(&mut self, id: TensorId) -> TensorId {
+        self.tensors[id.0].half = true;
         id
     }
 
@@ -137,6 +148,7 @@ impl<'a> Builder<'a> {
             len,
             shared,
             transient: false,
+            half: false,
         });
         TensorId(self.tensors.len() - 1)
     }
@@ -202,8 +214,10 @@ impl<'a> Builder<'a> {
             lens,
             features: self.tensor_of(heads.inputs[0]),
         };
-        if let Pass::Train(_) = pass {
-            self.backward(&nodes, wants_gradient);
+        match pass {
+            // The host reads them.
+            Pass::Infer => self.tensors[outputs.features.0].transient = false,
+            Pass::Train(_) => self.backward(&nodes, wants_gradient),
         }
         self.graph.nodes = nodes;
         let grad_x = if wants_gradient { self.gradients[0] } else { None };
@@ -261,7 +275,7 @@ impl<'a> Builder<'a> {
         let before = self.gradients[input.value.0];
         let dx = before.unwrap_or_else(|| {
             let Tensor { name, len, .. } = self.tensors[tensor.0].clone();
-            self.activation(&format!("{name}.grad"), len)
+            self.gradient(&format!("{name}.grad"), len)
         });
         self.gradients[input.value.0] = Some(dx);
         Some(GradientTarget {
@@ -341,7 +355,7 @@ impl<'a> Builder<'a> {
             Activation::LeakyRelu | Activation::Silu => {
                 let len = self.batch * node.shape.len();
                 let x = self.linear(node);
-                let dx = self.activation(&format!("{}.linear.grad", node.name), len);
+                let dx = self.gradient(&format!("{}.linear.grad", node.name), len);
                 self.push(ActivationGradInput {
                     layer: node.name.clone(),
                     len,

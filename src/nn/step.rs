@@ -160,6 +160,7 @@ impl NetworkPlan {
     pub fn inference(network: &Network, layout: &Layout, batch: usize) -> Result<NetworkPlan> {
         let mut b = Builder::new(network, layout, batch)?;
         let x = b.shared("x", batch * network.input_shape().len());
+        b.half(x);
         let (outputs, _) = b.run(x, Pass::Infer, false);
         Ok(finish(b, x, outputs, None))
     }
@@ -176,6 +177,8 @@ impl NetworkPlan {
         let image = network.input_shape();
         let mut io = train_io(&mut b, layout, training, network);
         let x = b.tensor("x", training.batch * image.len());
+        b.half(x);
+        b.half(io.pool);
         gather(&mut b, training, image, x, &io);
         let plain = TrainPass {
             stats_before: b.stats,
@@ -262,6 +265,7 @@ fn gather(b: &mut Builder, training: &Training, image: Shape, x: TensorId, io: &
 fn adversary(b: &mut Builder, training: &Training, image: Shape, plain: Adversary, io: &TrainIo) -> Adversary {
     let len = training.batch * image.len();
     let out = b.tensor("adversarial_x", len);
+    b.half(out);
     b.push(Fgsm {
         len,
         channels: image.c,

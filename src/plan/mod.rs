@@ -20,18 +20,21 @@ pub use tables::{NO_LABEL, bands, log, schedule, state};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TensorId(pub usize);
 
-/// One buffer: `len` 32-bit values per member, or `len` values in total if `shared`.
+/// One buffer: `len` values per member, or `len` values in total if `shared`. The host sees each value as 32 bits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// Unique in its plan.
     pub name: String,
-    /// Number of 32-bit values.
+    /// Number of values.
     pub len: usize,
     /// Whether all members share it.
     pub shared: bool,
-    /// Whether it has a meaning within a step only: every step writes it before it reads it, and the host does neither.
-    /// A device may use its memory for other members meanwhile.
+    /// Whether it has a meaning within a step only: every step writes it before it reads it, what is written after a read
+    /// begins anew, and the host does neither. A device may use its memory for other tensors or members meanwhile.
     pub transient: bool,
+    /// Whether f16 is exact enough for it: images and activations, as f32. A device stores it so if it was asked for that
+    /// precision.
+    pub half: bool,
 }
 
 /// A list of operations and the tensors that they work on.
@@ -48,6 +51,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same plan, of which the host may read and write every tensor, to compare them: none is transient.
+    pub fn kept(mut self) -> Plan {
+        self.tensors.iter_mut().for_each(|tensor| tensor.transient = false);
+        self
+    }
+
     /// The tensor with this index.
     pub fn tensor(&self, id: TensorId) -> &Tensor {
         &self.tensors[id.0]

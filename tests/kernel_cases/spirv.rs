@@ -5,7 +5,7 @@ pub fn spirv(wgsl: &str, entry: &str) -> Vec<u32> {
     use naga::back::spv;
     use naga::valid::{Capabilities, ValidationFlags, Validator};
     let module = naga::front::wgsl::parse_str(wgsl).unwrap();
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
     let info = validator.validate(&module).unwrap();
     let point = spv::PipelineOptions {
         shader_stage: naga::ShaderStage::Compute,

@@ -9,7 +9,7 @@ mod reference;
 use cases::{ADVERSARY, CASES, Case, PLAIN, case};
 
 use lensgpu::device::cpu::CpuEngine;
-use lensgpu::device::{Device, Engine};
+use lensgpu::device::{Device, Engine, Precision};
 use lensgpu::likelihood::Likelihood;
 use lensgpu::nn::{Layout, Parameter};
 use lensgpu::nn::{NetworkPlan, Training};
@@ -34,8 +34,24 @@ fn engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> 
     let software = SOFTWARE.get_or_init(|| Device::choose("software").unwrap_or_else(|error| panic!("{error:#}")));
     vec![
         ("cpu", Box::new(CpuEngine::new(plan, members).unwrap())),
-        ("software", software.engine(plan, members).unwrap()),
+        ("software", software.engine(&plan.clone().kept(), members).unwrap()),
     ]
+}
+
+/// The devices that store images and activations as f16, with this plan.
+fn half_engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> {
+    let software = SOFTWARE.get_or_init(|| Device::choose("software").unwrap_or_else(|error| panic!("{error:#}")));
+    let half = software.clone().with_precision(Precision::F16).unwrap();
+    vec![("software, f16", half.engine(&plan.clone().kept(), members).unwrap())]
+}
+
+/// Error that is allowed in a tensor in this precision.
+fn tolerance_in(precision: Precision, plan: &Plan, op: &Op, tensor: TensorId) -> f64 {
+    match precision == Precision::F16 && plan.tensor(tensor).half {
+        // A device may round to either neighbour.
+        true => tolerance(op, tensor) + f64::from(half::f16::EPSILON),
+        false => tolerance(op, tensor),
+    }
 }
 
 /// Error that is allowed in a tensor, relative to the largest value of the part of it at hand ([`parts`]).
@@ -175,16 +191,17 @@ fn tensors(plan: &Plan) -> impl Iterator<Item = TensorId> {
 
 fn write(engine: &mut dyn Engine, plan: &Plan, memory: &Memory) {
     for tensor in tensors(plan) {
-        let word = |(i, &value): (usize, &f64)| {
-            if is_integer(plan, tensor, i) {
-                value as u32
-            } else {
-                (value as f32).to_bits()
-            }
-        };
-        let words: Vec<u32> = memory.all(tensor).iter().enumerate().map(word).collect();
-        engine.write(tensor, &words).unwrap();
+        engine.write(tensor, &words(plan, memory, tensor)).unwrap();
     }
+}
+
+/// A tensor as a device takes it.
+fn words(plan: &Plan, memory: &Memory, tensor: TensorId) -> Vec<u32> {
+    let word = |(i, &value): (usize, &f64)| match is_integer(plan, tensor, i) {
+        true => value as u32,
+        false => (value as f32).to_bits(),
+    };
+    memory.all(tensor).iter().enumerate().map(word).collect()
 }
 
 fn read(engine: &mut dyn Engine, plan: &Plan, members: usize) -> Memory {
@@ -239,6 +256,11 @@ fn parts(plan: &Plan, layout: &Layout, tensor: TensorId) -> BTreeMap<String, Vec
 /// Runs one operation on every device and by the reference, from the same memory, which it leaves as the reference has
 /// it, rounded to f32.
 fn check(what: &str, plan: &Plan, layout: &Layout, op: &Op, memory: &mut Memory, seen: &Seen) {
+    check_in(Precision::F32, what, plan, layout, op, memory, seen);
+}
+
+/// The same on the devices of this precision; tensors that they store as f16 are rounded to that.
+fn check_in(precision: Precision, what: &str, plan: &Plan, layout: &Layout, op: &Op, memory: &mut Memory, seen: &Seen) {
     let alone = Plan {
         tensors: plan.tensors.clone(),
         ops: vec![op.clone()],
@@ -246,7 +268,11 @@ fn check(what: &str, plan: &Plan, layout: &Layout, op: &Op, memory: &mut Memory,
     };
     let before = memory.clone();
     run(op, memory);
-    for (device, mut engine) in engines(&alone, memory.members) {
+    let engines = match precision {
+        Precision::F32 => engines(&alone, memory.members),
+        Precision::F16 => half_engines(&alone, memory.members),
+    };
+    for (device, mut engine) in engines {
         write(&mut *engine, plan, &before);
         step(&mut *engine, 1);
         let got = read(&mut *engine, plan, memory.members);
@@ -278,13 +304,25 @@ fn check(what: &str, plan: &Plan, layout: &Layout, op: &Op, memory: &mut Memory,
                     );
                     let (got, want) = (values(&got), values(memory));
                     seen.note(op, device, &got, &want);
-                    assert_close(&what, &got, &want, tolerance(op, tensor));
+                    assert_close(&what, &got, &want, tolerance_in(precision, plan, op, tensor));
                 }
             }
         }
     }
     for tensor in tensors(plan) {
         let values: Vec<f64> = memory.all(tensor).iter().map(|v| round(*v)).collect();
+        memory.set(tensor, &values);
+    }
+    if precision == Precision::F16 {
+        round_to_f16(plan, memory);
+    }
+}
+
+/// What a device stores as f16, rounded to that.
+fn round_to_f16(plan: &Plan, memory: &mut Memory) {
+    for tensor in tensors(plan).filter(|tensor| plan.tensor(*tensor).half) {
+        let round = |v: &f64| half::f16::from_f64(*v).to_f64();
+        let values: Vec<f64> = memory.all(tensor).iter().map(round).collect();
         memory.set(tensor, &values);
     }
 }
@@ -315,7 +353,7 @@ impl Seen {
 impl Drop for Seen {
     fn drop(&mut self) {
         for ((op, device), error) in self.0.lock().unwrap().iter() {
-            println!("{op:<24}{device:<10}{error:.1e}");
+            println!("{op:<24}{device:<15}{error:.1e}");
         }
     }
 }
@@ -341,6 +379,38 @@ fn every_operation_is_as_the_reference_has_it() {
             }
         }
     });
+}
+
+#[test]
+fn in_f16_every_operation_is_as_the_reference_has_it() {
+    let seen = Seen::default();
+    for case in [SMALL, RESIDUAL] {
+        let network = case.network();
+        let layout = Layout::new(&network).unwrap();
+        let training = Training {
+            shift: 2,
+            noise: true,
+            ..case.options()
+        };
+        for plan in [
+            NetworkPlan::training(&network, &layout, &training).unwrap(),
+            NetworkPlan::inference(&network, &layout, case.batch).unwrap(),
+        ] {
+            let mut memory = random_memory(&plan, &layout, case.members);
+            if let Some(train) = plan.io.train {
+                // In f16, a value near the masked one of its channel counts as masked: let there be none.
+                let masked = memory.all(train.bands.unwrap())[bands::MASKED * 3..][..3].to_vec();
+                let pool = memory.all(train.pool).iter().enumerate();
+                let pool: Vec<f64> = pool.map(|(i, &v)| if v == masked[i % 3] { 3.0 } else { v }).collect();
+                memory.row_mut(train.bands.unwrap(), 0)[bands::MASKED * 3..][..3].fill(3.0);
+                memory.set(train.pool, &pool);
+            }
+            round_to_f16(&plan, &mut memory);
+            for op in &plan.ops {
+                check_in(Precision::F16, case.layers, &plan, &layout, op, &mut memory, &seen);
+            }
+        }
+    }
 }
 
 /// Everything that a run can switch on, at once and apart.
@@ -605,6 +675,36 @@ fn a_member_alone_has_the_same_bits_as_in_company() {
                     case.layers
                 );
             }
+        }
+    }
+}
+
+/// Buffers that several transient tensors share by turns.
+#[test]
+fn less_memory_gives_the_same_bits() {
+    for case in [SMALL, RESIDUAL] {
+        let network = case.network();
+        let layout = Layout::new(&network).unwrap();
+        for plan in [
+            case.training(&network, &layout),
+            NetworkPlan::inference(&network, &layout, case.batch).unwrap(),
+        ] {
+            let memory = random_memory(&plan, &layout, case.members);
+            let read_back = tensors(&plan).filter(|tensor| !plan.tensor(*tensor).transient);
+            let read_back: Vec<TensorId> = read_back.collect();
+            let software = SOFTWARE.get_or_init(|| Device::choose("software").unwrap());
+            let run = |plan: &Plan| {
+                let mut engine = software.engine(plan, case.members).unwrap();
+                for &tensor in &read_back {
+                    engine.write(tensor, &words(plan, &memory, tensor)).unwrap();
+                }
+                step(&mut *engine, 2);
+                let values: Vec<_> = read_back.iter().map(|&tensor| engine.read(tensor).unwrap()).collect();
+                (engine.bytes(), values)
+            };
+            let ((less, shared), (more, kept)) = (run(&plan), run(&plan.plan.clone().kept()));
+            assert!(shared == kept, "{}", case.layers);
+            assert!(less < more, "{}: {less} and {more} bytes", case.layers);
         }
     }
 }

@@ -12,6 +12,7 @@ pub fn advice(error: &Error) -> Option<String> {
         ),
         Error::NoSoftwareAdapter => how_to_install_software().into(),
         Error::CannotOpen { .. } => "use another --device, or update the driver of this one".into(),
+        Error::NoF16 { .. } => "leave out --precision: f16 needs a GPU whose driver offers it (SHADER_F16)".into(),
         Error::TensorTooLarge { shared: true, .. } => {
             "use a smaller --batch, or fewer images at a time".into()
         }

@@ -1,7 +1,8 @@
 //! The adapters of this machine, and opening one.
 
+use super::cache::PipelineCache;
 use super::{AdapterClass, Patience};
-use crate::device::{Error, Result};
+use crate::device::{Error, Precision, Result};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// An adapter of this machine that runs compute shaders.
@@ -74,11 +75,8 @@ impl Adapter {
     pub fn open(&self) -> Result<Gpu> {
         let timestamps =
             self.class() == AdapterClass::Gpu && self.adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
-        let features = if timestamps {
-            wgpu::Features::TIMESTAMP_QUERY
-        } else {
-            wgpu::Features::empty()
-        };
+        let mut features = self.adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::PIPELINE_CACHE);
+        features.set(wgpu::Features::TIMESTAMP_QUERY, timestamps);
         let limits = self.adapter.limits();
         let (device, queue) = pollster::block_on(self.adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("lensgpu"),
@@ -95,6 +93,7 @@ impl Adapter {
         let (lost, wrong) = (fault.clone(), fault.clone());
         device.set_device_lost_callback(move |reason, message| lost.set(format!("{reason:?}: {message}")));
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| wrong.set(error.to_string())));
+        let kernels = PipelineCache::of(&device, &self.info).map(Arc::new);
         Ok(Gpu {
             name: self.name().into(),
             class: self.class(),
@@ -106,6 +105,8 @@ impl Adapter {
             memory: u64::MAX,
             patience: Patience::of(self.class()),
             timestamps,
+            precision: Precision::F32,
+            kernels,
             fault,
         })
     }
@@ -122,6 +123,7 @@ fn largest_binding(limits: &wgpu::Limits) -> u64 {
 }
 
 /// An open adapter.
+#[derive(Clone)]
 pub struct Gpu {
     /// Name that the driver gives it.
     pub name: String,
@@ -141,6 +143,10 @@ pub struct Gpu {
     pub patience: Patience,
     /// Whether the GPU itself can time passes. The timestamps of software adapters are not meaningful.
     pub(super) timestamps: bool,
+    /// How images and activations are stored; see [`Gpu::has_f16`].
+    pub precision: Precision,
+    /// Kernels compiled before.
+    pub(super) kernels: Option<Arc<PipelineCache>>,
     fault: Fault,
 }
 
@@ -148,6 +154,11 @@ impl Gpu {
     /// Size of the largest binding, in bytes.
     pub fn largest_binding(&self) -> u64 {
         largest_binding(&self.limits)
+    }
+
+    /// Whether kernels can load and store f16.
+    pub fn has_f16(&self) -> bool {
+        self.device.features().contains(wgpu::Features::SHADER_F16)
     }
 
     /// Whether the device still works. `during` says what it was asked for last.

@@ -1,5 +1,6 @@
 //! The kernels of a plan, compiled.
 
+use super::cache::PipelineCache;
 use super::{Gpu, Pass, preprocess::preprocess};
 use crate::device::{Error, Result};
 use rayon::prelude::*;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 pub fn compile(gpu: &Gpu, passes: &[Pass]) -> Result<Vec<wgpu::ComputePipeline>> {
     let sources: Vec<String> = passes
         .iter()
-        .map(|p| preprocess(p.shader, p.entry, &p.constants).map_err(|error| kernel_error(gpu, p, error)))
+        .map(|p| preprocess(p).map_err(|error| kernel_error(gpu, p, error)))
         .collect::<Result<_>>()?;
     let mut distinct: Vec<(&String, &Pass)> = Vec::new();
     let mut place: HashMap<&String, usize> = HashMap::new();
@@ -26,6 +27,9 @@ pub fn compile(gpu: &Gpu, passes: &[Pass]) -> Result<Vec<wgpu::ComputePipeline>>
         .into_par_iter()
         .map(|(source, pass)| kernel(gpu, source, pass))
         .collect::<Result<_>>()?;
+    if let Some(cache) = &gpu.kernels {
+        cache.save();
+    }
     Ok(sources.iter().map(|source| kernels[place[source]].clone()).collect())
 }
 
@@ -52,7 +56,7 @@ fn kernel(gpu: &Gpu, source: &str, pass: &Pass) -> Result<wgpu::ComputePipeline>
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
-            cache: None,
+            cache: gpu.kernels.as_deref().map(PipelineCache::get),
         })
     });
     pipeline.map_err(|error| match error {

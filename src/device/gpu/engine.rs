@@ -7,7 +7,7 @@
 use super::compile::compile;
 use super::ring::{Job, Ring};
 use super::wave::{self, Wave};
-use super::{Gpu, Lowered, lower};
+use super::{Gpu, Lowered, lower, storage};
 use crate::device::{Engine, Error, Next, Result, Sink, Watch};
 use crate::numeric::median;
 use crate::plan::{Op, Plan, Tensor, TensorId};
@@ -47,7 +47,7 @@ impl GpuEngine {
         }
         // Kernels of tensors that are too large need not be made, and some cannot be.
         wave::largest(&gpu, &plan.tensors)?;
-        let Lowered { passes, tensors } = lower(plan, gpu.class);
+        let Lowered { passes, tensors } = lower(plan, gpu.class, gpu.precision);
         let (op_of, passes): (_, Vec<_>) = passes.into_iter().unzip();
         let pipelines = compile(&gpu, &passes)?;
         Ok(GpuEngine {
@@ -85,22 +85,46 @@ impl GpuEngine {
             }
         }
         let mut to = 0;
-        for buffer in outputs.iter().flat_map(|&tensor| self.rows_of(tensor)) {
-            encoder.copy_buffer_to_buffer(buffer, 0, slot, to, buffer.size());
-            to += buffer.size();
+        for &output in outputs {
+            for (buffer, rows) in self.rows_of(output) {
+                let bytes = storage::bytes(&self.tensors[output.0], rows);
+                encoder.copy_buffer_to_buffer(buffer, 0, slot, to, bytes);
+                to += bytes;
+            }
         }
         encoder.finish()
     }
 
-    /// The buffers that hold a tensor's rows, in order.
-    fn rows_of(&self, tensor: TensorId) -> impl Iterator<Item = &wgpu::Buffer> {
+    /// The buffers that hold a tensor's rows, in order, with the number of rows in each.
+    fn rows_of(&self, tensor: TensorId) -> impl Iterator<Item = (&wgpu::Buffer, usize)> {
         let Tensor { shared, transient, .. } = self.tensors[tensor.0];
         let waves = if shared || transient { 1 } else { self.waves.len() };
-        self.waves[..waves].iter().map(move |wave| &wave.buffers[tensor.0])
+        let rows = move |wave: &Wave| if shared { 1 } else { wave.members };
+        self.waves[..waves]
+            .iter()
+            .map(move |wave| (&wave.buffers[tensor.0], rows(wave)))
     }
 
     fn bytes_of(&self, tensor: TensorId) -> u64 {
-        self.rows_of(tensor).map(wgpu::Buffer::size).sum()
+        let kind = &self.tensors[tensor.0];
+        self.rows_of(tensor).map(|(_, rows)| storage::bytes(kind, rows)).sum()
+    }
+
+    /// The host's words of `outputs` from what was copied to a slot of the ring.
+    fn loaded(&self, outputs: &[TensorId], slot: Vec<u32>) -> Vec<u32> {
+        if !outputs.iter().any(|output| self.tensors[output.0].half) {
+            return slot;
+        }
+        let (mut rest, mut words) = (&slot[..], Vec::new());
+        for &output in outputs {
+            for (_, rows) in self.rows_of(output) {
+                let kind = &self.tensors[output.0];
+                let (stored, after) = rest.split_at(storage::bytes(kind, rows) as usize / 4);
+                words.extend(storage::loaded(kind, rows, stored));
+                rest = after;
+            }
+        }
+        words
     }
 
     /// Whether the host can access all rows of a tensor.
@@ -109,6 +133,9 @@ impl GpuEngine {
     /// There is memory for those of one wave only.
     fn accessible(&self, tensor: TensorId) -> Result<()> {
         let Tensor { name, transient, .. } = &self.tensors[tensor.0];
+        let buffers = &self.waves[0].buffers;
+        let alone = buffers.iter().filter(|buffer| **buffer == buffers[tensor.0]).count() == 1;
+        assert!(alone, "the tensor {name} has no memory of its own");
         match *transient && self.waves.len() > 1 {
             true => Err(self
                 .gpu
@@ -162,18 +189,18 @@ impl Engine for GpuEngine {
 
     fn write(&mut self, tensor: TensorId, words: &[u32]) -> Result<()> {
         self.accessible(tensor)?;
-        let bytes: &[u8] = bytemuck::cast_slice(words);
-        let (size, shared) = (self.bytes_of(tensor), self.tensors[tensor.0].shared);
+        let kind = &self.tensors[tensor.0];
+        let size = self.rows_of(tensor).map(|(_, rows)| (rows * kind.len).max(1)).sum();
         assert!(
-            bytes.len() as u64 == size || shared && bytes.len() as u64 <= size,
-            "tensor {} has {size} bytes, not {}",
-            self.tensors[tensor.0].name,
-            bytes.len()
+            words.len() == size || kind.shared && words.len() <= size,
+            "tensor {} has {size} values, not {}",
+            kind.name,
+            words.len()
         );
-        let mut rest = bytes;
-        for buffer in self.rows_of(tensor) {
-            let (rows, after) = rest.split_at((buffer.size() as usize).min(rest.len()));
-            self.gpu.queue.write_buffer(buffer, 0, rows);
+        let mut rest = words;
+        for (buffer, rows) in self.rows_of(tensor) {
+            let (words, after) = rest.split_at((rows * kind.len).max(1).min(rest.len()));
+            self.gpu.queue.write_buffer(buffer, 0, &storage::stored(kind, words));
             rest = after;
         }
         self.gpu.check(&self.transfer(tensor))
@@ -185,8 +212,8 @@ impl Engine for GpuEngine {
         ring.submit(self.job(0, self.transfer(tensor)), |slot| {
             self.encode(0, &[tensor], slot)
         })?;
-        let (_, words) = ring.collect()?.expect("one is in flight");
-        Ok(words)
+        let (_, slot) = ring.collect()?.expect("one is in flight");
+        Ok(self.loaded(&[tensor], slot))
     }
 
     fn replay(&mut self, steps: usize, watch: &mut Watch) -> Result<usize> {
@@ -240,10 +267,10 @@ impl Engine for GpuEngine {
                     None => more = false,
                 }
             }
-            let Some((_, words)) = ring.collect()? else {
+            let Some((_, slot)) = ring.collect()? else {
                 return Ok(());
             };
-            if sink(&words).is_break() {
+            if sink(&self.loaded(outputs, slot)).is_break() {
                 return Ok(());
             }
         }
@@ -268,7 +295,10 @@ impl Engine for GpuEngine {
     }
 
     fn bytes(&self) -> u64 {
-        (0..self.tensors.len()).map(|i| self.bytes_of(TensorId(i))).sum()
+        let mut buffers: Vec<&wgpu::Buffer> = self.waves.iter().flat_map(|wave| &wave.buffers).collect();
+        buffers.sort();
+        buffers.dedup();
+        buffers.iter().map(|buffer| buffer.size()).sum()
     }
 
     fn dispatches(&self) -> usize {

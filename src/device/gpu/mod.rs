@@ -3,8 +3,10 @@
 //! | file | what it does |
 //! |---|---|
 //! | `engine` | a plan made ready, and its replay: start reading here |
+//! | `arena` | which tensors share a buffer |
 //! | `wave` | the buffers and bind groups of members that run together |
-//! | `compile` | the kernels of a plan |
+//! | `storage` | the values of a tensor in the device's memory |
+//! | `compile`, `cache` | the kernels of a plan; those that are kept on disk |
 //! | `lower` | the operations of a plan to passes: kernel, tiles, grid |
 //! | `pass` | one compute dispatch, as data |
 //! | [`preprocess`] | a file of `shaders/` to the WGSL of a kernel |
@@ -13,6 +15,8 @@
 //! | `adapter` | the adapters of this machine, and opening one |
 
 mod adapter;
+mod arena;
+mod cache;
 mod compile;
 mod engine;
 mod lower;
@@ -21,6 +25,7 @@ mod patience;
 mod peak;
 pub mod preprocess;
 mod ring;
+mod storage;
 mod wave;
 
 pub use adapter::{Adapter, Gpu, adapters};

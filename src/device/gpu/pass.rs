@@ -28,6 +28,8 @@ pub struct Binding {
     pub tensor: TensorId,
     /// Access of the kernel's variable.
     pub access: Access,
+    /// Whether the tensor is stored as f16.
+    pub half: bool,
 }
 
 /// How a kernel accesses a buffer.
@@ -46,6 +48,7 @@ impl Binding {
             name,
             tensor,
             access: Access::Read,
+            half: false,
         }
     }
 
@@ -55,6 +58,7 @@ impl Binding {
             name,
             tensor,
             access: Access::ReadWrite,
+            half: false,
         }
     }
 }

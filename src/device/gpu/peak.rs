@@ -53,6 +53,7 @@ pub fn peak(gpu: &Gpu) -> Result<Peak> {
         len: (bytes / 4) as usize,
         shared: true,
         transient: false,
+        half: false,
     });
     let wave = &Wave::all(gpu, &tensors, 1, &passes, &pipelines)?[0];
     let seconds = |i: usize| seconds(gpu, &pipelines[i], &wave.bindings[i], passes[i].grid);

@@ -1,6 +1,6 @@
 //! The buffers and bind groups of members that run together.
 
-use super::{Gpu, Pass};
+use super::{Gpu, Pass, arena, storage};
 use crate::device::{Error, Result};
 use crate::plan::Tensor;
 use std::cell::Cell;
@@ -9,7 +9,8 @@ use std::cell::Cell;
 /// several waves. Waves run one after another, so they share the memory of transient tensors.
 pub struct Wave {
     pub members: usize,
-    /// By tensor; the buffer of a shared or transient tensor is the same in every wave.
+    /// By tensor; the buffer of a shared or transient tensor is the same in every wave, and may be that of other transient
+    /// tensors.
     pub buffers: Vec<wgpu::Buffer>,
     /// By pass.
     pub bindings: Vec<wgpu::BindGroup>,
@@ -54,12 +55,33 @@ impl Wave {
             left: Cell::new(gpu.memory),
         };
         let most = sizes.iter().copied().max().unwrap_or(0);
-        let common = |tensor: &Tensor| match (tensor.shared, tensor.transient) {
-            (true, _) => memory.buffer(tensor, 1).map(Some),
-            (false, true) => memory.buffer(tensor, most).map(Some),
-            (false, false) => Ok(None),
-        };
-        let common: Vec<Option<wgpu::Buffer>> = tensors.iter().map(common).collect::<Result<_>>()?;
+        let numbers = arena::buffers(tensors, passes);
+        let mut common: Vec<Option<wgpu::Buffer>> = Vec::with_capacity(tensors.len());
+        for (i, tensor) in tensors.iter().enumerate() {
+            let rows = match (tensor.shared, tensor.transient) {
+                (true, _) => 1,
+                (false, true) => most,
+                (false, false) => {
+                    common.push(None);
+                    continue;
+                }
+            };
+            let before = numbers[..i].iter().position(|&number| number == numbers[i]);
+            let buffer = match before {
+                Some(before) => common[before].clone(),
+                None => {
+                    let together = tensors
+                        .iter()
+                        .zip(&numbers)
+                        .filter(|(_, number)| **number == numbers[i]);
+                    let largest = together
+                        .map(|(tensor, _)| tensor)
+                        .max_by_key(|tensor| storage::bytes(tensor, rows));
+                    Some(memory.buffer(largest.expect("one is this tensor"), rows)?)
+                }
+            };
+            common.push(buffer);
+        }
         let wave = |&members: &usize| {
             let own = |(tensor, common): (&Tensor, &Option<wgpu::Buffer>)| match common {
                 Some(buffer) => Ok(buffer.clone()),
@@ -85,7 +107,7 @@ pub fn largest(gpu: &Gpu, tensors: &[Tensor]) -> Result<usize> {
     let limit = gpu.largest_binding();
     let mut largest = gpu.limits.max_compute_workgroups_per_dimension as usize;
     for tensor in tensors {
-        let bytes = 4 * tensor.len.max(1) as u64;
+        let bytes = storage::bytes(tensor, 1);
         if bytes > limit {
             return Err(Error::TensorTooLarge {
                 device: gpu.name.clone(),
@@ -110,7 +132,7 @@ struct Memory<'a> {
 
 impl Memory<'_> {
     fn buffer(&self, tensor: &Tensor, rows: usize) -> Result<wgpu::Buffer> {
-        let size = 4 * (rows * tensor.len).max(1) as u64;
+        let size = storage::bytes(tensor, rows);
         let what = format!("{} MiB for the tensor {}", size.div_ceil(1 << 20), tensor.name);
         let left = self.left.get().checked_sub(size);
         self.left.set(left.ok_or_else(|| self.gpu.out_of_memory(&what))?);

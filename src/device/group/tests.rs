@@ -15,6 +15,7 @@ fn plan() -> Plan {
         len,
         shared,
         transient: false,
+        half: false,
     };
     Plan {
         tensors: vec![

@@ -85,6 +85,7 @@ impl LensPlan {
                 len,
                 shared: true,
                 transient: false,
+                half: false,
             });
             TensorId(tensors.len() - 1)
         };

@@ -20,6 +20,7 @@ fn plan(units: usize) -> Plan {
         len,
         shared: false,
         transient: false,
+        half: false,
     });
     let layer = |layer: &str, x, out| DenseForward {
         layer: layer.into(),

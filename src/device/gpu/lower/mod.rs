@@ -19,6 +19,7 @@ mod norm;
 mod pool;
 
 use super::Pass;
+use crate::device::Precision;
 use crate::plan::{NetworkOp, Op, Plan, Slice, Tensor, TensorId};
 
 /// What kernels are tuned for.
@@ -72,6 +73,7 @@ impl Lowering {
                     len,
                     shared: false,
                     transient: true,
+                    half: false,
                 });
                 TensorId(self.tensors.len() - 1)
             }
@@ -87,19 +89,24 @@ pub struct Lowered {
     pub tensors: Vec<Tensor>,
 }
 
-/// The passes of a plan.
-pub fn lower(plan: &Plan, class: AdapterClass) -> Lowered {
+/// The passes of a plan, and its tensors as they are stored: in f16 only those for which that is exact enough.
+pub fn lower(plan: &Plan, class: AdapterClass, precision: Precision) -> Lowered {
     let mut cx = Lowering {
         class,
         tensors: plan.tensors.clone(),
         sums: conv::WeightSums::default(),
     };
+    if precision == Precision::F32 {
+        cx.tensors.iter_mut().for_each(|tensor| tensor.half = false);
+    }
     let mut passes = Vec::new();
     for (number, op) in plan.ops.iter().enumerate() {
         passes.extend(operation(op, &mut cx).into_iter().map(|pass| (number, pass)));
     }
     // Of plans without an optimiser.
     passes.extend(conv::weight_sums(&mut cx).map(|pass| (plan.ops.len() - 1, pass)));
+    let bindings = passes.iter_mut().flat_map(|(_, pass)| &mut pass.buffers);
+    bindings.for_each(|binding| binding.half = cx.tensors[binding.tensor.0].half);
     Lowered {
         passes,
         tensors: cx.tensors,

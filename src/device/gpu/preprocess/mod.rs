@@ -12,6 +12,9 @@
 //! | `#let NAME = EXPR` | nothing; defines a name up to the end of the enclosing `#for`, or of the shader |
 //! | `${EXPR}`, `$NAME` | the value |
 //!
+//! A buffer NAME is an array of `stored_NAME_1` or `stored_NAME_4`, the type of one or of four of its values in memory: f16, or
+//! f32. The kernel converts when it loads and stores. In an `EXPR`, HALF is 1 if any of its buffers is f16.
+//!
 //! `$NAME` is replaced in an `EXPR` as well: with i = 2, `SIZE_$i` is the constant `SIZE_2`.
 //!
 //! Comments are removed. The constants of the pass are also defined as WGSL constants at the beginning.
@@ -20,7 +23,7 @@ mod error;
 mod expression;
 
 use self::expression::{evaluate, is_name};
-use super::Constant;
+use super::{Constant, Pass};
 
 pub use self::error::{Error, Result};
 
@@ -50,6 +53,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "shared/deflection.wgsl",
     "shared/finite.wgsl",
     "shared/lanes.wgsl",
+    "shared/masked.wgsl",
     "shared/nan.wgsl",
     "shared/peak.wgsl",
     "shared/random.wgsl",
@@ -57,18 +61,36 @@ const SOURCES: &[(&str, &str)] = sources![
     "shared/softplus.wgsl",
 ];
 
-/// The WGSL of `entry` of `shaders/{shader}`, compiled for `constants`.
+/// The WGSL of a pass.
 ///
 /// # Errors
 /// A fault of the shader or of its constants, with its line.
-pub fn preprocess(shader: &str, entry: &str, constants: &[(&str, Constant)]) -> Result<String> {
-    expand(SOURCES, shader, entry, constants)
+pub fn preprocess(pass: &Pass) -> Result<String> {
+    let half = pass.buffers.iter().any(|buffer| buffer.half);
+    let kernel = expand(SOURCES, pass.shader, pass.entry, &pass.constants, half)?;
+    let mut wgsl = String::from(if half { "enable f16;\n" } else { "" });
+    for buffer in &pass.buffers {
+        let value = if buffer.half { "f16" } else { "f32" };
+        for (lane, stored) in [("1", value.into()), ("4", format!("vec4<{value}>"))] {
+            let name = format!("stored_{}_{lane}", buffer.name);
+            if kernel.contains(&name) {
+                wgsl += &format!("alias {name} = {stored};\n");
+            }
+        }
+    }
+    Ok(wgsl + &kernel)
 }
 
-fn expand(sources: &[(&str, &str)], shader: &str, entry: &str, constants: &[(&str, Constant)]) -> Result<String> {
+fn expand(
+    sources: &[(&str, &str)],
+    shader: &str,
+    entry: &str,
+    constants: &[(&str, Constant)],
+    half: bool,
+) -> Result<String> {
     let mut expander = Expander {
         sources,
-        names: Vec::new(),
+        names: vec![("HALF".into(), half.into())],
         imported: Vec::new(),
         out: String::new(),
     };
@@ -257,6 +279,7 @@ mod tests {
             "a.wgsl",
             "main",
             constants,
+            false,
         )
     }
 

@@ -112,6 +112,7 @@ pub fn weight_sums(cx: &mut Lowering) -> Option<Pass> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Precision;
     use crate::device::gpu::AdapterClass;
     use crate::device::gpu::lower::lower;
     use crate::plan::{ConvShape, NetworkOp, Op, Padding, Plan, Slice, Tensor};
@@ -136,6 +137,7 @@ mod tests {
             len,
             shared: false,
             transient: false,
+            half: false,
         };
         let slice = |offset: usize| Slice {
             tensor: TensorId(2),
@@ -162,7 +164,7 @@ mod tests {
 
     /// For each pass of sums: the layers, whether each is added to what is there, and how many tensors it sums up.
     fn sums(layers: &[usize]) -> Vec<Vec<(usize, bool, usize)>> {
-        let lowered = lower(&plan(layers), AdapterClass::Gpu);
+        let lowered = lower(&plan(layers), AdapterClass::Gpu, Precision::F32);
         let passes = lowered
             .passes
             .iter()
