@@ -238,6 +238,11 @@ fn figures(b: &Bench) -> String {
         ("training", format!("{:.1}", b.training_images_per_second), "images/s"),
         ("inference", format!("{:.1}", b.inference_images_per_second), "images/s"),
         (
+            "device waits in inference",
+            format!("{:.1}", 100.0 * b.inference_waits),
+            "% of the time",
+        ),
+        (
             "simulation",
             format!("{:.1}", b.simulated_objects_per_second),
             "objects/s",

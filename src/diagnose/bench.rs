@@ -45,6 +45,10 @@ pub struct Bench {
     pub adversarial_step_seconds: Spread,
     /// Time of an inference pass of all members over `batch` images, seconds.
     pub inference_seconds: Spread,
+    /// Fraction of that time in which the device waits for the next images and for its results to be taken, 0 to 1: what
+    /// the same passes over images that it already holds do not take.
+    #[serde(default)]
+    pub inference_waits: f64,
     /// Training throughput of the ensemble: `batch` images per step, independent of the number of members.
     pub training_images_per_second: f64,
     /// Inference throughput of the ensemble.
@@ -161,7 +165,7 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
     let (mut adversarial, _) = training(device, network, options, true)?;
     let adversarial_step_seconds = time_steps(adversarial.as_mut(), steps)?;
     drop(adversarial);
-    let inference_seconds = time_inference(device, network, options)?;
+    let (inference_seconds, inference_waits) = time_inference(device, network, options)?;
 
     let peak = device.peak()?;
     let gflop = |op: &Op| op.flops() * members as f64 * 1e-9;
@@ -188,6 +192,7 @@ pub fn bench(device: &Device, network: &Network, options: &BenchOptions) -> Resu
         step_seconds,
         adversarial_step_seconds,
         inference_seconds,
+        inference_waits,
         bytes,
         dispatches,
         operations: operations.collect(),
@@ -260,7 +265,8 @@ fn time_steps(engine: &mut dyn Engine, steps: usize) -> Result<Spread> {
     Ok(Spread::of(times))
 }
 
-fn time_inference(device: &Device, network: &Network, options: &BenchOptions) -> Result<Spread> {
+/// Time of an inference pass whose images come from the host, and the fraction of it in which the device waits.
+fn time_inference(device: &Device, network: &Network, options: &BenchOptions) -> Result<(Spread, f64)> {
     let layout = Layout::new(network)?;
     let plan = NetworkPlan::inference(network, &layout, options.batch)?;
     let mut engine = device.engine(&plan, options.members)?;
@@ -281,7 +287,9 @@ fn time_inference(device: &Device, network: &Network, options: &BenchOptions) ->
             ControlFlow::Continue(())
         },
     )?;
-    Ok(Spread::of(times.split_off(WARM_UP.min(times.len() - 1))))
+    let streamed = Spread::of(times.split_off(WARM_UP.min(times.len() - 1)));
+    let resident = time_steps(engine.as_mut(), options.steps)?;
+    Ok((streamed, (1.0 - resident.median / streamed.median).max(0.0)))
 }
 
 /// Number of objects to simulate after the first batch, on a software adapter and on any other device.

@@ -29,7 +29,7 @@ impl Recipe {
     /// One line for users.
     pub fn summary(self) -> &'static str {
         match self {
-            Recipe::Standard => "Residual network, log-normal likelihood, averaged weights, shifts, warm-up",
+            Recipe::Standard => "Residual network, log-normal likelihood, shifts, warm-up",
             Recipe::Vanilla => "The reference: vanilla network, Gaussian likelihood, none of the techniques",
         }
     }
@@ -69,7 +69,6 @@ impl Recipe {
                 final_rate: 3e-5,
                 shift: 1,
                 warm_up: 200,
-                ema: 0.999,
                 ..vanilla
             },
         }
@@ -77,11 +76,13 @@ impl Recipe {
 
     /// The same for the rows of a table, which cannot be shifted, and whose batches are larger.
     pub fn options_for_tables(self) -> TrainOptions {
+        let images = self.options();
         TrainOptions {
             batch: 32,
             least_steps: 4000,
             shift: 0,
-            ..self.options()
+            ema: if self == Recipe::Standard { 0.999 } else { images.ema },
+            ..images
         }
     }
 

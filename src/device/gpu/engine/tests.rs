@@ -131,3 +131,29 @@ fn a_slow_device_is_given_more_time_for_more_work() {
     engine.members *= 1000;
     assert!(patience(&engine, 1) > 600.0);
 }
+
+/// With a reader that takes longer than the device, and one that takes no time.
+#[test]
+fn a_batch_is_prepared_while_the_device_has_the_one_before() {
+    for delay in [0, 5] {
+        let mut engine = engine(2, |_| {});
+        // The identity, for both members.
+        let identity = [1.0f32, 0.0, 0.0, 1.0, 0.0, 0.0].map(f32::to_bits).repeat(2);
+        engine.write(TensorId(1), &identity).unwrap();
+        let (calls, mut batch, mut results) = (std::cell::RefCell::new(String::new()), 0, Vec::new());
+        let mut next = || {
+            calls.borrow_mut().push('n');
+            std::thread::sleep(std::time::Duration::from_millis(delay));
+            batch += 1;
+            (batch <= 4).then(|| vec![(batch as f32).to_bits(); 8])
+        };
+        let mut sink = |words: &[u32]| {
+            calls.borrow_mut().push('s');
+            results.push(f32::from_bits(words[7]));
+            ControlFlow::Continue(())
+        };
+        engine.run_batches(TensorId(0), &[OUT], &mut next, &mut sink).unwrap();
+        assert_eq!(results, [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(calls.into_inner(), "nnsnsnsns", "{delay} ms");
+    }
+}
