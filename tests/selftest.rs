@@ -343,3 +343,17 @@ fn the_command_fails_if_a_tensor_does() {
         "{report}"
     );
 }
+
+#[test]
+fn a_device_without_f16_is_named() {
+    let (code, out, err) = lensgpu(&["selftest", "--device", "cpu", "--precision", "f16"]);
+    assert_eq!((code, &out[..]), (Some(2), ""), "{err}");
+    assert!(
+        err.contains(&format!(
+            "{} cannot store images and activations as f16",
+            Device::Cpu.name()
+        )),
+        "{err}"
+    );
+    assert!(err.contains("leave out --precision"), "{err}");
+}

@@ -7,35 +7,27 @@
 use super::{Access, Pass, storage};
 use crate::plan::Tensor;
 
-/// For each tensor the number of its buffer, counted from 0 in the order of the tensors. A tensor that is not transient, or
-/// that no pass uses, has one of its own.
-pub fn buffers(tensors: &[Tensor], passes: &[Pass]) -> Vec<usize> {
+/// For each tensor the one whose buffer it has: the largest of those that share it, or itself. A tensor that is not
+/// transient, or that no pass uses, shares none.
+pub fn owners(tensors: &[Tensor], passes: &[Pass]) -> Vec<usize> {
     let spans = spans(tensors.len(), passes);
-    let shares = |i: &usize| tensors[*i].transient && !spans[*i].is_empty();
+    let shares = |&i: &usize| tensors[i].transient && !spans[i].is_empty();
     let mut by_size: Vec<usize> = (0..tensors.len()).filter(shares).collect();
-    by_size.sort_by_key(|&i| std::cmp::Reverse(storage::bytes(&tensors[i], 1)));
-    // Tensors of each shared buffer.
+    by_size.sort_by_key(|&i| std::cmp::Reverse(storage::row_bytes(&tensors[i])));
+    let mut owners: Vec<usize> = (0..tensors.len()).collect();
+    // The tensors of each buffer, its owner first.
     let mut together: Vec<Vec<usize>> = Vec::new();
     for i in by_size {
         let free = |others: &&mut Vec<usize>| others.iter().all(|&other| apart(&spans[i], &spans[other]));
         match together.iter_mut().find(free) {
-            Some(others) => others.push(i),
+            Some(others) => {
+                owners[i] = others[0];
+                others.push(i);
+            }
             None => together.push(vec![i]),
         }
     }
-    // The first tensor of a buffer stands for it.
-    let mut first: Vec<usize> = (0..tensors.len()).collect();
-    for others in &together {
-        let least = others.iter().copied().min().expect("a buffer has tensors");
-        others.iter().for_each(|&i| first[i] = least);
-    }
-    let mut numbers = vec![0; tensors.len()];
-    let mut count = 0;
-    for i in 0..tensors.len() {
-        numbers[i] = if first[i] == i { count } else { numbers[first[i]] };
-        count += usize::from(first[i] == i);
-    }
-    numbers
+    owners
 }
 
 /// First and last pass of a time in which a tensor holds values.
@@ -96,7 +88,7 @@ mod tests {
     fn a_chain_alternates_between_two_buffers() {
         let tensors = ["a", "b", "c", "d"].map(|name| tensor(name, 10));
         let passes = [pass(&[], &[0]), pass(&[0], &[1]), pass(&[1], &[2]), pass(&[2], &[3])];
-        assert_eq!(buffers(&tensors, &passes), [0, 1, 0, 1]);
+        assert_eq!(owners(&tensors, &passes), [0, 1, 0, 1]);
     }
 
     #[test]
@@ -104,7 +96,7 @@ mod tests {
         // a is read again at the end; c may take the place of b.
         let tensors = ["a", "b", "c"].map(|name| tensor(name, 10));
         let passes = [pass(&[], &[0]), pass(&[0], &[1]), pass(&[1], &[]), pass(&[0], &[2])];
-        assert_eq!(buffers(&tensors, &passes), [0, 1, 1]);
+        assert_eq!(owners(&tensors, &passes), [0, 1, 1]);
     }
 
     #[test]
@@ -119,7 +111,7 @@ mod tests {
             pass(&[], &[0]),
             pass(&[0], &[]),
         ];
-        assert_eq!(buffers(&tensors, &twice), [0, 0]);
+        assert_eq!(owners(&tensors, &twice), [0, 0]);
         // Added to what is there: a holds values throughout.
         let added = [
             pass(&[], &[0]),
@@ -128,7 +120,7 @@ mod tests {
             pass(&[], &[0]),
             pass(&[0], &[]),
         ];
-        assert_eq!(buffers(&tensors, &added), [0, 1]);
+        assert_eq!(owners(&tensors, &added), [0, 1]);
     }
 
     #[test]
@@ -136,7 +128,7 @@ mod tests {
         let mut tensors = ["a", "b", "c", "never used"].map(|name| tensor(name, 10));
         tensors[2].transient = false;
         let passes = [pass(&[], &[0]), pass(&[0], &[1]), pass(&[1], &[2])];
-        assert_eq!(buffers(&tensors, &passes), [0, 1, 2, 3]);
+        assert_eq!(owners(&tensors, &passes), [0, 1, 2, 3]);
     }
 
     #[test]
@@ -150,6 +142,6 @@ mod tests {
             pass(&[1], &[]),
             pass(&[], &[2]),
         ];
-        assert_eq!(buffers(&tensors, &passes), [0, 0, 0]);
+        assert_eq!(owners(&tensors, &passes), [1, 1, 1]);
     }
 }

@@ -5,10 +5,15 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use std::borrow::Cow;
 
-/// Bytes of `rows` rows; buffers and copies are multiples of four.
-pub fn bytes(tensor: &Tensor, rows: usize) -> u64 {
+/// Bytes of a row.
+pub fn row_bytes(tensor: &Tensor) -> u64 {
     let each = if tensor.half { 2 } else { 4 };
-    (each * (rows * tensor.len).max(1) as u64).next_multiple_of(4)
+    each * tensor.len as u64
+}
+
+/// Bytes of the buffer or the copy of `rows` rows: a multiple of four, and not zero.
+pub fn bytes(tensor: &Tensor, rows: usize) -> u64 {
+    (rows as u64 * row_bytes(tensor)).max(1).next_multiple_of(4)
 }
 
 /// The host's words as they are stored. Behind an odd number of f16 values there is a zero.

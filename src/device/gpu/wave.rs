@@ -55,39 +55,19 @@ impl Wave {
             left: Cell::new(gpu.memory),
         };
         let most = sizes.iter().copied().max().unwrap_or(0);
-        let numbers = arena::buffers(tensors, passes);
-        let mut common: Vec<Option<wgpu::Buffer>> = Vec::with_capacity(tensors.len());
-        for (i, tensor) in tensors.iter().enumerate() {
-            let rows = match (tensor.shared, tensor.transient) {
-                (true, _) => 1,
-                (false, true) => most,
-                (false, false) => {
-                    common.push(None);
-                    continue;
-                }
-            };
-            let before = numbers[..i].iter().position(|&number| number == numbers[i]);
-            let buffer = match before {
-                Some(before) => common[before].clone(),
-                None => {
-                    let together = tensors
-                        .iter()
-                        .zip(&numbers)
-                        .filter(|(_, number)| **number == numbers[i]);
-                    let largest = together
-                        .map(|(tensor, _)| tensor)
-                        .max_by_key(|tensor| storage::bytes(tensor, rows));
-                    Some(memory.buffer(largest.expect("one is this tensor"), rows)?)
-                }
-            };
-            common.push(buffer);
-        }
+        let owners = arena::owners(tensors, passes);
+        let common = |(i, tensor): (usize, &Tensor)| match (tensor.shared, tensor.transient) {
+            (true, _) => memory.buffer(tensor, 1).map(Some),
+            (false, true) if owners[i] == i => memory.buffer(tensor, most).map(Some),
+            (false, _) => Ok(None),
+        };
+        let common: Vec<Option<wgpu::Buffer>> = tensors.iter().enumerate().map(common).collect::<Result<_>>()?;
         let wave = |&members: &usize| {
-            let own = |(tensor, common): (&Tensor, &Option<wgpu::Buffer>)| match common {
+            let own = |(tensor, &owner): (&Tensor, &usize)| match &common[owner] {
                 Some(buffer) => Ok(buffer.clone()),
                 None => memory.buffer(tensor, members),
             };
-            let buffers: Vec<wgpu::Buffer> = tensors.iter().zip(&common).map(own).collect::<Result<_>>()?;
+            let buffers: Vec<wgpu::Buffer> = tensors.iter().zip(&owners).map(own).collect::<Result<_>>()?;
             let bind = |(pass, pipeline)| bind(gpu, pass, pipeline, &buffers);
             Ok(Wave {
                 members,
