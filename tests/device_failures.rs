@@ -168,7 +168,7 @@ fn an_adapter_is_tested_once_and_refused_if_it_computes_wrongly() {
         "update the driver",
     ];
     says(&wrong.stderr, &parts);
-    assert!(!folder.path("wrong").exists() && !cache.join("lensgpu").exists());
+    assert!(!folder.path("wrong").exists() && !cache.join("lensgpu/adapters.txt").exists());
 
     let new = "this adapter is new here";
     let first = with_faults("", &line("first"), &cache);

@@ -122,7 +122,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 }
 
 /// Flags of cargo and other programs that the documents mention.
-const FOREIGN: [&str; 16] = [
+const FOREIGN: [&str; 17] = [
     "release",
     "example",
     "locked",
@@ -134,6 +134,7 @@ const FOREIGN: [&str; 16] = [
     "test",
     "thorough",
     "rounds",
+    "frameworks",
     "workers",
     // Of Slurm's sbatch.
     "array",
