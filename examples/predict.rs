@@ -9,7 +9,7 @@
 
 use anyhow::{Context, Result, bail};
 use lensgpu::device::Precision;
-use lensgpu::device::gpu::{AdapterClass, Lowered, lower};
+use lensgpu::device::gpu::{AdapterClass, Lowered, lower, row_bytes};
 use lensgpu::nn::{Capacity, Layout, Network, NetworkPlan, Training};
 use lensgpu::plan::TensorId;
 
@@ -100,12 +100,8 @@ fn main() -> Result<()> {
         }
         _ => bail!("arguments: none, or NETWORK.toml HEIGHT WIDTH CHANNELS"),
     };
-    for (adversarial, precision) in [
-        (false, Precision::F32),
-        (true, Precision::F32),
-        (false, Precision::F16),
-        (true, Precision::F16),
-    ] {
+    let steps = Precision::ALL.map(|precision| [(false, precision), (true, precision)]);
+    for (adversarial, precision) in steps.into_iter().flatten() {
         let rows = rows(&network, adversarial, precision)?;
         let gflop: f64 = rows.iter().map(|row| row.gflop).sum();
         let megabytes: f64 = rows.iter().map(|row| row.megabytes).sum();
@@ -136,8 +132,8 @@ fn rows(network: &Network, adversarial: bool, precision: Precision) -> Result<Ve
     let Lowered { passes, tensors } = lower(&plan, AdapterClass::Gpu, precision);
     let bytes = |id: TensorId| {
         let tensor = &tensors[id.0];
-        let each = if tensor.half { 2.0 } else { 4.0 };
-        each * (tensor.len * if tensor.shared { 1 } else { MEMBERS }) as f64
+        let rows = if tensor.shared { 1 } else { MEMBERS };
+        rows as f64 * row_bytes(tensor) as f64
     };
     let mut before = None;
     let rows = passes.iter().map(|(number, pass)| {

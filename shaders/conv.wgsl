@@ -64,7 +64,7 @@ var<workgroup> sh_kernel: array<vec4<f32>, $WEIGHTS>;
 
 // Four channels of a pixel of src.
 fn load_src(member: u32, pixel: u32, block: u32) -> vec4<f32> {
-#if SRC_C % 4 == 0
+#if SRC_LANE == 4
     return vec4<f32>(src[member * ${SRC_STRIDE / 4}u + pixel * ${SRC_C / 4}u + block]);
 #else
     let at = member * SRC_STRIDE + pixel * SRC_C + block * 4u;
@@ -134,7 +134,7 @@ fn store(member: u32, pixel: u32, block: u32, sum: vec4<f32>) {
 #else
     var value = sum;
 #endif
-#if DST_C % 4 == 0
+#if DST_LANE == 4
     let at = pixel * ${DST_C / 4}u + block;
 #if GATE
     value = select(vec4<f32>(), value, vec4<f32>(gate[member * ${GATE_STRIDE / 4}u + at]) > vec4<f32>());

@@ -20,20 +20,17 @@
 // Columns of x that a strip of a window has in common with that of the next one.
 #let OVERLAP = (WIDTH > STRIDE) * (WIDTH - STRIDE)
 
-#let X_LANE = 1 + 3 * (IN_C % 4 == 0)
-#if OUT_C % 4 == 0
-alias Dout = vec4<f32>;
-#else
-alias Dout = f32;
-#endif
+// Channels that are neighbours in memory: four or one.
+#let IN_LANE = 1 + 3 * (IN_C % 4 == 0)
+#let OUT_LANE = 1 + 3 * (OUT_C % 4 == 0)
 
-@group(0) @binding(0) var<storage, read> x: array<stored_x_$X_LANE>;
-@group(0) @binding(1) var<storage, read> dout: array<Dout>;
+@group(0) @binding(0) var<storage, read> x: array<stored_x_$IN_LANE>;
+@group(0) @binding(1) var<storage, read> dout: array<stored_dout_$OUT_LANE>;
 // (M, SPLITS, kh kw in + 1, blocks of output channels); the last row is that of the bias.
 @group(0) @binding(2) var<storage, read_write> partials: array<vec4<f32>>;
 
 fn load_x(member: u32, pixel: u32, block: u32) -> vec4<f32> {
-#if IN_C % 4 == 0
+#if IN_LANE == 4
     return vec4<f32>(x[member * ${X_STRIDE / 4}u + pixel * ${IN_C / 4}u + block]);
 #else
     let at = member * X_STRIDE + pixel * IN_C + block * 4u;
@@ -63,7 +60,7 @@ fn load_column(member: u32, x_row: u32, column: u32, block: u32) -> vec4<f32> {
 }
 
 fn load_dout(member: u32, pixel: u32, block: u32) -> vec4<f32> {
-#if OUT_C % 4 == 0
+#if OUT_LANE == 4
     return dout[member * ${DOUT_STRIDE / 4}u + pixel * ${OUT_C / 4}u + block];
 #else
     let at = member * DOUT_STRIDE + pixel * OUT_C + block * 4u;

@@ -22,6 +22,6 @@ fn fgsm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         // Not sign(), which may turn NaN into a number; 0 and NaN stay as they are.
         let sign = select(select(d, -1.0, d < 0.0), 1.0, d > 0.0);
         let moved = value + bitcast<f32>(bands[EPSILON * C + c]) * sign;
-        out[k] = stored_out_1(select(moved, value, is_masked(value, bitcast<f32>(bands[MASKED * C + c]))));
+        out[k] = stored_out_1(select(moved, value, is_masked(value, bands[MASKED * C + c])));
     }
 }

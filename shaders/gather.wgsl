@@ -58,10 +58,10 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         for (var c = 0u; c < C; c++) {
             var value = f32(pool[source_at + c]);
 #if SHIFT || NOISY
-            let masked = bitcast<f32>(bands[MASKED * C + c]);
+            let masked = bands[MASKED * C + c];
 #endif
 #if SHIFT
-            value = select(masked, value, inside);
+            value = select(bitcast<f32>(masked), value, inside);
 #endif
 #if NOISY
             let words = pcg4d(vec4<u32>(key, pixel % ${H * W}u * C + c));

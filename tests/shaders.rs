@@ -23,8 +23,8 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// f16 makes the same kernels with other types.
-const VARIANTS: [(AdapterClass, Precision); 3] = [
+/// What plans are lowered for. f16 makes the same kernels with other types, whatever the class.
+const TARGETS: [(AdapterClass, Precision); 3] = [
     (AdapterClass::Gpu, Precision::F32),
     (AdapterClass::Gpu, Precision::F16),
     (AdapterClass::Software, Precision::F32),
@@ -209,12 +209,12 @@ fn passes(plan: &Plan, class: AdapterClass, precision: Precision) -> (Vec<Pass>,
     )
 }
 
-/// Runs `check` on every pass of every plan and its variants, for both classes of adapter and in both precisions, and on those of the benchmark; a
-/// failure names the plan and the kernel.
+/// Runs `check` on every pass of every plan and its variants, for every target, and on those of the benchmark; a failure names
+/// the plan and the kernel.
 fn for_each_pass(mut check: impl FnMut(&Pass) -> Result<()>) {
     for (name, mut plan) in plans() {
         plan.ops = plan.ops.iter().flat_map(variants).collect();
-        for (class, precision) in VARIANTS {
+        for (class, precision) in TARGETS {
             for pass in passes(&plan, class, precision).0 {
                 let result = check(&pass);
                 let what = || {
@@ -511,7 +511,7 @@ fn a_vanilla_step_takes_29_dispatches_and_an_adversarial_one_55() {
     for (kind, dispatches) in [("training", 29), ("adversarial", 55), ("inference", 10)] {
         let is_kind = |name: &str| name == format!("vanilla, {kind}");
         let (_, plan) = plans().into_iter().find(|(name, _)| is_kind(name)).unwrap();
-        for (class, precision) in VARIANTS {
+        for (class, precision) in TARGETS {
             let passes = passes(&plan, class, precision).0;
             assert_eq!(passes.len(), dispatches, "{kind}, {class:?}, {precision:?}");
         }

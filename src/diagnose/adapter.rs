@@ -8,8 +8,7 @@ use super::recording::Recording;
 use super::selftest::{EMBEDDED, take_steps};
 use crate::device::gpu::{AdapterClass, Gpu};
 use crate::device::{self, Device, Precision};
-use crate::files::{cache_folder, read_text, write_atomic};
-use std::fs;
+use crate::files::{self, cache_folder, read_text, write_cached};
 use std::io::Write;
 use std::path::Path;
 
@@ -79,9 +78,8 @@ fn lines(file: &Path) -> Vec<String> {
     text.lines().map(String::from).collect()
 }
 
-fn remember(file: &Path, line: String) -> Result<(), Box<dyn std::error::Error>> {
-    fs::create_dir_all(file.parent().expect("it is in a folder"))?;
+fn remember(file: &Path, line: String) -> Result<(), files::Error> {
     let mut all = lines(file);
     all.push(line);
-    Ok(write_atomic(file, |file| writeln!(file, "{}", all.join("\n")))?)
+    write_cached(file, |file| writeln!(file, "{}", all.join("\n")))
 }

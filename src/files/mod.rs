@@ -12,7 +12,7 @@ mod names;
 mod stale;
 pub mod unpack;
 
-pub use cache::cache_folder;
+pub use cache::{cache_folder, write_cached};
 pub use error::Error;
 pub use folder::NewFolder;
 pub use input::{open, read, read_text};

@@ -160,7 +160,7 @@ impl NetworkPlan {
     pub fn inference(network: &Network, layout: &Layout, batch: usize) -> Result<NetworkPlan> {
         let mut b = Builder::new(network, layout, batch)?;
         let x = b.shared("x", batch * network.input_shape().len());
-        b.half(x);
+        let x = b.half(x);
         let (outputs, _) = b.run(x, Pass::Infer, false);
         Ok(finish(b, x, outputs, None))
     }
@@ -177,8 +177,7 @@ impl NetworkPlan {
         let image = network.input_shape();
         let mut io = train_io(&mut b, layout, training, network);
         let x = b.tensor("x", training.batch * image.len());
-        b.half(x);
-        b.half(io.pool);
+        let x = b.half(x);
         gather(&mut b, training, image, x, &io);
         let plain = TrainPass {
             stats_before: b.stats,
@@ -219,8 +218,9 @@ fn train_io(b: &mut Builder, layout: &Layout, training: &Training, network: &Net
     let (image, has_lens_head) = (network.input_shape(), network.heads().lens.is_some());
     let (p, s, capacity) = (layout.param_stride, layout.stat_stride, training.capacity);
     let random = training.shift > 0 || training.noise;
+    let pool = b.shared("pool", capacity.pool * image.len());
     TrainIo {
-        pool: b.shared("pool", capacity.pool * image.len()),
+        pool: b.half(pool),
         pool_labels: b.shared("pool_labels", capacity.pool),
         draws: b.tensor("draws", capacity.steps * training.batch),
         schedule: b.shared("schedule", capacity.steps * schedule::WIDTH),
@@ -265,7 +265,7 @@ fn gather(b: &mut Builder, training: &Training, image: Shape, x: TensorId, io: &
 fn adversary(b: &mut Builder, training: &Training, image: Shape, plain: Adversary, io: &TrainIo) -> Adversary {
     let len = training.batch * image.len();
     let out = b.tensor("adversarial_x", len);
-    b.half(out);
+    let out = b.half(out);
     b.push(Fgsm {
         len,
         channels: image.c,

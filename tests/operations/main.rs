@@ -29,19 +29,21 @@ use std::sync::{Mutex, OnceLock};
 /// Opened once: a driver takes its time.
 static SOFTWARE: OnceLock<Device> = OnceLock::new();
 
+fn software() -> &'static Device {
+    SOFTWARE.get_or_init(|| Device::choose("software").unwrap_or_else(|error| panic!("{error:#}")))
+}
+
 /// The devices to test, with this plan.
 fn engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> {
-    let software = SOFTWARE.get_or_init(|| Device::choose("software").unwrap_or_else(|error| panic!("{error:#}")));
     vec![
         ("cpu", Box::new(CpuEngine::new(plan, members).unwrap())),
-        ("software", software.engine(&plan.clone().kept(), members).unwrap()),
+        ("software", software().engine(&plan.clone().kept(), members).unwrap()),
     ]
 }
 
 /// The devices that store images and activations as f16, with this plan.
 fn half_engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> {
-    let software = SOFTWARE.get_or_init(|| Device::choose("software").unwrap_or_else(|error| panic!("{error:#}")));
-    let half = software.clone().with_precision(Precision::F16).unwrap();
+    let half = software().clone().with_precision(Precision::F16).unwrap();
     vec![("software, f16", half.engine(&plan.clone().kept(), members).unwrap())]
 }
 
@@ -692,9 +694,8 @@ fn less_memory_gives_the_same_bits() {
             let memory = random_memory(&plan, &layout, case.members);
             let read_back = tensors(&plan).filter(|tensor| !plan.tensor(*tensor).transient);
             let read_back: Vec<TensorId> = read_back.collect();
-            let software = SOFTWARE.get_or_init(|| Device::choose("software").unwrap());
             let run = |plan: &Plan| {
-                let mut engine = software.engine(plan, case.members).unwrap();
+                let mut engine = software().engine(plan, case.members).unwrap();
                 for &tensor in &read_back {
                     engine.write(tensor, &words(plan, &memory, tensor)).unwrap();
                 }

@@ -99,27 +99,18 @@ mod tests {
         assert_eq!(owners(&tensors, &passes), [0, 1, 1]);
     }
 
+    /// A pass that writes a tensor, and one that reads it.
+    fn used(i: usize) -> [Pass; 2] {
+        [pass(&[], &[i]), pass(&[i], &[])]
+    }
+
     #[test]
     fn what_is_written_after_a_read_begins_anew() {
         // b holds values while a holds none.
         let tensors = ["a", "b"].map(|name| tensor(name, 10));
-        let twice = [
-            pass(&[], &[0]),
-            pass(&[0], &[]),
-            pass(&[], &[1]),
-            pass(&[1], &[]),
-            pass(&[], &[0]),
-            pass(&[0], &[]),
-        ];
-        assert_eq!(owners(&tensors, &twice), [0, 0]);
+        assert_eq!(owners(&tensors, &[used(0), used(1), used(0)].concat()), [0, 0]);
         // Added to what is there: a holds values throughout.
-        let added = [
-            pass(&[], &[0]),
-            pass(&[], &[1]),
-            pass(&[1], &[]),
-            pass(&[], &[0]),
-            pass(&[0], &[]),
-        ];
+        let added = [&[pass(&[], &[0])][..], &used(1), &used(0)].concat();
         assert_eq!(owners(&tensors, &added), [0, 1]);
     }
 
@@ -135,13 +126,7 @@ mod tests {
     fn the_largest_tensor_is_served_first() {
         // Small and large ones by turns, never at once: one buffer.
         let tensors = [tensor("a", 1), tensor("b", 100), tensor("c", 2)];
-        let passes = [
-            pass(&[], &[0]),
-            pass(&[0], &[]),
-            pass(&[], &[1]),
-            pass(&[1], &[]),
-            pass(&[], &[2]),
-        ];
+        let passes = [used(0), used(1), used(2)].concat();
         assert_eq!(owners(&tensors, &passes), [1, 1, 1]);
     }
 }

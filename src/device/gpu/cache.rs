@@ -3,8 +3,7 @@
 //! One file per model of adapter, in the user's cache folder. wgpu and the driver refuse what another version of them has
 //! written; the file begins with a checksum, so a damaged one is never given to a driver. It can be deleted at any time.
 
-use crate::files::{cache_folder, open, write_atomic};
-use std::fs;
+use crate::files::{self, cache_folder, open, write_cached};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -52,7 +51,7 @@ impl PipelineCache {
         };
         let checksum = crc32fast::hash(&data);
         let mut saved = self.saved.lock().expect("no thread panics while it holds this lock");
-        if *saved != checksum && write(&self.file, checksum, &data).is_some() {
+        if *saved != checksum && write(&self.file, checksum, &data).is_ok() {
             *saved = checksum;
         }
     }
@@ -66,18 +65,17 @@ fn read(file: &Path) -> Option<Vec<u8>> {
     (bytes.len() as u64 <= LARGEST && crc32fast::hash(data) == u32::from_le_bytes(*checksum)).then(|| data.to_vec())
 }
 
-fn write(file: &Path, checksum: u32, data: &[u8]) -> Option<()> {
-    fs::create_dir_all(file.parent()?).ok()?;
-    write_atomic(file, |out| {
+fn write(file: &Path, checksum: u32, data: &[u8]) -> Result<(), files::Error> {
+    write_cached(file, |out| {
         out.write_all(&checksum.to_le_bytes())?;
         out.write_all(data)
     })
-    .ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_damaged_file_is_not_used() {

@@ -200,7 +200,9 @@ impl Engine for GpuEngine {
         let mut rest = words;
         for (buffer, rows) in self.rows_of(tensor) {
             let (words, after) = rest.split_at((rows * kind.len).max(1).min(rest.len()));
-            self.gpu.queue.write_buffer(buffer, 0, &storage::stored(kind, words));
+            self.gpu
+                .queue
+                .write_buffer(buffer, 0, bytemuck::cast_slice(&storage::stored(kind, words)));
             rest = after;
         }
         self.gpu.check(&self.transfer(tensor))

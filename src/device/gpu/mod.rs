@@ -35,3 +35,4 @@ pub use pass::{Access, Binding, Constant, Pass};
 pub use patience::Patience;
 pub(super) use peak::peak;
 pub use peak::peak_passes;
+pub use storage::row_bytes;

@@ -2,10 +2,10 @@
 
 use crate::plan::Tensor;
 use half::f16;
-use half::slice::HalfFloatSliceExt;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use std::borrow::Cow;
 
-/// Bytes of a row.
+/// Bytes of a row of a tensor that has been lowered: of `half` ones in f16.
 pub fn row_bytes(tensor: &Tensor) -> u64 {
     let each = if tensor.half { 2 } else { 4 };
     each * tensor.len as u64
@@ -16,14 +16,16 @@ pub fn bytes(tensor: &Tensor, rows: usize) -> u64 {
     (rows as u64 * row_bytes(tensor)).max(1).next_multiple_of(4)
 }
 
-/// The host's words as they are stored. Behind an odd number of f16 values there is a zero.
-pub fn stored<'a>(tensor: &Tensor, words: &'a [u32]) -> Cow<'a, [u8]> {
+/// The host's words as they are stored, in whole words: behind an odd number of f16 values there is a zero.
+pub fn stored<'a>(tensor: &Tensor, words: &'a [u32]) -> Cow<'a, [u32]> {
     if !tensor.half {
-        return bytemuck::cast_slice(words).into();
+        return words.into();
     }
-    let mut values = vec![f16::ZERO; words.len().next_multiple_of(2)];
+    let mut stored = vec![0; words.len().div_ceil(2)];
+    let halves: &mut [u16] = bytemuck::cast_slice_mut(&mut stored);
+    let values: &mut [f16] = halves.reinterpret_cast_mut();
     values[..words.len()].convert_from_f32_slice(bytemuck::cast_slice(words));
-    bytemuck::pod_collect_to_vec(values.reinterpret_cast()).into()
+    stored.into()
 }
 
 /// The host's words of `rows` rows from what the device has stored, in whole words.
@@ -32,11 +34,8 @@ pub fn loaded(tensor: &Tensor, rows: usize, stored: &[u32]) -> Vec<u32> {
         return stored.to_vec();
     }
     let halves: &[u16] = bytemuck::cast_slice(stored);
-    let values = &halves[..rows * tensor.len];
-    values
-        .iter()
-        .map(|&bits| f16::from_bits(bits).to_f32().to_bits())
-        .collect()
+    let values: &[f16] = halves[..rows * tensor.len].reinterpret_cast();
+    bytemuck::cast_vec(values.to_f32_vec())
 }
 
 #[cfg(test)]
@@ -59,9 +58,9 @@ mod tests {
         let rounded = [1.0, -0.099_975_586, 0.0, 65_504.0, f32::NAN, f32::INFINITY];
         for (half, size) in [(false, 24), (true, 12)] {
             let tensor = tensor(half);
-            let bytes = stored(&tensor, &words);
-            assert_eq!((bytes.len() as u64, super::bytes(&tensor, 2)), (size, size));
-            let back = loaded(&tensor, 2, &bytemuck::pod_collect_to_vec(&bytes));
+            let stored = stored(&tensor, &words);
+            assert_eq!((4 * stored.len() as u64, bytes(&tensor, 2)), (size, size));
+            let back = loaded(&tensor, 2, &stored);
             if half {
                 let close = |(word, want): (&u32, f32)| {
                     f32::from_bits(*word) == want || want.is_nan() && f32::from_bits(*word).is_nan()
@@ -76,8 +75,8 @@ mod tests {
     #[test]
     fn an_odd_number_of_values_fills_whole_words() {
         let words = [1.0_f32, 2.0, 3.0].map(f32::to_bits);
-        let bytes = stored(&tensor(true), &words);
-        assert_eq!((bytes.len(), super::bytes(&tensor(true), 1)), (8, 8));
-        assert_eq!(loaded(&tensor(true), 1, &bytemuck::pod_collect_to_vec(&bytes)), words);
+        let stored = stored(&tensor(true), &words);
+        assert_eq!((4 * stored.len(), bytes(&tensor(true), 1)), (8, 8));
+        assert_eq!(loaded(&tensor(true), 1, &stored), words);
     }
 }
