@@ -5,6 +5,8 @@
 //   grad_input  grad_x[b,i,j,c] = sum over u,v,o of dout[b,(i+p-u)/s,(j+q-v)/s,o] kernel[u,v,c,o], over those u, v for which
 //               both quotients are whole; GATE: only where x > 0; ACCUMULATE: added to what is there
 //
+// MOMENTS: `forward` also leaves, for the batch norm behind it, the number, mean and M2 of each tile's values (norm.wgsl).
+//
 // Without a stride, the input gradient is a convolution of dout with the kernel rotated by 180 degrees and its channels
 // swapped. With a stride, only every s-th row and column of the kernel meets a given pixel, and which ones depends on the
 // pixel's row and column modulo s. So each of these s x s phases of the image is a convolution of its own, of dout with a
@@ -28,6 +30,7 @@
 // The pixels of dst are every STEP-th row and column of the image. Neighbours meet the same part of the kernel, shifted by
 // one pixel of src.
 #let STRIDE = 1
+#let MOMENTS = 0
 #endif
 #let SRC_BLOCKS = (SRC_C + 3) / 4
 #let DST_BLOCKS = (DST_C + 3) / 4
@@ -41,6 +44,7 @@
 #let SKEW = (STRIP + 1) % 2
 #let PITCH = PATCH_W + SKEW * (PATCH_W / STRIP)
 #let PATCH = CHUNK * PATCH_H * PATCH_W
+#let STORED_PATCH = CHUNK * PATCH_H * PITCH
 #let WEIGHTS = CHUNK * KERNEL_ROWS * KERNEL_W * 4 * LANES
 
 // Channels that are neighbours in memory: four or one.
@@ -58,8 +62,16 @@ alias Param = f32;
 #if GATE
 @group(0) @binding(3) var<storage, read> gate: array<stored_gate_$DST_LANE>;
 #endif
+#if MOMENTS
+// (M, tiles of the image plane, 3, DST_BLOCKS).
+@group(0) @binding(3) var<storage, read_write> moments: array<vec4<f32>>;
 
-var<workgroup> sh_src: array<vec4<f32>, ${CHUNK * PATCH_H * PITCH}>;
+// The sums of the threads, after the last patch.
+var<workgroup> sh_src: array<vec4<f32>, ${(STORED_PATCH >= THREADS) * STORED_PATCH + (STORED_PATCH < THREADS) * THREADS}>;
+#else
+
+var<workgroup> sh_src: array<vec4<f32>, $STORED_PATCH>;
+#endif
 var<workgroup> sh_kernel: array<vec4<f32>, $WEIGHTS>;
 
 // Four channels of a pixel of src.
@@ -123,17 +135,22 @@ fn load_kernel(member: u32, u: u32, v: u32, src_block: u32, dst_block: u32, k: u
     return value;
 }
 
-// Adds the bias and applies the ReLU, or applies the gate, and stores four channels of a pixel of dst.
-fn store(member: u32, pixel: u32, block: u32, sum: vec4<f32>) {
 #if FORWARD
-    var value = sum + load_params(member, BIAS, block * 4u, DST_C);
+// Adds the bias and applies the ReLU.
+fn activated(member: u32, block: u32, sum: vec4<f32>) -> vec4<f32> {
+    let value = sum + load_params(member, BIAS, block * 4u, DST_C);
 #if RELU
     // Not max(), which may turn NaN into a number.
-    value = select(value, vec4<f32>(), value <= vec4<f32>());
-#endif
+    return select(value, vec4<f32>(), value <= vec4<f32>());
 #else
-    var value = sum;
+    return value;
 #endif
+}
+
+#endif
+// Applies the gate and stores four channels of a pixel of dst.
+fn store(member: u32, pixel: u32, block: u32, sum: vec4<f32>) {
+    var value = sum;
 #if DST_LANE == 4
     let at = pixel * ${DST_C / 4}u + block;
 #if GATE
@@ -159,6 +176,23 @@ fn store(member: u32, pixel: u32, block: u32, sum: vec4<f32>) {
 #endif
 }
 
+#if MOMENTS
+// The sum over all threads of the same channels, with as many turns as there are strips in all rows.
+fn added_up(thread: u32, value: vec4<f32>) -> vec4<f32> {
+    let turn = thread / LANES;
+    workgroupBarrier();
+    sh_src[thread] = value;
+    for (var half = TREE; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (turn < half && turn + half < ${STRIPS * ROWS}u) {
+            sh_src[thread] += sh_src[thread + half * LANES];
+        }
+    }
+    workgroupBarrier();
+    return sh_src[thread % LANES];
+}
+
+#endif
 fn convolve(group: vec3<u32>, thread: u32) {
     let member = group.z;
     // The grid may have a few workgroups too many; those compute the last tile again and store nothing.
@@ -248,14 +282,44 @@ fn convolve(group: vec3<u32>, thread: u32) {
     let i = (first_row + row) * STEP + row_phase + FIRST_ROW;
     let j = (first_column + strip * PIXELS) * STEP + column_phase + FIRST_COLUMN;
 #endif
-    if (index < TILES && i < DST_H && first_block + lane < ${DST_BLOCKS}u) {
+    let works = index < TILES && i < DST_H && first_block + lane < ${DST_BLOCKS}u;
+#if MOMENTS
+    var total = vec4<f32>();
+#endif
+    if (works) {
         let pixel = (image * DST_H + i) * DST_W + j;
 #for p in 0..PIXELS
         if (j + ${p * STEP}u < DST_W) {
+#if FORWARD
+            sum_$p = activated(member, first_block + lane, sum_$p);
+#endif
             store(member, pixel + ${p * STEP}u, first_block + lane, sum_$p);
+#if MOMENTS
+            total += sum_$p;
+#endif
         }
 #endfor
     }
+#if MOMENTS
+    let count = f32(min(ROWS, DST_H - first_row) * min(${STRIPS * PIXELS}u, DST_W - first_column));
+    let mean = added_up(thread, total) / count;
+    var squares = vec4<f32>();
+    if (works) {
+#for p in 0..PIXELS
+        if (j + ${p}u < DST_W) {
+            let d_$p = sum_$p - mean;
+            squares += d_$p * d_$p;
+        }
+#endfor
+    }
+    let m2 = added_up(thread, squares);
+    if (works && thread < LANES) {
+        let to = (member * ${TILES / DST_TILES}u + tile / DST_TILES) * ${3 * DST_BLOCKS}u + first_block + lane;
+        moments[to] = vec4<f32>(count);
+        moments[to + ${DST_BLOCKS}u] = mean;
+        moments[to + ${2 * DST_BLOCKS}u] = m2;
+    }
+#endif
 }
 
 #entry forward

@@ -1,6 +1,7 @@
 // Batch norm and the max pooling right behind it (none if POOL = 1).
 //
-// norm_stats       x (M,B,H,W,C)  ->  partials of pieces of the rows: mean and M2 of each channel
+// norm_stats       x (M,B,H,W,C)  ->  partials of pieces of the rows: number, mean and M2 of each channel
+// norm_merge       parts          ->  the same, of many smaller pieces that the convolution before has left
 // norm_forward     x, statistics  ->  out (M,B,OUT_H,OUT_W,C) = maxpool(gamma (x - mean) / sqrt(var + eps) + beta)
 //                                     BATCH_STATS: first the statistics of the batch, batch_stats (M,2,C): mean, biased
 //                                     variance; and next: running statistics
@@ -9,8 +10,9 @@
 // norm_grad_input  x, dout        ->  the same, and grad_x = gamma / sqrt(var + eps) (dz - (dbeta + xhat dgamma) / rows);
 //                                     GATE: only where x > 0; ACCUMULATE: added to what is there
 //
-// Many rows are cut into pieces: norm_stats or norm_grad_param leaves a result for each of them, and every workgroup of the
-// next kernel merges those of its own channels. If there is one piece, the next kernel is one workgroup and does it all.
+// Many rows are cut into pieces: the convolution before, norm_stats, norm_merge or norm_grad_param leaves a result for each
+// of them, and every workgroup of the next kernel merges those of its own channels. If there is one piece, the next kernel
+// is one workgroup and does it all.
 //
 // dz, the gradient at the norm's own output, is dout at the maximum of each window (of equal values the first in row-major
 // order), else 0. The norm's output is a x + b, so its maximum is at the largest x if a > 0, at the smallest if a < 0, and
@@ -18,7 +20,7 @@
 
 #import shared/channels
 
-#entry norm_stats norm_forward norm_grad_param norm_grad_input
+#entry norm_stats norm_merge norm_forward norm_grad_param norm_grad_input
 // A workgroup works on up to LANES blocks of channels, TURNS = workgroup size / LANES rows or windows at a time.
 #let TILES = (BLOCKS + LANES - 1) / LANES
 #let TURNS = 256 / LANES
@@ -43,7 +45,14 @@ fn place_of(group: vec3<u32>, thread: u32) -> Place {
 #entry norm_stats
 #let BATCH_STATS = 1
 @group(0) @binding(0) var<storage, read> x: array<stored_x_$LANE>;
-// (M, PIECES, 2, BLOCKS).
+// (M, PIECES, 3, BLOCKS).
+@group(0) @binding(1) var<storage, read_write> partials: array<V>;
+
+#entry norm_merge
+#let BATCH_STATS = 1
+// (M, PARTS, 3, BLOCKS).
+@group(0) @binding(0) var<storage, read> parts: array<V>;
+// (M, PIECES, 3, BLOCKS).
 @group(0) @binding(1) var<storage, read_write> partials: array<V>;
 
 #entry norm_forward
@@ -53,18 +62,18 @@ fn place_of(group: vec3<u32>, thread: u32) -> Place {
 #if BATCH_STATS
 @group(0) @binding(3) var<storage, read_write> batch_stats: array<V>;
 @group(0) @binding(4) var<storage, read_write> next: array<f32>;
-#if PIECES > 1
-@group(0) @binding(5) var<storage, read> partials: array<V>;
+#if PARTS > 1
+// (M, PARTS, 3, BLOCKS).
+@group(0) @binding(5) var<storage, read> parts: array<V>;
 #endif
 #if FIRST
-@group(0) @binding(${5 + (PIECES > 1)}) var<storage, read> before: array<f32>;
+@group(0) @binding(${5 + (PARTS > 1)}) var<storage, read> before: array<f32>;
 #endif
 #else
 @group(0) @binding(3) var<storage, read> stats: array<f32>;
 #endif
 
-#entry norm_stats norm_forward
-#let ALL_ROWS = BATCH * H * W
+#entry norm_stats norm_merge norm_forward
 #if BATCH_STATS
 // Number of values, their mean, and the sum of the squares of their distances from it.
 struct Moments {
@@ -84,6 +93,11 @@ fn merge(a: Moments, b: Moments) -> Moments {
     return Moments(all, a.mean + delta * (b.count / all), a.m2 + b.m2 + delta * delta * (a.count * b.count / all));
 }
 
+#endif
+
+#entry norm_stats norm_forward
+#let ALL_ROWS = BATCH * H * W
+#if BATCH_STATS
 // Of a thread's rows from `first` to `end`, eight at a time: their own mean and M2, computed in registers, then merged.
 fn moments_of_rows(at: Place, first: u32, end: u32) -> Moments {
     var all = Moments(0.0, V(0.0), V(0.0));
@@ -113,6 +127,10 @@ fn moments_of_rows(at: Place, first: u32, end: u32) -> Moments {
     return all;
 }
 
+#endif
+
+#entry norm_stats norm_merge norm_forward
+#if BATCH_STATS
 // Merges those of all turns; the result is that of turn 0.
 fn merge_turns(at: Place, thread: u32, own: Moments) {
     sh_count[thread] = own.count;
@@ -133,6 +151,40 @@ fn merge_turns(at: Place, thread: u32, own: Moments) {
 }
 #endif
 
+#entry norm_merge norm_forward
+#if BATCH_STATS
+#if PARTS > 1
+fn count_of(value: V) -> f32 {
+#if LANE == 4
+    return value.x;
+#else
+    return value;
+#endif
+}
+
+// Merges a thread's parts from `first` to `end`.
+fn moments_of_parts(at: Place, first: u32, end: u32) -> Moments {
+    var all = Moments(0.0, V(0.0), V(0.0));
+    for (var part = first + at.turn; part < end; part += ${TURNS}u) {
+        let base = (at.member * PARTS + part) * ${3 * BLOCKS}u + at.block;
+        all = merge(all, Moments(count_of(parts[base]), parts[base + ${BLOCKS}u], parts[base + ${2 * BLOCKS}u]));
+    }
+    return all;
+}
+
+#endif
+#endif
+#entry norm_stats norm_merge
+// Those of a piece, merged by turn 0.
+fn put_piece(at: Place, thread: u32) {
+    if (at.works && at.turn == 0u && at.piece < PIECES) {
+        let to = (at.member * PIECES + at.piece) * ${3 * BLOCKS}u + at.block;
+        partials[to] = V(sh_count[thread]);
+        partials[to + ${BLOCKS}u] = sh_mean[thread];
+        partials[to + ${2 * BLOCKS}u] = sh_m2[thread];
+    }
+}
+
 #entry norm_stats
 @compute @workgroup_size(256)
 fn norm_stats(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -142,11 +194,19 @@ fn norm_stats(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         own = moments_of_rows(at, at.piece * ROWS, min((at.piece + 1u) * ROWS, ${ALL_ROWS}u));
     }
     merge_turns(at, thread, own);
-    if (at.works && at.turn == 0u && at.piece < PIECES) {
-        let to = (at.member * PIECES + at.piece) * ${2 * BLOCKS}u + at.block;
-        partials[to] = sh_mean[thread];
-        partials[to + ${BLOCKS}u] = sh_m2[thread];
+    put_piece(at, thread);
+}
+
+#entry norm_merge
+@compute @workgroup_size(256)
+fn norm_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let at = place_of(group, thread);
+    var own = Moments(0.0, V(0.0), V(0.0));
+    if (at.works) {
+        own = moments_of_parts(at, at.piece * ROWS, min((at.piece + 1u) * ROWS, PARTS));
     }
+    merge_turns(at, thread, own);
+    put_piece(at, thread);
 }
 
 #entry norm_forward norm_grad_param norm_grad_input
@@ -222,12 +282,8 @@ fn norm_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
 #if BATCH_STATS
     var own = Moments(0.0, V(0.0), V(0.0));
     if (at.works) {
-#if PIECES > 1
-        for (var piece = at.turn; piece < PIECES; piece += ${TURNS}u) {
-            let base = (at.member * PIECES + piece) * ${2 * BLOCKS}u + at.block;
-            let n = f32(min((piece + 1u) * ROWS, ${ALL_ROWS}u) - piece * ROWS);
-            own = merge(own, Moments(n, partials[base], partials[base + ${BLOCKS}u]));
-        }
+#if PARTS > 1
+        own = moments_of_parts(at, 0u, PARTS);
 #else
         own = moments_of_rows(at, 0u, ${ALL_ROWS}u);
 #endif

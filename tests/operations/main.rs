@@ -255,21 +255,44 @@ fn parts(plan: &Plan, layout: &Layout, tensor: TensorId) -> BTreeMap<String, Vec
     }
 }
 
+/// The plan of these operations alone.
+fn only(plan: &Plan, ops: &[Op]) -> Plan {
+    Plan {
+        tensors: plan.tensors.clone(),
+        ops: ops.to_vec(),
+        ..*plan
+    }
+}
+
 /// Runs one operation on every device and by the reference, from the same memory, which it leaves as the reference has
 /// it, rounded to f32.
 fn check(what: &str, plan: &Plan, layout: &Layout, op: &Op, memory: &mut Memory, seen: &Seen) {
-    check_in(Precision::F32, what, plan, layout, op, memory, seen);
+    check_in(
+        Precision::F32,
+        what,
+        plan,
+        layout,
+        std::slice::from_ref(op),
+        memory,
+        seen,
+    );
 }
 
-/// The same on the devices of this precision; tensors that they store as f16 are rounded to that.
-fn check_in(precision: Precision, what: &str, plan: &Plan, layout: &Layout, op: &Op, memory: &mut Memory, seen: &Seen) {
-    let alone = Plan {
-        tensors: plan.tensors.clone(),
-        ops: vec![op.clone()],
-        ..*plan
-    };
+/// The same of a few operations that belong together, on the devices of this precision; tensors that they store as f16 are
+/// rounded to that. The tolerance is that of the last operation.
+fn check_in(
+    precision: Precision,
+    what: &str,
+    plan: &Plan,
+    layout: &Layout,
+    ops: &[Op],
+    memory: &mut Memory,
+    seen: &Seen,
+) {
+    let alone = only(plan, ops);
+    let op = ops.last().expect("there is an operation");
     let before = memory.clone();
-    run(op, memory);
+    ops.iter().for_each(|op| run(op, memory));
     let engines = match precision {
         Precision::F32 => engines(&alone, memory.members),
         Precision::F16 => half_engines(&alone, memory.members),
@@ -409,8 +432,49 @@ fn in_f16_every_operation_is_as_the_reference_has_it() {
             }
             round_to_f16(&plan, &mut memory);
             for op in &plan.ops {
+                let op = std::slice::from_ref(op);
                 check_in(Precision::F16, case.layers, &plan, &layout, op, &mut memory, &seen);
             }
+        }
+    }
+}
+
+/// On a GPU, a convolution leaves the moments of its tiles for the norm behind it.
+#[test]
+fn a_convolution_and_the_norm_behind_it_are_as_the_reference_has_them() {
+    let seen = Seen::default();
+    let layers =
+        "conv 32 3 relu | norm | pool 2 | conv 20 3 same | norm | conv 16 2 stride 2 relu | norm | flatten | abs";
+    // Few tiles, whose moments the norm merges itself, and many, which another pass merges first.
+    for (batch, passes, norms) in [(3, 2, 1), (520, 3, 3)] {
+        let case = case(2, batch, ADVERSARY, &[13, 12, 3], layers);
+        let network = case.network();
+        let layout = Layout::new(&network).unwrap();
+        let plan = case.training(&network, &layout);
+        for precision in [Precision::F32, Precision::F16] {
+            let mut memory = random_memory(&plan, &layout, case.members);
+            if precision == Precision::F16 {
+                round_to_f16(&plan, &mut memory);
+            }
+            let mut pairs = 0;
+            for ops in plan.ops.windows(2) {
+                let dispatches = |ops: &[Op]| software().engine(&only(&plan, ops), 1).unwrap().dispatches();
+                let is_pair = matches!(
+                    ops,
+                    [
+                        Op::Network(NetworkOp::ConvForward(_)),
+                        Op::Network(NetworkOp::NormForward(_))
+                    ]
+                );
+                // A norm of few rows is a single pass.
+                if is_pair && dispatches(&ops[1..]) == 2 {
+                    assert_eq!(dispatches(ops), passes);
+                    let what = format!("batch {batch}, {precision:?}");
+                    check_in(precision, &what, &plan, &layout, ops, &mut memory, &seen);
+                    pairs += 1;
+                }
+            }
+            assert_eq!(pairs, 2 * norms, "batch {batch}");
         }
     }
 }

@@ -49,6 +49,10 @@ pub(in crate::device::gpu) struct Lowering {
     tensors: Vec<Tensor>,
     /// What passes before have left to be summed up.
     sums: conv::WeightSums,
+    /// What the norm behind the operation will need the moments of.
+    normalised: Option<TensorId>,
+    /// The moments that the operation before has left for a norm.
+    moments: Option<norm::Moments>,
 }
 
 impl Lowering {
@@ -95,12 +99,16 @@ pub fn lower(plan: &Plan, class: AdapterClass, precision: Precision) -> Lowered 
         class,
         tensors: plan.tensors.clone(),
         sums: conv::WeightSums::default(),
+        normalised: None,
+        moments: None,
     };
     if precision == Precision::F32 {
         cx.tensors.iter_mut().for_each(|tensor| tensor.half = false);
     }
     let mut passes = Vec::new();
     for (number, op) in plan.ops.iter().enumerate() {
+        let next = plan.ops.get(number + 1);
+        cx.normalised = next.and_then(|next| norm::rows_in_pieces(next, class));
         passes.extend(operation(op, &mut cx).into_iter().map(|pass| (number, pass)));
     }
     // Of plans without an optimiser.

@@ -3,54 +3,108 @@
 use super::pool::{blocks, shape, windows};
 use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
-use crate::plan::{InputGrad, NormForward, NormGrad, StatsSource, TensorId};
+use crate::plan::{InputGrad, NetworkOp, NormForward, NormGrad, Op, StatsSource, TensorId};
 
 const THREADS: usize = 256;
 
-/// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta). In training, mean and biased variance of the batch
-/// and the running statistics first: of few rows in the same pass, else in pieces that another pass has left.
-pub fn forward(op: &NormForward, cx: &mut Lowering) -> Vec<Pass> {
-    let pieces = Pieces::new(op.shape.rows(), Tile::new(op.shape.c), cx.class);
-    let apply = apply(op, pieces, cx);
-    match op.source {
-        StatsSource::Batch(_) if pieces.count > 1 => vec![stats(op, pieces, cx), apply],
-        StatsSource::Batch(_) | StatsSource::Running(_) => vec![apply],
+/// Number, mean and M2 of each channel of `count` parts of the rows of `of`: (M, count, 3, C), left by another pass.
+#[derive(Clone, Copy)]
+pub struct Moments {
+    of: TensorId,
+    tensor: TensorId,
+    count: usize,
+}
+
+impl Moments {
+    fn new(of: TensorId, count: usize, channels: usize, scratch: &str, cx: &mut Lowering) -> Moments {
+        let tensor = cx.scratch(scratch, count * 3 * channels);
+        Moments { of, tensor, count }
+    }
+
+    /// Those that the pass that writes the rows leaves for the norm behind it.
+    pub fn of_tiles(of: TensorId, count: usize, channels: usize, cx: &mut Lowering) -> Moments {
+        Moments::new(of, count, channels, "moments", cx)
+    }
+
+    /// For the pass that leaves them.
+    pub fn write(self) -> Binding {
+        Binding::write("moments", self.tensor)
     }
 }
 
-/// Mean and M2 of each piece of the rows.
-fn stats(op: &NormForward, pieces: Pieces, cx: &mut Lowering) -> Pass {
-    let tile = Tile::new(op.shape.c);
-    let partials = pieces.partials(op.shape.c, cx);
-    let grid = fold(pieces.count * tile.count);
+/// The rows of a norm with the statistics of the batch, if they are too many for a single pass.
+pub fn rows_in_pieces(op: &Op, class: AdapterClass) -> Option<TensorId> {
+    let Op::Network(NetworkOp::NormForward(op)) = op else {
+        return None;
+    };
+    let pieces = Pieces::new(op.shape.rows(), Tile::new(op.shape.c), class);
+    (matches!(op.source, StatsSource::Batch(_)) && pieces.count > 1).then_some(op.x)
+}
+
+/// out = maxpool(gamma (x - mean) / sqrt(variance + epsilon) + beta). In training, mean and biased variance of the batch
+/// and the running statistics first: of few rows in the same pass, else from the moments of parts that another pass has
+/// left, if possible the one that computes x.
+pub fn forward(op: &NormForward, cx: &mut Lowering) -> Vec<Pass> {
+    if let StatsSource::Running(_) = op.source {
+        return vec![apply(op, None, cx)];
+    }
+    let left = cx.moments.take().filter(|moments| moments.of == op.x);
+    let rows = left.map_or(op.shape.rows(), |moments| moments.count);
+    let pieces = Pieces::new(rows, Tile::new(op.shape.c), cx.class);
+    if pieces.count == 1 {
+        return vec![apply(op, left, cx)];
+    }
+    let merged = Moments::new(op.x, pieces.count, op.shape.c, "partials", cx);
+    let first = match left {
+        Some(left) => merge(op, left, pieces, merged),
+        None => stats(op, pieces, merged, cx),
+    };
+    vec![first, apply(op, Some(merged), cx)]
+}
+
+/// The moments of each piece of the rows.
+fn stats(op: &NormForward, pieces: Pieces, to: Moments, cx: &Lowering) -> Pass {
+    let (grid, mut constants) = pieces.constants(op.shape.c);
+    constants.extend([
+        ("BATCH", op.shape.batch.into()),
+        ("H", op.shape.h.into()),
+        ("W", op.shape.w.into()),
+        ("X_STRIDE", cx.stride(op.x).into()),
+    ]);
     Pass {
         shader: "norm.wgsl",
         entry: "norm_stats",
-        constants: vec![
-            ("BATCH", op.shape.batch.into()),
-            ("H", op.shape.h.into()),
-            ("W", op.shape.w.into()),
-            ("C", op.shape.c.into()),
-            ("X_STRIDE", cx.stride(op.x).into()),
-            ("ROWS", pieces.rows.into()),
-            ("PIECES", pieces.count.into()),
-            ("LANES", tile.lanes.into()),
-            ("TREE", tile.tree().into()),
-            ("GRID_X", grid[0].into()),
-        ],
-        buffers: vec![Binding::read("x", op.x), Binding::write("partials", partials)],
+        constants,
+        buffers: vec![Binding::read("x", op.x), Binding::write("partials", to.tensor)],
         grid,
     }
 }
 
-/// The output, with the statistics of the batch if they are to be finished or computed first.
-fn apply(op: &NormForward, pieces: Pieces, cx: &mut Lowering) -> Pass {
+/// The moments of fewer, larger pieces.
+fn merge(op: &NormForward, left: Moments, pieces: Pieces, to: Moments) -> Pass {
+    let (grid, mut constants) = pieces.constants(op.shape.c);
+    constants.push(("PARTS", left.count.into()));
+    Pass {
+        shader: "norm.wgsl",
+        entry: "norm_merge",
+        constants,
+        buffers: vec![
+            Binding::read("parts", left.tensor),
+            Binding::write("partials", to.tensor),
+        ],
+        grid,
+    }
+}
+
+/// The output. With the statistics of the batch, these first: from the moments that are `left`, or of all rows.
+fn apply(op: &NormForward, left: Option<Moments>, cx: &Lowering) -> Pass {
     let s = op.shape;
     let is_batch = matches!(op.source, StatsSource::Batch(_));
+    let parts = left.map_or(1, |moments| moments.count);
     let tile = Tile::new(s.c);
     let params = row([op.gamma, op.beta]);
     let turns = (s.batch * s.out_h() * s.out_w()).div_ceil(tile.turns());
-    let (per, grid) = tile.windows(turns, is_batch.then_some(pieces), cx.class);
+    let (per, grid) = tile.windows(turns, is_batch.then_some(parts), cx.class);
     let mut constants = shape(s);
     constants.extend([
         ("X_STRIDE", cx.stride(op.x).into()),
@@ -76,17 +130,14 @@ fn apply(op: &NormForward, pieces: Pieces, cx: &mut Lowering) -> Pass {
             // The second pass of a step updates the running statistics of the first: one buffer, bound once.
             let first = to.before != to.next;
             constants.extend([
-                ("PIECES", pieces.count.into()),
+                ("PARTS", parts.into()),
                 ("TREE", tile.tree().into()),
                 ("STAT_STRIDE", cx.stride(to.next).into()),
                 ("MOMENTUM", op.momentum.into()),
                 ("FIRST", first.into()),
             ]);
-            if pieces.count > 1 {
-                constants.push(("ROWS", pieces.rows.into()));
-            }
             buffers.extend([Binding::write("batch_stats", to.batch), Binding::write("next", to.next)]);
-            buffers.extend(pieces.left_by_another(s.c, cx));
+            buffers.extend(left.map(|moments| Binding::read("parts", moments.tensor)));
             buffers.extend(first.then(|| Binding::read("before", to.before)));
         }
         StatsSource::Running(stats) => {
@@ -158,7 +209,7 @@ fn grad_sum(op: &NormGrad, pieces: Pieces, cx: &mut Lowering) -> Pass {
 fn grad_input(op: &NormGrad, to: InputGrad, pieces: Pieces, cx: &mut Lowering) -> Pass {
     let tile = Tile::new(op.shape.c);
     let turns = windows(op.shape).div_ceil(tile.turns());
-    let (per, grid) = tile.windows(turns, Some(pieces), cx.class);
+    let (per, grid) = tile.windows(turns, Some(pieces.count), cx.class);
     let (mut constants, mut buffers) = common(op, pieces, tile, grid, cx);
     constants.extend([
         ("PER", per.into()),
@@ -242,12 +293,11 @@ impl Tile {
     }
 
     /// Windows per thread, which loads or computes the statistics of its channels once for all of them; and the grid for so
-    /// many turns. A single piece of rows is the work of one workgroup.
-    fn windows(self, turns: usize, pieces: Option<Pieces>, class: AdapterClass) -> (usize, [u32; 2]) {
+    /// many turns. Each workgroup merges the statistics of all parts of the rows, or computes those of a single one.
+    fn windows(self, turns: usize, parts: Option<usize>, class: AdapterClass) -> (usize, [u32; 2]) {
         let busy = turns * self.count * THREADS / (2 * class.busy_threads());
-        let per = match pieces {
-            Some(Pieces { count: 1, .. }) => turns,
-            // Each workgroup merges the pieces again.
+        let per = match parts {
+            Some(1) => turns,
             Some(_) => busy.clamp(1, 32),
             None => busy.clamp(1, 8),
         };
@@ -290,7 +340,22 @@ impl Pieces {
         }
     }
 
-    /// Two values of each channel for each piece.
+    /// Grid and constants of a pass that leaves the moments of each piece.
+    fn constants(self, channels: usize) -> ([u32; 2], Vec<(&'static str, Constant)>) {
+        let tile = Tile::new(channels);
+        let grid = fold(self.count * tile.count);
+        let constants = vec![
+            ("C", channels.into()),
+            ("ROWS", self.rows.into()),
+            ("PIECES", self.count.into()),
+            ("LANES", tile.lanes.into()),
+            ("TREE", tile.tree().into()),
+            ("GRID_X", grid[0].into()),
+        ];
+        (grid, constants)
+    }
+
+    /// Two sums of each channel for each piece.
     fn partials(self, channels: usize, cx: &mut Lowering) -> TensorId {
         cx.scratch("partials", self.count * 2 * channels)
     }

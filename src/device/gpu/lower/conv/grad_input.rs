@@ -1,6 +1,6 @@
 //! The input gradient: one convolution without a stride, or one per phase of the image, in at most four passes.
 
-use super::{Convolution, vec4_rows, wrapped};
+use super::{Convolution, Tiled, vec4_rows, wrapped};
 use crate::device::gpu::lower::{Lowering, fold, lane};
 use crate::device::gpu::{Binding, Constant, Pass};
 use crate::plan::ConvGradInput;
@@ -83,7 +83,9 @@ fn pass([rows, columns]: [Group; 2], op: &ConvGradInput, cx: &Lowering) -> Pass 
         pad: [rows.pad, columns.pad],
     };
     let params = cx.stride(op.kernel.tensor);
-    let (grid, mut constants) = product.tiled(cx.class);
+    let Tiled {
+        grid, mut constants, ..
+    } = product.tiled(cx.class);
     constants.extend::<[(_, Constant); 10]>([
         ("FORWARD", false.into()),
         ("STEP", s.stride.into()),

@@ -11,6 +11,7 @@ mod grad_weight;
 mod tile;
 mod weight_sums;
 
+use super::norm::Moments;
 use super::{AdapterClass, Lowering, fold, row};
 use crate::device::gpu::{Binding, Constant, Pass};
 use crate::plan::{ConvForward, Slice};
@@ -33,11 +34,25 @@ pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
         pad: [s.pad_top() as i64, s.pad_left() as i64],
     };
     let params = cx.stride(row([op.kernel, op.bias]));
-    let (grid, mut constants) = product.tiled(cx.class);
-    constants.extend::<[(_, Constant); 10]>([
+    let Tiled {
+        tile,
+        planes,
+        grid,
+        mut constants,
+    } = product.tiled(cx.class);
+    // Of whole blocks of channels. A single tile has few rows: the norm reads them again.
+    let leaves_moments = cx.normalised == Some(op.out) && s.out_c.is_multiple_of(4) && planes > 1;
+    let moments = leaves_moments.then(|| Moments::of_tiles(op.out, planes, s.out_c, cx));
+    if leaves_moments {
+        let turns = tile.strips * tile.rows;
+        constants.push(("TREE", (turns.next_power_of_two() / 2).into()));
+    }
+    cx.moments = moments;
+    constants.extend::<[(_, Constant); 11]>([
         ("FORWARD", true.into()),
         ("STRIDE", s.stride.into()),
         ("RELU", op.relu.into()),
+        ("MOMENTS", leaves_moments.into()),
         ("SRC_STRIDE", cx.stride(op.x).into()),
         ("DST_STRIDE", cx.stride(op.out).into()),
         ("PARAM_STRIDE", params.into()),
@@ -46,11 +61,12 @@ pub fn forward(op: &ConvForward, cx: &mut Lowering) -> Vec<Pass> {
         ("OUT_C", s.out_c.into()),
         ("VEC_PARAMS", vec4_rows(s.out_c, params, [op.kernel, op.bias]).into()),
     ]);
-    let buffers = vec![
+    let mut buffers = vec![
         Binding::read("src", op.x),
         Binding::read("params", op.kernel.tensor),
         Binding::write("dst", op.out),
     ];
+    buffers.extend(moments.map(Moments::write));
     vec![Pass {
         shader: "conv.wgsl",
         entry: "forward",
@@ -87,16 +103,25 @@ struct Convolution {
     pad: [i64; 2],
 }
 
+/// A convolution in tiles.
+struct Tiled {
+    tile: Tile,
+    /// Tiles of all images, each counted once for all channels.
+    planes: usize,
+    grid: [u32; 2],
+    constants: Vec<(&'static str, Constant)>,
+}
+
 impl Convolution {
-    /// Grid and constants of the tiled convolution.
-    fn tiled(&self, class: AdapterClass) -> ([u32; 2], Vec<(&'static str, Constant)>) {
+    fn tiled(&self, class: AdapterClass) -> Tiled {
         let (src, dst) = (self.src, self.dst);
         let [rows, columns] = self.grid;
         let tile = Tile::new(class, src[2], [rows, columns, dst[2]], self.kernel, self.stride);
         let row_tiles = rows.div_ceil(tile.rows);
         let column_tiles = columns.div_ceil(tile.strips * tile.pixels);
         let dst_tiles = dst[2].div_ceil(4 * tile.lanes);
-        let tiles = self.images * row_tiles * column_tiles * dst_tiles;
+        let planes = self.images * row_tiles * column_tiles;
+        let tiles = planes * dst_tiles;
         let grid = fold(tiles);
         let pad = self.pad.map(wrapped);
         let constants = vec![
@@ -122,6 +147,11 @@ impl Convolution {
             ("TILES", tiles.into()),
             ("GRID_X", grid[0].into()),
         ];
-        (grid, constants)
+        Tiled {
+            tile,
+            planes,
+            grid,
+            constants,
+        }
     }
 }

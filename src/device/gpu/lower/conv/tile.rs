@@ -93,7 +93,9 @@ impl Tile {
         let strip = self.pixels * window.stride;
         // See SKEW in conv.wgsl.
         let skew = if strip.is_multiple_of(2) { width / strip } else { 0 };
-        self.chunk * (height * (width + skew) + self.weights(window))
+        let patch = self.chunk * height * (width + skew);
+        // In the end, the threads may add up a vec4 of each in place of the patch.
+        patch.max(self.threads()) + self.chunk * self.weights(window)
     }
 
     /// Rows and columns of src that the tile needs.
@@ -104,6 +106,10 @@ impl Tile {
         ]
     }
 
+    fn threads(&self) -> usize {
+        self.lanes * self.strips * self.rows
+    }
+
     fn weights(&self, window: Window) -> usize {
         self.kernel_rows * window.kernel[1] * 4 * self.lanes
     }
@@ -112,7 +118,7 @@ impl Tile {
     /// do not fill a subgroup, and loads to workgroup memory, each worth about eight multiply-adds of a vec4.
     fn cost(&self, dst: [usize; 3], window: Window) -> f64 {
         let kernel = window.kernel;
-        let threads = self.lanes * self.strips * self.rows;
+        let threads = self.threads();
         let covered = dst[0].next_multiple_of(self.rows) * dst[1].next_multiple_of(self.strips * self.pixels);
         let idle = threads.next_multiple_of(32).max(64) as f64 / threads as f64;
         let fma = threads * self.chunk * kernel[0] * kernel[1] * 4 * self.pixels;
@@ -128,7 +134,7 @@ impl Tile {
         if class == AdapterClass::Software {
             return 1.0;
         }
-        let waves_each = (self.lanes * self.strips * self.rows).div_ceil(64);
+        let waves_each = self.threads().div_ceil(64);
         let waves = (SHARED_VEC4 / self.memory(window) * waves_each) as f64 / 4.0;
         (ENOUGH_WAVES / waves).max(1.0).sqrt()
     }
@@ -156,7 +162,7 @@ mod tests {
                         let tile = Tile::new(class, src_c, [width, width, dst_c], kernel, stride);
                         let what = format!("{kernel:?} {stride} {width} {tile:?}");
                         assert!(tile.memory(Window { kernel, stride }) <= WORKGROUP_VEC4, "{what}");
-                        assert!(tile.lanes * tile.strips * tile.rows <= MAX_THREADS, "{what}");
+                        assert!(tile.threads() <= MAX_THREADS, "{what}");
                         assert_eq!(src_c.div_ceil(4) % tile.chunk, 0, "{what}");
                     }
                 }
