@@ -33,7 +33,7 @@ class Model:
     @property
     def metrics(self) -> Optional[str]: ...
     def checksum(self) -> str: ...
-    def predict(self, images: Images, device: str, batch: int, tta: bool) -> Predictions: ...
+    def predict(self, images: Images, device: list[str], batch: int, tta: bool) -> Predictions: ...
 
 class Settings(TypedDict):
     recipe: str
@@ -44,6 +44,7 @@ class Settings(TypedDict):
     bands: Optional[list[str]]
     pixel_scale: Optional[float]
     device: str
+    precision: str
 
 def train(
     images: Images,

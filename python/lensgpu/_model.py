@@ -90,13 +90,14 @@ class Model:
         *,
         ids: Optional[Any] = None,
         device: str = "auto",
+        precision: str = "f32",
         batch: int = 64,
         tta: bool = False,
     ) -> Predictions:
         """Predicts the Einstein radius of each image, as ``lensgpu infer`` does.
 
-        The model stays on its device for the next call with the same ``device``, ``batch`` and ``tta``. The GIL is
-        released, and Ctrl-C raises ``KeyboardInterrupt`` after the current batch.
+        The model stays on its device for the next call with the same ``device``, ``precision``, ``batch`` and
+        ``tta``. The GIL is released, and Ctrl-C raises ``KeyboardInterrupt`` after the current batch.
 
         Parameters
         ----------
@@ -108,6 +109,8 @@ class Model:
         device : str
             ``auto`` (a GPU if there is one, otherwise the CPU), ``cpu``, ``software``, or a number or part of a name
             from ``lensgpu devices``.
+        precision : str
+            ``f32``, or ``f16``: the device stores images and activations in 16 bits.
         batch : int
             Images per batch; the predictions do not depend on it.
         tta : bool
@@ -123,12 +126,14 @@ class Model:
             Images of a wrong shape.
         TypeError
             Images that are not real numbers.
+        OptionError
+            A batch or a precision that is not possible.
         DeviceError
-            An unknown device, or one that fails.
+            An unknown device, one without f16, or one that fails.
         """
         if batch < 1:
             raise OptionError(f"batch is {batch}; it must be at least 1")
-        predicted = self._native.predict(as_images(images), device, batch, tta)
+        predicted = self._native.predict(as_images(images), [device, precision], batch, tta)
         return Predictions(predicted, ids, self.about["label"]["unit"])
 
 
@@ -138,6 +143,7 @@ def evaluate(
     labels: Any,
     *,
     device: str = "auto",
+    precision: str = "f32",
     batch: int = 64,
     tta: bool = False,
     seed: int = 1,
@@ -152,7 +158,7 @@ def evaluate(
         Images that it was not trained on; see :meth:`Model.predict`. Those that are masked throughout are left out.
     labels : array_like (N,)
         True Einstein radii, arcsec.
-    device, batch, tta
+    device, precision, batch, tta
         See :meth:`Model.predict`.
     seed : int
         Random seed of the bootstrap.
@@ -168,4 +174,5 @@ def evaluate(
     DataError
         Arrays that do not fit each other or the model; no prediction; a label that is not finite.
     """
-    return model.predict(images, device=device, batch=batch, tta=tta).evaluate(labels, seed)
+    predictions = model.predict(images, device=device, precision=precision, batch=batch, tta=tta)
+    return predictions.evaluate(labels, seed)

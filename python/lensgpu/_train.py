@@ -64,6 +64,7 @@ def train(
     bands: Optional[Iterable[str]] = None,
     pixel_scale: Optional[float] = None,
     device: str = "auto",
+    precision: str = "f32",
     callback: Optional[Callable[[Epoch], Optional[bool]]] = None,
     **options: Any,
 ) -> Model:
@@ -98,7 +99,7 @@ def train(
         Name of each channel.
     pixel_scale : float, optional
         Arcsec per pixel; rings that may extend beyond the cutout are flagged by it.
-    device : str
+    device, precision : str
         See :meth:`Model.predict`.
     callback : callable, optional
         Called with an :class:`Epoch` after each epoch. If it returns ``False``, the training ends with
@@ -136,6 +137,7 @@ def train(
         "bands": None if bands is None else list(bands),
         "pixel_scale": pixel_scale,
         "device": device,
+        "precision": precision,
     }
 
     def report(kind: str, content: str) -> None:

@@ -18,8 +18,8 @@ pub struct Model {
     ready: Mutex<Option<(Request, Predictor)>>,
 }
 
-/// What a predictor was made for: device, images at a time, test-time augmentation.
-type Request = (String, usize, bool);
+/// What a predictor was made for: device and precision, images at a time, test-time augmentation.
+type Request = ([String; 2], usize, bool);
 
 impl Model {
     pub fn new(model: lensgpu::Model, metrics: Option<String>) -> Model {
@@ -31,13 +31,13 @@ impl Model {
     }
 
     fn predictor(&self, request: &Request) -> PyResult<Predictor> {
-        let (device, batch, all_views) = request;
+        let ([device, precision], batch, all_views) = request;
         let passes = Passes {
             batch: *batch,
             all_views: *all_views,
         };
         let model = lensgpu::Model::clone(&self.model);
-        Predictor::with_passes(model, &open_device(device)?, passes).map_err(errors::of_infer)
+        Predictor::with_passes(model, &open_device(device, precision)?, passes).map_err(errors::of_infer)
     }
 }
 
@@ -81,7 +81,7 @@ impl Model {
         &self,
         py: Python,
         images: PyReadonlyArray4<f32>,
-        device: String,
+        device: [String; 2],
         batch: usize,
         tta: bool,
     ) -> PyResult<Predictions> {

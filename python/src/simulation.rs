@@ -2,6 +2,7 @@
 
 use crate::watch::Watch;
 use crate::{errors, open_device};
+use lensgpu::device::Precision;
 use lensgpu::{Population, TruthValues, simulate_arrays};
 use numpy::ndarray::Array4;
 use numpy::{IntoPyArray, PyArray4};
@@ -20,7 +21,7 @@ pub fn simulate<'py>(
     let watch = Watch::new();
     let simulated = py.detach(|| {
         let population = Population::open(population).map_err(errors::of_simulate)?;
-        let device = open_device(device)?;
+        let device = open_device(device, Precision::F32.name())?;
         let simulated = simulate_arrays(&population, count, seed, &device, &|_| watch.signals());
         watch.result(simulated, errors::of_simulate)
     })?;

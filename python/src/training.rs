@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::watch::Watch;
-use crate::{errors, open_device};
+use crate::{errors, of_name, open_device};
 use lensgpu::{Event, LabelledImages, Likelihood, Network, Recipe, Start, TrainOptions, train_arrays};
 use numpy::{PyReadonlyArray1, PyReadonlyArray4, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -22,6 +22,7 @@ pub struct Settings {
     bands: Option<Vec<String>>,
     pixel_scale: Option<f64>,
     device: String,
+    precision: String,
 }
 
 /// Trains a model. `report` is called with the kind of an event, `epoch` or `warning`, and its content; an epoch is JSON.
@@ -50,7 +51,7 @@ pub fn train(
     let options = settings.options(recipe, start.as_deref(), &network)?;
     let watch = Watch::new();
     let trained = py.detach(|| {
-        let device = open_device(&settings.device)?;
+        let device = open_device(&settings.device, &settings.precision)?;
         let from = start.as_deref().map_or(Start::Network(&network), Start::Model);
         let trained = train_arrays(&data, from, &options, &device, &|event| match event {
             Event::Epoch { record, .. } => {
@@ -110,12 +111,4 @@ impl Settings {
         }
         Ok(options)
     }
-}
-
-/// The one of `all` that has this name.
-fn of_name<T: Copy>(all: &[T], name: fn(T) -> &'static str, what: &str, given: &str) -> PyResult<T> {
-    all.iter().copied().find(|&one| name(one) == given).ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|&one| name(one)).collect();
-        errors::of_option(format!("{what} is '{given}'; it must be one of {}", names.join(", ")))
-    })
 }

@@ -104,6 +104,10 @@ def test_models_and_devices_that_are_not_there_are_named(tmp_path, ground, model
         lensgpu.Model.load(tmp_path / "bad.safetensors")
     with pytest.raises(lensgpu.DeviceError, match="no-such-device"):
         model.predict(ground[0], device="no-such-device")
+    with pytest.raises(lensgpu.OptionError, match="precision is 'f8'; it must be one of f32, f16"):
+        model.predict(ground[0], device="cpu", precision="f8")
+    with pytest.raises(lensgpu.DeviceError, match="f16"):
+        model.predict(ground[0], device="cpu", precision="f16")
     with pytest.raises(lensgpu.ModelError):
         model.save(tmp_path / "no" / "folder" / "m.safetensors")
 

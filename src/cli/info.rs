@@ -206,6 +206,7 @@ fn images(text: &mut String, about: &About, network: &Network) -> Result<()> {
             [
                 band.clone(),
                 scale,
+                number(about.stretch.softening(i)),
                 number(mean),
                 number(std),
                 range(sky.sky),
@@ -216,6 +217,7 @@ fn images(text: &mut String, about: &About, network: &Network) -> Result<()> {
         [
             Text("band"),
             Number("scale s"),
+            Number("b"),
             Number("mean"),
             Number("std"),
             Number("sky range / s"),
@@ -223,7 +225,7 @@ fn images(text: &mut String, about: &About, network: &Network) -> Result<()> {
         ],
         rows,
     );
-    writeln!(text, "  network input = (asinh(flux / s) - mean) / std")?;
+    writeln!(text, "  network input = (asinh(flux / (b s)) - mean) / std")?;
     if let Some(source) = &about.images {
         let remembered = [
             ("pattern of the file names", &source.pattern),

@@ -203,7 +203,7 @@ impl About {
         let mut all = [shift, range.0, range.1, training.learning_rate]
             .into_iter()
             .chain(
-                [&stretch.scale, &stretch.mean, &stretch.std]
+                [&stretch.scale, &stretch.softening, &stretch.mean, &stretch.std]
                     .into_iter()
                     .flatten()
                     .copied(),

@@ -24,7 +24,7 @@ use std::path::Path;
 
 const FORMAT: &str = "lensgpu-model";
 /// Increased when an older version of this program would misread the file.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Keys of the metadata, beside the checksum.
 const KEYS: [&str; 5] = ["format", "format_version", "network", "members", "about"];

@@ -172,6 +172,7 @@ pub(crate) mod tests {
                     mean: vec![1.0 / 3.0, 0.0],
                     std: vec![2.0 / 3.0, 1.0],
                     curve: Default::default(),
+                    softening: vec![],
                 },
                 sky: SkyRange {
                     bands: vec![

@@ -1,7 +1,9 @@
-//! Medians, hashes and lists of numbers, which many modules need. Depends on no other module.
+//! Medians, asinh, hashes and lists of numbers, which many modules need. Depends on no other module.
 
+mod asinh;
 mod listed;
 
+pub use asinh::asinh;
 pub use listed::{counted, listed};
 
 /// The median; for an even number of values, the mean of the two in the middle. `None` if there are no values. Reorders
@@ -31,11 +33,14 @@ pub fn fnv1a(hash: u64, bytes: impl IntoIterator<Item = u8>) -> u64 {
     })
 }
 
-/// The smallest of the values that at most this fraction of them exceed; `None` without values.
+/// The smallest of the values that at most this fraction of them exceed; `None` without values. Reorders `values`.
 pub fn upper_limit(values: &mut [f64], fraction: f64) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
+    if values.is_empty() {
+        return None;
+    }
     let rank = ((1.0 - fraction) * values.len() as f64).ceil() as usize;
-    values.get(rank.max(1) - 1).copied()
+    let (_, limit, _) = values.select_nth_unstable_by(rank.max(1) - 1, f64::total_cmp);
+    Some(*limit)
 }
 
 #[cfg(test)]

@@ -85,6 +85,7 @@ mod tests {
             mean: vec![0.0; 3],
             std: vec![1.0; 3],
             curve: Default::default(),
+            softening: vec![],
         };
         let bands = ["R", "I", "G"].map(String::from);
         let image = composite(&cutout([10, 10, 3], &pixels), &stretch, &bands);

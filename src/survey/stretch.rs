@@ -1,4 +1,4 @@
-//! The stretch: raw flux to network input, per band x = (asinh(flux / s) - mean) / std; features of a table are
+//! The stretch: raw flux to network input, per band x = (asinh(flux / (b s)) - mean) / std; features of a table are
 //! standardised, x = (value - mean) / std.
 
 use rayon::prelude::*;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cutout::Cutout;
 use super::error::Result;
 use super::sky::{MAD_TO_SIGMA, mad};
-use crate::numeric::median;
+use crate::numeric::{asinh, median, upper_limit};
 
 /// Pixels per band that a median is computed from; if there are more, every second, third, ... cutout is used.
 const MAX_PIXELS: usize = 4_000_000;
@@ -15,14 +15,25 @@ const MAX_PIXELS: usize = 4_000_000;
 /// Largest input, standard deviations: its square is finite.
 const MAX_INPUT: f64 = 1e6;
 
+/// The softening is this part of the flux that one pixel in a hundred exceeds, within these limits: faint images are
+/// stretched from the noise on, of bright ones the arcs stay nearly linear. docs/accuracy.md compares others.
+const SOFTENING: f64 = 0.2;
+const SOFTENING_LIMITS: (f64, f64) = (1.0, 10.0);
+
+/// Pixels that are stretched at a time.
+const AT_A_TIME: usize = 64;
+
 /// One entry per band. A band that is constant in training is not used: it has scale 0, and its input is 0 for any flux.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stretch {
     /// s, in flux: 1.4826 x the median absolute deviation of the border pixels. 1 for a feature.
     pub scale: Vec<f64>,
-    /// Mean of asinh(flux / s) over the training split, or of the feature.
+    /// b, the flux where asinh turns from linear to logarithmic, in units of s. Empty for features and in early versions: 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub softening: Vec<f64>,
+    /// Mean of asinh(flux / (b s)) over the training split, or of the feature.
     pub mean: Vec<f64>,
-    /// Standard deviation of asinh(flux / s) over the training split, or of the feature.
+    /// Standard deviation of asinh(flux / (b s)) over the training split, or of the feature.
     pub std: Vec<f64>,
     /// What is standardised.
     #[serde(default, skip_serializing_if = "Curve::is_asinh")]
@@ -33,7 +44,7 @@ pub struct Stretch {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Curve {
-    /// asinh(flux / s), of images. A masked pixel counts as flux 0.
+    /// asinh(flux / (b s)), of images. A masked pixel counts as flux 0.
     #[default]
     Asinh,
     /// The value itself, of features. A missing value counts as the mean.
@@ -127,6 +138,7 @@ impl Stretch {
         let every = (cutouts.len() * border).div_ceil(MAX_PIXELS).max(1);
         let mut stretch = Stretch {
             scale: Vec::new(),
+            softening: Vec::new(),
             mean: Vec::new(),
             std: Vec::new(),
             curve: Curve::Asinh,
@@ -135,12 +147,16 @@ impl Stretch {
         for (band, name) in bands.iter().enumerate() {
             let sample = || cutouts.iter().step_by(every);
             let mut scale = MAD_TO_SIGMA * spread(sample().flat_map(|c| c.border(band)).collect());
+            let mut all: Vec<f64> = cutouts
+                .iter()
+                .step_by((cutouts.len() * first.pixels.len()).div_ceil(MAX_PIXELS).max(1))
+                .flat_map(|c| c.band(band))
+                .filter(|p| !p.1)
+                .map(|p| f64::from(p.0))
+                .collect();
+            let bright = upper_limit(&mut all, 0.01).unwrap_or(0.0);
             if scale == 0.0 {
-                let some = cutouts
-                    .iter()
-                    .step_by((cutouts.len() * first.pixels.len()).div_ceil(MAX_PIXELS).max(1));
-                let all = some.flat_map(|c| c.band(band)).filter(|p| !p.1).map(|p| p.0 as f64);
-                scale = MAD_TO_SIGMA * spread(all.collect());
+                scale = MAD_TO_SIGMA * spread(all);
                 if scale == 0.0 {
                     scale = Moments::over(cutouts, band, |flux| flux).std();
                 }
@@ -150,7 +166,12 @@ impl Stretch {
                     ));
                 }
             }
-            let moments = Moments::over(cutouts, band, |flux| (flux / scale).asinh());
+            let (least, most) = SOFTENING_LIMITS;
+            let softening = match scale > 0.0 {
+                true => (SOFTENING * bright / scale).clamp(least, most),
+                false => least,
+            };
+            let moments = Moments::over(cutouts, band, |flux| asinh(flux / (softening * scale)));
             let varies = scale > 0.0 && moments.std() > 0.0;
             if !varies {
                 warnings.push(format!(
@@ -158,6 +179,7 @@ impl Stretch {
                 ));
             }
             stretch.scale.push(if varies { scale } else { 0.0 });
+            stretch.softening.push(softening);
             stretch.mean.push(if varies { moments.mean } else { 0.0 });
             stretch.std.push(if varies { moments.std() } else { 1.0 });
         }
@@ -181,6 +203,7 @@ impl Stretch {
         }
         let stretch = Stretch {
             scale: moments.iter().map(|m| if varies(m) { 1.0 } else { 0.0 }).collect(),
+            softening: Vec::new(),
             mean: moments.iter().map(|m| if varies(m) { m.mean } else { 0.0 }).collect(),
             std: moments.iter().map(|m| if varies(m) { m.std() } else { 1.0 }).collect(),
             curve: Curve::Linear,
@@ -197,10 +220,9 @@ impl Stretch {
         let channels = self.scale.len();
         assert_eq!(cutout.channels, channels, "the stretch has other bands");
         assert_eq!(cutout.pixels.len(), out.len(), "the output has another size");
-        for (pixel, out) in cutout.pixels.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
-            for band in 0..channels {
-                out[band] = self.value(band, pixel[band]);
-            }
+        match self.curve {
+            Curve::Asinh => self.standardised(&cutout.pixels, out, asinh),
+            Curve::Linear => self.standardised(&cutout.pixels, out, |value| value),
         }
         if self.curve == Curve::Linear {
             let missing = out.iter_mut().zip(&cutout.mask).filter(|(_, masked)| **masked);
@@ -208,24 +230,37 @@ impl Stretch {
         }
     }
 
-    /// The network input of a masked pixel of each band, bit for bit; that of a pixel with flux 0 is the same.
-    pub fn masked(&self) -> Vec<f32> {
-        let value = |band| match self.curve {
-            Curve::Asinh => self.value(band, 0.0),
-            Curve::Linear => 0.0,
-        };
-        (0..self.scale.len()).map(value).collect()
+    /// b of a band.
+    pub fn softening(&self, band: usize) -> f64 {
+        self.softening.get(band).copied().unwrap_or(1.0)
     }
 
-    fn value(&self, band: usize, flux: f32) -> f32 {
-        if self.scale[band] == 0.0 {
-            return 0.0;
+    /// The network input of a masked pixel of each band, bit for bit; that of a pixel with flux 0 is the same.
+    pub fn masked(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.scale.len()];
+        if self.curve == Curve::Asinh {
+            self.standardised(&vec![0.0; values.len()], &mut values, asinh);
         }
-        let curved = match self.curve {
-            Curve::Asinh => (f64::from(flux) / self.scale[band]).asinh(),
-            Curve::Linear => f64::from(flux),
+        values
+    }
+
+    /// The network inputs of pixels, several at once: a loop that the compiler can vectorise.
+    fn standardised(&self, flux: &[f32], out: &mut [f32], curve: impl Fn(f64) -> f64) {
+        // A band that is not used has the input 0 / std for any flux.
+        let scale = |band| match self.scale[band] {
+            0.0 => f64::INFINITY,
+            scale => scale * self.softening(band),
         };
-        ((curved - self.mean[band]) / self.std[band]).clamp(-MAX_INPUT, MAX_INPUT) as f32
+        let scale: Vec<f64> = (0..self.scale.len()).map(scale).collect();
+        let scale = scale.repeat(AT_A_TIME);
+        let [mean, std] = [&self.mean, &self.std].map(|values| values.repeat(AT_A_TIME));
+        for (flux, out) in flux.chunks(scale.len()).zip(out.chunks_mut(scale.len())) {
+            let bands = scale.iter().zip(&mean).zip(&std);
+            for ((out, &flux), ((scale, mean), std)) in out.iter_mut().zip(flux).zip(bands) {
+                let value = (curve(f64::from(flux) / scale) - mean) / std;
+                *out = value.clamp(-MAX_INPUT, MAX_INPUT) as f32;
+            }
+        }
     }
 }
 
@@ -291,6 +326,24 @@ mod tests {
         let sky = -(stretch.mean[0] / stretch.std[0]) as f32;
         assert_eq!(x[0], sky, "a masked pixel counts as sky");
         assert_eq!(x[0].to_bits(), stretch.masked()[0].to_bits());
+    }
+
+    /// A band of noise alone, and one in which some pixels are 30 times the noise.
+    #[test]
+    fn bright_images_are_stretched_from_a_higher_flux_on() {
+        let mut images: Vec<_> = (0..20).map(|seed| noise(seed, 2.0)).collect();
+        for image in &mut images {
+            (0..20).for_each(|k| image[2 * (20 * 10 + k) + 1] = 60.0);
+        }
+        let (stretch, _, cutouts) = fit(&images);
+        assert_eq!(stretch.softening(0), 1.0, "not below the noise");
+        assert!((stretch.softening(1) - 6.0).abs() < 0.3, "{}", stretch.softening(1));
+        let scale = stretch.softening(1) * stretch.scale[1];
+        let expected = ((60.0 / scale).asinh() - stretch.mean[1]) / stretch.std[1];
+        let x = inputs(&stretch, &cutouts)[2 * 20 * 10 + 1];
+        assert!((f64::from(x) - expected).abs() < 1e-6, "{x} {expected}");
+        images.iter_mut().flatten().for_each(|flux| *flux *= flux.abs());
+        assert_eq!(fit(&images).0.softening(1), 10.0, "at most ten times the noise");
     }
 
     #[test]

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
 
-const FORMAT: &str = "lensgpu-checkpoint-1";
+/// Changed when a run that was begun before would go on with other inputs: its stretch is fitted again.
+const FORMAT: &str = "lensgpu-checkpoint-2";
 /// The tensor of [`TrainingState::logged`], (members, values).
 const LOGGED: &str = "logged";
 

@@ -209,9 +209,9 @@ pub fn prepare(
     let examples = |rows: &Vec<usize>| {
         let image = network.input_shape().len();
         let mut images = vec![0.0; rows.len() * image];
-        for (&row, out) in rows.iter().zip(images.chunks_exact_mut(image)) {
-            stretch.apply(&cutouts[row], out);
-        }
+        rows.par_iter()
+            .zip(images.par_chunks_exact_mut(image))
+            .for_each(|(&row, out)| stretch.apply(&cutouts[row], out));
         Examples {
             images,
             labels: rows.iter().map(|&row| labels[row]).collect(),

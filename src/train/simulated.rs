@@ -24,6 +24,7 @@ use crate::posterior::quantiles::label_quantiles;
 use crate::progress::Callback;
 use crate::survey::sky::SkyRange;
 use crate::survey::{Challenge, Cutout, Photometry, Preset, Stretch};
+use rayon::prelude::*;
 use std::collections::VecDeque;
 
 /// Epochs that train on the same lens.
@@ -265,12 +266,10 @@ fn cutouts(lenses: &Lenses, shape: [usize; 3]) -> Vec<Cutout> {
 
 fn stretched(lenses: &Lenses, shape: [usize; 3], stretch: &Stretch) -> Examples {
     let mut images = vec![0.0; lenses.images.len()];
-    for (cutout, out) in cutouts(lenses, shape)
-        .iter()
-        .zip(images.chunks_exact_mut(shape.iter().product()))
-    {
-        stretch.apply(cutout, out);
-    }
+    cutouts(lenses, shape)
+        .par_iter()
+        .zip(images.par_chunks_exact_mut(shape.iter().product()))
+        .for_each(|(cutout, out)| stretch.apply(cutout, out));
     Examples {
         images,
         labels: lenses.labels.clone(),

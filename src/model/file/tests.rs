@@ -213,11 +213,22 @@ fn files_that_are_not_models() {
     }
 }
 
+/// As the shipped models are, which were trained with a softening of 1.
+#[test]
+fn a_stretch_without_a_softening_has_a_softening_of_1() {
+    let bytes = changed(|_, metadata| {
+        let about = metadata.get_mut("about").unwrap();
+        assert!(!about.contains("softening"));
+        metadata.insert("format_version".into(), "1".into());
+    });
+    assert_eq!(Model::from_bytes(&bytes).unwrap().about.stretch.softening(0), 1.0);
+}
+
 #[test]
 fn a_newer_format_asks_for_a_newer_lensgpu() {
-    let bytes = changed(|_, metadata| drop(metadata.insert("format_version".into(), "2".into())));
+    let bytes = changed(|_, metadata| drop(metadata.insert("format_version".into(), "3".into())));
     assert!(
-        error(&bytes).contains("version 2") && error(&bytes).contains("use a newer lensgpu"),
+        error(&bytes).contains("version 3") && error(&bytes).contains("use a newer lensgpu"),
         "{}",
         error(&bytes)
     );

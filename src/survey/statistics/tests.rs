@@ -16,6 +16,7 @@ fn stretch() -> Stretch {
         mean: vec![0.0; 3],
         std: vec![1.0; 3],
         curve: Curve::Asinh,
+        softening: vec![],
     }
 }
 
