@@ -206,7 +206,7 @@ fn images(text: &mut String, about: &About, network: &Network) -> Result<()> {
             [
                 band.clone(),
                 scale,
-                number(about.stretch.softening(i)),
+                format!("{:.2}", about.stretch.softening(i)),
                 number(mean),
                 number(std),
                 range(sky.sky),
@@ -309,7 +309,7 @@ mod tests {
             "  theta_e in arcsec, defined as theta_e_crit\n",
             "  theta_e = 0.30000000000000004 x output + 0\n",
             "  6x5x2 pixels, 0.2 arcsec per pixel\n",
-            "  I           dead  0.0000  1.0000  -1.00 to 1.00     0.50 to 2.00\n",
+            "  I           dead  1.00  0.0000  1.0000  -1.00 to 1.00     0.50 to 2.00\n",
             "  800 rows: 630 for training, 70 for validation, 0 for calibration, 100 held out\n",
             "  7               12         -0.3000                    0.3333    240        1         0\n",
         ] {

@@ -28,6 +28,9 @@ pub struct Techniques {
     /// Add Gaussian noise to each image, in units of the sky noise (usually 0.3)
     #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
     noise: Option<f32>,
+    /// Stretch flux linearly up to this many times the sky noise, then logarithmically [default: by the images' brightness]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true, conflicts_with = "from")]
+    softening: Option<f64>,
     /// Increase the learning rate linearly over the first STEPS steps (usually 100)
     #[arg(long, value_name = "STEPS")]
     warm_up: Option<usize>,
@@ -51,6 +54,7 @@ impl Techniques {
             adversarial: self.adversarial.unwrap_or(base.adversarial),
             shift: self.shift.unwrap_or(base.shift),
             noise: self.noise.unwrap_or(base.noise),
+            softening: self.softening.unwrap_or(base.softening),
             warm_up: self.warm_up.unwrap_or(base.warm_up),
             weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             ema: self.ema.unwrap_or(base.ema),

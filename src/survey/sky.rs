@@ -114,7 +114,7 @@ mod tests {
         };
         let train: Vec<_> = (0..50).map(|seed| image(1e-12, 0.0, seed)).collect();
         let train: Vec<_> = train.iter().collect();
-        let (stretch, _) = Stretch::fit(&train, &["r".into()]).unwrap();
+        let (stretch, _) = Stretch::fit(&train, &["r".into()], 0.0).unwrap();
         let range = SkyRange::fit(&train, &stretch);
         let usual = |factor, offset| range.contains(&SkyStatistics::of(&image(factor, offset, 99), &stretch));
         assert!(train.iter().all(|c| range.contains(&SkyStatistics::of(c, &stretch))));

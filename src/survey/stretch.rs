@@ -15,9 +15,9 @@ const MAX_PIXELS: usize = 4_000_000;
 /// Largest input, standard deviations: its square is finite.
 const MAX_INPUT: f64 = 1e6;
 
-/// The softening is this part of the flux that one pixel in a hundred exceeds, within these limits: faint images are
-/// stretched from the noise on, of bright ones the arcs stay nearly linear. docs/accuracy.md compares others.
-const SOFTENING: f64 = 0.2;
+/// The softening is this part of the flux that one pixel in a hundred exceeds in a typical image, within these limits: faint
+/// images are stretched from the noise on, of bright ones the arcs stay nearly linear. docs/accuracy.md compares others.
+const SOFTENING: f64 = 0.3;
 const SOFTENING_LIMITS: (f64, f64) = (1.0, 10.0);
 
 /// Pixels that are stretched at a time.
@@ -109,7 +109,7 @@ impl Moments {
 
     /// Over all cutouts, merged in their order, so that the result does not depend on the number of threads.
     fn over(cutouts: &[&Cutout], band: usize, map: impl Fn(f64) -> f64 + Sync) -> Self {
-        let flux = |c: &&Cutout| Moments::of(c.band(band).filter(|p| !p.1).map(|p| map(p.0 as f64)));
+        let flux = |c: &&Cutout| Moments::of(flux_of(c, band).map(&map));
         let parts: Vec<Moments> = cutouts.par_iter().map(flux).collect();
         parts.into_iter().fold(Moments::default(), Moments::merge)
     }
@@ -120,14 +120,15 @@ impl Moments {
 }
 
 impl Stretch {
-    /// Fits to the training split. Returns the stretch and warnings, in which `bands` names the channels.
+    /// Fits to the training split. Returns the stretch and warnings, in which `bands` names the channels. A `softening` of 0
+    /// is chosen by the brightness of the images; that of features is not used.
     ///
     /// If more than half of a band's border has one value, its MAD is 0: the scale then is that of all pixels or, if this
     /// is 0 as well, their standard deviation. A band that is constant is not used.
     ///
     /// # Errors
     /// No images, or no band that varies.
-    pub fn fit(cutouts: &[&Cutout], bands: &[String]) -> Result<(Stretch, Vec<String>)> {
+    pub fn fit(cutouts: &[&Cutout], bands: &[String], softening: f64) -> Result<(Stretch, Vec<String>)> {
         let Some(first) = cutouts.first() else {
             return Err(StretchError::NoImages.into());
         };
@@ -147,16 +148,13 @@ impl Stretch {
         for (band, name) in bands.iter().enumerate() {
             let sample = || cutouts.iter().step_by(every);
             let mut scale = MAD_TO_SIGMA * spread(sample().flat_map(|c| c.border(band)).collect());
-            let mut all: Vec<f64> = cutouts
-                .iter()
-                .step_by((cutouts.len() * first.pixels.len()).div_ceil(MAX_PIXELS).max(1))
-                .flat_map(|c| c.band(band))
-                .filter(|p| !p.1)
-                .map(|p| f64::from(p.0))
-                .collect();
-            let bright = upper_limit(&mut all, 0.01).unwrap_or(0.0);
+            let whole = || {
+                cutouts
+                    .iter()
+                    .step_by((cutouts.len() * first.pixels.len()).div_ceil(MAX_PIXELS).max(1))
+            };
             if scale == 0.0 {
-                scale = MAD_TO_SIGMA * spread(all);
+                scale = MAD_TO_SIGMA * spread(whole().flat_map(|c| flux_of(c, band)).collect());
                 if scale == 0.0 {
                     scale = Moments::over(cutouts, band, |flux| flux).std();
                 }
@@ -167,9 +165,16 @@ impl Stretch {
                 }
             }
             let (least, most) = SOFTENING_LIMITS;
-            let softening = match scale > 0.0 {
-                true => (SOFTENING * bright / scale).clamp(least, most),
-                false => least,
+            let softening = match softening {
+                0.0 => {
+                    let bright = |c: &&Cutout| upper_limit(&mut flux_of(c, band).collect::<Vec<_>>(), 0.01);
+                    // Of a typical image: a single one of another kind must not set the scale of all.
+                    let mut bright: Vec<f64> = whole().filter_map(bright).collect();
+                    let bright = median(&mut bright).unwrap_or(0.0);
+                    // Not a number if there is no scale.
+                    (SOFTENING * bright / scale).max(least).min(most)
+                }
+                given => given,
             };
             let moments = Moments::over(cutouts, band, |flux| asinh(flux / (softening * scale)));
             let varies = scale > 0.0 && moments.std() > 0.0;
@@ -264,6 +269,12 @@ impl Stretch {
     }
 }
 
+/// The flux of the pixels of a band that are not masked.
+fn flux_of(cutout: &Cutout, band: usize) -> impl Iterator<Item = f64> {
+    let unmasked = cutout.band(band).filter(|(_, masked)| !masked);
+    unmasked.map(|(flux, _)| f64::from(flux))
+}
+
 fn spread(mut values: Vec<f64>) -> f64 {
     median(&mut values).map_or(0.0, |centre| mad(values, centre))
 }
@@ -286,7 +297,7 @@ mod tests {
 
     fn fit(images: &[Vec<f32>]) -> (Stretch, Vec<String>, Vec<Cutout>) {
         let cutouts: Vec<_> = images.iter().map(|i| cutout([20, 20, 2], i)).collect();
-        let (stretch, warnings) = Stretch::fit(&cutouts.iter().collect::<Vec<_>>(), &names()).unwrap();
+        let (stretch, warnings) = Stretch::fit(&cutouts.iter().collect::<Vec<_>>(), &names(), 0.0).unwrap();
         (stretch, warnings, cutouts)
     }
 
@@ -337,11 +348,14 @@ mod tests {
         }
         let (stretch, _, cutouts) = fit(&images);
         assert_eq!(stretch.softening(0), 1.0, "not below the noise");
-        assert!((stretch.softening(1) - 6.0).abs() < 0.3, "{}", stretch.softening(1));
+        assert!((stretch.softening(1) - 9.0).abs() < 0.5, "{}", stretch.softening(1));
         let scale = stretch.softening(1) * stretch.scale[1];
         let expected = ((60.0 / scale).asinh() - stretch.mean[1]) / stretch.std[1];
         let x = inputs(&stretch, &cutouts)[2 * 20 * 10 + 1];
         assert!((f64::from(x) - expected).abs() < 1e-6, "{x} {expected}");
+        images[3].iter_mut().for_each(|flux| *flux *= 1e30);
+        // Whose border pixels are a twentieth of those that the noise is measured from.
+        assert!((fit(&images).0.softening(1) - 8.5).abs() < 0.5, "one bad image");
         images.iter_mut().flatten().for_each(|flux| *flux *= flux.abs());
         assert_eq!(fit(&images).0.softening(1), 10.0, "at most ten times the noise");
     }
@@ -374,7 +388,7 @@ mod tests {
         );
         assert!(inputs(&stretch, &cutouts).iter().step_by(2).all(|&v| v == 0.0));
         let flat = cutout([20, 20, 2], &[3.0; 800]);
-        let error = Stretch::fit(&[&flat], &names()).unwrap_err().to_string();
+        let error = Stretch::fit(&[&flat], &names(), 0.0).unwrap_err().to_string();
         assert!(error.contains("every band is constant"), "{error}");
     }
 

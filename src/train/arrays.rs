@@ -57,7 +57,7 @@ pub fn train_arrays(
     };
     let labelled = labelled(data, network, options)?;
     let split = split_rows(labelled.labels.len(), options)?;
-    let (prepared, data, network) = prepare(&labelled, &split, network.clone(), from)?;
+    let (prepared, data, network) = prepare(&labelled, &split, network.clone(), from, options.softening)?;
     report(&prepared, &network, progress);
     let options = &options.resolved(prepared.counts.train);
     let mut trainer = Trainer::new(device, &network, data, options, None)?;

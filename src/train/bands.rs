@@ -23,7 +23,8 @@ impl Band {
         let channels = masked.len();
         let band = |(c, masked): (usize, f32)| Band {
             masked,
-            sky_noise: (1.0 / stretch.std[c]) as f32,
+            // Where the stretch is linear.
+            sky_noise: (1.0 / (stretch.softening(c) * stretch.std[c])) as f32,
             range: range(images, channels, c, masked),
         };
         masked.into_iter().enumerate().map(band).collect()
@@ -86,6 +87,23 @@ fn range(images: &[f32], channels: usize, channel: usize, masked: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::survey::Cutout;
+
+    /// The noise that augmentation adds is in units of the sky noise, whatever the softening.
+    #[test]
+    fn the_sky_noise_is_that_of_the_input() {
+        let flux: Vec<f32> = (0..400).map(|i| (i * 7 % 20) as f32 - 9.5).collect();
+        let cutout = Cutout::of_image(String::new(), [20, 20, 1], &flux, None);
+        for softening in [1.0, 7.0] {
+            let (stretch, _) = Stretch::fit(&[&cutout], &["r".into()], softening).unwrap();
+            let faint = 1e-3 * stretch.scale[0] as f32;
+            let image = Cutout::of_image(String::new(), [1, 2, 1], &[0.0, faint], None);
+            let mut input = [0.0; 2];
+            stretch.apply(&image, &mut input);
+            let noise = Band::all(&stretch, &input)[0].sky_noise;
+            assert!(((input[1] - input[0]) * 1e3 / noise - 1.0).abs() < 1e-3, "{noise}");
+        }
+    }
 
     #[test]
     fn a_sample_sees_every_column() {

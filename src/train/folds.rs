@@ -95,7 +95,7 @@ pub fn prepare_folds(
             training.validation,
             training.calibration,
         )?;
-        let (prepared, data, bounded) = prepare(labelled, &split, network.clone(), None)?;
+        let (prepared, data, bounded) = prepare(labelled, &split, network.clone(), None, training.softening)?;
         let [low, high] = bounded.heads().mean_range;
         range = [range[0].min(low), range[1].max(high)];
         folds.push((prepared, data));

@@ -146,6 +146,10 @@ pub struct TrainOptions {
     /// Noise that is added to each image, in units of the sky noise of each band.
     #[serde(default)]
     pub noise: f32,
+    /// Flux where the stretch of the images turns from linear to logarithmic, in units of the sky noise; 0: chosen by their
+    /// brightness ([`Stretch::fit`](crate::survey::Stretch::fit)).
+    #[serde(default)]
+    pub softening: f64,
     /// Initial steps over which the learning rate rises, at most a tenth of all steps.
     #[serde(default)]
     pub warm_up: usize,
@@ -229,6 +233,9 @@ impl TrainOptions {
             let allowed = format!("between 0 (off) and {largest} (usually {usual})");
             require((0.0..=largest).contains(&value), option, value, allowed)?;
         }
+        let (softening, largest) = (self.softening, LARGEST_SOFTENING);
+        let allowed = format!("between 0 (chosen by the brightness of the images) and {largest:e} (usually 1 to 10)");
+        require((0.0..=largest).contains(&softening), "softening", softening, allowed)?;
         require(
             (0.0..1.0).contains(&self.ema),
             "ema",
@@ -253,7 +260,11 @@ impl TrainOptions {
     /// Checks what depends on the size of the images.
     pub(super) fn check_images(&self, network: &Network) -> Result<(), Error> {
         if !network.takes_images() {
-            for (option, on) in [("shift", self.shift > 0), ("noise", self.noise != 0.0)] {
+            for (option, on) in [
+                ("shift", self.shift > 0),
+                ("noise", self.noise != 0.0),
+                ("softening", self.softening != 0.0),
+            ] {
                 if on {
                     return Err(Error::NeedsImages { option });
                 }
@@ -319,6 +330,7 @@ impl TrainOptions {
             ("warm_up_mean", self.warm_up_mean as f64),
             ("shift", self.shift as f64),
             ("noise", short(self.noise)),
+            ("softening", self.softening),
             ("warm_up", self.warm_up as f64),
             ("weight_decay", short(self.weight_decay)),
             ("ema", short(self.ema)),
@@ -328,6 +340,9 @@ impl TrainOptions {
         on.map(|(name, value)| (name.to_string(), value)).collect()
     }
 }
+
+/// Beyond it, the stretch of every image is linear.
+const LARGEST_SOFTENING: f64 = 1e6;
 
 /// Members of an ensemble, and largest value of other counts: sums and products of them do not overflow.
 const MOST_MEMBERS: usize = 1000;

@@ -152,7 +152,7 @@ pub fn split_rows(rows: usize, training: &TrainOptions) -> Result<DataSplit, Err
 }
 
 /// Stretches and scales labelled images, and sets the range of the network's mean. The stretch and the label scale of the
-/// model to fine-tune, `from`, are kept.
+/// model to fine-tune, `from`, are kept; a new stretch has the `softening` of the options.
 ///
 /// # Errors
 /// Labels that do not fit the network, images with nothing to learn from.
@@ -161,6 +161,7 @@ pub fn prepare(
     split: &DataSplit,
     network: Network,
     from: Option<&Model>,
+    softening: f64,
 ) -> Result<(Prepared, Dataset, Network), Error> {
     let LabelledCutouts {
         cutouts, ids, labels, ..
@@ -180,7 +181,7 @@ pub fn prepare(
     }
     let (stretch, more) = match from {
         Some(model) => (model.about.stretch.clone(), vec![]),
-        None => Stretch::fit(&train, &labelled.bands)?,
+        None => Stretch::fit(&train, &labelled.bands, softening)?,
     };
     warnings.extend(more);
     if let Some(model) = from {

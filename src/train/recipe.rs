@@ -55,6 +55,7 @@ impl Recipe {
             warm_up_mean: 0,
             shift: 0,
             noise: 0.0,
+            softening: 0.0,
             warm_up: 0,
             weight_decay: 0.0,
             ema: 0.0,

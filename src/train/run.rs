@@ -186,7 +186,8 @@ fn prepare(
                 }
                 None => {
                     let split = split_rows(labelled.labels.len(), training)?;
-                    let (prepared, data, network) = prepare::prepare(&labelled, &split, network, from)?;
+                    let (prepared, data, network) =
+                        prepare::prepare(&labelled, &split, network, from, training.softening)?;
                     (vec![(prepared, data)], network)
                 }
             }

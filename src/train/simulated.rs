@@ -86,7 +86,7 @@ pub fn prepare(
     let sampled: Vec<&Cutout> = cutouts.iter().collect();
     let (stretch, mut warnings) = match from {
         Some(model) => (model.about.stretch.clone(), vec![]),
-        None => Stretch::fit(&sampled, &bands)?,
+        None => Stretch::fit(&sampled, &bands, training.softening)?,
     };
     let sky = SkyRange::fit(&sampled, &stretch);
     let statistics = fit_statistics(&sampled, &stretch, &mut warnings);
