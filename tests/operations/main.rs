@@ -41,10 +41,17 @@ fn engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> 
     ]
 }
 
-/// The devices that store images and activations as f16, with this plan.
+/// The devices that store images and activations as f16, with this plan; none if the software adapter cannot, as
+/// SwiftShader.
 fn half_engines(plan: &Plan, members: usize) -> Vec<(&'static str, Box<dyn Engine>)> {
-    let half = software().clone().with_precision(Precision::F16).unwrap();
-    vec![("software, f16", half.engine(&plan.clone().kept(), members).unwrap())]
+    match software().clone().with_precision(Precision::F16) {
+        Ok(half) => vec![("software, f16", half.engine(&plan.clone().kept(), members).unwrap())],
+        Err(lensgpu::DeviceError::NoF16 { device }) => {
+            println!("skipped: {device} has no f16");
+            vec![]
+        }
+        Err(error) => panic!("{error:#}"),
+    }
 }
 
 /// Error that is allowed in a tensor in this precision.
